@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+
+#include "eddy/core/dtype.h"
+
+namespace eddy {
+
+/// Sizes of a tensor, slowest axis first. At most `kMaxRank` axes; an empty shape is a scalar. A plain value.
+class Shape {
+ public:
+  static constexpr int kMaxRank = 8;
+
+  Shape() = default;
+  Shape(std::initializer_list<std::int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
+  /// Throws GraphError for more than kMaxRank axes or a negative size.
+  explicit Shape(std::span<const std::int64_t> dims);
+
+  int rank() const { return rank_; }
+  /// Number of elements; 1 for a scalar.
+  std::int64_t elements() const;
+  /// Size of an axis; negative axes count from the end. Throws GraphError when out of range.
+  std::int64_t dim(int axis) const { return dims_[static_cast<std::size_t>(normalize_axis(axis))]; }
+  std::int64_t operator[](int axis) const { return dims_[static_cast<std::size_t>(axis)]; }
+  std::int64_t& operator[](int axis) { return dims_[static_cast<std::size_t>(axis)]; }
+  /// Maps a possibly negative axis to 0..rank-1. Throws GraphError when out of range.
+  int normalize_axis(int axis) const;
+
+  const std::int64_t* begin() const { return dims_.data(); }
+  const std::int64_t* end() const { return dims_.data() + rank_; }
+
+  /// A copy with `size` appended, inserted before `axis`, or with `axis` removed.
+  Shape appended(std::int64_t size) const;
+  Shape inserted(int axis, std::int64_t size) const;
+  Shape removed(int axis) const;
+  /// Product of the sizes of axes [first, last).
+  std::int64_t product(int first, int last) const;
+
+  friend bool operator==(const Shape& a, const Shape& b);
+
+ private:
+  std::array<std::int64_t, kMaxRank> dims_{};
+  int rank_ = 0;
+};
+
+/// "[32,128]"; a scalar prints as "[]".
+std::string to_string(const Shape& shape);
+
+/// NumPy broadcasting of two shapes. Throws GraphError naming both when they do not fit.
+Shape broadcast(const Shape& a, const Shape& b);
+bool broadcasts_to(const Shape& from, const Shape& to);
+
+/// DType and shape of a tensor or graph value; prints as "f32[32,128]".
+struct TensorType {
+  DType dtype = DType::f32;
+  Shape shape;
+
+  std::size_t bytes() const { return static_cast<std::size_t>(shape.elements()) * size_of(dtype); }
+  friend bool operator==(const TensorType&, const TensorType&) = default;
+};
+
+std::string to_string(const TensorType& type);
+
+}  // namespace eddy

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/core/tensor.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace eddy {
+
+std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
+  // Never empty, so that a tensor of no elements still has a valid address.
+  const std::size_t rounded = std::max<std::size_t>((bytes + kAlignment - 1) / kAlignment, 1) * kAlignment;
+  void* memory = std::aligned_alloc(kAlignment, rounded);
+  if (memory == nullptr) throw std::bad_alloc();
+  std::memset(memory, 0, rounded);
+  return {static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); }};
+}
+
+Tensor::Tensor(TensorType type) : type_(type), data_(allocate_aligned(type.bytes())) {}
+
+Tensor Tensor::view(TensorType type, void* data) {
+  Tensor result;
+  result.type_ = type;
+  result.data_ = std::shared_ptr<std::byte>(std::shared_ptr<void>(), static_cast<std::byte*>(data));
+  return result;
+}
+
+Tensor Tensor::scalar(float value) { return from(std::span<const float>(&value, 1), Shape{}); }
+Tensor Tensor::scalar(std::int32_t value) { return from(std::span<const std::int32_t>(&value, 1), Shape{}); }
+
+float Tensor::item() const {
+  require<GraphError>(data_ && elements() == 1, "item() needs a tensor of one element, not {}", to_string(type_));
+  switch (type_.dtype) {
+    case DType::f32: return values<float>()[0];
+    case DType::i32: return static_cast<float>(values<std::int32_t>()[0]);
+    case DType::boolean: return values<bool>()[0] ? 1.0f : 0.0f;
+  }
+  return 0.0f;
+}
+
+Tensor Tensor::clone() const {
+  Tensor result(type_);
+  std::memcpy(result.data(), data(), bytes());
+  return result;
+}
+
+Tensor Tensor::reshaped(const Shape& shape) const {
+  require<GraphError>(shape.elements() == elements(), "cannot view {} as shape {}", to_string(type_), to_string(shape));
+  Tensor result = *this;
+  result.type_.shape = shape;
+  return result;
+}
+
+void Tensor::copy_from(const Tensor& source) const {
+  require<GraphError>(source.type() == type_, "cannot copy {} into {}", to_string(source.type()), to_string(type_));
+  std::memcpy(data(), source.data(), bytes());
+}
+
+}  // namespace eddy

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "eddy/core/error.h"
+#include "eddy/core/shape.h"
+
+namespace eddy {
+
+/// Every buffer eddy allocates starts on this boundary.
+inline constexpr std::size_t kAlignment = 64;
+
+/// Zeroed memory on a `kAlignment` boundary.
+std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes);
+
+/// A dense row-major array. Copies share storage (as a view does); `clone` copies the elements.
+/// Concurrent reads are safe; writes need outside synchronisation.
+class Tensor {
+ public:
+  Tensor() = default;
+  /// Zero-initialised, owning.
+  explicit Tensor(TensorType type);
+  Tensor(DType dtype, Shape shape) : Tensor(TensorType{dtype, shape}) {}
+  /// A view of foreign memory, which must outlive it.
+  static Tensor view(TensorType type, void* data);
+
+  static Tensor scalar(float value);
+  static Tensor scalar(std::int32_t value);
+  template <class T>
+  static Tensor from(std::span<const T> values, const Shape& shape);
+  template <class T>
+  static Tensor from(const std::vector<T>& values, const Shape& shape) {
+    return from(std::span<const T>(values), shape);
+  }
+
+  explicit operator bool() const { return data_ != nullptr; }
+  const TensorType& type() const { return type_; }
+  DType dtype() const { return type_.dtype; }
+  const Shape& shape() const { return type_.shape; }
+  std::int64_t elements() const { return type_.shape.elements(); }
+  std::size_t bytes() const { return type_.bytes(); }
+
+  void* data() const { return data_.get(); }
+  /// Elements as T; throws GraphError when T is not the dtype.
+  template <class T>
+  std::span<T> values() const;
+  /// The only element of a one-element tensor, as float.
+  float item() const;
+
+  Tensor clone() const;
+  /// The same storage under another shape of equal element count.
+  Tensor reshaped(const Shape& shape) const;
+  /// Copies the elements of `source`, which must have the same type.
+  void copy_from(const Tensor& source) const;
+
+ private:
+  TensorType type_;
+  std::shared_ptr<std::byte> data_;
+};
+
+template <class T>
+std::span<T> Tensor::values() const {
+  require<GraphError>(type_.dtype == DTypeOf<std::remove_const_t<T>>::value, "tensor {} read as {}", to_string(type_),
+                      to_string(DTypeOf<std::remove_const_t<T>>::value));
+  return {reinterpret_cast<T*>(data_.get()), static_cast<std::size_t>(elements())};
+}
+
+template <class T>
+Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
+  require<GraphError>(static_cast<std::int64_t>(values.size()) == shape.elements(), "{} values given for shape {}",
+                      values.size(), to_string(shape));
+  Tensor result(DTypeOf<T>::value, shape);
+  std::copy(values.begin(), values.end(), result.values<T>().begin());
+  return result;
+}
+
+}  // namespace eddy

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+namespace eddy {
+
+/// Threads of the one OpenMP team that eddy and oneDNN share. Default: the processors this process may run on.
+/// Set it before programs are compiled: kernels and the order of sums depend on it.
+int num_threads();
+void set_num_threads(int threads);
+
+/// Calls `body(thread, threads)` once on every member of a team of `threads`, and waits for all.
+/// From inside a team it runs serially as body(0, 1).
+void run_team(int threads, void (*body)(void* context, int thread, int threads), void* context);
+
+template <class Body>
+void parallel_team(int threads, Body&& body) {
+  using Callable = std::remove_reference_t<Body>;
+  run_team(
+      threads,
+      [](void* context, int thread, int team) { (*static_cast<Callable*>(context))(thread, team); },
+      const_cast<void*>(static_cast<const void*>(&body)));
+}
+
+/// Splits [0, count) into one contiguous range per thread and calls `body(begin, end)` on each; serial when a thread
+/// would get less than `grain` items. The split depends only on count, grain and num_threads(): bits repeat.
+template <class Body>
+void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
+  const std::int64_t wanted = std::min<std::int64_t>(num_threads(), count / std::max<std::int64_t>(grain, 1));
+  if (wanted <= 1) {
+    if (count > 0) body(std::int64_t{0}, count);
+    return;
+  }
+  parallel_team(static_cast<int>(wanted), [&](int thread, int team) {
+    const std::int64_t begin = count * thread / team;
+    const std::int64_t end = count * (thread + 1) / team;
+    if (begin < end) body(begin, end);
+  });
+}
+
+/// A grain for elementwise loops: below this many elements a fork costs more than it saves.
+inline constexpr std::int64_t kElementwiseGrain = 8192;
+
+}  // namespace eddy
