@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/graph/gradient.h"
+
+#include <algorithm>
+
+#include "eddy/core/error.h"
+#include "eddy/graph/builtin.h"
+#include "eddy/graph/graph.h"
+
+namespace eddy {
+namespace {
+
+/// The gradients that have reached each output of each node so far.
+class Adjoints {
+ public:
+  explicit Adjoints(int nodes) : parts_(static_cast<std::size_t>(nodes)) {}
+
+  void add(const Value& value, Gradient gradient) {
+    if (gradient.empty()) return;
+    std::vector<std::vector<Gradient>>& outputs = parts_[static_cast<std::size_t>(value.node())];
+    outputs.resize(std::max(outputs.size(), static_cast<std::size_t>(value.output()) + 1));
+    outputs[static_cast<std::size_t>(value.output())].push_back(std::move(gradient));
+  }
+  bool any(int node) const { return !parts_[static_cast<std::size_t>(node)].empty(); }
+  Gradient total(const Value& value) const {
+    const auto& outputs = parts_[static_cast<std::size_t>(value.node())];
+    const auto index = static_cast<std::size_t>(value.output());
+    return index < outputs.size() ? sum(outputs[index]) : Gradient();
+  }
+
+ private:
+  std::vector<std::vector<std::vector<Gradient>>> parts_;
+};
+
+/// For each node up to the loss, whether it depends on one of `wrt`.
+std::vector<bool> dependents(const Graph& graph, int last, std::span<const Value> wrt) {
+  std::vector<bool> depends(static_cast<std::size_t>(last) + 1, false);
+  for (const Value& value : wrt)
+    if (value.node() <= last) depends[static_cast<std::size_t>(value.node())] = true;
+  for (int id = 0; id <= last; ++id)
+    for (const Value& input : graph.node(id).inputs)
+      if (depends[static_cast<std::size_t>(input.node())] && input.dtype() == f32) depends[static_cast<std::size_t>(id)] = true;
+  return depends;
+}
+
+}  // namespace
+
+Value Gradient::dense(Value like) const {
+  require<GraphError>(!empty(), "an empty gradient has no dense form");
+  Value result = dense_;
+  for (const RowSparse& part : sparse_) result = scatter_add(result, like.shape(), part.indices, part.rows);
+  return result;
+}
+
+Gradient sum(const std::vector<Gradient>& parts) {
+  Gradient result;
+  std::vector<Value> dense;
+  for (const Gradient& part : parts) {
+    if (part.dense_) dense.push_back(part.dense_);
+    result.sparse_.insert(result.sparse_.end(), part.sparse_.begin(), part.sparse_.end());
+  }
+  if (!dense.empty()) result.dense_ = add_n(dense);
+  return result;
+}
+
+std::vector<Gradient> gradients(Value loss, std::span<const Value> wrt) {
+  require<GraphError>(static_cast<bool>(loss) && loss.dtype() == f32 && loss.shape().elements() == 1,
+                      "[gradients] the loss must be one f32 number, it is {}", loss ? to_string(loss.type()) : "empty");
+  Graph& graph = loss.graph();
+  for (const Value& value : wrt)
+    require<GraphError>(value && &value.graph() == &graph && value.dtype() == f32,
+                        "[gradients] each value must be f32 and of the loss's graph");
+  const NameScope scope(graph, "gradient");
+  const std::vector<bool> depends = dependents(graph, loss.node(), wrt);
+  Adjoints adjoints(loss.node() + 1);
+  if (depends[static_cast<std::size_t>(loss.node())]) {
+    const OriginScope origin(graph, graph.node(loss.node()).origin);
+    adjoints.add(loss, full(graph, loss.type(), 1.0f));
+  }
+  for (int id = loss.node(); id >= 0; --id) {
+    if (!depends[static_cast<std::size_t>(id)] || !adjoints.any(id)) continue;
+    const Node& node = graph.node(id);
+    GradientContext context;
+    bool wanted = false;
+    for (const Value& input : node.inputs) {
+      context.input_needed.push_back(depends[static_cast<std::size_t>(input.node())] && input.dtype() == f32);
+      wanted = wanted || context.input_needed.back();
+    }
+    if (!wanted) continue;
+    // Gradient nodes answer to the line that made the forward node.
+    Origin from = node.origin;
+    from.scope = from.scope.empty() ? "gradient" : "gradient/" + from.scope;
+    const OriginScope origin(graph, std::move(from));
+    const std::vector<Value> outputs = graph.outputs({&graph, id, 0});
+    std::vector<Value> output_gradients;
+    for (const Value& output : outputs) {
+      const Gradient total = adjoints.total(output);
+      output_gradients.push_back(total.empty() ? Value() : total.dense(output));
+    }
+    context.inputs = node.inputs;
+    context.outputs = outputs;
+    context.output_gradients = output_gradients;
+    std::vector<Gradient> results = node.op->gradient(context);
+    require<GraphError>(results.size() == node.inputs.size(), "[{}] its gradient rule gave {} results for {} inputs",
+                        node.op->name(), results.size(), node.inputs.size());
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (!context.input_needed[i]) continue;
+      const Value dense = results[i].dense_part();
+      require<GraphError>(!dense || dense.type() == node.inputs[i].type(),
+                          "[{}] its gradient rule gave {} for input {} of type {}", node.op->name(),
+                          dense ? to_string(dense.type()) : "", i, to_string(node.inputs[i].type()));
+      adjoints.add(node.inputs[i], std::move(results[i]));
+    }
+  }
+  std::vector<Gradient> result;
+  for (const Value& value : wrt) result.push_back(value.node() <= loss.node() ? adjoints.total(value) : Gradient());
+  return result;
+}
+
+std::vector<Value> dense_gradients(Value loss, std::span<const Value> wrt) {
+  std::vector<Value> result;
+  const std::vector<Gradient> found = gradients(loss, wrt);
+  for (std::size_t i = 0; i < wrt.size(); ++i)
+    result.push_back(found[i].empty() ? full(loss.graph(), wrt[i].type(), 0.0f) : found[i].dense(wrt[i]));
+  return result;
+}
+
+}  // namespace eddy

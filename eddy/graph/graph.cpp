@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/graph/graph.h"
+
+#include "eddy/graph/builtin.h"
+
+namespace eddy {
+
+const TensorType& Value::type() const {
+  require<GraphError>(graph_ != nullptr, "an empty value was used");
+  return graph_->node(node_).outputs[static_cast<std::size_t>(output_)];
+}
+
+std::string to_string(const Origin& origin) {
+  if (origin.scope.empty()) return fmt::format("({}:{})", origin.file, origin.line);
+  return fmt::format("({}:{}, scope {})", origin.file, origin.line, origin.scope);
+}
+
+Value Graph::input(std::string name, DType dtype, const Shape& shape, std::source_location where) {
+  require<GraphError>(!inputs_.contains(name), "[input] '{}' already exists  {}", name, to_string(origin(where)));
+  const Value value = add_node(*this, InputOp(name, {dtype, shape}), {}, where);
+  inputs_.emplace(std::move(name), value);
+  return value;
+}
+
+Value Graph::constant(const Tensor& tensor, std::source_location where) {
+  return add_node(*this, ConstantOp(tensor), {}, where);
+}
+
+Value Graph::constant(float value, std::source_location where) { return constant(Tensor::scalar(value), where); }
+
+Value Graph::variable(const std::shared_ptr<Variable>& variable, std::source_location where) {
+  const auto found = variables_.find(variable.get());
+  if (found != variables_.end()) return found->second;
+  const Value value = add_node(*this, VariableOp(variable), {}, where);
+  variables_.emplace(variable.get(), value);
+  return value;
+}
+
+Origin Graph::origin(std::source_location where) const {
+  if (pinned_origin_ != nullptr) return *pinned_origin_;
+  return {where.file_name(), where.line(), scope_};
+}
+
+Value Graph::add(std::shared_ptr<const Op> op, std::vector<Value> inputs, std::source_location where) {
+  std::vector<TensorType> types;
+  types.reserve(inputs.size());
+  Origin from = origin(where);
+  try {
+    for (const Value& input : inputs) {
+      require<GraphError>(static_cast<bool>(input), "argument {} is an empty value", types.size());
+      require<GraphError>(&input.graph() == this, "argument {} belongs to another graph", types.size());
+      types.push_back(input.type());
+    }
+    std::vector<TensorType> outputs = op->infer(types);
+    nodes_.push_back({std::move(op), std::move(inputs), std::move(outputs), std::move(from)});
+  } catch (const GraphError& error) {
+    throw GraphError(fmt::format("[{}] {}  {}", op->name(), error.what(), to_string(from)));
+  }
+  return {this, size() - 1, 0};
+}
+
+std::vector<Value> Graph::outputs(Value value) {
+  std::vector<Value> result;
+  for (int i = 0; i < static_cast<int>(node(value.node()).outputs.size()); ++i) result.emplace_back(this, value.node(), i);
+  return result;
+}
+
+std::vector<Value> Graph::variables() const {
+  std::map<int, Value> ordered;
+  for (const auto& [variable, value] : variables_) ordered.emplace(value.node(), value);
+  std::vector<Value> result;
+  for (const auto& [id, value] : ordered) result.push_back(value);
+  return result;
+}
+
+Value Graph::copy(const Node& node, std::vector<Value> inputs) {
+  nodes_.push_back({node.op, std::move(inputs), node.outputs, node.origin});
+  const Value value{this, size() - 1, 0};
+  if (const auto* variable = dynamic_cast<const VariableOp*>(node.op.get()))
+    variables_.emplace(variable->variable.get(), value);
+  if (const auto* input = dynamic_cast<const InputOp*>(node.op.get())) inputs_.emplace(input->label, value);
+  return value;
+}
+
+NameScope::NameScope(Graph& graph, std::string_view name) : graph_(graph), outer_length_(graph.scope_.size()) {
+  if (!graph.scope_.empty()) graph.scope_ += '/';
+  graph.scope_ += name;
+}
+
+OriginScope::OriginScope(Graph& graph, Origin origin)
+    : graph_(graph), origin_(std::move(origin)), outermost_(graph.pinned_origin_ == nullptr) {
+  if (outermost_) graph.pinned_origin_ = &origin_;
+}
+
+OriginScope::~OriginScope() {
+  if (outermost_) graph_.pinned_origin_ = nullptr;
+}
+
+}  // namespace eddy

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <source_location>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eddy/graph/op.h"
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+struct Variable;
+
+/// Where a node was made, for error messages.
+struct Origin {
+  std::string_view file;  ///< static storage: from std::source_location
+  unsigned line = 0;
+  std::string scope;
+};
+
+/// "(examples/my_model.cpp:42, scope encoder/layer0)".
+std::string to_string(const Origin& origin);
+
+/// A node in SSA form: inputs are made before it, types never change.
+struct Node {
+  std::shared_ptr<const Op> op;
+  std::vector<Value> inputs;  ///< an optional input may be empty
+  std::vector<TensorType> outputs;
+  Origin origin;
+};
+
+/// Owns the nodes of a computation. Values point into it, so it neither moves nor copies. Not thread-safe.
+class Graph {
+ public:
+  Graph() = default;
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  /// A tensor fed by name at each run.
+  Value input(std::string name, DType dtype, const Shape& shape,
+              std::source_location where = std::source_location::current());
+  Value constant(const Tensor& tensor, std::source_location where = std::source_location::current());
+  Value constant(float value, std::source_location where = std::source_location::current());
+  /// A value that lives outside the graph, shared by all programs that name it. The same variable gives the same node.
+  Value variable(const std::shared_ptr<Variable>& variable,
+                 std::source_location where = std::source_location::current());
+
+  /// Adds a node, inferring its types. Throws GraphError with op, reason, line and scope.
+  Value add(std::shared_ptr<const Op> op, std::vector<Value> inputs, std::source_location where);
+  /// All outputs of the node of `value`.
+  std::vector<Value> outputs(Value value);
+
+  const Node& node(int id) const { return nodes_[static_cast<std::size_t>(id)]; }
+  int size() const { return static_cast<int>(nodes_.size()); }
+  /// Nodes for variables, in order of first use.
+  std::vector<Value> variables() const;
+
+  /// Copies a node of another graph, with its types and origin, onto new inputs.
+  Value copy(const Node& node, std::vector<Value> inputs);
+
+ private:
+  friend class NameScope;
+  friend class OriginScope;
+
+  Origin origin(std::source_location where) const;
+
+  std::deque<Node> nodes_;
+  std::map<std::string, Value, std::less<>> inputs_;
+  std::map<const Variable*, Value> variables_;
+  std::string scope_;
+  const Origin* pinned_origin_ = nullptr;
+};
+
+/// Names the nodes made during its life: nested scopes join with '/'.
+class NameScope {
+ public:
+  NameScope(Graph& graph, std::string_view name);
+  ~NameScope() { graph_.scope_.resize(outer_length_); }
+  NameScope(const NameScope&) = delete;
+  NameScope& operator=(const NameScope&) = delete;
+
+ private:
+  Graph& graph_;
+  std::size_t outer_length_;
+};
+
+/// Gives every node made during its life one origin: used where library code builds nodes for a user's line.
+/// The outermost scope wins.
+class OriginScope {
+ public:
+  OriginScope(Graph& graph, Origin origin);
+  OriginScope(Graph& graph, std::source_location where) : OriginScope(graph, graph.origin(where)) {}
+  ~OriginScope();
+  OriginScope(const OriginScope&) = delete;
+  OriginScope& operator=(const OriginScope&) = delete;
+
+ private:
+  Graph& graph_;
+  Origin origin_;
+  bool outermost_;
+};
+
+/// Adds a node of op `O` built from `op`; the common form inside builder functions.
+template <class O>
+Value add_node(Graph& graph, O op, std::vector<Value> inputs, std::source_location where) {
+  return graph.add(std::make_shared<const O>(std::move(op)), std::move(inputs), where);
+}
+
+}  // namespace eddy

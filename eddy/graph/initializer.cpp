@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/graph/initializer.h"
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "eddy/core/error.h"
+
+namespace eddy {
+namespace {
+
+struct Matrix {
+  std::int64_t rows, columns;
+};
+
+/// A weight as blocks of [rows, columns]; more axes than two count as rows.
+Matrix block_of(const Tensor& value, int blocks) {
+  const Shape& shape = value.shape();
+  require<GraphError>(shape.rank() >= 1 && shape.dim(-1) % blocks == 0,
+                      "a weight {} does not consist of {} blocks of columns", to_string(value.type()), blocks);
+  return {shape.product(0, shape.rank() - 1), shape.dim(-1) / blocks};
+}
+
+/// Gram-Schmidt, twice for accuracy, on `count` rows of `length` normal numbers.
+std::vector<double> orthonormal_rows(std::int64_t count, std::int64_t length, Philox& random) {
+  std::vector<double> rows(static_cast<std::size_t>(count * length));
+  for (double& x : rows) x = normal_float(random);
+  for (std::int64_t i = 0; i < count; ++i) {
+    double* row = rows.data() + i * length;
+    for (int pass = 0; pass < 2; ++pass) {
+      for (std::int64_t j = 0; j < i; ++j) {
+        const double* other = rows.data() + j * length;
+        double dot = 0;
+        for (std::int64_t k = 0; k < length; ++k) dot += row[k] * other[k];
+        for (std::int64_t k = 0; k < length; ++k) row[k] -= dot * other[k];
+      }
+      double norm = 0;
+      for (std::int64_t k = 0; k < length; ++k) norm += row[k] * row[k];
+      norm = std::sqrt(norm);
+      for (std::int64_t k = 0; k < length; ++k) row[k] /= norm;
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+Initializer zeros() {
+  return [](const Tensor& value, Philox&) { std::memset(value.data(), 0, value.bytes()); };
+}
+
+Initializer constant_value(float number) {
+  return [number](const Tensor& value, Philox&) {
+    if (value.dtype() == i32) {
+      for (std::int32_t& x : value.values<std::int32_t>()) x = static_cast<std::int32_t>(number);
+    } else {
+      for (float& x : value.values<float>()) x = number;
+    }
+  };
+}
+
+Initializer uniform(float limit) {
+  return [limit](const Tensor& value, Philox& random) {
+    for (float& x : value.values<float>()) x = uniform_float(random, -limit, limit);
+  };
+}
+
+Initializer normal(float deviation) {
+  return [deviation](const Tensor& value, Philox& random) {
+    for (float& x : value.values<float>()) x = deviation * normal_float(random);
+  };
+}
+
+Initializer glorot_uniform(int blocks) {
+  return [blocks](const Tensor& value, Philox& random) {
+    const Matrix block = block_of(value, blocks);
+    uniform(std::sqrt(6.0f / static_cast<float>(block.rows + block.columns)))(value, random);
+  };
+}
+
+Initializer orthogonal(float gain, int blocks) {
+  return [gain, blocks](const Tensor& value, Philox& random) {
+    const auto [rows, columns] = block_of(value, blocks);
+    const bool wide = rows <= columns;
+    float* out = value.values<float>().data();
+    for (int block = 0; block < blocks; ++block) {
+      const std::vector<double> q = orthonormal_rows(std::min(rows, columns), std::max(rows, columns), random);
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t c = 0; c < columns; ++c)
+          out[r * columns * blocks + block * columns + c] =
+              gain * static_cast<float>(q[static_cast<std::size_t>(wide ? r * columns + c : c * rows + r)]);
+    }
+  };
+}
+
+Initializer block_bias(int block, int blocks, float number) {
+  return [block, blocks, number](const Tensor& value, Philox&) {
+    const std::span<float> values = value.values<float>();
+    require<GraphError>(values.size() % static_cast<std::size_t>(blocks) == 0, "a bias {} does not consist of {} blocks",
+                        to_string(value.type()), blocks);
+    const std::size_t size = values.size() / static_cast<std::size_t>(blocks);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = i / size == static_cast<std::size_t>(block) ? number : 0.0f;
+  };
+}
+
+}  // namespace eddy

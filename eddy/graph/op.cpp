@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/graph/op.h"
+
+#include "eddy/graph/graph.h"
+
+namespace eddy {
+
+std::vector<Gradient> Op::gradient(const GradientContext& context) const {
+  const Value& output = context.out(0);
+  fail<GraphError>("[{}] has no gradient, but a gradient was asked through it  {}", name(),
+                   to_string(output.graph().node(output.node()).origin));
+}
+
+Cost Op::cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {
+  Cost cost;
+  for (const TensorType& type : inputs) cost.bytes += static_cast<double>(type.bytes());
+  for (const TensorType& type : outputs) {
+    cost.bytes += static_cast<double>(type.bytes());
+    cost.flops += static_cast<double>(type.shape.elements());
+  }
+  return cost;
+}
+
+std::vector<Alias> Op::aliases(std::span<const TensorType>, std::span<const TensorType>) const { return {}; }
+
+std::vector<Value> Op::simplify(std::span<const Value>) const { return {}; }
+
+}  // namespace eddy

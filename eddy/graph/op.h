@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eddy/core/error.h"
+#include "eddy/core/shape.h"
+#include "eddy/graph/attributes.h"
+#include "eddy/graph/gradient.h"
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+/// What one run of a node costs: floating-point operations and bytes that must move.
+struct Cost {
+  double flops = 0;
+  double bytes = 0;
+};
+
+/// How an output may or must use the memory of an input.
+struct Alias {
+  enum class Kind {
+    view,    ///< the output is bytes of the input, from `offset` on; no kernel runs for it
+    share,   ///< the kernel may write the output over the input when nothing else needs that input any more
+    update,  ///< the kernel writes the output over the input, which must be a variable
+  };
+  int output = 0;
+  int input = 0;
+  Kind kind = Kind::share;
+  std::size_t offset = 0;
+};
+
+/// Addresses of one execution of a kernel. An unused optional input or output is null.
+struct KernelArgs {
+  const void* const* inputs = nullptr;
+  void* const* outputs = nullptr;
+  void* scratch = nullptr;
+
+  template <class T>
+  const T* in(int i) const {
+    return static_cast<const T*>(inputs[i]);
+  }
+  template <class T>
+  T* out(int i) const {
+    return static_cast<T*>(outputs[i]);
+  }
+};
+
+/// What compiling a node yields: a function that computes it, and the scratch memory that function needs.
+/// `run` must not allocate, and must not throw from inside a team of threads.
+struct Kernel {
+  std::function<void(const KernelArgs&)> run;
+  std::size_t scratch_bytes = 0;
+};
+
+/// What is known of a node when its kernel is made.
+struct KernelContext {
+  std::span<const TensorType> inputs;
+  std::span<const TensorType> outputs;
+  /// Outputs nobody reads are false here and null at run time.
+  std::span<const bool> output_used;
+};
+
+/// One kind of computation. An op is immutable once its node is made and may be shared between graphs and threads.
+/// Derive from `OpClass`, which writes everything that follows from the attribute list.
+class Op {
+ public:
+  virtual ~Op() = default;
+
+  virtual std::string_view name() const = 0;
+  /// Types of the outputs. Throws GraphError with the values that do not fit; the graph adds op name, line and scope.
+  virtual std::vector<TensorType> infer(std::span<const TensorType> inputs) const = 0;
+  /// Gradients of the inputs as graph values; see GradientContext. An op that has none throws.
+  virtual std::vector<Gradient> gradient(const GradientContext& context) const;
+  /// By default every byte is touched once and every output element costs one operation.
+  virtual Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const;
+  virtual Kernel make_kernel(const KernelContext& context) const = 0;
+  virtual std::vector<Alias> aliases(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const;
+  /// A simpler equal value for each output in terms of `inputs`, or nothing. Used by the algebraic clean-up pass.
+  virtual std::vector<Value> simplify(std::span<const Value> inputs) const;
+
+  virtual std::string attribute_text() const = 0;
+  virtual std::string attribute_bytes() const = 0;
+  /// Two nodes of equal ops and equal inputs compute the same.
+  friend bool operator==(const Op& a, const Op& b) {
+    return a.name() == b.name() && a.attribute_bytes() == b.attribute_bytes();
+  }
+};
+
+/// Base of every op. `Derived` has `static constexpr std::string_view kName` and, if it has attributes,
+/// `static void attributes(auto& op, auto&& visit) { visit("axis", op.axis); … }`: the one place they are listed.
+template <class Derived>
+class OpClass : public Op {
+ public:
+  std::string_view name() const final { return Derived::kName; }
+  std::string attribute_text() const final { return visited(AttributePrinter{}); }
+  std::string attribute_bytes() const final { return visited(AttributeSerializer{}); }
+  static void attributes(auto&, auto&&) {}
+
+ private:
+  template <class Visitor>
+  std::string visited(Visitor visitor) const {
+    Derived::attributes(static_cast<const Derived&>(*this), visitor);
+    return visitor.take();
+  }
+};
+
+}  // namespace eddy

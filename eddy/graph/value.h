@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <source_location>
+
+#include "eddy/core/shape.h"
+
+namespace eddy {
+
+class Graph;
+
+/// A handle to one output of one graph node: cheap to copy, valid as long as its graph lives. Empty by default.
+class Value {
+ public:
+  Value() = default;
+  Value(Graph* graph, int node, int output) : graph_(graph), node_(node), output_(output) {}
+
+  explicit operator bool() const { return graph_ != nullptr; }
+  Graph& graph() const { return *graph_; }
+  int node() const { return node_; }
+  int output() const { return output_; }
+
+  const TensorType& type() const;
+  const Shape& shape() const { return type().shape; }
+  DType dtype() const { return type().dtype; }
+  int rank() const { return shape().rank(); }
+  /// Size of an axis; negative axes count from the end.
+  std::int64_t dim(int axis) const { return shape().dim(axis); }
+
+  friend bool operator==(const Value&, const Value&) = default;
+
+ private:
+  Graph* graph_ = nullptr;
+  int node_ = -1;
+  int output_ = 0;
+};
+
+/// An argument of a builder function: a value or a scalar, with the line of the user's file that passed it.
+struct Operand {
+  Value value;
+  std::optional<float> scalar;
+  std::source_location where;
+
+  Operand(Value v, std::source_location at = std::source_location::current()) : value(v), where(at) {}  // NOLINT
+  Operand(float s, std::source_location at = std::source_location::current()) : scalar(s), where(at) {}  // NOLINT
+  Operand(double s, std::source_location at = std::source_location::current())                           // NOLINT
+      : scalar(static_cast<float>(s)), where(at) {}
+  Operand(int s, std::source_location at = std::source_location::current())  // NOLINT
+      : scalar(static_cast<float>(s)), where(at) {}
+};
+
+}  // namespace eddy

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/graph/variable.h"
+
+#include "eddy/graph/graph.h"
+
+namespace eddy {
+
+std::shared_ptr<Variable> ParameterStore::get(std::string_view name, const TensorType& type,
+                                              const Initializer& initializer, bool trainable) {
+  require<GraphError>(!name.empty(), "a variable needs a name");
+  if (auto existing = find(name)) {
+    require<GraphError>(existing->value.type() == type, "variable '{}' is {} in the store, but {} is asked for", name,
+                        to_string(existing->value.type()), to_string(type));
+    return existing;
+  }
+  auto variable = std::make_shared<Variable>(Variable{std::string(name), Tensor(type), trainable});
+  Philox random(seed_, stable_hash(name));
+  initializer(variable->value, random);
+  variables_.emplace(std::string(name), variable);
+  return variable;
+}
+
+std::shared_ptr<Variable> ParameterStore::find(std::string_view name) const {
+  const auto found = variables_.find(name);
+  return found == variables_.end() ? nullptr : found->second;
+}
+
+std::vector<std::shared_ptr<Variable>> ParameterStore::all() const {
+  std::vector<std::shared_ptr<Variable>> result;
+  for (const auto& [name, variable] : variables_) result.push_back(variable);
+  return result;
+}
+
+std::int64_t ParameterStore::parameter_count() const {
+  std::int64_t count = 0;
+  for (const auto& [name, variable] : variables_)
+    if (variable->trainable) count += variable->value.elements();
+  return count;
+}
+
+void ParameterStore::erase(std::string_view name) {
+  const auto found = variables_.find(name);
+  if (found != variables_.end()) variables_.erase(found);
+}
+
+Value parameter(Graph& graph, ParameterStore& store, std::string_view name, const Shape& shape,
+                const Initializer& initializer, std::source_location where) {
+  return graph.variable(store.get(name, {f32, shape}, initializer), where);
+}
+
+Value state(Graph& graph, ParameterStore& store, std::string_view name, const TensorType& type,
+            const Initializer& initializer, std::source_location where) {
+  return graph.variable(store.get(name, type, initializer, /*trainable=*/false), where);
+}
+
+}  // namespace eddy

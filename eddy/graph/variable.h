@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eddy/core/tensor.h"
+#include "eddy/graph/initializer.h"
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+class Graph;
+
+/// A named tensor outside all graphs. Programs hold its address: write through it, never replace it.
+struct Variable {
+  std::string name;
+  Tensor value;
+  bool trainable = true;  ///< optimizers touch only trainable variables; optimizer slots and counters are not
+};
+
+/// Variables by name: a model's weights, its optimizer's slots and its counters. Shared by training, validation and
+/// decoding graphs. Must be used by one thread at a time; programs keep their variables alive.
+class ParameterStore {
+ public:
+  explicit ParameterStore(std::uint64_t seed = 0) : seed_(seed) {}
+
+  /// The variable of that name; made with `initializer` at first use. The initial value depends only on the store's
+  /// seed, the name and the type. Throws GraphError when it exists with another type.
+  std::shared_ptr<Variable> get(std::string_view name, const TensorType& type, const Initializer& initializer,
+                                bool trainable = true);
+  /// nullptr when there is none.
+  std::shared_ptr<Variable> find(std::string_view name) const;
+  /// All variables in order of name.
+  std::vector<std::shared_ptr<Variable>> all() const;
+  /// Number of elements of all trainable variables.
+  std::int64_t parameter_count() const;
+  /// Forgets a variable (programs that hold it keep it alive).
+  void erase(std::string_view name);
+  std::uint64_t seed() const { return seed_; }
+
+ private:
+  std::uint64_t seed_;
+  std::map<std::string, std::shared_ptr<Variable>, std::less<>> variables_;
+};
+
+/// A trainable weight f32[shape] in `graph`, made in `store` at first use.
+Value parameter(Graph& graph, ParameterStore& store, std::string_view name, const Shape& shape,
+                const Initializer& initializer, std::source_location where = std::source_location::current());
+
+/// Other state: counters, carried hidden states, moving averages. Optimizers leave it alone.
+Value state(Graph& graph, ParameterStore& store, std::string_view name, const TensorType& type,
+            const Initializer& initializer = zeros(), std::source_location where = std::source_location::current());
+
+}  // namespace eddy
