@@ -52,9 +52,7 @@ Shape Shape::removed(int axis) const {
 
 bool operator==(const Shape& a, const Shape& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
 
-std::string to_string(const Shape& shape) {
-  return fmt::format("[{}]", fmt::join(shape.begin(), shape.end(), ","));
-}
+std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape.begin(), shape.end(), ",")); }
 
 Shape broadcast(const Shape& a, const Shape& b) {
   Shape result = a.rank() >= b.rank() ? a : b;
@@ -77,6 +75,8 @@ bool broadcasts_to(const Shape& from, const Shape& to) {
   return true;
 }
 
-std::string to_string(const TensorType& type) { return fmt::format("{}{}", to_string(type.dtype), to_string(type.shape)); }
+std::string to_string(const TensorType& type) {
+  return fmt::format("{}{}", to_string(type.dtype), to_string(type.shape));
+}
 
 }  // namespace eddy

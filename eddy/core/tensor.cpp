@@ -31,9 +31,12 @@ Tensor Tensor::scalar(std::int32_t value) { return from(std::span<const std::int
 float Tensor::item() const {
   require<GraphError>(data_ && elements() == 1, "item() needs a tensor of one element, not {}", to_string(type_));
   switch (type_.dtype) {
-    case DType::f32: return values<float>()[0];
-    case DType::i32: return static_cast<float>(values<std::int32_t>()[0]);
-    case DType::boolean: return values<bool>()[0] ? 1.0f : 0.0f;
+    case DType::f32:
+      return values<float>()[0];
+    case DType::i32:
+      return static_cast<float>(values<std::int32_t>()[0]);
+    case DType::boolean:
+      return values<bool>()[0] ? 1.0f : 0.0f;
   }
   return 0.0f;
 }
@@ -48,6 +51,15 @@ Tensor Tensor::reshaped(const Shape& shape) const {
   require<GraphError>(shape.elements() == elements(), "cannot view {} as shape {}", to_string(type_), to_string(shape));
   Tensor result = *this;
   result.type_.shape = shape;
+  return result;
+}
+
+Tensor Tensor::view_at(std::size_t offset, const TensorType& type) const {
+  require<GraphError>(offset + type.bytes() <= bytes(), "a view {} at byte {} leaves {}", to_string(type), offset,
+                      to_string(type_));
+  Tensor result;
+  result.type_ = type;
+  result.data_ = std::shared_ptr<std::byte>(data_, data_.get() + offset);
   return result;
 }
 

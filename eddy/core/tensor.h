@@ -54,6 +54,8 @@ class Tensor {
   Tensor clone() const;
   /// The same storage under another shape of equal element count.
   Tensor reshaped(const Shape& shape) const;
+  /// A view of `type` that starts `offset` bytes into this tensor and shares its storage.
+  Tensor view_at(std::size_t offset, const TensorType& type) const;
   /// Copies the elements of `source`, which must have the same type.
   void copy_from(const Tensor& source) const;
 

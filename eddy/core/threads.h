@@ -20,8 +20,7 @@ template <class Body>
 void parallel_team(int threads, Body&& body) {
   using Callable = std::remove_reference_t<Body>;
   run_team(
-      threads,
-      [](void* context, int thread, int team) { (*static_cast<Callable*>(context))(thread, team); },
+      threads, [](void* context, int thread, int team) { (*static_cast<Callable*>(context))(thread, team); },
       const_cast<void*>(static_cast<const void*>(&body)));
 }
 

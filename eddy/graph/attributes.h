@@ -34,7 +34,8 @@ class AttributePrinter {
       return std::string(to_string(value));
     } else if constexpr (std::same_as<T, Tensor>) {
       return value.elements() == 1 ? fmt::format("{}", value.item()) : to_string(value.type());
-    } else if constexpr (requires { value.data(), value.size(), value[0]; } && !std::convertible_to<T, std::string_view>) {
+    } else if constexpr (requires { value.data(), value.size(), value[0]; } &&
+                         !std::convertible_to<T, std::string_view>) {
       return fmt::format("[{}]", fmt::join(value, ","));
     } else {
       return fmt::format("{}", value);

@@ -55,8 +55,8 @@ std::int64_t row_size(const Shape& table) { return table.product(1, table.rank()
 
 void check_indices(const std::int32_t* indices, std::int64_t count, std::int64_t rows) {
   for (std::int64_t i = 0; i < count; ++i)
-    require<GraphError>(indices[i] < rows, "index {} at position {} is out of range for a table of {} rows", indices[i], i,
-                        rows);
+    require<GraphError>(indices[i] < rows, "index {} at position {} is out of range for a table of {} rows", indices[i],
+                        i, rows);
 }
 
 struct ScatterAdd final : OpClass<ScatterAdd> {
@@ -75,7 +75,8 @@ struct ScatterAdd final : OpClass<ScatterAdd> {
                         "rows {} do not match indices {} and table {}", to_string(inputs[1]), to_string(inputs[0]),
                         to_string(shape));
     if (inputs.size() > 2)
-      require<GraphError>(inputs[2].shape == shape, "base {} is not of shape {}", to_string(inputs[2]), to_string(shape));
+      require<GraphError>(inputs[2].shape == shape, "base {} is not of shape {}", to_string(inputs[2]),
+                          to_string(shape));
     return {{f32, shape}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
@@ -86,7 +87,8 @@ struct ScatterAdd final : OpClass<ScatterAdd> {
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
     const auto rows = static_cast<double>(inputs[1].bytes());
-    return {.flops = rows / 4, .bytes = 3 * rows + static_cast<double>(outputs[0].bytes()) * (inputs.size() > 2 ? 2 : 1)};
+    return {.flops = rows / 4,
+            .bytes = 3 * rows + static_cast<double>(outputs[0].bytes()) * (inputs.size() > 2 ? 2 : 1)};
   }
   std::vector<Alias> aliases(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
     if (inputs.size() < 3) return {};
@@ -142,7 +144,8 @@ struct GatherRows final : OpClass<GatherRows> {
   Kernel make_kernel(const KernelContext& context) const override {
     const std::int64_t count = context.inputs[1].shape.elements();
     const std::int64_t table_rows = context.inputs[0].shape[0];
-    const std::size_t bytes = static_cast<std::size_t>(row_size(context.inputs[0].shape)) * size_of(context.inputs[0].dtype);
+    const std::size_t bytes =
+        static_cast<std::size_t>(row_size(context.inputs[0].shape)) * size_of(context.inputs[0].dtype);
     return {.run = [=](const KernelArgs& args) {
       const auto* table = args.in<std::byte>(0);
       const auto* indices = args.in<std::int32_t>(1);
@@ -190,9 +193,12 @@ struct Full final : OpClass<Full> {
     const std::int64_t elements = type.shape.elements();
     const float value = number;
     switch (type.dtype) {
-      case DType::f32: return filler<float>(elements, value);
-      case DType::i32: return filler<std::int32_t>(elements, static_cast<std::int32_t>(value));
-      case DType::boolean: return filler<bool>(elements, value != 0);
+      case DType::f32:
+        return filler<float>(elements, value);
+      case DType::i32:
+        return filler<std::int32_t>(elements, static_cast<std::int32_t>(value));
+      case DType::boolean:
+        return filler<bool>(elements, value != 0);
     }
     return {};
   }

@@ -10,7 +10,8 @@
 
 namespace eddy {
 
-// The ops that graphs, autodiff and compilation themselves need. The first three are leaves: they hold data and never run.
+// The ops that graphs, autodiff and compilation themselves need. The first three are leaves: they hold data and never
+// run.
 
 struct InputOp final : OpClass<InputOp> {
   static constexpr std::string_view kName = "input";

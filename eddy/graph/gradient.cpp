@@ -39,7 +39,8 @@ std::vector<bool> dependents(const Graph& graph, int last, std::span<const Value
     if (value.node() <= last) depends[static_cast<std::size_t>(value.node())] = true;
   for (int id = 0; id <= last; ++id)
     for (const Value& input : graph.node(id).inputs)
-      if (depends[static_cast<std::size_t>(input.node())] && input.dtype() == f32) depends[static_cast<std::size_t>(id)] = true;
+      if (depends[static_cast<std::size_t>(input.node())] && input.dtype() == f32)
+        depends[static_cast<std::size_t>(id)] = true;
   return depends;
 }
 

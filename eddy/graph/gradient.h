@@ -20,7 +20,7 @@ struct RowSparse {
 class Gradient {
  public:
   Gradient() = default;
-  Gradient(Value dense) : dense_(dense) {}  // NOLINT: a dense gradient is just a value
+  Gradient(Value dense) : dense_(dense) {}         // NOLINT: a dense gradient is just a value
   Gradient(RowSparse sparse) : sparse_{sparse} {}  // NOLINT
 
   bool empty() const { return !dense_ && sparse_.empty(); }

@@ -61,7 +61,8 @@ Value Graph::add(std::shared_ptr<const Op> op, std::vector<Value> inputs, std::s
 
 std::vector<Value> Graph::outputs(Value value) {
   std::vector<Value> result;
-  for (int i = 0; i < static_cast<int>(node(value.node()).outputs.size()); ++i) result.emplace_back(this, value.node(), i);
+  for (int i = 0; i < static_cast<int>(node(value.node()).outputs.size()); ++i)
+    result.emplace_back(this, value.node(), i);
   return result;
 }
 

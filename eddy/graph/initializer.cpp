@@ -97,8 +97,8 @@ Initializer orthogonal(float gain, int blocks) {
 Initializer block_bias(int block, int blocks, float number) {
   return [block, blocks, number](const Tensor& value, Philox&) {
     const std::span<float> values = value.values<float>();
-    require<GraphError>(values.size() % static_cast<std::size_t>(blocks) == 0, "a bias {} does not consist of {} blocks",
-                        to_string(value.type()), blocks);
+    require<GraphError>(values.size() % static_cast<std::size_t>(blocks) == 0,
+                        "a bias {} does not consist of {} blocks", to_string(value.type()), blocks);
     const std::size_t size = values.size() / static_cast<std::size_t>(blocks);
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = i / size == static_cast<std::size_t>(block) ? number : 0.0f;

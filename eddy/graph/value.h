@@ -43,7 +43,7 @@ struct Operand {
   std::optional<float> scalar;
   std::source_location where;
 
-  Operand(Value v, std::source_location at = std::source_location::current()) : value(v), where(at) {}  // NOLINT
+  Operand(Value v, std::source_location at = std::source_location::current()) : value(v), where(at) {}   // NOLINT
   Operand(float s, std::source_location at = std::source_location::current()) : scalar(s), where(at) {}  // NOLINT
   Operand(double s, std::source_location at = std::source_location::current())                           // NOLINT
       : scalar(static_cast<float>(s)), where(at) {}

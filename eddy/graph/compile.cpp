@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <optional>
+
+#include "eddy/graph/builtin.h"
+#include "eddy/graph/program_impl.h"
+#include "eddy/graph/schedule.h"
+
+namespace eddy {
+namespace {
+
+enum class StorageKind { arena, input, constant, variable, result };
+
+/// Memory that one value or several (views, in-place results, updates) occupy.
+struct Storage {
+  StorageKind kind = StorageKind::arena;
+  std::size_t bytes = 0;
+  int first = 0;
+  int last = 0;
+  int node = 0;     ///< the node that made it
+  int base = -1;    ///< of Program::Impl::bases, for all kinds but arena
+  int buffer = -1;  ///< of the memory plan, for the arena
+};
+
+struct Place {
+  int storage = -1;
+  std::size_t offset = 0;
+};
+
+std::vector<TensorType> input_types(const Node& node) {
+  std::vector<TensorType> types;
+  types.reserve(node.inputs.size());
+  for (const Value& input : node.inputs) types.push_back(input.type());
+  return types;
+}
+
+}  // namespace
+
+/// Turns a graph into a program: passes, order, storage, plan, kernels.
+class Compiler {
+ public:
+  Compiler(const Graph& graph, const std::vector<Value>& results, CompileOptions options)
+      : source_(graph), impl_(std::make_unique<Program::Impl>()) {
+    for (const Value& result : results)
+      require<GraphError>(result && &result.graph() == &graph, "[compile] a result is empty or of another graph");
+    impl_->options = std::move(options);
+    if (!impl_->options.arena) impl_->options.arena = std::make_shared<Arena>();
+    impl_->lowered = run_passes(graph, results, impl_->options.passes);
+  }
+
+  Program compile() {
+    own_results();
+    impl_->order = schedule(graph());
+    find_uses();
+    assign_storage();
+    plan();
+    build_instructions();
+    list_unused_inputs();
+    return Program(std::move(impl_));
+  }
+
+ private:
+  Graph& graph() { return *impl_->lowered.graph; }
+  Place& place(const Value& value) {
+    return places_[static_cast<std::size_t>(value.node())][static_cast<std::size_t>(value.output())];
+  }
+  Storage& storage_of(const Value& value) { return storages_[static_cast<std::size_t>(place(value).storage)]; }
+
+  /// A result that shows an input, a constant or a variable gets memory of its own, so that it keeps its value.
+  void own_results() {
+    for (Value& result : impl_->lowered.results) {
+      Value root = result;
+      for (bool found = true; found;) {
+        found = false;
+        const Node& node = graph().node(root.node());
+        for (const Alias& alias : node.op->aliases(input_types(node), node.outputs)) {
+          if (alias.output != root.output() || alias.kind == Alias::Kind::share) continue;
+          root = node.inputs[static_cast<std::size_t>(alias.input)];
+          found = true;
+          break;
+        }
+      }
+      const std::string_view name = graph().node(root.node()).op->name();
+      if (name == "input" || name == "constant" || name == "variable") {
+        const OriginScope origin(graph(), graph().node(result.node()).origin);
+        result = copy_of(result);
+      }
+    }
+  }
+
+  void find_uses() {
+    const auto nodes = static_cast<std::size_t>(graph().size());
+    position_.assign(nodes, 0);
+    for (std::size_t i = 0; i < impl_->order.size(); ++i)
+      position_[static_cast<std::size_t>(impl_->order[i])] = static_cast<int>(i);
+    last_use_.resize(nodes);
+    places_.resize(nodes);
+    for (std::size_t id = 0; id < nodes; ++id) {
+      const std::size_t outputs = graph().node(static_cast<int>(id)).outputs.size();
+      last_use_[id].assign(outputs, -1);
+      places_[id].resize(outputs);
+    }
+    for (std::size_t id = 0; id < nodes; ++id)
+      for (const Value& input : graph().node(static_cast<int>(id)).inputs) {
+        int& last = last_use(input);
+        last = std::max(last, position_[id]);
+      }
+    end_ = static_cast<int>(impl_->order.size());
+    for (const Value& result : impl_->lowered.results) last_use(result) = end_;
+    // A view keeps its source alive.
+    for (auto it = impl_->order.rbegin(); it != impl_->order.rend(); ++it) {
+      const Node& node = graph().node(*it);
+      for (const Alias& alias : node.op->aliases(input_types(node), node.outputs)) {
+        if (alias.kind != Alias::Kind::view) continue;
+        int& source = last_use(node.inputs[static_cast<std::size_t>(alias.input)]);
+        source = std::max(source, last_use_[static_cast<std::size_t>(*it)][static_cast<std::size_t>(alias.output)]);
+      }
+    }
+  }
+
+  int& last_use(const Value& value) {
+    return last_use_[static_cast<std::size_t>(value.node())][static_cast<std::size_t>(value.output())];
+  }
+
+  int new_base(std::byte* address) {
+    impl_->bases.push_back(address);
+    return static_cast<int>(impl_->bases.size()) - 1;
+  }
+
+  void assign_storage() {
+    impl_->bases.push_back(nullptr);  // the arena, known at run time
+    for (const int id : impl_->order) {
+      const Node& node = graph().node(id);
+      if (assign_leaf(id, node)) continue;
+      const std::vector<Alias> aliases = node.op->aliases(input_types(node), node.outputs);
+      for (int output = 0; output < static_cast<int>(node.outputs.size()); ++output) {
+        const Value value{&graph(), id, output};
+        const std::optional<Place> reused = reuse(node, value, aliases);
+        if (reused) {
+          place(value) = *reused;
+          Storage& storage = storage_of(value);
+          storage.last = std::max(storage.last, last_use(value));
+        } else if (last_use(value) >= 0) {
+          place(value) = new_storage({.kind = StorageKind::arena,
+                                      .bytes = value.type().bytes(),
+                                      .first = position(id),
+                                      .last = last_use(value),
+                                      .node = id});
+        }
+      }
+    }
+    for (const Value& result : impl_->lowered.results) {
+      Storage& storage = storage_of(result);
+      if (storage.kind == StorageKind::result) continue;
+      storage.kind = StorageKind::result;
+      impl_->result_memory.emplace_back(boolean, Shape{static_cast<std::int64_t>(storage.bytes)});
+      storage.base = new_base(static_cast<std::byte*>(impl_->result_memory.back().data()));
+      impl_->plan.result_bytes += storage.bytes;
+    }
+  }
+
+  int position(int id) const { return position_[static_cast<std::size_t>(id)]; }
+
+  Place new_storage(const Storage& storage) {
+    storages_.push_back(storage);
+    return {static_cast<int>(storages_.size()) - 1, 0};
+  }
+
+  bool assign_leaf(int id, const Node& node) {
+    Storage storage{
+        .kind = StorageKind::constant, .bytes = node.outputs.empty() ? 0 : node.outputs[0].bytes(), .node = id};
+    const auto hold = [&](const Tensor& tensor) {
+      impl_->held.push_back(tensor);
+      storage.base = new_base(static_cast<std::byte*>(tensor.data()));
+    };
+    if (const auto* input = dynamic_cast<const InputOp*>(node.op.get())) {
+      storage.kind = StorageKind::input;
+      storage.base = new_base(nullptr);
+      impl_->inputs.push_back({input->label, input->type, storage.base});
+    } else if (const auto* constant = dynamic_cast<const ConstantOp*>(node.op.get())) {
+      hold(constant->tensor);
+      impl_->plan.constant_bytes += storage.bytes;
+    } else if (const auto* variable = dynamic_cast<const VariableOp*>(node.op.get())) {
+      storage.kind = StorageKind::variable;
+      hold(variable->variable->value);
+      impl_->plan.variable_bytes += storage.bytes;
+    } else {
+      return false;
+    }
+    place({&graph(), id, 0}) = new_storage(storage);
+    return true;
+  }
+
+  /// Memory of an input that an output takes over, if any.
+  std::optional<Place> reuse(const Node& node, const Value& value, const std::vector<Alias>& aliases) {
+    for (const Alias& alias : aliases) {
+      if (alias.output != value.output()) continue;
+      const Value& input = node.inputs[static_cast<std::size_t>(alias.input)];
+      const Place source = place(input);
+      switch (alias.kind) {
+        case Alias::Kind::view:
+          return Place{source.storage, source.offset + alias.offset};
+        case Alias::Kind::update:
+          require<GraphError>(storage_of(input).kind == StorageKind::variable, "[{}] input {} must be a variable  {}",
+                              node.op->name(), alias.input, to_string(node.origin));
+          return source;
+        case Alias::Kind::share:
+          if (last_use(value) >= 0 && may_share(node, value, alias)) return source;
+      }
+    }
+    return std::nullopt;
+  }
+
+  bool may_share(const Node& node, const Value& value, const Alias& alias) {
+    const Value& input = node.inputs[static_cast<std::size_t>(alias.input)];
+    const Place source = place(input);
+    const Storage& storage = storages_[static_cast<std::size_t>(source.storage)];
+    const int now = position(value.node());
+    if (!impl_->options.in_place || storage.kind != StorageKind::arena || storage.last != now || source.offset != 0 ||
+        storage.bytes != value.type().bytes())
+      return false;
+    // The same memory under another input would be read after it is written, unless it is the very same elements.
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const Place other = place(node.inputs[i]);
+      if (other.storage == source.storage && (other.offset != source.offset || node.inputs[i].type() != input.type()))
+        return false;
+    }
+    for (int output = 0; output < value.output(); ++output)
+      if (place({&graph(), value.node(), output}).storage == source.storage) return false;
+    return true;
+  }
+
+  void plan() {
+    std::vector<BufferLife> buffers;
+    for (Storage& storage : storages_) {
+      if (storage.kind != StorageKind::arena) continue;
+      storage.buffer = static_cast<int>(buffers.size());
+      const Node& node = graph().node(storage.node);
+      buffers.push_back({storage.bytes, storage.first, std::max(storage.first, storage.last),
+                         fmt::format("{} {}", signature(node), to_string(node.origin))});
+    }
+    kernels_.resize(impl_->order.size());
+    for (std::size_t i = 0; i < impl_->order.size(); ++i) {
+      const Node& node = graph().node(impl_->order[i]);
+      kernels_[i] = make_kernel(impl_->order[i], node);
+      if (kernels_[i].scratch_bytes == 0) continue;
+      scratch_buffers_.resize(impl_->order.size(), -1);
+      scratch_buffers_[i] = static_cast<int>(buffers.size());
+      const int at = static_cast<int>(i);
+      buffers.push_back({kernels_[i].scratch_bytes, at, at, fmt::format("scratch of {}", signature(node))});
+    }
+    MemoryPlan plan = plan_memory(std::move(buffers), impl_->options.reuse_memory);
+    plan.result_bytes = impl_->plan.result_bytes;
+    plan.variable_bytes = impl_->plan.variable_bytes;
+    plan.constant_bytes = impl_->plan.constant_bytes;
+    impl_->plan = std::move(plan);
+    impl_->options.arena->reserve(impl_->plan.arena_bytes);
+  }
+
+  Kernel make_kernel(int id, const Node& node) {
+    const std::vector<TensorType> inputs = input_types(node);
+    const std::unique_ptr<bool[]> used(new bool[node.outputs.size()]);
+    bool any = false;
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      used[i] = places_[static_cast<std::size_t>(id)][i].storage >= 0;
+      any = any || used[i];
+    }
+    if (!any) return {};  // its result is dead, and pruning is off
+    try {
+      return node.op->make_kernel({inputs, node.outputs, {used.get(), node.outputs.size()}});
+    } catch (const Error& error) {
+      throw GraphError(
+          fmt::format("[{}] {}: {}  {}", node.op->name(), signature(node), error.what(), to_string(node.origin)));
+    }
+  }
+
+  Slot slot_of(const Value& value) {
+    const Place at = place(value);
+    if (at.storage < 0) return {};
+    const Storage& storage = storages_[static_cast<std::size_t>(at.storage)];
+    if (storage.kind != StorageKind::arena) return {storage.base, at.offset};
+    return {0, impl_->plan.offsets[static_cast<std::size_t>(storage.buffer)] + at.offset};
+  }
+
+  void build_instructions() {
+    impl_->value_slots.resize(static_cast<std::size_t>(graph().size()));
+    for (std::size_t i = 0; i < impl_->order.size(); ++i) {
+      const int id = impl_->order[i];
+      const Node& node = graph().node(id);
+      for (const Value& output : graph().outputs({&graph(), id, 0}))
+        impl_->value_slots[static_cast<std::size_t>(id)].push_back(slot_of(output));
+      if (!kernels_[i].run || is_view(node)) continue;
+      Instruction instruction{std::move(kernels_[i]), id, static_cast<int>(impl_->slots.size()),
+                              static_cast<int>(node.inputs.size()), static_cast<int>(node.outputs.size())};
+      for (const Value& input : node.inputs) impl_->slots.push_back(slot_of(input));
+      for (const Slot& slot : impl_->value_slots[static_cast<std::size_t>(id)]) impl_->slots.push_back(slot);
+      const int scratch = scratch_buffers_.empty() ? -1 : scratch_buffers_[i];
+      impl_->slots.push_back(scratch < 0 ? Slot{} : Slot{0, impl_->plan.offsets[static_cast<std::size_t>(scratch)]});
+      impl_->instructions.push_back(std::move(instruction));
+    }
+    impl_->addresses.resize(impl_->slots.size());
+    for (const Value& result : impl_->lowered.results) {
+      const Slot slot = slot_of(result);
+      // The tensor shares ownership of the program's result memory.
+      const Tensor& memory = *std::ranges::find_if(impl_->result_memory, [&](const Tensor& tensor) {
+        return tensor.data() == impl_->bases[static_cast<std::size_t>(slot.base)];
+      });
+      impl_->results.push_back(memory.view_at(slot.offset, result.type()));
+    }
+  }
+
+  static bool is_view(const Node& node) {
+    return std::ranges::any_of(node.op->aliases(input_types(node), node.outputs),
+                               [](const Alias& alias) { return alias.kind == Alias::Kind::view; });
+  }
+
+  void list_unused_inputs() {
+    for (int id = 0; id < source_.size(); ++id) {
+      const auto* input = dynamic_cast<const InputOp*>(source_.node(id).op.get());
+      if (input == nullptr) continue;
+      const bool used =
+          std::ranges::any_of(impl_->inputs, [&](const ProgramInput& i) { return i.name == input->label; });
+      if (!used) impl_->unused_inputs.push_back(input->label);
+    }
+  }
+
+  const Graph& source_;
+  std::unique_ptr<Program::Impl> impl_;
+  int end_ = 0;
+  std::vector<int> position_;
+  std::vector<std::vector<int>> last_use_;
+  std::vector<std::vector<Place>> places_;
+  std::vector<Storage> storages_;
+  std::vector<Kernel> kernels_;
+  std::vector<int> scratch_buffers_;
+};
+
+Program compile(const Graph& graph, const std::vector<Value>& results, CompileOptions options) {
+  return Compiler(graph, results, std::move(options)).compile();
+}
+
+}  // namespace eddy

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/graph/passes.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <unordered_map>
+
+#include "eddy/graph/builtin.h"
+
+namespace eddy {
+namespace {
+
+/// Folding a larger value would trade a cheap computation for memory that lives as long as the program.
+constexpr std::size_t kFoldLimitBytes = 64 * 1024;
+
+bool updates_variable(const Node& node) {
+  std::vector<TensorType> inputs;
+  for (const Value& input : node.inputs) inputs.push_back(input.type());
+  return std::ranges::any_of(node.op->aliases(inputs, node.outputs),
+                             [](const Alias& alias) { return alias.kind == Alias::Kind::update; });
+}
+
+std::vector<bool> needed_nodes(const Graph& graph, const std::vector<Value>& results, bool prune) {
+  std::vector<bool> needed(static_cast<std::size_t>(graph.size()), false);
+  for (const Value& result : results) needed[static_cast<std::size_t>(result.node())] = true;
+  for (int id = graph.size() - 1; id >= 0; --id)
+    if (needed[static_cast<std::size_t>(id)])
+      for (const Value& input : graph.node(id).inputs) needed[static_cast<std::size_t>(input.node())] = true;
+  if (prune) return needed;
+  std::vector<bool> effects(needed.size(), false);
+  for (int id = 0; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    const auto index = static_cast<std::size_t>(id);
+    effects[index] = updates_variable(node) || std::ranges::any_of(node.inputs, [&](const Value& input) {
+                       return effects[static_cast<std::size_t>(input.node())];
+                     });
+    if (!effects[index]) needed[index] = true;
+  }
+  return needed;
+}
+
+/// Rebuilds `graph` node by node. `replace(node, inputs, out)` gives the values to use instead of a node's outputs;
+/// an empty answer copies the node.
+template <class Replace>
+Lowered rewrite(const Graph& graph, const std::vector<Value>& results, const std::vector<bool>& needed,
+                Replace&& replace) {
+  Lowered lowered{std::make_unique<Graph>(), {}};
+  std::vector<std::vector<Value>> mapped(static_cast<std::size_t>(graph.size()));
+  const auto map_value = [&](const Value& value) {
+    return mapped[static_cast<std::size_t>(value.node())][static_cast<std::size_t>(value.output())];
+  };
+  for (int id = 0; id < graph.size(); ++id) {
+    if (!needed[static_cast<std::size_t>(id)]) continue;
+    const Node& node = graph.node(id);
+    std::vector<Value> inputs;
+    inputs.reserve(node.inputs.size());
+    for (const Value& input : node.inputs) inputs.push_back(map_value(input));
+    std::vector<Value> outputs = replace(node, inputs, *lowered.graph);
+    if (outputs.empty()) outputs = lowered.graph->outputs(lowered.graph->copy(node, std::move(inputs)));
+    mapped[static_cast<std::size_t>(id)] = std::move(outputs);
+  }
+  for (const Value& result : results) lowered.results.push_back(map_value(result));
+  return lowered;
+}
+
+template <class Replace>
+Lowered rewrite(const Lowered& in, Replace&& replace) {
+  const std::vector<bool> all(static_cast<std::size_t>(in.graph->size()), true);
+  return rewrite(*in.graph, in.results, all, std::forward<Replace>(replace));
+}
+
+/// Runs one node on constants.
+std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>& inputs) {
+  std::vector<TensorType> input_types;
+  std::vector<const void*> input_data;
+  for (const Tensor* tensor : inputs) {
+    input_types.push_back(tensor->type());
+    input_data.push_back(tensor->data());
+  }
+  std::vector<Tensor> outputs;
+  std::vector<void*> output_data;
+  for (const TensorType& type : node.outputs) {
+    outputs.emplace_back(type);
+    output_data.push_back(outputs.back().data());
+  }
+  const std::vector<Alias> aliases = node.op->aliases(input_types, node.outputs);
+  for (const Alias& alias : aliases) {
+    if (alias.kind != Alias::Kind::view) continue;
+    const Tensor& target = outputs[static_cast<std::size_t>(alias.output)];
+    const auto* source = static_cast<const std::byte*>(input_data[static_cast<std::size_t>(alias.input)]);
+    std::memcpy(target.data(), source + alias.offset, target.bytes());
+    return outputs;
+  }
+  const std::unique_ptr<bool[]> used(new bool[outputs.size()]);
+  std::fill_n(used.get(), outputs.size(), true);
+  const Kernel kernel = node.op->make_kernel({input_types, node.outputs, {used.get(), outputs.size()}});
+  const auto scratch = allocate_aligned(kernel.scratch_bytes);
+  kernel.run({input_data.data(), output_data.data(), scratch.get()});
+  return outputs;
+}
+
+}  // namespace
+
+Lowered extract(const Graph& graph, const std::vector<Value>& results, bool prune) {
+  const auto copy = [](const Node&, const std::vector<Value>&, Graph&) { return std::vector<Value>(); };
+  return rewrite(graph, results, needed_nodes(graph, results, prune), copy);
+}
+
+Lowered simplify(const Lowered& in) {
+  return rewrite(in, [](const Node& node, const std::vector<Value>& inputs, Graph& out) {
+    const OriginScope origin(out, node.origin);
+    return node.op->simplify(inputs);
+  });
+}
+
+Lowered fold_constants(const Lowered& in) {
+  return rewrite(in, [](const Node& node, const std::vector<Value>& inputs, Graph& out) {
+    std::vector<const Tensor*> constants;
+    for (const Value& input : inputs) constants.push_back(constant_of(input));
+    const bool is_full = node.op->name() == "full";
+    std::size_t bytes = 0;
+    for (const TensorType& type : node.outputs) bytes += type.bytes();
+    if ((inputs.empty() && !is_full) || bytes > kFoldLimitBytes || updates_variable(node) ||
+        std::ranges::find(constants, nullptr) != constants.end())
+      return std::vector<Value>();
+    const OriginScope origin(out, node.origin);
+    std::vector<Value> results;
+    for (const Tensor& tensor : evaluate(node, constants)) results.push_back(out.constant(tensor));
+    return results;
+  });
+}
+
+Lowered eliminate_common_subexpressions(const Lowered& in) {
+  std::unordered_map<std::string, std::vector<Value>> seen;
+  return rewrite(in, [&](const Node& node, const std::vector<Value>& inputs, Graph& out) {
+    if (updates_variable(node) || node.op->name() == "input" || node.op->name() == "variable")
+      return std::vector<Value>();
+    std::string key(node.op->name());
+    for (const Value& input : inputs) key += fmt::format(";{}.{}", input.node(), input.output());
+    key += ';' + node.op->attribute_bytes();
+    const auto found = seen.find(key);
+    if (found != seen.end()) return found->second;
+    std::vector<Value> outputs = out.outputs(out.copy(node, inputs));
+    seen.emplace(std::move(key), outputs);
+    return outputs;
+  });
+}
+
+Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const PassSwitches& switches) {
+  Lowered lowered = extract(graph, results, switches.prune);
+  // One rewrite opens the way for another; the second round catches what the first made visible.
+  for (int round = 0; round < 2; ++round) {
+    if (switches.simplify) lowered = simplify(lowered);
+    if (switches.fold) lowered = fold_constants(lowered);
+    if (switches.cse) lowered = eliminate_common_subexpressions(lowered);
+    if (switches.prune) lowered = extract(*lowered.graph, lowered.results, true);
+  }
+  return lowered;
+}
+
+}  // namespace eddy

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "eddy/graph/graph.h"
+
+namespace eddy {
+
+/// A graph private to one compilation, with the values the program must yield.
+struct Lowered {
+  std::unique_ptr<Graph> graph;
+  std::vector<Value> results;
+};
+
+/// Which passes `compile` runs. Any of them may be off; results stay the same up to rounding.
+struct PassSwitches {
+  bool prune = true;     ///< drop what no result needs
+  bool simplify = true;  ///< algebraic clean-up: each op's own rewrite rules
+  bool fold = true;      ///< compute small nodes of constants at compile time
+  bool cse = true;       ///< merge equal nodes of equal inputs
+};
+
+/// Copies the part of `graph` that the results need. Updates no result needs are always dropped (they would change
+/// variables); other dead nodes stay when `prune` is false.
+Lowered extract(const Graph& graph, const std::vector<Value>& results, bool prune);
+
+Lowered simplify(const Lowered& in);
+Lowered fold_constants(const Lowered& in);
+Lowered eliminate_common_subexpressions(const Lowered& in);
+
+/// All passes that are on, in order.
+Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const PassSwitches& switches);
+
+}  // namespace eddy

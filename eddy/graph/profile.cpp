@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "eddy/graph/program.h"
+
+namespace eddy {
+namespace {
+
+std::string rates(double seconds, double flops, double bytes, double peak_gflops) {
+  const double gflops = seconds > 0 ? flops / seconds * 1e-9 : 0;
+  const double gbytes = seconds > 0 ? bytes / seconds * 1e-9 : 0;
+  std::string text = fmt::format("{:>9.1f} GFLOP/s {:>7.1f} GB/s", gflops, gbytes);
+  if (peak_gflops > 0) text += fmt::format(" {:>5.1f} % of peak", 100 * gflops / peak_gflops);
+  return text;
+}
+
+}  // namespace
+
+double Profile::total_flops() const {
+  return std::accumulate(nodes.begin(), nodes.end(), 0.0,
+                         [](double sum, const NodeProfile& n) { return sum + n.flops; });
+}
+
+std::string to_string(const Profile& profile, double peak_gflops) {
+  struct Total {
+    double seconds = 0, flops = 0, bytes = 0;
+    int count = 0;
+  };
+  std::map<std::string, Total> by_op;
+  for (const NodeProfile& node : profile.nodes) {
+    Total& total = by_op[node.op];
+    total.seconds += node.seconds;
+    total.flops += node.flops;
+    total.bytes += node.bytes;
+    ++total.count;
+  }
+  std::vector<std::pair<std::string, Total>> ops(by_op.begin(), by_op.end());
+  std::ranges::sort(ops, [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
+  const double whole = std::max(profile.total_seconds, 1e-12);
+  std::string text = fmt::format("{:.3f} ms a run, {} nodes, {}\n", profile.total_seconds * 1e3, profile.nodes.size(),
+                                 rates(profile.total_seconds, profile.total_flops(), 0, peak_gflops));
+  text += "by op:\n";
+  for (const auto& [name, total] : ops)
+    text +=
+        fmt::format("  {:>9.3f} ms {:>5.1f} %  {:>4}x {:<28} {}\n", total.seconds * 1e3, 100 * total.seconds / whole,
+                    total.count, name, rates(total.seconds, total.flops, total.bytes, peak_gflops));
+  std::vector<const NodeProfile*> slowest;
+  for (const NodeProfile& node : profile.nodes) slowest.push_back(&node);
+  std::ranges::stable_sort(slowest, [](const auto* a, const auto* b) { return a->seconds > b->seconds; });
+  text += "slowest nodes:\n";
+  for (std::size_t i = 0; i < std::min<std::size_t>(slowest.size(), 20); ++i) {
+    const NodeProfile& node = *slowest[i];
+    text += fmt::format("  {:>9.3f} ms {:>5.1f} %  {}  {}\n", node.seconds * 1e3, 100 * node.seconds / whole,
+                        rates(node.seconds, node.flops, node.bytes, peak_gflops), node.label);
+  }
+  return text;
+}
+
+std::string chrome_trace(const Profile& profile) {
+  nlohmann::json events = nlohmann::json::array();
+  for (const NodeProfile& node : profile.nodes)
+    events.push_back({{"name", node.op},
+                      {"cat", "op"},
+                      {"ph", "X"},
+                      {"pid", 1},
+                      {"tid", 1},
+                      {"ts", node.start * 1e6},
+                      {"dur", node.seconds * 1e6},
+                      {"args",
+                       {{"node", node.label},
+                        {"GFLOP/s", node.seconds > 0 ? node.flops / node.seconds * 1e-9 : 0.0},
+                        {"bytes", node.bytes}}}});
+  return nlohmann::json{{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}}.dump(1);
+}
+
+}  // namespace eddy

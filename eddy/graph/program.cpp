@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/graph/program.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "eddy/graph/program_impl.h"
+
+namespace eddy {
+namespace {
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+}  // namespace
+
+Program::Program(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Program::Program(Program&&) noexcept = default;
+Program& Program::operator=(Program&&) noexcept = default;
+Program::~Program() = default;
+
+void Program::Impl::bind(std::span<const Binding> bindings) {
+  for (const Binding& binding : bindings) {
+    const auto matches = [&](const auto& input) { return input == binding.name; };
+    if (std::ranges::any_of(inputs, matches, &ProgramInput::name) || std::ranges::any_of(unused_inputs, matches))
+      continue;
+    std::vector<std::string> names = unused_inputs;
+    for (const ProgramInput& input : inputs) names.push_back(input.name);
+    fail<GraphError>("the program has no input '{}'; its inputs are: {}", binding.name, fmt::join(names, ", "));
+  }
+  for (const ProgramInput& input : inputs) {
+    const auto binding = std::ranges::find_if(bindings, [&](const Binding& b) { return b.name == input.name; });
+    require<GraphError>(binding != bindings.end(), "input '{}' ({}) is not bound", input.name, to_string(input.type));
+    require<GraphError>(binding->tensor.type() == input.type, "input '{}' is {}, but a tensor {} is bound", input.name,
+                        to_string(input.type), to_string(binding->tensor.type()));
+    bases[static_cast<std::size_t>(input.base)] = static_cast<std::byte*>(binding->tensor.data());
+  }
+}
+
+void Program::Impl::resolve() {
+  bases[0] = options.arena->data();
+  for (std::size_t i = 0; i < slots.size(); ++i)
+    addresses[i] = slots[i].base < 0 ? nullptr : bases[static_cast<std::size_t>(slots[i].base)] + slots[i].offset;
+}
+
+void Program::Impl::execute(const Instruction& instruction) {
+  void* const* first = addresses.data() + instruction.first_slot;
+  try {
+    instruction.kernel.run({first, first + instruction.inputs, first[instruction.inputs + instruction.outputs]});
+  } catch (const Error& error) {
+    const Node& at = node(instruction);
+    throw GraphError(fmt::format("[{}] {}  {}", at.op->name(), error.what(), to_string(at.origin)));
+  }
+  if (options.check_finite) check_finite(instruction);
+}
+
+void Program::Impl::check_finite(const Instruction& instruction) const {
+  const Node& at = node(instruction);
+  for (int output = 0; output < instruction.outputs; ++output) {
+    const TensorType& type = at.outputs[static_cast<std::size_t>(output)];
+    const auto* data = static_cast<const float*>(
+        addresses[static_cast<std::size_t>(instruction.first_slot + instruction.inputs + output)]);
+    if (type.dtype != f32 || data == nullptr) continue;
+    for (std::int64_t i = 0; i < type.shape.elements(); ++i)
+      require<GraphError>(std::isfinite(data[i]), "[{}] yields {} at element {} of output {} {}  {}", at.op->name(),
+                          data[i], i, output, to_string(type), to_string(at.origin));
+  }
+}
+
+std::span<const Tensor> Program::run(std::span<const Binding> bindings) {
+  impl_->bind(bindings);
+  impl_->resolve();
+  for (const Instruction& instruction : impl_->instructions) impl_->execute(instruction);
+  return impl_->results;
+}
+
+Profile Program::profile(std::span<const Binding> bindings, int runs) {
+  require<UsageError>(runs >= 1, "a profile needs at least one run, not {}", runs);
+  const std::size_t count = impl_->instructions.size();
+  std::vector<std::vector<double>> seconds(count);
+  std::vector<double> totals;
+  Profile profile;
+  profile.nodes.resize(count);
+  impl_->bind(bindings);
+  impl_->resolve();
+  for (int run = 0; run < runs; ++run) {
+    const double start = now();
+    for (std::size_t i = 0; i < count; ++i) {
+      const double before = now();
+      impl_->execute(impl_->instructions[i]);
+      seconds[i].push_back(now() - before);
+      profile.nodes[i].start = before - start;
+    }
+    totals.push_back(now() - start);
+  }
+  const auto median = [](std::vector<double>& values) {
+    std::ranges::sort(values);
+    return values[values.size() / 2];
+  };
+  for (std::size_t i = 0; i < count; ++i) {
+    const Node& node = impl_->node(impl_->instructions[i]);
+    std::vector<TensorType> inputs;
+    for (const Value& input : node.inputs) inputs.push_back(input.type());
+    const Cost cost = node.op->cost(inputs, node.outputs);
+    NodeProfile& entry = profile.nodes[i];
+    entry.op = node.op->name();
+    entry.label = fmt::format("{} {}", signature(node), to_string(node.origin));
+    entry.seconds = median(seconds[i]);
+    entry.flops = cost.flops;
+    entry.bytes = cost.bytes;
+  }
+  profile.total_seconds = median(totals);
+  return profile;
+}
+
+const MemoryPlan& Program::memory_plan() const { return impl_->plan; }
+
+int Program::instruction_count() const { return static_cast<int>(impl_->instructions.size()); }
+
+Cost Program::cost() const {
+  Cost sum;
+  for (const Instruction& instruction : impl_->instructions) {
+    const Node& node = impl_->node(instruction);
+    std::vector<TensorType> inputs;
+    for (const Value& input : node.inputs) inputs.push_back(input.type());
+    const Cost cost = node.op->cost(inputs, node.outputs);
+    sum.flops += cost.flops;
+    sum.bytes += cost.bytes;
+  }
+  return sum;
+}
+
+}  // namespace eddy

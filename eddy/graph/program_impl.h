@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "eddy/graph/program.h"
+
+namespace eddy {
+
+/// An address as a base, resolved at each run, and an offset.
+struct Slot {
+  int base = -1;  ///< -1: null
+  std::size_t offset = 0;
+};
+
+struct Instruction {
+  Kernel kernel;
+  int node = 0;
+  int first_slot = 0;  ///< inputs, then outputs, then scratch
+  int inputs = 0;
+  int outputs = 0;
+};
+
+struct ProgramInput {
+  std::string name;
+  TensorType type;
+  int base = 0;
+};
+
+struct Program::Impl {
+  Lowered lowered;
+  CompileOptions options;
+  std::vector<int> order;  ///< nodes as scheduled
+  std::vector<Instruction> instructions;
+  std::vector<Slot> slots;
+  std::vector<std::vector<Slot>> value_slots;  ///< by node and output
+  std::vector<void*> addresses;                ///< slots resolved, at run time
+  std::vector<std::byte*> bases;               ///< 0 is the arena
+  std::vector<ProgramInput> inputs;
+  std::vector<std::string> unused_inputs;  ///< inputs of the source graph that no result needs
+  std::vector<Tensor> held;                ///< constants and variables, kept alive
+  std::vector<Tensor> result_memory;
+  std::vector<Tensor> results;
+  MemoryPlan plan;
+
+  void bind(std::span<const Binding> bindings);
+  void resolve();
+  void execute(const Instruction& instruction);
+  void check_finite(const Instruction& instruction) const;
+  const Node& node(const Instruction& instruction) const { return lowered.graph->node(instruction.node); }
+};
+
+/// "op(f32[2,3], f32[3]) -> f32[2,3]".
+std::string signature(const Node& node);
+
+}  // namespace eddy

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "eddy/graph/graph.h"
+
+namespace eddy {
+
+/// An order in which to run all nodes of `graph`: inputs first, and every reader of a variable's old value before the
+/// node that writes over it; otherwise in the order of creation. Throws GraphError when no such order exists.
+std::vector<int> schedule(const Graph& graph);
+
+}  // namespace eddy
