@@ -2,7 +2,10 @@
 #include "eddy/ops/op_case.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
+
+#include "eddy/core/error.h"
 
 namespace eddy {
 namespace {
@@ -30,6 +33,41 @@ std::span<const OpCase> op_cases() {
   if (!std::exchange(all.sorted, true))
     std::ranges::stable_sort(all.cases, {}, [](const OpCase& op_case) -> const std::string& { return op_case.name; });
   return all.cases;
+}
+
+Tensor case_tensor(const CaseInput& input, Philox& random) {
+  const Tensor tensor(input.type);
+  const auto fill = [&](auto values, auto draw) {
+    require<GraphError>(input.values.empty() || input.values.size() == values.size(),
+                        "a case gives {} fixed values for an input of {}", input.values.size(), to_string(input.type));
+    using T = typename decltype(values)::value_type;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = input.values.empty() ? static_cast<T>(draw()) : static_cast<T>(input.values[i]);
+  };
+  switch (input.type.dtype) {
+    case DType::f32: {
+      constexpr double kGrid = 4096;
+      const double first = std::ceil(input.low * kGrid);
+      const double last = std::floor(input.high * kGrid);
+      require<GraphError>(first <= last, "a case wants numbers in [{}, {}]", input.low, input.high);
+      const auto steps = static_cast<std::uint64_t>(last - first) + 1;
+      fill(tensor.values<float>(), [&] { return (first + static_cast<double>(uniform_index(random, steps))) / kGrid; });
+      break;
+    }
+    case DType::i32: {
+      const auto low = static_cast<std::int64_t>(input.low);
+      const auto high = static_cast<std::int64_t>(input.high);
+      require<GraphError>(low < high, "a case wants integers in [{}, {})", low, high);
+      fill(tensor.values<std::int32_t>(), [&] {
+        return low + static_cast<std::int64_t>(uniform_index(random, static_cast<std::uint64_t>(high - low)));
+      });
+      break;
+    }
+    case DType::boolean:
+      fill(tensor.values<bool>(), [&] { return uniform_index(random, 2) == 1; });
+      break;
+  }
+  return tensor;
 }
 
 OpCase unary_case(std::string name, std::function<Value(Operand)> build, std::function<double(double)> reference,

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "eddy/core/shape.h"
+#include "eddy/core/random.h"
+#include "eddy/core/tensor.h"
 #include "eddy/graph/value.h"
 
 namespace eddy {
@@ -56,6 +57,9 @@ struct RegisterOpCase {
 
 /// All registered cases in order of name. Not to be called before main.
 std::span<const OpCase> op_cases();
+
+/// A tensor for an input of a case.
+Tensor case_tensor(const CaseInput& input, Philox& random);
 
 /// Case of y = f(x), elementwise on f32: inputs in [low, high], a benchmark on [3200,512].
 OpCase unary_case(std::string name, std::function<Value(Operand)> build, std::function<double(double)> reference,
