@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/bucket_batches.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "eddy/core/error.h"
+#include "eddy/core/random.h"
+
+namespace eddy {
+
+namespace {
+
+bool takes_eos(const BucketOptions& options) {
+  return options.append_eos && (options.layout == Layout::plain || options.layout == Layout::label_gain);
+}
+
+/// The tokens of a document that stay under max_length.
+std::span<const std::int32_t> kept_tokens(std::span<const std::int32_t> tokens, const BucketOptions& options) {
+  const auto most = static_cast<std::size_t>(options.max_length);
+  if (most == 0 || tokens.size() <= most) return tokens;
+  return options.keep == Keep::last ? tokens.last(most) : tokens.first(most);
+}
+
+Sequence lay_out(const EncodedCorpus& corpus, std::int32_t document, const BucketOptions& options) {
+  const std::span<const std::int32_t> all = corpus.document(document);
+  const std::span<const std::int32_t> kept = kept_tokens(all, options);
+  std::vector<std::int32_t> tokens(kept.begin(), kept.end());
+  if (takes_eos(options)) tokens.push_back(options.eos);
+  switch (options.layout) {
+    case Layout::plain:
+      return {std::move(tokens), {}, {}};
+    case Layout::language_model: {
+      const bool cut_at_end = options.keep == Keep::first && kept.size() < all.size();
+      return language_model_sequence(tokens, options.eos, cut_at_end ? all[kept.size()] : options.eos,
+                                     options.begin_with_eos);
+    }
+    case Layout::autoencoder:
+      return autoencoder_sequence(tokens, options.eos);
+    case Layout::label_gain:
+      return label_gain_sequence(tokens, corpus.label(document));
+  }
+  return {};
+}
+
+void check_options(const BucketOptions& options) {
+  require<UsageError>(options.batch_size >= 1, "batch size is {}, expected at least 1", options.batch_size);
+  require<UsageError>(options.max_length >= 0, "maximum length is {}, expected 0 (no limit) or more",
+                      options.max_length);
+  std::int64_t before = 0;
+  for (const std::int64_t time : options.times) {
+    require<UsageError>(time > before, "bucket time {} follows {}; expected rising times from 1", time, before);
+    before = time;
+  }
+}
+
+}  // namespace
+
+std::vector<std::int64_t> bucket_times(std::int64_t longest, std::int64_t smallest, double growth) {
+  require<UsageError>(
+      longest >= 1 && longest <= std::numeric_limits<std::int32_t>::max() && smallest >= 1 && growth > 1,
+      "bucket times from {} to {} growing by {}: expected sizes of at least 1 and growth above 1", smallest, longest,
+      growth);
+  std::vector<std::int64_t> times;
+  for (std::int64_t time = smallest; time < longest;) {
+    times.push_back(time);
+    const double wanted = static_cast<double>(time) * growth;
+    const double step = wanted >= 32 ? 8 : 4;
+    // Rounded down, so that the growth bounds the waste; but always one step further.
+    time = std::max(static_cast<std::int64_t>(std::floor(wanted / step) * step), time + 1);
+  }
+  times.push_back(longest);
+  return times;
+}
+
+BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
+                             std::optional<std::vector<std::int32_t>> documents)
+    : corpus_(&corpus), options_(std::move(options)) {
+  check_options(options_);
+  if (!documents) {
+    documents.emplace(static_cast<std::size_t>(corpus.size()));
+    std::iota(documents->begin(), documents->end(), 0);
+  }
+  std::int64_t longest = 1;
+  for (const std::int32_t document : *documents) {
+    require<DataError>(document >= 0 && document < corpus.size(), "document {} asked for, the corpus has {}", document,
+                       corpus.size());
+    longest = std::max(longest, row_length(document));
+  }
+  times_ = options_.times.empty() ? bucket_times(longest) : options_.times;
+  require<DataError>(longest <= times_.back(),
+                     "a document needs {} steps, the largest bucket has {}; give a larger one or a maximum length",
+                     longest, times_.back());
+
+  std::vector<std::vector<std::int32_t>> buckets(times_.size());
+  for (const std::int32_t document : *documents) {
+    const std::int64_t length = row_length(document);
+    if ((length == 0 && options_.layout != Layout::plain) ||
+        (options_.layout == Layout::label_gain && corpus.label(document) < 0)) {
+      ++left_out_;
+      continue;
+    }
+    const auto bucket = std::lower_bound(times_.begin(), times_.end(), length) - times_.begin();
+    buckets[static_cast<std::size_t>(bucket)].push_back(document);
+  }
+  std::vector<std::int64_t> used;
+  for (std::size_t i = 0; i < buckets.size(); ++i) {
+    if (buckets[i].empty()) continue;
+    used.push_back(times_[i]);
+    const auto count = static_cast<std::int64_t>(buckets[i].size());
+    documents_per_epoch_ += count;
+    batches_per_epoch_ += (count + options_.batch_size - 1) / options_.batch_size;
+    buckets_.push_back(std::move(buckets[i]));
+  }
+  times_ = std::move(used);
+  require<DataError>(documents_per_epoch_ > 0, "none of {} documents can be batched: {} have nothing to predict",
+                     documents->size(), left_out_);
+}
+
+std::int64_t BucketBatches::row_length(std::int32_t document) const {
+  std::int64_t length = corpus_->length(document);
+  if (options_.max_length > 0) length = std::min(length, options_.max_length);
+  switch (options_.layout) {
+    case Layout::plain:
+    case Layout::label_gain:
+      return length + (takes_eos(options_) ? 1 : 0);
+    case Layout::language_model:
+      return length == 0 ? 0 : length + (options_.begin_with_eos ? 1 : 0);
+    case Layout::autoencoder:
+      return length == 0 ? 0 : 2 * length + 1;
+  }
+  return length;
+}
+
+void BucketBatches::plan_epoch() {
+  if (planned_epoch_ >= 0 && (planned_epoch_ == position_.epoch || !options_.shuffle)) return;
+  shuffled_ = buckets_;
+  plan_.clear();
+  Philox random(options_.seed, stable_hash("bucket batches") + static_cast<std::uint64_t>(position_.epoch));
+  for (std::size_t i = 0; i < shuffled_.size(); ++i) {
+    if (options_.shuffle) {
+      shuffle(std::span(shuffled_[i]), random);
+    } else {
+      // Equal lengths together; by number among them, so the order is one and the same everywhere.
+      std::stable_sort(shuffled_[i].begin(), shuffled_[i].end(),
+                       [&](std::int32_t a, std::int32_t b) { return row_length(a) < row_length(b); });
+    }
+    for (std::size_t first = 0; first < shuffled_[i].size(); first += static_cast<std::size_t>(options_.batch_size))
+      plan_.push_back({i, first});
+  }
+  if (options_.shuffle) shuffle(std::span(plan_), random);
+  planned_epoch_ = position_.epoch;
+}
+
+Batch BucketBatches::next() {
+  plan_epoch();
+  const PlannedBatch& planned = plan_[static_cast<std::size_t>(position_.index)];
+  const std::vector<std::int32_t>& bucket = shuffled_[planned.bucket];
+  const std::int64_t rows = options_.batch_size;
+  const std::int64_t time = times_[planned.bucket];
+
+  Batch batch;
+  batch.tokens = Tensor(i32, {time, rows});
+  batch.mask = Tensor(f32, {time, rows});
+  batch.labels = Tensor(i32, {rows});
+  batch.row_weights = Tensor(f32, {rows});
+  batch.lengths = Tensor(i32, {rows});
+  batch.documents.assign(static_cast<std::size_t>(rows), -1);
+  batch.position = position_;
+  batch.real_rows =
+      static_cast<int>(std::min<std::size_t>(bucket.size() - planned.first, static_cast<std::size_t>(rows)));
+  const auto tokens = batch.tokens.values<std::int32_t>();
+  const auto mask = batch.mask.values<float>();
+  std::span<std::int32_t> targets;
+  std::span<float> weights;
+  if (options_.layout != Layout::plain) {
+    batch.targets = Tensor(i32, {time, rows});
+    batch.weights = Tensor(f32, {time, rows});
+    targets = batch.targets.values<std::int32_t>();
+    weights = batch.weights.values<float>();
+  }
+  for (std::size_t row = 0; row < static_cast<std::size_t>(batch.real_rows); ++row) {
+    const std::int32_t document = bucket[planned.first + row];
+    const Sequence sequence = lay_out(*corpus_, document, options_);
+    for (std::size_t t = 0; t < sequence.inputs.size(); ++t) {
+      const std::size_t at = t * static_cast<std::size_t>(rows) + row;
+      tokens[at] = sequence.inputs[t];
+      mask[at] = 1.0f;
+      if (sequence.targets.empty()) continue;
+      targets[at] = sequence.targets[t];
+      weights[at] = sequence.weights[t];
+      batch.target_count += sequence.weights[t] > 0 ? 1 : 0;
+    }
+    batch.token_count += static_cast<std::int64_t>(sequence.inputs.size());
+    batch.lengths.values<std::int32_t>()[row] = static_cast<std::int32_t>(sequence.inputs.size());
+    batch.labels.values<std::int32_t>()[row] = std::max(corpus_->label(document), 0);
+    batch.row_weights.values<float>()[row] = corpus_->label(document) < 0 ? 0.0f : 1.0f;
+    batch.documents[row] = document;
+  }
+
+  if (++position_.index == batches_per_epoch_) position_ = {position_.epoch + 1, 0};
+  return batch;
+}
+
+void BucketBatches::seek(const BatchPosition& position) {
+  require<DataError>(position.epoch >= 0 && position.index >= 0 && position.index < batches_per_epoch_,
+                     "position epoch {}, batch {} is not in the data of {} batches an epoch", position.epoch,
+                     position.index, batches_per_epoch_);
+  position_ = position;
+}
+
+}  // namespace eddy

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "eddy/data/batch.h"
+#include "eddy/data/encoded_corpus.h"
+#include "eddy/data/layouts.h"
+#include "eddy/data/vocabulary.h"
+
+namespace eddy {
+
+/// Which end of a too long document stays. Dai & Le 2015 keep the last tokens.
+enum class Keep { last, first };
+
+struct BucketOptions {
+  int batch_size = 32;
+  Layout layout = Layout::plain;
+  /// Longest document in tokens, before the layout adds to it; 0 = no limit.
+  std::int64_t max_length = 0;
+  Keep keep = Keep::last;
+  /// Layout::plain and label_gain: one `<eos>` after the last token, as pretraining shows it to the model.
+  bool append_eos = false;
+  /// Layout::language_model: see language_model_sequence.
+  bool begin_with_eos = false;
+  /// Time sizes of the batches, rising; empty = bucket_times() of the longest row. Each size in use is one program.
+  std::vector<std::int64_t> times;
+  /// Off: the same order in every epoch, by length; for evaluation.
+  bool shuffle = true;
+  std::uint64_t seed = 1;
+  std::int32_t eos = Vocabulary::kEndOfSequence;
+};
+
+/// Rising time sizes, each at most about `growth` times the one before, multiples of 4 (of 8 from 32), the last one
+/// `longest` itself. `smallest` and `longest` at least 1, `growth` above 1; UsageError otherwise.
+std::vector<std::int64_t> bucket_times(std::int64_t longest, std::int64_t smallest = 8, double growth = 1.4);
+
+/// Documents of one corpus in batches of similar length. Every batch has exactly batch_size rows and one of the time
+/// sizes; the last batch of a bucket is filled with empty rows. Each document comes once an epoch; order is a function
+/// of (seed, epoch) alone. Documents without anything to predict (empty ones under language_model and autoencoder,
+/// or without label under label_gain) are left out; under plain an empty document is a row of length 0.
+/// The corpus must outlive the batcher. Not thread-safe.
+class BucketBatches {
+ public:
+  /// All documents, or those listed (each counts as often as it is listed).
+  /// Throws UsageError for bad options, DataError for an unknown document, one longer than the largest of `times`, or
+  /// when none is left.
+  explicit BucketBatches(const EncodedCorpus& corpus, BucketOptions options = {},
+                         std::optional<std::vector<std::int32_t>> documents = std::nullopt);
+
+  /// The batch at position(), which moves on; after the last one of an epoch the next epoch begins.
+  Batch next();
+
+  std::int64_t batches_per_epoch() const { return batches_per_epoch_; }
+  /// Documents of an epoch, and how many were left out as they have nothing to predict.
+  std::int64_t documents_per_epoch() const { return documents_per_epoch_; }
+  std::int64_t left_out() const { return left_out_; }
+  /// Time sizes in use, rising.
+  const std::vector<std::int64_t>& times() const { return times_; }
+
+  BatchPosition position() const { return position_; }
+  /// Throws DataError for a position that is not in the data.
+  void seek(const BatchPosition& position);
+
+ private:
+  struct PlannedBatch {
+    std::size_t bucket = 0;
+    std::size_t first = 0;
+  };
+
+  std::int64_t row_length(std::int32_t document) const;
+  void plan_epoch();
+
+  const EncodedCorpus* corpus_;
+  BucketOptions options_;
+  std::vector<std::int64_t> times_;
+  /// Per bucket, its documents: as given, and in the order of the planned epoch.
+  std::vector<std::vector<std::int32_t>> buckets_;
+  std::vector<std::vector<std::int32_t>> shuffled_;
+  std::vector<PlannedBatch> plan_;
+  std::int64_t planned_epoch_ = -1;
+  std::int64_t batches_per_epoch_ = 0;
+  std::int64_t documents_per_epoch_ = 0;
+  std::int64_t left_out_ = 0;
+  BatchPosition position_;
+};
+
+}  // namespace eddy

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/corpus_cache.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "eddy/core/error.h"
+#include "eddy/core/tensor.h"
+#include "eddy/data/checksum.h"
+#include "eddy/data/file_writer.h"
+
+// File: Header, then the payload: a list of arrays, each an i64 count and its elements, filled up to 8 bytes.
+// Numbers are little-endian. A change of the layout must change kVersion.
+
+namespace eddy {
+
+static_assert(std::endian::native == std::endian::little, "cache files are little-endian");
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<char, 8> kMagic = {'E', 'D', 'D', 'Y', 'D', 'A', 'T', 'A'};
+constexpr std::uint64_t kVersion = 1;
+
+struct Header {
+  std::array<char, 8> magic = kMagic;
+  std::uint64_t version = kVersion;
+  std::uint64_t key = 0;
+  std::uint64_t payload_bytes = 0;
+  std::uint64_t payload_checksum = 0;
+  /// Over the five members before.
+  std::uint64_t header_checksum = 0;
+};
+static_assert(sizeof(Header) == 48);
+
+std::uint64_t header_checksum(const Header& header) {
+  return checksum64(std::as_bytes(std::span(&header, 1)).first(offsetof(Header, header_checksum)));
+}
+
+class PayloadWriter {
+ public:
+  template <class T>
+  void array(std::span<const T> values) {
+    const auto count = static_cast<std::int64_t>(values.size());
+    append(&count, sizeof(count));
+    append(values.data(), values.size_bytes());
+    bytes_.resize((bytes_.size() + 7) / 8 * 8);
+  }
+  void text(std::string_view text) { array(std::span(text.data(), text.size())); }
+  void number(std::int64_t value) { append(&value, sizeof(value)); }
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  void append(const void* data, std::size_t size) {
+    const auto* begin = static_cast<const std::byte*>(data);
+    bytes_.insert(bytes_.end(), begin, begin + size);
+  }
+  std::vector<std::byte> bytes_;
+};
+
+/// Hands out the arrays of a payload in place; DataError past the end.
+class PayloadReader {
+ public:
+  explicit PayloadReader(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  std::int64_t number() {
+    std::int64_t value = 0;
+    std::memcpy(&value, take(sizeof(value)), sizeof(value));
+    return value;
+  }
+  template <class T>
+  std::span<const T> array() {
+    const std::int64_t count = number();
+    require<DataError>(count >= 0 && static_cast<std::uint64_t>(count) <= bytes_.size() / sizeof(T),
+                       "an array claims {} elements where {} bytes are left", count, bytes_.size());
+    const auto size = static_cast<std::size_t>(count) * sizeof(T);
+    const auto* data = reinterpret_cast<const T*>(take(std::min((size + 7) / 8 * 8, bytes_.size())));
+    return {data, static_cast<std::size_t>(count)};
+  }
+  std::string_view text() {
+    const auto characters = array<char>();
+    return {characters.data(), characters.size()};
+  }
+  bool at_end() const { return bytes_.empty(); }
+
+ private:
+  const std::byte* take(std::size_t size) {
+    require<DataError>(size <= bytes_.size(), "{} bytes expected where {} are left", size, bytes_.size());
+    const std::byte* data = bytes_.data();
+    bytes_ = bytes_.subspan(size);
+    return data;
+  }
+  std::span<const std::byte> bytes_;
+};
+
+void write_strings(PayloadWriter& writer, std::span<const std::string> strings) {
+  std::string text;
+  std::vector<std::int64_t> ends;
+  for (const std::string& string : strings) {
+    text += string;
+    ends.push_back(static_cast<std::int64_t>(text.size()));
+  }
+  writer.text(text);
+  writer.array(std::span<const std::int64_t>(ends));
+}
+
+std::vector<std::string> read_strings(PayloadReader& reader) {
+  const std::string_view text = reader.text();
+  std::vector<std::string> strings;
+  std::size_t begin = 0;
+  for (const std::int64_t end : reader.array<std::int64_t>()) {
+    require<DataError>(end >= static_cast<std::int64_t>(begin) && end <= static_cast<std::int64_t>(text.size()),
+                       "a string ends at byte {} of {}", end, text.size());
+    strings.emplace_back(text.substr(begin, static_cast<std::size_t>(end) - begin));
+    begin = static_cast<std::size_t>(end);
+  }
+  return strings;
+}
+
+void write_payload(PayloadWriter& writer, const EncodedDataset& data) {
+  write_strings(writer, data.vocabulary.tokens());
+  writer.array(std::span<const std::int64_t>(data.vocabulary.counts()));
+  write_strings(writer, data.label_names);
+  writer.number(data.invalid_sequences);
+  writer.number(static_cast<std::int64_t>(data.parts.size()));
+  for (const EncodedDataset::Part& part : data.parts) {
+    writer.text(part.name);
+    writer.array(part.corpus.tokens());
+    writer.array(part.corpus.offsets());
+    writer.array(part.corpus.labels());
+    writer.text(part.corpus.id_text());
+    writer.array(part.corpus.id_ends());
+  }
+}
+
+template <class T>
+void check_range(std::span<const T> values, std::int64_t low, std::int64_t high, std::string_view what) {
+  bool good = true;
+  for (const T value : values) good &= value >= low && value < high;
+  require<DataError>(good, "a {} is outside {} to {}", what, low, high - 1);
+}
+
+EncodedDataset read_payload(PayloadReader& reader, const std::shared_ptr<const void>& owner) {
+  EncodedDataset data;
+  const std::vector<std::string> tokens = read_strings(reader);
+  data.vocabulary = Vocabulary::from_lists(tokens, reader.array<std::int64_t>());
+  data.label_names = read_strings(reader);
+  data.invalid_sequences = reader.number();
+  const std::int64_t parts = reader.number();
+  for (std::int64_t i = 0; i < parts; ++i) {
+    const std::string name(reader.text());
+    const auto ids = reader.array<std::int32_t>();
+    const auto offsets = reader.array<std::int64_t>();
+    const auto labels = reader.array<std::int32_t>();
+    const auto id_text = reader.text();
+    const auto id_ends = reader.array<std::int64_t>();
+    check_range(ids, 0, data.vocabulary.size(), "token id");
+    check_range(labels, -1, static_cast<std::int64_t>(data.label_names.size()), "label");
+    data.parts.push_back({name, EncodedCorpus(owner, ids, offsets, labels, id_text, id_ends)});
+  }
+  require<DataError>(reader.at_end(), "bytes are left over after the last part");
+  return data;
+}
+
+}  // namespace
+
+void CacheKey::absorb(std::string_view text) {
+  // The length goes in too: "ab" + "c" is not "a" + "bc".
+  hash_ = checksum64(std::as_bytes(std::span(text)), hash_ + text.size() + 1);
+}
+
+CacheKey& CacheKey::add_source(const fs::path& source) {
+  std::error_code error;
+  const auto add_file = [&](const fs::path& file) {
+    const auto size = fs::file_size(file, error);
+    const auto time = error ? fs::file_time_type() : fs::last_write_time(file, error);
+    if (error) fail<DataError>("{}: size and time cannot be read: {}", file.string(), error.message());
+    absorb(
+        fmt::format("{}|{}|{}", fs::absolute(file).lexically_normal().string(), size, time.time_since_epoch().count()));
+  };
+  const fs::file_status status = fs::status(source, error);
+  if (!fs::exists(status)) fail<DataError>("{}: does not exist; expected a file or directory", source.string());
+  error.clear();
+  if (!fs::is_directory(status)) {
+    add_file(source);
+    return *this;
+  }
+  std::vector<fs::path> files;
+  auto it = fs::recursive_directory_iterator(source, error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    std::error_code broken;
+    if (it->is_regular_file(broken)) files.push_back(it->path());
+  }
+  if (error) fail<DataError>("{}: directory cannot be listed: {}", source.string(), error.message());
+  std::sort(files.begin(), files.end());
+  absorb(fmt::format("directory of {}", files.size()));
+  for (const fs::path& file : files) add_file(file);
+  return *this;
+}
+
+CacheKey& CacheKey::add_option(std::string_view name, std::string_view value) {
+  absorb(name);
+  absorb(value);
+  return *this;
+}
+
+CacheKey& CacheKey::add_option(std::string_view name, std::int64_t value) {
+  return add_option(name, fmt::format("{}", value));
+}
+
+void save_cache(const fs::path& path, std::uint64_t key, const EncodedDataset& data) {
+  PayloadWriter writer;
+  write_payload(writer, data);
+  Header header;
+  header.key = key;
+  header.payload_bytes = writer.bytes().size();
+  header.payload_checksum = checksum64(writer.bytes());
+  header.header_checksum = header_checksum(header);
+  write_file_whole(path, {std::as_bytes(std::span(&header, 1)), writer.bytes()});
+}
+
+CacheLoad load_cache(const fs::path& path, std::uint64_t key) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return {std::nullopt, "does not exist"};
+  std::ifstream file(path, std::ios::binary);
+  const auto size = fs::file_size(path, error);
+  if (!file || error) return {std::nullopt, "cannot be opened"};
+  Header header;
+  if (size < sizeof(header) || !file.read(reinterpret_cast<char*>(&header), sizeof(header)))
+    return {std::nullopt, fmt::format("is damaged: {} bytes are fewer than a header has", size)};
+  if (header.magic != kMagic) return {std::nullopt, "is not a data cache"};
+  if (header.version != kVersion)
+    return {std::nullopt, fmt::format("has version {}, this program writes {}", header.version, kVersion)};
+  if (header.header_checksum != header_checksum(header))
+    return {std::nullopt, "is damaged: the header does not match its checksum"};
+  if (header.key != key) return {std::nullopt, "is stale: it was made from other files or options"};
+  if (header.payload_bytes != size - sizeof(header))
+    return {std::nullopt, fmt::format("is damaged: it has {} bytes, its header says {}", size,
+                                      header.payload_bytes + sizeof(header))};
+  // One read rather than a mapping: a file cut short while mapped would kill the process.
+  const std::shared_ptr<std::byte> block = allocate_aligned(std::max<std::size_t>(header.payload_bytes, 1));
+  if (!file.read(reinterpret_cast<char*>(block.get()), static_cast<std::streamsize>(header.payload_bytes)))
+    return {std::nullopt, "cannot be read to its end"};
+  const std::span<const std::byte> payload(block.get(), header.payload_bytes);
+  if (checksum64(payload) != header.payload_checksum)
+    return {std::nullopt, "is damaged: the data do not match their checksum"};
+  try {
+    PayloadReader reader(payload);
+    return {read_payload(reader, block), ""};
+  } catch (const Error& problem) {
+    return {std::nullopt, fmt::format("is damaged: {}", problem.what())};
+  }
+}
+
+EncodedDataset load_or_build(const fs::path& path, std::uint64_t key, const std::function<EncodedDataset()>& build,
+                             const CacheMessage& message) {
+  const auto say = [&](const std::string& text) {
+    if (message) message(text);
+  };
+  CacheLoad cached = load_cache(path, key);
+  if (cached.data) return std::move(*cached.data);
+  say(fmt::format("cache {} {}; building it", path.string(), cached.reason));
+  EncodedDataset data = build();
+  try {
+    std::error_code error;
+    if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
+    save_cache(path, key, data);
+  } catch (const DataError& error) {
+    say(fmt::format("the data are not cached: {}", error.what()));
+  }
+  return data;
+}
+
+}  // namespace eddy

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "eddy/data/encode.h"
+
+namespace eddy {
+
+/// What a cached data set was made from. Two keys differ when a source file's path, size or time of change, or any
+/// option, differs. A plain value.
+class CacheKey {
+ public:
+  /// A file, or every file under a directory. Throws DataError when it is not there.
+  CacheKey& add_source(const std::filesystem::path& source);
+  CacheKey& add_option(std::string_view name, std::string_view value);
+  CacheKey& add_option(std::string_view name, std::int64_t value);
+  std::uint64_t hash() const { return hash_; }
+
+ private:
+  void absorb(std::string_view text);
+
+  std::uint64_t hash_ = 0;
+};
+
+/// Writes the data set to `path`, whole or not at all. Throws DataError when it cannot.
+void save_cache(const std::filesystem::path& path, std::uint64_t key, const EncodedDataset& data);
+
+struct CacheLoad {
+  std::optional<EncodedDataset> data;
+  /// Without data: why, in a few words, such as "does not exist" or "is damaged: ...".
+  std::string reason;
+};
+
+/// Reads a cache in one go and believes nothing in it: version, key, length, checksum and every array are checked.
+/// Never throws for the contents of the file. The data set's arrays stay inside the one block that was read.
+CacheLoad load_cache(const std::filesystem::path& path, std::uint64_t key);
+
+using CacheMessage = std::function<void(const std::string& message)>;
+
+/// The data set from the cache when that is good, else from `build`, then saved. `message` hears why a cache is not
+/// used or cannot be written, which is no error; what `build` throws passes through. Missing parent folders are made.
+EncodedDataset load_or_build(const std::filesystem::path& path, std::uint64_t key,
+                             const std::function<EncodedDataset()>& build, const CacheMessage& message = {});
+
+}  // namespace eddy

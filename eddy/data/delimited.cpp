@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/delimited.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+
+#include "eddy/core/error.h"
+#include "eddy/data/source.h"
+
+namespace eddy {
+
+namespace {
+
+/// Cuts a text into records of fields; knows the line it is at.
+class RecordReader {
+ public:
+  RecordReader(std::string_view text, std::string name, const DelimitedOptions& options)
+      : text_(text), name_(std::move(name)), delimiter_(options.delimiter), quotes_(options.quotes) {}
+
+  /// The next record that is not a blank line; false at the end.
+  bool next(std::vector<std::string>& fields) {
+    while (at_ < text_.size()) {
+      record_line_ = line_;
+      fields.clear();
+      const std::size_t start = at_;
+      while (read_field(fields.emplace_back())) {
+      }
+      const bool blank = fields.size() == 1 && fields[0].empty() && text_[start] != '"';
+      if (!blank) return true;
+    }
+    return false;
+  }
+
+  std::int64_t record_line() const { return record_line_; }
+
+ private:
+  /// Reads one field; true when another of the same record follows.
+  bool read_field(std::string& field) {
+    if (quotes_ && at_ < text_.size() && text_[at_] == '"') {
+      read_quoted(field);
+    } else {
+      const std::size_t start = at_;
+      while (at_ < text_.size() && text_[at_] != delimiter_ && text_[at_] != '\n') {
+        require<DataError>(!quotes_ || text_[at_] != '"',
+                           "{}:{}: quote inside a field that does not begin with one; expected the field in quotes and "
+                           "the quote doubled",
+                           name_, line_);
+        ++at_;
+      }
+      field.assign(text_.substr(start, at_ - start));
+      if (field.ends_with('\r') && (at_ == text_.size() || text_[at_] == '\n')) field.pop_back();
+    }
+    if (at_ == text_.size()) return false;
+    if (text_[at_++] == delimiter_) return true;
+    ++line_;
+    return false;
+  }
+
+  void read_quoted(std::string& field) {
+    const std::int64_t opened = line_;
+    ++at_;
+    while (true) {
+      const std::size_t quote = text_.find('"', at_);
+      require<DataError>(quote != std::string_view::npos, "{}:{}: quoted field is not closed before the file ends",
+                         name_, opened);
+      const std::string_view piece = text_.substr(at_, quote - at_);
+      line_ += std::count(piece.begin(), piece.end(), '\n');
+      field.append(piece);
+      at_ = quote + 1;
+      if (at_ == text_.size() || text_[at_] != '"') break;
+      field.push_back('"');
+      ++at_;
+    }
+    if (text_.substr(at_, 2) == "\r\n" || text_.substr(at_) == "\r") ++at_;
+    require<DataError>(at_ == text_.size() || text_[at_] == delimiter_ || text_[at_] == '\n',
+                       "{}:{}: found '{}' after a closing quote; expected the delimiter or the end of the line", name_,
+                       line_, text_[at_]);
+  }
+
+  std::string_view text_;
+  std::string name_;
+  char delimiter_;
+  bool quotes_;
+  std::size_t at_ = 0;
+  std::int64_t line_ = 1;
+  std::int64_t record_line_ = 1;
+};
+
+std::size_t find_column(const Column& column, const std::vector<std::string>& header, bool has_header,
+                        std::size_t columns, const std::string& name) {
+  if (const int* index = std::get_if<int>(&column)) {
+    require<DataError>(*index >= 0 && static_cast<std::size_t>(*index) < columns,
+                       "{}: column {} asked for, the file has {} columns (counted from 0)", name, *index, columns);
+    return static_cast<std::size_t>(*index);
+  }
+  const std::string& wanted = std::get<std::string>(column);
+  require<DataError>(has_header, "{}: column \"{}\" asked for by name, but the file is read as one without header",
+                     name, wanted);
+  const auto found = std::find(header.begin(), header.end(), wanted);
+  require<DataError>(found != header.end(), "{}:1: no column \"{}\"; the header has {}", name, wanted,
+                     fmt::join(header, ", "));
+  return static_cast<std::size_t>(found - header.begin());
+}
+
+bool is_whole_number(std::string_view text) {
+  if (text.starts_with('-')) text.remove_prefix(1);
+  return !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+std::vector<std::string> sorted_labels(const std::map<std::string, int>& found) {
+  std::vector<std::string> names;
+  for (const auto& [label, count] : found) names.push_back(label);
+  if (std::all_of(names.begin(), names.end(), is_whole_number))
+    std::stable_sort(names.begin(), names.end(),
+                     [](const std::string& a, const std::string& b) { return std::stoll(a) < std::stoll(b); });
+  return names;
+}
+
+}  // namespace
+
+DelimitedOptions csv_options() { return {}; }
+
+DelimitedOptions tsv_options() {
+  DelimitedOptions options;
+  options.delimiter = '\t';
+  options.quotes = false;
+  return options;
+}
+
+Dataset read_delimited(const std::filesystem::path& path, const DelimitedOptions& options) {
+  const std::string name = path.string();
+  require<UsageError>(options.delimiter != '\n' && options.delimiter != '"' && options.delimiter != '\r',
+                      "{}: the delimiter cannot be a quote or a line end", name);
+  require<UsageError>(!options.text_columns.empty(), "{}: no text column is chosen", name);
+  const std::string contents = decode_text(read_text_file(path), options.encoding, name);
+  RecordReader reader(contents, name, options);
+
+  std::vector<std::string> fields;
+  require<DataError>(reader.next(fields), "{}: is empty; expected {}", name, options.header ? "a header" : "a record");
+  const std::size_t columns = fields.size();
+  const std::vector<std::string> header = options.header ? fields : std::vector<std::string>();
+  std::vector<std::size_t> text_columns;
+  for (const Column& column : options.text_columns)
+    text_columns.push_back(find_column(column, header, options.header, columns, name));
+  std::optional<std::size_t> label_column;
+  if (options.label_column) label_column = find_column(*options.label_column, header, options.header, columns, name);
+
+  Dataset data;
+  std::vector<std::string> labels;
+  std::map<std::string, int> ids;
+  for (const std::string& label : options.label_names)
+    require<UsageError>(ids.emplace(label, static_cast<int>(ids.size())).second, "label \"{}\" is given twice", label);
+  const std::string file = path.filename().string();
+  for (bool more = options.header ? reader.next(fields) : true; more; more = reader.next(fields)) {
+    require<DataError>(fields.size() == columns, "{}:{}: record has {} columns, expected {}", name,
+                       reader.record_line(), fields.size(), columns);
+    Document document;
+    document.id = fmt::format("{}:{}", file, reader.record_line());
+    if (label_column) {
+      const std::string& label = fields[*label_column];
+      require<DataError>(!label.empty(), "{}:{}: label is empty", name, reader.record_line());
+      if (options.label_names.empty()) {
+        ids.emplace(label, 0);
+        labels.push_back(label);
+      } else {
+        const auto found = ids.find(label);
+        require<DataError>(found != ids.end(), "{}:{}: label \"{}\" is not one of the {} known: {}", name,
+                           reader.record_line(), label, options.label_names.size(),
+                           fmt::join(options.label_names, ", "));
+        document.label = found->second;
+      }
+    }
+    for (std::size_t i = 0; i < text_columns.size(); ++i) {
+      if (i > 0) document.text.push_back(' ');
+      document.text.append(fields[text_columns[i]]);
+    }
+    data.documents.push_back(std::move(document));
+  }
+  require<DataError>(!data.documents.empty(), "{}: holds a header but no record", name);
+
+  data.label_names = options.label_names;
+  if (label_column && options.label_names.empty()) {
+    data.label_names = sorted_labels(ids);
+    for (std::size_t i = 0; i < data.label_names.size(); ++i) ids[data.label_names[i]] = static_cast<int>(i);
+    for (std::size_t i = 0; i < labels.size(); ++i) data.documents[i].label = ids[labels[i]];
+  }
+  return data;
+}
+
+}  // namespace eddy

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "eddy/data/document.h"
+#include "eddy/data/unicode.h"
+
+namespace eddy {
+
+/// A column by its place from 0, or by its name in the header.
+using Column = std::variant<int, std::string>;
+
+struct DelimitedOptions {
+  char delimiter = ',';
+  /// RFC 4180 quotes: a quoted field may hold delimiters, line ends and "" for a quote. Off, quotes are text.
+  bool quotes = true;
+  bool header = false;
+  /// More than one are joined by a space.
+  std::vector<Column> text_columns = {0};
+  std::optional<Column> label_column;
+  /// Labels in the order of their ids, such as those of the training file when the test file is read. Empty: the
+  /// labels found, sorted (by value when all are whole numbers).
+  std::vector<std::string> label_names;
+  TextEncoding encoding = TextEncoding::utf8;
+};
+
+/// Comma-separated values with quotes.
+DelimitedOptions csv_options();
+/// Tab-separated values: no quotes, a quote is text.
+DelimitedOptions tsv_options();
+
+/// One document per record of a CSV or TSV file (plain or compressed); ids are "file:line", the line where the record
+/// begins. Blank lines are skipped. Throws DataError naming file and line for a record of another number of columns
+/// than the first, a broken quote, an empty or unknown label; and for a column that is not there.
+Dataset read_delimited(const std::filesystem::path& path, const DelimitedOptions& options);
+
+}  // namespace eddy

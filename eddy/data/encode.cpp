@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/encode.h"
+
+#include <utility>
+
+#include "eddy/core/error.h"
+
+namespace eddy {
+
+namespace {
+
+/// Tokens of one document; errors name it.
+template <class Sink>
+void tokenize_document(const Document& document, Tokenizer& tokenizer, Sink&& sink) {
+  try {
+    tokenizer.for_each(document.text, sink);
+  } catch (const DataError& error) {
+    fail<DataError>("document {}: {}", document.id, error.what());
+  }
+}
+
+/// Turns counter numbers into vocabulary ids, in place.
+void renumber(CorpusArrays& arrays, std::span<const std::int32_t> id_of, OutOfVocabulary unknown) {
+  std::size_t to = 0;
+  std::size_t from = 0;
+  for (std::size_t document = 1; document < arrays.offsets.size(); ++document) {
+    for (const auto end = static_cast<std::size_t>(arrays.offsets[document]); from < end; ++from) {
+      const std::int32_t id = id_of[static_cast<std::size_t>(arrays.tokens[from])];
+      if (id < 0 && unknown == OutOfVocabulary::drop) continue;
+      arrays.tokens[to++] = id < 0 ? Vocabulary::kUnknown : id;
+    }
+    arrays.offsets[document] = static_cast<std::int64_t>(to);
+  }
+  arrays.tokens.resize(to);
+  arrays.tokens.shrink_to_fit();
+}
+
+}  // namespace
+
+std::vector<std::int32_t> encode_text(std::string_view text, Tokenizer& tokenizer, const Vocabulary& vocabulary,
+                                      OutOfVocabulary unknown) {
+  std::vector<std::int32_t> ids;
+  tokenizer.for_each(text, [&](std::string_view token) {
+    const std::int32_t id = vocabulary.find(token);
+    if (id >= 0) {
+      ids.push_back(id);
+    } else if (unknown == OutOfVocabulary::unknown) {
+      ids.push_back(Vocabulary::kUnknown);
+    }
+  });
+  return ids;
+}
+
+EncodedCorpus encode_corpus(const Dataset& data, Tokenizer& tokenizer, const Vocabulary& vocabulary,
+                            OutOfVocabulary unknown) {
+  CorpusArrays arrays;
+  for (const Document& document : data.documents) {
+    tokenize_document(document, tokenizer, [&](std::string_view token) {
+      const std::int32_t id = vocabulary.find(token);
+      if (id >= 0) {
+        arrays.tokens.push_back(id);
+      } else if (unknown == OutOfVocabulary::unknown) {
+        arrays.tokens.push_back(Vocabulary::kUnknown);
+      }
+    });
+    arrays.end_document(document.label, document.id);
+  }
+  return EncodedCorpus(std::move(arrays));
+}
+
+std::string to_string(const EncodeOptions& options) {
+  return fmt::format("{} min_count={} max_size={} unknown={}", to_string(options.tokenizer),
+                     options.vocabulary.min_count, options.vocabulary.max_size,
+                     options.unknown == OutOfVocabulary::drop ? "drop" : "keep");
+}
+
+const EncodedCorpus& EncodedDataset::part(std::string_view name) const {
+  std::string known;
+  for (const Part& part : parts) {
+    if (part.name == name) return part.corpus;
+    known += (known.empty() ? "" : ", ") + part.name;
+  }
+  fail<DataError>("data set has no part \"{}\"; it has {}", name, known.empty() ? "none" : known);
+}
+
+EncodedDataset encode_dataset(std::span<const DatasetPart> parts, const EncodeOptions& options) {
+  Tokenizer tokenizer(options.tokenizer);
+  TokenCounter counter;
+  EncodedDataset result;
+  std::vector<CorpusArrays> arrays(parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const DatasetPart& part = parts[i];
+    if (i == 0) result.label_names = part.data->label_names;
+    require<DataError>(part.data->label_names == result.label_names,
+                       "part \"{}\" of the data set has {} label names that differ from the {} of part \"{}\"",
+                       part.name, part.data->label_names.size(), result.label_names.size(), parts[0].name);
+    for (const Document& document : part.data->documents) {
+      if (part.in_vocabulary) {
+        counter.add_document();
+        tokenize_document(document, tokenizer,
+                          [&](std::string_view token) { arrays[i].tokens.push_back(counter.add(token)); });
+      } else {
+        tokenize_document(document, tokenizer,
+                          [&](std::string_view token) { arrays[i].tokens.push_back(counter.add_uncounted(token)); });
+      }
+      arrays[i].end_document(document.label, document.id);
+    }
+  }
+  result.vocabulary = Vocabulary(counter, options.vocabulary);
+  std::vector<std::int32_t> id_of(static_cast<std::size_t>(counter.table().size()));
+  for (std::int32_t i = 0; i < counter.table().size(); ++i)
+    id_of[static_cast<std::size_t>(i)] = result.vocabulary.find(counter.table().text(i));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    renumber(arrays[i], id_of, options.unknown);
+    result.parts.push_back({parts[i].name, EncodedCorpus(std::move(arrays[i]))});
+  }
+  result.invalid_sequences = tokenizer.invalid_sequences();
+  return result;
+}
+
+}  // namespace eddy

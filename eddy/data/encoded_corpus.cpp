@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/encoded_corpus.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "eddy/core/error.h"
+
+namespace eddy {
+
+namespace {
+
+bool rises_to(std::span<const std::int64_t> values, std::int64_t first, std::int64_t last) {
+  std::int64_t before = first;
+  for (const std::int64_t value : values) {
+    if (value < before) return false;
+    before = value;
+  }
+  return before == last;
+}
+
+}  // namespace
+
+void CorpusArrays::end_document(int label, std::string_view id) {
+  offsets.push_back(static_cast<std::int64_t>(tokens.size()));
+  labels.push_back(label);
+  id_text.append(id);
+  id_ends.push_back(static_cast<std::int64_t>(id_text.size()));
+}
+
+EncodedCorpus::EncodedCorpus(CorpusArrays arrays) {
+  const auto owned = std::make_shared<const CorpusArrays>(std::move(arrays));
+  tokens_ = owned->tokens;
+  offsets_ = owned->offsets;
+  labels_ = owned->labels;
+  id_text_ = owned->id_text;
+  id_ends_ = owned->id_ends;
+  owner_ = owned;
+  check();
+}
+
+EncodedCorpus::EncodedCorpus(std::shared_ptr<const void> owner, std::span<const std::int32_t> tokens,
+                             std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels,
+                             std::string_view id_text, std::span<const std::int64_t> id_ends)
+    : owner_(std::move(owner)),
+      tokens_(tokens),
+      offsets_(offsets),
+      labels_(labels),
+      id_text_(id_text),
+      id_ends_(id_ends) {
+  check();
+}
+
+void EncodedCorpus::check() const {
+  require<DataError>(labels_.size() < static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()),
+                     "corpus of {} documents: expected fewer than 2147483647", labels_.size());
+  require<DataError>(offsets_.size() == labels_.size() + 1 && id_ends_.size() == labels_.size(),
+                     "corpus has {} labels, {} offsets and {} ids", labels_.size(), offsets_.size(), id_ends_.size());
+  require<DataError>(offsets_.front() == 0 && rises_to(offsets_, 0, static_cast<std::int64_t>(tokens_.size())),
+                     "corpus offsets do not rise from 0 to its {} tokens", tokens_.size());
+  require<DataError>(rises_to(id_ends_, 0, static_cast<std::int64_t>(id_text_.size())),
+                     "corpus id ends do not rise to the {} bytes of ids", id_text_.size());
+}
+
+std::int64_t EncodedCorpus::longest() const {
+  std::int64_t most = 0;
+  for (std::int32_t i = 0; i < size(); ++i) most = std::max(most, length(i));
+  return most;
+}
+
+std::string_view EncodedCorpus::id(std::int32_t i) const {
+  const std::int64_t begin = i == 0 ? 0 : id_ends_[static_cast<std::size_t>(i) - 1];
+  return id_text_.substr(static_cast<std::size_t>(begin),
+                         static_cast<std::size_t>(id_ends_[static_cast<std::size_t>(i)] - begin));
+}
+
+}  // namespace eddy

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/imdb.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "eddy/core/error.h"
+#include "eddy/data/source.h"
+
+namespace eddy {
+
+namespace {
+
+struct Review {
+  std::int64_t number = 0;
+  std::int64_t rating = 0;
+  std::string text;
+};
+
+struct Folder {
+  std::string_view name;
+  int label;
+  std::vector<Review> reviews;
+};
+
+/// The last `count` parts of a path; empty when it has fewer.
+std::string_view last_parts(std::string_view path, int count) {
+  std::size_t at = path.size();
+  for (int i = 0; i < count; ++i) {
+    if (at == 0) return {};
+    const std::size_t slash = path.rfind('/', at - 1);
+    at = slash == std::string_view::npos ? 0 : slash;
+    if (at == 0) return i + 1 == count ? path : std::string_view();
+  }
+  return path.substr(at + 1);
+}
+
+bool parse_name(std::string_view stem, Review& review) {
+  const char* end = stem.data() + stem.size();
+  const auto number = std::from_chars(stem.data(), end, review.number);
+  if (number.ec != std::errc() || number.ptr == end || *number.ptr != '_' || review.number < 0) return false;
+  const auto rating = std::from_chars(number.ptr + 1, end, review.rating);
+  return rating.ec == std::errc() && rating.ptr == end && review.rating >= 0;
+}
+
+void replace_line_breaks(std::string& text) {
+  constexpr std::string_view kBreak = "<br />";
+  std::size_t to = 0;
+  for (std::size_t from = 0; from < text.size(); ++to) {
+    if (text[from] == '<' && text.compare(from, kBreak.size(), kBreak) == 0) {
+      text[to] = ' ';
+      from += kBreak.size();
+    } else {
+      text[to] = text[from++];
+    }
+  }
+  text.resize(to);
+}
+
+}  // namespace
+
+Imdb read_imdb(const std::filesystem::path& source, const ImdbOptions& options) {
+  std::array<Folder, 5> folders = {
+      {{"train/neg", 0, {}}, {"train/pos", 1, {}}, {"test/neg", 0, {}}, {"test/pos", 1, {}}, {"train/unsup", -1, {}}}};
+  const auto folder_of = [&](std::string_view path) -> Folder* {
+    const std::string_view inside = last_parts(path, 3);
+    const std::string_view name = inside.substr(0, inside.rfind('/') == std::string_view::npos ? 0 : inside.rfind('/'));
+    const auto found = std::find_if(folders.begin(), folders.end(), [&](const Folder& f) { return f.name == name; });
+    return found == folders.end() || !inside.ends_with(".txt") ? nullptr : &*found;
+  };
+  read_files(
+      source, [&](std::string_view name) { return folder_of(name) != nullptr; },
+      [&](const std::string& name, std::string contents) {
+        Review review;
+        const std::size_t start = name.rfind('/') + 1;
+        require<DataError>(parse_name(std::string_view(name).substr(start, name.size() - start - 4), review),
+                           "{}: file {} is not named ID_RATING.txt", source.string(), name);
+        review.text = decode_text(std::move(contents), options.encoding, name);
+        if (options.replace_line_breaks) replace_line_breaks(review.text);
+        folder_of(name)->reviews.push_back(std::move(review));
+      });
+
+  Imdb imdb;
+  const std::vector<std::string> labels = {"neg", "pos"};
+  imdb.train.label_names = imdb.test.label_names = imdb.unlabelled.label_names = labels;
+  for (Folder& folder : folders) {
+    require<DataError>(!folder.reviews.empty() || folder.label < 0,
+                       "{}: holds no review in {}; expected the folders train/pos, train/neg, test/pos, test/neg and "
+                       "perhaps train/unsup",
+                       source.string(), folder.name);
+    std::sort(folder.reviews.begin(), folder.reviews.end(), [](const Review& a, const Review& b) {
+      return std::pair(a.number, a.rating) < std::pair(b.number, b.rating);
+    });
+    Dataset& part = folder.label < 0 ? imdb.unlabelled : folder.name.starts_with("train") ? imdb.train : imdb.test;
+    part.documents.reserve(part.documents.size() + folder.reviews.size());
+    std::int64_t last = -1;
+    for (Review& review : folder.reviews) {
+      require<DataError>(review.number != last, "{}: review {} stands twice in {}", source.string(), review.number,
+                         folder.name);
+      last = review.number;
+      part.documents.push_back(
+          {std::move(review.text), folder.label, fmt::format("{}/{}_{}", folder.name, review.number, review.rating)});
+    }
+  }
+  return imdb;
+}
+
+}  // namespace eddy

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/source.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <system_error>
+
+#include "eddy/core/error.h"
+
+namespace eddy {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kBlock = std::size_t{1} << 18;
+
+struct CloseArchive {
+  void operator()(archive* reader) const { archive_read_free(reader); }
+};
+using ArchivePointer = std::unique_ptr<archive, CloseArchive>;
+
+struct CloseFile {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
+std::string archive_message(archive* reader) {
+  const char* message = archive_error_string(reader);
+  return message != nullptr ? message : "unknown error";
+}
+
+std::string read_plain_file(const fs::path& path) {
+  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
+  if (!file) fail<DataError>("{}: cannot be opened: {}", path.string(), std::strerror(errno));
+  std::string contents;
+  std::error_code ignored;
+  const auto size = fs::file_size(path, ignored);
+  if (!ignored) contents.reserve(size + 1);
+  std::array<char, 65536> block;
+  while (true) {
+    const std::size_t got = std::fread(block.data(), 1, block.size(), file.get());
+    contents.append(block.data(), got);
+    if (got == block.size()) continue;
+    if (std::ferror(file.get()) != 0)
+      fail<DataError>("{}: reading failed after {} bytes: {}", path.string(), contents.size(), std::strerror(errno));
+    return contents;
+  }
+}
+
+ArchivePointer new_reader() {
+  ArchivePointer reader(archive_read_new());
+  require<DataError>(reader != nullptr, "libarchive: out of memory");
+  // Only the filters that are part of libarchive: the others would start programs.
+  archive_read_support_filter_gzip(reader.get());
+  archive_read_support_filter_bzip2(reader.get());
+  archive_read_support_filter_xz(reader.get());
+  archive_read_support_filter_lzma(reader.get());
+  archive_read_support_filter_zstd(reader.get());
+  archive_read_support_filter_lz4(reader.get());
+  return reader;
+}
+
+void open_reader(archive* reader, const fs::path& path, std::string_view expected) {
+  if (archive_read_open_filename(reader, path.c_str(), kBlock) != ARCHIVE_OK)
+    fail<DataError>("{}: cannot be read as {}: {}", path.string(), expected, archive_message(reader));
+}
+
+std::string read_entry(archive* reader, std::int64_t size_hint, const std::string& where) {
+  std::string contents;
+  // A damaged header may claim any size: trust it only up to a bound, and grow from there.
+  if (size_hint > 0)
+    contents.reserve(static_cast<std::size_t>(std::min<std::int64_t>(size_hint, std::int64_t{1} << 26)));
+  while (true) {
+    const void* block = nullptr;
+    std::size_t length = 0;
+    la_int64_t offset = 0;
+    const int status = archive_read_data_block(reader, &block, &length, &offset);
+    if (status == ARCHIVE_EOF) return contents;
+    if (status != ARCHIVE_OK)
+      fail<DataError>("{}: reading failed after {} bytes: {}", where, contents.size(), archive_message(reader));
+    // Blocks of sparse files leave holes, which read as zeros.
+    const auto end = static_cast<std::size_t>(offset);
+    require<DataError>(end >= contents.size() && end - contents.size() <= (std::size_t{1} << 30),
+                       "{}: block at byte {} follows {} bytes", where, offset, contents.size());
+    contents.resize(end, '\0');
+    contents.append(static_cast<const char*>(block), length);
+  }
+}
+
+std::string clean_name(std::string_view name) {
+  while (name.starts_with("./")) name.remove_prefix(2);
+  return std::string(name);
+}
+
+std::string entry_name(archive_entry* entry, const fs::path& path) {
+  const char* name = archive_entry_pathname_utf8(entry);
+  if (name == nullptr) name = archive_entry_pathname(entry);
+  if (name == nullptr) fail<DataError>("{}: holds a file whose name cannot be read", path.string());
+  return clean_name(name);
+}
+
+/// Calls `body(reader, entry, name)` on each regular file of an archive.
+template <class Body>
+void for_each_entry(const fs::path& path, Body&& body) {
+  const ArchivePointer reader = new_reader();
+  archive_read_support_format_tar(reader.get());
+  archive_read_support_format_gnutar(reader.get());
+  archive_read_support_format_zip(reader.get());
+  constexpr std::string_view kExpected = "a tar or zip archive";
+  open_reader(reader.get(), path, kExpected);
+  std::string last = "the beginning";
+  while (true) {
+    archive_entry* entry = nullptr;
+    const int status = archive_read_next_header(reader.get(), &entry);
+    if (status == ARCHIVE_EOF) return;
+    if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
+      fail<DataError>("{}: cannot be read as {} after {}: {}", path.string(), kExpected, last,
+                      archive_message(reader.get()));
+    last = entry_name(entry, path);
+    if (archive_entry_hardlink(entry) != nullptr) {
+      body(reader.get(), entry, last, true);
+    } else if (archive_entry_filetype(entry) == AE_IFREG) {
+      body(reader.get(), entry, last, false);
+    }
+  }
+}
+
+std::vector<SourceFile> list_directory(const fs::path& root) {
+  std::vector<SourceFile> files;
+  std::error_code error;
+  auto it = fs::recursive_directory_iterator(root, error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    std::error_code broken;
+    if (!it->is_regular_file(broken)) continue;
+    const auto size = it->file_size(broken);
+    if (broken) fail<DataError>("{}: size cannot be read: {}", it->path().string(), broken.message());
+    files.push_back({it->path().lexically_relative(root).generic_string(), static_cast<std::int64_t>(size)});
+  }
+  if (error) fail<DataError>("{}: directory cannot be listed: {}", root.string(), error.message());
+  std::sort(files.begin(), files.end(), [](const SourceFile& a, const SourceFile& b) { return a.name < b.name; });
+  return files;
+}
+
+bool is_directory_source(const fs::path& source) {
+  std::error_code error;
+  const fs::file_status status = fs::status(source, error);
+  if (!fs::exists(status))
+    fail<DataError>("{}: does not exist; expected a directory or a tar or zip archive", source.string());
+  return fs::is_directory(status);
+}
+
+bool looks_compressed(const fs::path& path) {
+  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
+  if (!file) fail<DataError>("{}: cannot be opened: {}", path.string(), std::strerror(errno));
+  std::array<char, 6> head{};
+  const std::string_view start(head.data(), std::fread(head.data(), 1, head.size(), file.get()));
+  using std::string_view_literals::operator""sv;
+  return start.starts_with("\x1F\x8B"sv) || start.starts_with("BZh"sv) || start.starts_with("\xFD\x37zXZ\x00"sv) ||
+         start.starts_with("\x28\xB5\x2F\xFD"sv) || start.starts_with("\x04\x22\x4D\x18"sv);
+}
+
+}  // namespace
+
+std::vector<SourceFile> list_files(const fs::path& source) {
+  if (is_directory_source(source)) return list_directory(source);
+  std::vector<SourceFile> files;
+  for_each_entry(source, [&](archive*, archive_entry* entry, const std::string& name, bool) {
+    files.push_back({name, archive_entry_size_is_set(entry) != 0 ? archive_entry_size(entry) : -1});
+  });
+  return files;
+}
+
+void read_files(const fs::path& source, const FileFilter& wanted, const FileVisitor& visit) {
+  if (is_directory_source(source)) {
+    for (const SourceFile& file : list_directory(source))
+      if (wanted(file.name)) visit(file.name, read_plain_file(source / file.name));
+    return;
+  }
+  for_each_entry(source, [&](archive* reader, archive_entry* entry, const std::string& name, bool hard_link) {
+    if (!wanted(name)) return;
+    const std::string where = fmt::format("{}, file {} inside", source.string(), name);
+    // A hard link in a tar has no bytes of its own, and those it names have gone by.
+    require<DataError>(!hard_link, "{}: is a hard link; expected a file with contents", where);
+    const bool sized = archive_entry_size_is_set(entry) != 0;
+    std::string contents = read_entry(reader, sized ? archive_entry_size(entry) : -1, where);
+    require<DataError>(!sized || static_cast<std::int64_t>(contents.size()) == archive_entry_size(entry),
+                       "{}: holds {} bytes, its header says {}", where, contents.size(), archive_entry_size(entry));
+    visit(name, std::move(contents));
+  });
+}
+
+std::string read_text_file(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) fail<DataError>("{}: does not exist; expected a text file", path.string());
+  require<DataError>(!fs::is_directory(status), "{}: is a directory; expected a text file", path.string());
+  if (!looks_compressed(path)) return read_plain_file(path);
+  const ArchivePointer reader = new_reader();
+  archive_read_support_format_raw(reader.get());
+  open_reader(reader.get(), path, "a compressed file");
+  archive_entry* entry = nullptr;
+  if (archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK)
+    fail<DataError>("{}: cannot be read as a compressed file: {}", path.string(), archive_message(reader.get()));
+  return read_entry(reader.get(), -1, path.string());
+}
+
+}  // namespace eddy

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace eddy {
+
+/// A data set stands in a directory or in one archive (tar, also gzip, bzip2, xz, lzma, zstd or lz4; zip). These
+/// functions read both alike, in one pass, and write nothing to disk. File names are relative, with '/' between
+/// parts and no leading "./". Only regular files count; in directories, links to files are followed.
+/// Errors are DataError naming the source, the file inside and what libarchive or the system said.
+
+struct SourceFile {
+  std::string name;
+  /// Bytes; -1 where an archive does not say.
+  std::int64_t size = 0;
+};
+
+/// All files: sorted by name for a directory, in stored order for an archive.
+std::vector<SourceFile> list_files(const std::filesystem::path& source);
+
+using FileFilter = std::function<bool(std::string_view name)>;
+using FileVisitor = std::function<void(const std::string& name, std::string contents)>;
+
+/// Calls `visit` on every file for which `wanted` is true, in the order of list_files. Unwanted files are not read.
+void read_files(const std::filesystem::path& source, const FileFilter& wanted, const FileVisitor& visit);
+
+/// The whole of one file, decompressed when it is gzip, bzip2, xz, zstd or lz4 (told by its first bytes, not its name).
+std::string read_text_file(const std::filesystem::path& path);
+
+}  // namespace eddy

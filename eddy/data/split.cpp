@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/split.h"
+
+#include <limits>
+#include <numeric>
+#include <span>
+
+#include "eddy/core/error.h"
+#include "eddy/core/random.h"
+
+namespace eddy {
+
+Split split_for_pretraining(std::int64_t documents, const SplitOptions& options) {
+  require<DataError>(documents >= 0 && documents <= std::numeric_limits<std::int32_t>::max(),
+                     "a split of {} documents: expected 0 to 2147483647", documents);
+  require<DataError>(options.test >= 0 && options.labelled >= 0 && options.test <= documents &&
+                         options.labelled <= documents - options.test,
+                     "{} test and {} labelled documents asked for, there are {}", options.test, options.labelled,
+                     documents);
+  std::vector<std::int32_t> order(static_cast<std::size_t>(documents));
+  std::iota(order.begin(), order.end(), 0);
+  Philox random(options.seed, stable_hash("split"));
+  shuffle(std::span(order), random);
+  const auto test_end = order.begin() + options.test;
+  const auto labelled_end = test_end + options.labelled;
+  return {{order.begin(), test_end}, {test_end, labelled_end}, {labelled_end, order.end()}};
+}
+
+}  // namespace eddy

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace eddy {
+
+struct SplitOptions {
+  std::int64_t test = 5000;
+  std::int64_t labelled = 1000;
+  std::uint64_t seed = 1;
+};
+
+/// Document indices of the three parts; they are disjoint and together everything.
+struct Split {
+  std::vector<std::int32_t> test;
+  std::vector<std::int32_t> labelled;
+  std::vector<std::int32_t> unlabelled;
+};
+
+/// Random split of `documents` indices. With one seed the test part is the same for every `labelled`, and a smaller
+/// labelled part is the beginning of a larger one. Throws DataError when the parts ask for more than there is.
+Split split_for_pretraining(std::int64_t documents, const SplitOptions& options = {});
+
+}  // namespace eddy

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/text_lines.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "eddy/core/error.h"
+#include "eddy/data/source.h"
+
+namespace eddy {
+
+Dataset read_text_lines(const std::filesystem::path& path, const TextLinesOptions& options) {
+  const std::string contents = decode_text(read_text_file(path), options.encoding, path.string());
+  const std::string file = path.filename().string();
+  Dataset data;
+  std::int64_t number = 0;
+  for (std::size_t at = 0; at < contents.size();) {
+    const std::size_t end = std::min(contents.find('\n', at), contents.size());
+    std::string_view line = std::string_view(contents).substr(at, end - at);
+    at = end + 1;
+    ++number;
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (options.skip_blank && line.find_first_not_of(" \t\v\f\r") == std::string_view::npos) continue;
+    data.documents.push_back({std::string(line), options.label, fmt::format("{}:{}", file, number)});
+  }
+  require<DataError>(!data.documents.empty(), "{}: holds no document in {} lines", path.string(), number);
+  return data;
+}
+
+}  // namespace eddy

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/tokenizer.h"
+
+#include <unicode/brkiter.h>
+#include <unicode/ucasemap.h>
+#include <unicode/uchar.h>
+#include <unicode/utext.h>
+#include <unicode/utf8.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "eddy/core/error.h"
+#include "eddy/data/ascii_words.h"
+#include "eddy/data/unicode.h"
+
+namespace eddy {
+
+namespace {
+
+void check_icu(UErrorCode status, std::string_view what) {
+  if (U_FAILURE(status)) fail<DataError>("ICU: {} failed: {}", what, u_errorName(status));
+}
+
+bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+/// A break iterator over UTF-8 text.
+class Segmenter {
+ public:
+  explicit Segmenter(bool words) {
+    UErrorCode status = U_ZERO_ERROR;
+    const icu::Locale& root = icu::Locale::getRoot();
+    breaks_.reset(words ? icu::BreakIterator::createWordInstance(root, status)
+                        : icu::BreakIterator::createCharacterInstance(root, status));
+    check_icu(status, "making a break iterator");
+  }
+  ~Segmenter() { utext_close(&text_); }
+  Segmenter(const Segmenter&) = delete;
+  Segmenter& operator=(const Segmenter&) = delete;
+
+  /// Calls `body(segment)` on each segment of valid UTF-8.
+  template <class Body>
+  void for_each(std::string_view text, Body&& body) {
+    UErrorCode status = U_ZERO_ERROR;
+    utext_openUTF8(&text_, text.data(), static_cast<std::int64_t>(text.size()), &status);
+    breaks_->setText(&text_, status);
+    check_icu(status, "reading text");
+    std::int32_t start = breaks_->first();
+    for (std::int32_t end = breaks_->next(); end != icu::BreakIterator::DONE; start = end, end = breaks_->next())
+      body(text.substr(static_cast<std::size_t>(start), static_cast<std::size_t>(end - start)));
+  }
+
+ private:
+  std::unique_ptr<icu::BreakIterator> breaks_;
+  UText text_ = UTEXT_INITIALIZER;
+};
+
+struct CloseCaseMap {
+  void operator()(UCaseMap* map) const { ucasemap_close(map); }
+};
+
+/// The segment from its first character that is neither white space nor control.
+std::string_view without_leading_blanks(std::string_view segment) {
+  std::size_t at = 0;
+  while (at < segment.size()) {
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(segment.data());
+    auto next = static_cast<std::int32_t>(at);
+    UChar32 code_point = 0;
+    U8_NEXT_UNSAFE(bytes, next, code_point);
+    if (!u_isUWhiteSpace(code_point) && u_charType(code_point) != U_CONTROL_CHAR) break;
+    at = static_cast<std::size_t>(next);
+  }
+  return segment.substr(at);
+}
+
+}  // namespace
+
+class Tokenizer::Impl {
+ public:
+  explicit Impl(const TokenizerOptions& options)
+      : options_(options), segmenter_(options.unit == TokenUnit::word), ascii_words_([this](std::string_view text) {
+          int segments = 0;
+          segmenter_.for_each(text, [&](std::string_view) { ++segments; });
+          return segments == 1;
+        }) {
+    UErrorCode status = U_ZERO_ERROR;
+    case_map_.reset(ucasemap_open("", 0, &status));
+    check_icu(status, "making a case map");
+  }
+
+  void run(std::string_view text, RawSink sink, void* context) {
+    require<DataError>(text.size() <= std::numeric_limits<std::int32_t>::max() / 4,
+                       "text of {} bytes is too long to tokenise; expected at most {}", text.size(),
+                       std::numeric_limits<std::int32_t>::max() / 4);
+    text_start_ = text.data();
+    if (options_.unit == TokenUnit::word || options_.unit == TokenUnit::whitespace) {
+      run_chunks(text, sink, context);
+    } else {
+      run_characters(text, sink, context);
+    }
+  }
+
+  const TokenizerOptions& options() const { return options_; }
+  std::int64_t invalid_sequences() const { return invalid_sequences_; }
+
+ private:
+  /// No token crosses ASCII white space, so each piece between goes the fast way when it is ASCII, else through ICU.
+  void run_chunks(std::string_view text, RawSink sink, void* context) {
+    std::size_t at = 0;
+    while (true) {
+      while (at < text.size() && is_ascii_space(text[at])) ++at;
+      if (at == text.size()) return;
+      const std::size_t start = at;
+      unsigned char bits = 0;
+      bool upper = false;
+      while (at < text.size() && !is_ascii_space(text[at])) {
+        bits |= static_cast<unsigned char>(text[at]);
+        upper |= text[at] >= 'A' && text[at] <= 'Z';
+        ++at;
+      }
+      std::string_view chunk = text.substr(start, at - start);
+      const bool ascii = bits < 0x80;
+      if (!ascii) {
+        chunk = normalized(chunk);
+      } else if (upper && options_.lower_case) {
+        lowered_.resize(chunk.size());
+        std::transform(chunk.begin(), chunk.end(), lowered_.begin(), ascii_lower);
+        chunk = lowered_;
+      }
+      if (options_.unit == TokenUnit::whitespace) {
+        sink(context, chunk);
+      } else if (ascii) {
+        for (std::size_t i = 0; i < chunk.size();) {
+          const std::size_t end = ascii_words_.segment_end(chunk, i);
+          if (!ascii_words_.is_blank(chunk[i])) sink(context, chunk.substr(i, end - i));
+          i = end;
+        }
+      } else {
+        segmenter_.for_each(chunk, [&](std::string_view segment) {
+          segment = without_leading_blanks(segment);
+          if (!segment.empty()) sink(context, segment);
+        });
+      }
+    }
+  }
+
+  void run_characters(std::string_view text, RawSink sink, void* context) {
+    const bool ascii = is_ascii(text);
+    if (!ascii) {
+      text = normalized(text);
+    } else if (options_.lower_case) {
+      lowered_.resize(text.size());
+      std::transform(text.begin(), text.end(), lowered_.begin(), ascii_lower);
+      text = lowered_;
+    }
+    if (options_.unit == TokenUnit::grapheme && !ascii) {
+      segmenter_.for_each(text, [&](std::string_view segment) { sink(context, segment); });
+      return;
+    }
+    for (std::size_t at = 0; at < text.size();) {
+      std::size_t length = 1;
+      if (ascii) {
+        // CR LF is the one grapheme of two ASCII characters.
+        if (options_.unit == TokenUnit::grapheme && text.substr(at, 2) == "\r\n") length = 2;
+      } else {
+        const auto lead = static_cast<unsigned char>(text[at]);
+        length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+      }
+      sink(context, text.substr(at, length));
+      at += length;
+    }
+  }
+
+  /// Valid UTF-8, lower case when asked for; a view of the input or of a buffer.
+  std::string_view normalized(std::string_view text) {
+    const std::size_t bad = find_invalid_utf8(text);
+    if (bad != std::string_view::npos) {
+      if (options_.invalid_utf8 == InvalidUtf8::error)
+        fail<DataError>("byte 0x{:02x} at offset {} is not UTF-8", static_cast<unsigned char>(text[bad]),
+                        text.data() + bad - text_start_);
+      repaired_.clear();
+      invalid_sequences_ += static_cast<std::int64_t>(append_repaired_utf8(text, repaired_));
+      text = repaired_;
+    }
+    if (!options_.lower_case) return text;
+    if (cased_.size() < text.size() + 16) cased_.resize(2 * text.size() + 16);
+    while (true) {
+      UErrorCode status = U_ZERO_ERROR;
+      const std::int32_t length =
+          ucasemap_utf8ToLower(case_map_.get(), cased_.data(), static_cast<std::int32_t>(cased_.size()), text.data(),
+                               static_cast<std::int32_t>(text.size()), &status);
+      if (status == U_BUFFER_OVERFLOW_ERROR) {
+        cased_.resize(static_cast<std::size_t>(length) + 1);
+        continue;
+      }
+      check_icu(status, "lower-casing");
+      return std::string_view(cased_).substr(0, static_cast<std::size_t>(length));
+    }
+  }
+
+  TokenizerOptions options_;
+  Segmenter segmenter_;
+  AsciiWords ascii_words_;
+  std::unique_ptr<UCaseMap, CloseCaseMap> case_map_;
+  std::string repaired_;
+  std::string lowered_;
+  /// Output of ICU's case map; only grows, so that it is not cleared for every call.
+  std::string cased_;
+  const char* text_start_ = nullptr;
+  std::int64_t invalid_sequences_ = 0;
+};
+
+std::string to_string(const TokenizerOptions& options) {
+  constexpr std::string_view kUnits[] = {"word", "whitespace", "code_point", "grapheme"};
+  return fmt::format("unit={} lower_case={} icu={}", kUnits[static_cast<int>(options.unit)], options.lower_case,
+                     U_ICU_VERSION);
+}
+
+Tokenizer::Tokenizer(const TokenizerOptions& options) : impl_(std::make_unique<Impl>(options)) {}
+Tokenizer::~Tokenizer() = default;
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+
+void Tokenizer::run(std::string_view text, RawSink sink, void* context) { impl_->run(text, sink, context); }
+
+std::vector<std::string> Tokenizer::tokenize(std::string_view text) {
+  std::vector<std::string> tokens;
+  for_each(text, [&](std::string_view token) { tokens.emplace_back(token); });
+  return tokens;
+}
+
+std::int64_t Tokenizer::invalid_sequences() const { return impl_->invalid_sequences(); }
+const TokenizerOptions& Tokenizer::options() const { return impl_->options(); }
+
+}  // namespace eddy

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/unicode.h"
+
+#include <unicode/utf8.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "eddy/core/error.h"
+
+namespace eddy {
+
+namespace {
+
+/// Decodes the code point at `at` (negative when ill-formed) and steps over it.
+std::int32_t next_code_point(std::string_view text, std::size_t& at) {
+  // ICU's macro counts in 32 bits; four bytes are all it looks at.
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data()) + at;
+  const auto length = static_cast<std::int32_t>(std::min<std::size_t>(text.size() - at, 4));
+  std::int32_t used = 0;
+  UChar32 code_point = 0;
+  U8_NEXT(bytes, used, length, code_point);
+  at += static_cast<std::size_t>(used);
+  return code_point;
+}
+
+std::size_t ascii_prefix(std::string_view text) {
+  std::size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, 8);
+    if ((word & 0x8080808080808080ULL) != 0) break;
+  }
+  while (at < text.size() && static_cast<unsigned char>(text[at]) < 0x80) ++at;
+  return at;
+}
+
+}  // namespace
+
+bool is_ascii(std::string_view text) { return ascii_prefix(text) == text.size(); }
+
+std::size_t find_invalid_utf8(std::string_view text) {
+  std::size_t at = ascii_prefix(text);
+  while (at < text.size()) {
+    const std::size_t start = at;
+    if (next_code_point(text, at) < 0) return start;
+    at += ascii_prefix(text.substr(at));
+  }
+  return std::string_view::npos;
+}
+
+std::size_t append_repaired_utf8(std::string_view text, std::string& out) {
+  std::size_t replaced = 0;
+  std::size_t at = 0;
+  std::size_t copied = 0;
+  while (at < text.size()) {
+    const std::size_t start = at;
+    if (next_code_point(text, at) >= 0) continue;
+    out.append(text.substr(copied, start - copied));
+    out.append("\xEF\xBF\xBD");
+    copied = at;
+    ++replaced;
+  }
+  out.append(text.substr(copied));
+  return replaced;
+}
+
+std::string latin1_to_utf8(std::string_view text) {
+  std::string result;
+  result.reserve(text.size() + text.size() / 16);
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      result.push_back(c);
+    } else {
+      result.push_back(static_cast<char>(0xC0 | (byte >> 6)));
+      result.push_back(static_cast<char>(0x80 | (byte & 0x3F)));
+    }
+  }
+  return result;
+}
+
+std::string decode_text(std::string contents, TextEncoding encoding, std::string_view name) {
+  if (encoding == TextEncoding::latin1) return is_ascii(contents) ? std::move(contents) : latin1_to_utf8(contents);
+  if (contents.starts_with("\xEF\xBB\xBF")) contents.erase(0, 3);
+  if (encoding == TextEncoding::utf8_strict) {
+    const std::size_t bad = find_invalid_utf8(contents);
+    if (bad != std::string::npos) {
+      const auto line = 1 + std::count(contents.begin(), contents.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
+      fail<DataError>("{}:{}: byte 0x{:02x} at offset {} is not UTF-8", name, line,
+                      static_cast<unsigned char>(contents[bad]), bad);
+    }
+  }
+  return contents;
+}
+
+}  // namespace eddy

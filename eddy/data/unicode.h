@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace eddy {
+
+/// How the bytes of a text file are to be read. `utf8` passes them on as they are (the tokenizer then repairs or
+/// refuses what is invalid), `utf8_strict` throws, `latin1` converts.
+enum class TextEncoding { utf8, utf8_strict, latin1 };
+
+/// True when every byte is below 0x80.
+bool is_ascii(std::string_view text);
+
+/// Byte offset of the first ill-formed UTF-8 sequence, or npos.
+std::size_t find_invalid_utf8(std::string_view text);
+
+/// Appends `text` to `out` with each ill-formed sequence (its longest valid beginning, as Unicode recommends) made
+/// U+FFFD. Returns the number of replacements.
+std::size_t append_repaired_utf8(std::string_view text, std::string& out);
+
+/// Bytes 0x00-0xFF are code points U+0000-U+00FF.
+std::string latin1_to_utf8(std::string_view text);
+
+/// Brings the contents of a file to UTF-8 and takes a byte-order mark away. Throws DataError naming `name`, the line
+/// and the byte for utf8_strict.
+std::string decode_text(std::string contents, TextEncoding encoding, std::string_view name);
+
+}  // namespace eddy

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/vocabulary.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "eddy/core/error.h"
+#include "eddy/data/file_writer.h"
+#include "eddy/data/source.h"
+
+namespace eddy {
+
+namespace {
+
+constexpr std::string_view kSpecialTexts[] = {"<unk>", "<eos>"};
+
+void append_escaped(std::string_view token, std::string& out) {
+  for (const char c : token) {
+    switch (c) {
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      default:
+        out += c;
+    }
+  }
+}
+
+std::string unescaped(std::string_view text, std::string_view file, std::size_t line) {
+  std::string token;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      token += text[i];
+      continue;
+    }
+    constexpr std::string_view kCodes = "\\tnr";
+    const std::size_t code = ++i < text.size() ? kCodes.find(text[i]) : std::string_view::npos;
+    require<DataError>(code != std::string_view::npos, "{}:{}: backslash not followed by one of \\ t n r", file, line);
+    token += "\\\t\n\r"[code];
+  }
+  return token;
+}
+
+}  // namespace
+
+Vocabulary::Vocabulary() : counts_(kSpecials, 0) {
+  for (const std::string_view text : kSpecialTexts) table_.insert(text);
+}
+
+Vocabulary::Vocabulary(const TokenCounter& counter, const VocabularyOptions& options) : Vocabulary() {
+  require<UsageError>(options.min_count >= 1, "minimum count is {}, expected at least 1", options.min_count);
+  require<UsageError>(options.max_size == 0 || options.max_size >= kSpecials,
+                      "vocabulary of {} entries asked for, expected 0 (no cap) or at least {}", options.max_size,
+                      kSpecials);
+  std::vector<std::int32_t> order;
+  std::int64_t left_out = 0;
+  for (std::int32_t i = 0; i < counter.table().size(); ++i) {
+    const std::int64_t count = counter.count(i);
+    const std::int32_t special = table_.find(counter.table().text(i));
+    if (special >= 0) {
+      counts_[static_cast<std::size_t>(special)] += count;
+    } else if (count >= options.min_count) {
+      order.push_back(i);
+    } else {
+      left_out += count;
+    }
+  }
+  std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+    const std::int64_t count_a = counter.count(a);
+    const std::int64_t count_b = counter.count(b);
+    return count_a != count_b ? count_a > count_b : counter.table().text(a) < counter.table().text(b);
+  });
+  const std::size_t most =
+      options.max_size == 0 ? order.size() : static_cast<std::size_t>(options.max_size - kSpecials);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i < most) {
+      table_.insert(counter.table().text(order[i]));
+      counts_.push_back(counter.count(order[i]));
+    } else {
+      left_out += counter.count(order[i]);
+    }
+  }
+  counts_[kUnknown] += left_out;
+  counts_[kEndOfSequence] += counter.documents();
+}
+
+Vocabulary Vocabulary::from_lists(std::span<const std::string> tokens, std::span<const std::int64_t> counts) {
+  require<DataError>(tokens.size() == counts.size(), "vocabulary has {} tokens and {} counts", tokens.size(),
+                     counts.size());
+  Vocabulary vocabulary;
+  for (std::size_t i = 0; i < tokens.size() || i < kSpecials; ++i) {
+    require<DataError>(i < tokens.size(), "vocabulary has {} tokens, expected <unk> and <eos> at least", tokens.size());
+    require<DataError>(counts[i] >= 0, "vocabulary token {} (\"{}\") has count {}, expected 0 or more", i, tokens[i],
+                       counts[i]);
+    if (i < kSpecials) {
+      require<DataError>(tokens[i] == kSpecialTexts[i], "vocabulary token {} is \"{}\", expected \"{}\"", i, tokens[i],
+                         kSpecialTexts[i]);
+      vocabulary.counts_[i] = counts[i];
+      continue;
+    }
+    require<DataError>(!tokens[i].empty(), "vocabulary token {} is empty", i);
+    require<DataError>(vocabulary.table_.find(tokens[i]) < 0, "vocabulary token {} (\"{}\") stands earlier too", i,
+                       tokens[i]);
+    vocabulary.table_.insert(tokens[i]);
+    vocabulary.counts_.push_back(counts[i]);
+  }
+  return vocabulary;
+}
+
+std::string_view Vocabulary::decode(std::int32_t id) const {
+  require<DataError>(id >= 0 && id < size(), "token id {} is not in a vocabulary of {}", id, size());
+  return table_.text(id);
+}
+
+std::string Vocabulary::decode(std::span<const std::int32_t> ids) const {
+  std::string text;
+  for (const std::int32_t id : ids) {
+    if (!text.empty()) text += ' ';
+    text += decode(id);
+  }
+  return text;
+}
+
+std::int64_t Vocabulary::count(std::int32_t id) const {
+  require<DataError>(id >= 0 && id < size(), "token id {} is not in a vocabulary of {}", id, size());
+  return counts_[static_cast<std::size_t>(id)];
+}
+
+std::vector<std::string> Vocabulary::tokens() const {
+  std::vector<std::string> list;
+  for (std::int32_t id = 0; id < size(); ++id) list.emplace_back(table_.text(id));
+  return list;
+}
+
+void Vocabulary::save(const std::filesystem::path& path) const {
+  std::string text;
+  for (std::int32_t id = 0; id < size(); ++id) {
+    append_escaped(table_.text(id), text);
+    fmt::format_to(std::back_inserter(text), "\t{}\n", counts_[static_cast<std::size_t>(id)]);
+  }
+  write_file_whole(path, {std::as_bytes(std::span(text))});
+}
+
+Vocabulary Vocabulary::load(const std::filesystem::path& path) {
+  const std::string contents = read_text_file(path);
+  const std::string file = path.string();
+  std::vector<std::string> tokens;
+  std::vector<std::int64_t> counts;
+  for (std::size_t at = 0; at < contents.size();) {
+    const std::size_t line = tokens.size() + 1;
+    const std::size_t end = contents.find('\n', at);
+    require<DataError>(end != std::string::npos, "{}:{}: is cut off: the last line has no end", file, line);
+    const std::string_view text = std::string_view(contents).substr(at, end - at);
+    at = end + 1;
+    const std::size_t tab = text.find('\t');
+    require<DataError>(tab != std::string_view::npos, "{}:{}: expected \"token TAB count\", found no tab", file, line);
+    tokens.push_back(unescaped(text.substr(0, tab), file, line));
+    const char* stop = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data() + tab + 1, stop, counts.emplace_back());
+    require<DataError>(parsed.ec == std::errc() && parsed.ptr == stop,
+                       "{}:{}: expected \"token TAB count\", the count is \"{}\"", file, line, text.substr(tab + 1));
+  }
+  try {
+    return from_lists(tokens, counts);
+  } catch (const DataError& error) {
+    fail<DataError>("{}: {}", file, error.what());
+  }
+}
+
+bool operator==(const Vocabulary& a, const Vocabulary& b) { return a.counts_ == b.counts_ && a.tokens() == b.tokens(); }
+
+}  // namespace eddy

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eddy/data/token_table.h"
+
+namespace eddy {
+
+/// Counts tokens and texts; the raw material of a vocabulary.
+class TokenCounter {
+ public:
+  /// Counts one occurrence; returns the token's number in table().
+  std::int32_t add(std::string_view token) {
+    const std::int32_t number = table_.insert(token);
+    if (number == static_cast<std::int32_t>(counts_.size())) counts_.push_back(0);
+    ++counts_[static_cast<std::size_t>(number)];
+    return number;
+  }
+  /// Numbers a token without counting it, for text that must not shape the vocabulary.
+  std::int32_t add_uncounted(std::string_view token) {
+    const std::int32_t number = table_.insert(token);
+    if (number == static_cast<std::int32_t>(counts_.size())) counts_.push_back(0);
+    return number;
+  }
+  void add_document() { ++documents_; }
+
+  const TokenTable& table() const { return table_; }
+  std::int64_t count(std::int32_t number) const { return counts_[static_cast<std::size_t>(number)]; }
+  std::int64_t documents() const { return documents_; }
+
+ private:
+  TokenTable table_;
+  std::vector<std::int64_t> counts_;
+  std::int64_t documents_ = 0;
+};
+
+struct VocabularyOptions {
+  /// Rarer tokens are left out.
+  std::int64_t min_count = 1;
+  /// Most entries, the special tokens among them; 0 = no cap.
+  std::int64_t max_size = 0;
+};
+
+/// Tokens and their ids, 0 to size()-1. Id 0 is `<unk>` and id 1 `<eos>`; the others follow by falling count, equal
+/// counts by the bytes of the text. Padding is done with masks, so it has no id. Immutable; concurrent reads are safe.
+class Vocabulary {
+ public:
+  static constexpr std::int32_t kUnknown = 0;
+  static constexpr std::int32_t kEndOfSequence = 1;
+  static constexpr std::int32_t kSpecials = 2;
+
+  /// Only the special tokens.
+  Vocabulary();
+  /// The counts of `<unk>` and `<eos>` are those of the tokens left out and of the documents. A text's own "<unk>"
+  /// or "<eos>" means the special token. Throws UsageError for min_count < 1 or a cap below 2.
+  Vocabulary(const TokenCounter& counter, const VocabularyOptions& options);
+  /// Tokens by id with their counts, as from tokens() and counts(). Throws DataError when the special tokens are not
+  /// first, a token is empty or stands twice, a count is negative, or the lists differ in length.
+  static Vocabulary from_lists(std::span<const std::string> tokens, std::span<const std::int64_t> counts);
+
+  /// Id of a token; kUnknown when it is not there.
+  std::int32_t encode(std::string_view token) const {
+    const std::int32_t id = table_.find(token);
+    return id < 0 ? kUnknown : id;
+  }
+  /// Id of a token; -1 when it is not there.
+  std::int32_t find(std::string_view token) const { return table_.find(token); }
+  /// Text of an id; throws DataError when out of range.
+  std::string_view decode(std::int32_t id) const;
+  /// Texts of the ids with a space between.
+  std::string decode(std::span<const std::int32_t> ids) const;
+
+  std::int32_t size() const { return table_.size(); }
+  std::int64_t count(std::int32_t id) const;
+
+  /// Everything as plain lists, to stand in the metadata of a checkpoint.
+  std::vector<std::string> tokens() const;
+  const std::vector<std::int64_t>& counts() const { return counts_; }
+
+  /// Text form: one "token TAB count" per line in the order of ids; \\ \t \n \r stand for themselves escaped.
+  /// Written to a temporary file that replaces `path` when complete.
+  void save(const std::filesystem::path& path) const;
+  /// Throws DataError naming the file and line.
+  static Vocabulary load(const std::filesystem::path& path);
+
+  friend bool operator==(const Vocabulary& a, const Vocabulary& b);
+
+ private:
+  TokenTable table_;
+  std::vector<std::int64_t> counts_;
+};
+
+}  // namespace eddy
