@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/core/gemm_blocks.h"
+
+#include "eddy/core/simd_targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "eddy/core/gemm_blocks.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// clang-format off
+#include "eddy/core/gemm_kernel-inl.h"
+// clang-format on
+
+#include <algorithm>
+
+HWY_BEFORE_NAMESPACE();
+namespace eddy::HWY_NAMESPACE {
+namespace {
+
+constexpr int kTileRows = 6;
+// 6x4 vectors fill the 32 registers of AVX-512, 6x2 the 16 of AVX2.
+constexpr int kTileVecs = HWY_TARGET == HWY_AVX3 ? 4 : 2;
+constexpr int kTileCols = kTileVecs * kLanes;
+
+// A block of kRowBlock rows and one panel of B share the second-level cache; a block of kColBlock columns of B the
+// third.
+constexpr std::int64_t kDepthBlock = 512;
+constexpr std::int64_t kRowBlock = 144;
+constexpr std::int64_t kColBlock = 1024;
+
+std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+/// Depth of one pass: equal passes, none above kDepthBlock. Depends on k alone, so sums do not depend on threads.
+std::int64_t depth_of_pass(std::int64_t k) {
+  const std::int64_t passes = std::max<std::int64_t>((k + kDepthBlock - 1) / kDepthBlock, 1);
+  return round_up((k + passes - 1) / passes, 8);
+}
+
+HWY_INLINE FloatVec activate(Activation activation, FloatVec x) {
+  switch (activation) {
+    case Activation::none:
+      return x;
+    case Activation::relu:
+      return at_least(0.0F, x);
+    case Activation::tanh:
+      return tanh_full(x);
+    case Activation::sigmoid:
+      return sigmoid_full(x);
+  }
+  return x;
+}
+
+/// What becomes of a finished tile.
+struct TileJob {
+  std::int64_t depth;
+  const float* a;
+  std::ptrdiff_t a_row, a_k;
+  const float* b;
+  std::ptrdiff_t b_k;
+  float* c;
+  std::ptrdiff_t ldc;
+  const float* bias;  ///< at the tile's first column, or null
+  int last_lanes;     ///< valid lanes of the last vector
+  bool load_c;
+  Activation activation;
+};
+
+template <int kRows, int kVecs, bool kMasked>
+HWY_NOINLINE void compute_tile(const TileJob& job) {
+  const Floats d;
+  const auto mask = hn::FirstN(d, static_cast<std::size_t>(job.last_lanes));
+  FloatVec acc[kRows][kVecs];
+  clear_tile<kRows, kVecs>(acc);
+  multiply_tile<kRows, kVecs, kMasked>(job.depth, job.a, job.a_row, job.a_k, job.b, job.b_k, mask, acc);
+  float* c = job.c;
+  EDDY_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) {
+      const bool partial = kMasked && v == kVecs - 1;
+      float* target = c + v * kLanes;
+      FloatVec x = acc[r][v];
+      if (job.load_c) x = hn::Add(x, partial ? hn::MaskedLoad(mask, d, target) : hn::LoadU(d, target));
+      if (job.bias != nullptr) {
+        const float* bias = job.bias + v * kLanes;
+        x = hn::Add(x, partial ? hn::MaskedLoad(mask, d, bias) : hn::LoadU(d, bias));
+      }
+      if (job.activation != Activation::none) x = activate(job.activation, x);
+      if (partial) {
+        hn::BlendedStore(x, mask, d, target);
+      } else {
+        hn::StoreU(x, d, target);
+      }
+    }
+    c += job.ldc;
+  }
+}
+
+using TileFunction = void (*)(const TileJob&);
+
+template <int kVecs, bool kMasked>
+TileFunction pick_rows(std::int64_t rows) {
+  static constexpr TileFunction kTable[kTileRows] = {compute_tile<1, kVecs, kMasked>, compute_tile<2, kVecs, kMasked>,
+                                                     compute_tile<3, kVecs, kMasked>, compute_tile<4, kVecs, kMasked>,
+                                                     compute_tile<5, kVecs, kMasked>, compute_tile<6, kVecs, kMasked>};
+  return kTable[rows - 1];
+}
+
+TileFunction pick_tile(std::int64_t rows, int vecs, bool masked) {
+  switch (vecs) {
+    case 1:
+      return masked ? pick_rows<1, true>(rows) : pick_rows<1, false>(rows);
+#if HWY_TARGET == HWY_AVX3
+    case 2:
+      return masked ? pick_rows<2, true>(rows) : pick_rows<2, false>(rows);
+    case 3:
+      return masked ? pick_rows<3, true>(rows) : pick_rows<3, false>(rows);
+#endif
+    default:
+      return masked ? pick_rows<kTileVecs, true>(rows) : pick_rows<kTileVecs, false>(rows);
+  }
+}
+
+/// Rows of the next tile: as even as possible, so that no tile is left with one row.
+std::int64_t tile_rows(std::int64_t left) {
+  const std::int64_t tiles = (left + kTileRows - 1) / kTileRows;
+  return (left + tiles - 1) / tiles;
+}
+
+struct Panel {
+  int vecs;
+  int last_lanes;
+  bool masked() const { return last_lanes != kLanes; }
+};
+
+/// Vectors of the panel that starts with `left` columns to go.
+Panel panel_of(std::int64_t left) {
+  const auto cols = static_cast<int>(std::min<std::int64_t>(left, kTileCols));
+  const int vecs = (cols + kLanes - 1) / kLanes;
+  return {vecs, cols - (vecs - 1) * kLanes};
+}
+
+/// Copies B[k0.., n0 .. n0+cols) into panel[k][width], zero-padded.
+void pack_panel(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t cols, int width, float* panel) {
+  const Floats d;
+  if (cols == width) {
+    for (std::int64_t k = 0; k < depth; ++k, b += ldb, panel += width) {
+      for (int i = 0; i < width; i += kLanes) hn::StoreU(hn::LoadU(d, b + i), d, panel + i);
+    }
+    return;
+  }
+  for (std::int64_t k = 0; k < depth; ++k, b += ldb, panel += width) {
+    std::copy(b, b + cols, panel);
+    std::fill(panel + cols, panel + width, 0.0F);
+  }
+}
+
+/// The same from a transposed B: rows of `b` are columns of the panel.
+void pack_panel_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t cols, int width,
+                           float* panel) {
+  std::int64_t col = 0;
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  const hn::FixedTag<float, 4> d4;
+  const hn::Repartition<double, decltype(d4)> d2;
+  for (; col + 4 <= cols; col += 4) {
+    const float* row = b + col * ldb;
+    std::int64_t k = 0;
+    for (; k + 4 <= depth; k += 4) {
+      const auto r0 = hn::LoadU(d4, row + k), r1 = hn::LoadU(d4, row + ldb + k), r2 = hn::LoadU(d4, row + 2 * ldb + k),
+                 r3 = hn::LoadU(d4, row + 3 * ldb + k);
+      const auto low01 = hn::BitCast(d2, hn::InterleaveLower(d4, r0, r1)),
+                 low23 = hn::BitCast(d2, hn::InterleaveLower(d4, r2, r3)),
+                 high01 = hn::BitCast(d2, hn::InterleaveUpper(d4, r0, r1)),
+                 high23 = hn::BitCast(d2, hn::InterleaveUpper(d4, r2, r3));
+      float* out = panel + k * width + col;
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, low01, low23)), d4, out);
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, low01, low23)), d4, out + width);
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, high01, high23)), d4, out + 2 * width);
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, high01, high23)), d4, out + 3 * width);
+    }
+    for (; k < depth; ++k)
+      for (int i = 0; i < 4; ++i) panel[k * width + col + i] = row[i * ldb + k];
+  }
+#endif
+  for (; col < cols; ++col)
+    for (std::int64_t k = 0; k < depth; ++k) panel[k * width + col] = b[col * ldb + k];
+  for (; col < width; ++col)
+    for (std::int64_t k = 0; k < depth; ++k) panel[k * width + col] = 0.0F;
+}
+
+/// Copies `rows` (<= kTileRows) columns of a transposed A into panel[k][rows].
+void pack_rows_transposed(const float* a, std::int64_t lda, std::int64_t depth, std::int64_t rows, float* panel) {
+  if (rows == kTileRows) {
+    for (std::int64_t k = 0; k < depth; ++k, a += lda, panel += kTileRows)
+      for (int r = 0; r < kTileRows; ++r) panel[r] = a[r];
+    return;
+  }
+  for (std::int64_t k = 0; k < depth; ++k, a += lda, panel += rows)
+    for (std::int64_t r = 0; r < rows; ++r) panel[r] = a[r];
+}
+
+void gemm_packed(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
+                 const float* bias, float* scratch) {
+  const std::int64_t pass = depth_of_pass(config.k);
+  float* packed_b = scratch;
+  float* packed_a = scratch + pass * round_up(std::min(kColBlock, block.n_end - block.n_begin), kTileCols);
+  TileJob job{};
+  job.ldc = config.ldc;
+  for (std::int64_t n0 = block.n_begin; n0 < block.n_end; n0 += kColBlock) {
+    const std::int64_t cols = std::min(kColBlock, block.n_end - n0);
+    for (std::int64_t k0 = 0; k0 < config.k; k0 += pass) {
+      job.depth = std::min(pass, config.k - k0);
+      const bool last_pass = k0 + pass >= config.k;
+      job.load_c = config.accumulate || k0 > 0;
+      job.activation = last_pass ? config.activation : Activation::none;
+      for (std::int64_t n = 0; n < cols; n += kTileCols) {
+        const Panel panel = panel_of(cols - n);
+        const std::int64_t width = std::min<std::int64_t>(kTileCols, cols - n);
+        if (config.transpose_b) {
+          pack_panel_transposed(b + (n0 + n) * config.ldb + k0, config.ldb, job.depth, width, panel.vecs * kLanes,
+                                packed_b + n * pass);
+        } else {
+          pack_panel(b + k0 * config.ldb + n0 + n, config.ldb, job.depth, width, panel.vecs * kLanes,
+                     packed_b + n * pass);
+        }
+      }
+      for (std::int64_t m0 = block.m_begin; m0 < block.m_end; m0 += kRowBlock) {
+        const std::int64_t m1 = std::min(m0 + kRowBlock, block.m_end);
+        if (config.transpose_a) {
+          for (std::int64_t m = m0; m < m1;) {
+            const std::int64_t rows = tile_rows(m1 - m);
+            pack_rows_transposed(a + k0 * config.lda + m, config.lda, job.depth, rows, packed_a + (m - m0) * pass);
+            m += rows;
+          }
+        }
+        for (std::int64_t n = 0; n < cols; n += kTileCols) {
+          const Panel panel = panel_of(cols - n);
+          job.b = packed_b + n * pass;
+          job.b_k = panel.vecs * kLanes;
+          job.last_lanes = panel.last_lanes;
+          job.bias = last_pass && bias != nullptr ? bias + n0 + n : nullptr;
+          for (std::int64_t m = m0; m < m1;) {
+            const std::int64_t rows = tile_rows(m1 - m);
+            if (config.transpose_a) {
+              job.a = packed_a + (m - m0) * pass;
+              job.a_row = 1;
+              job.a_k = rows;
+            } else {
+              job.a = a + m * config.lda + k0;
+              job.a_row = config.lda;
+              job.a_k = 1;
+            }
+            job.c = c + m * config.ldc + n0 + n;
+            pick_tile(rows, panel.vecs, panel.masked())(job);
+            m += rows;
+          }
+        }
+      }
+    }
+  }
+}
+
+/// B read in place.
+void gemm_in_place(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
+                   const float* bias) {
+  TileJob job{};
+  job.depth = config.k;
+  job.a_row = config.transpose_a ? 1 : config.lda;
+  job.a_k = config.transpose_a ? config.lda : 1;
+  job.b_k = config.ldb;
+  job.ldc = config.ldc;
+  job.load_c = config.accumulate;
+  job.activation = config.activation;
+  for (std::int64_t n = block.n_begin; n < block.n_end; n += kTileCols) {
+    const Panel panel = panel_of(block.n_end - n);
+    job.b = b + n;
+    job.last_lanes = panel.last_lanes;
+    job.bias = bias != nullptr ? bias + n : nullptr;
+    for (std::int64_t m = block.m_begin; m < block.m_end;) {
+      const std::int64_t rows = tile_rows(block.m_end - m);
+      job.a = a + m * job.a_row;
+      job.c = c + m * config.ldc + n;
+      pick_tile(rows, panel.vecs, panel.masked())(job);
+      m += rows;
+    }
+  }
+}
+
+/// Few rows against a transposed B: dot products of contiguous rows, four columns at a time.
+void gemm_dots(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
+               const float* bias) {
+  const Floats d;
+  constexpr int kCols = 4;
+  const std::int64_t whole = config.k / kLanes * kLanes;
+  const std::ptrdiff_t a_row = config.transpose_a ? 1 : config.lda, a_k = config.transpose_a ? config.lda : 1;
+  for (std::int64_t m = block.m_begin; m < block.m_end; ++m) {
+    for (std::int64_t n = block.n_begin; n < block.n_end; n += kCols) {
+      const auto cols = static_cast<int>(std::min<std::int64_t>(kCols, block.n_end - n));
+      // Missing columns repeat the last one: no branch in the loop, no read outside B.
+      const float* rows[kCols];
+      for (int j = 0; j < kCols; ++j) rows[j] = b + (n + std::min(j, cols - 1)) * config.ldb;
+      const float* left = a + m * a_row;
+      float sums[kCols] = {};
+      std::int64_t k = 0;
+      if (a_k == 1) {
+        FloatVec s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+        for (; k < whole; k += kLanes) {
+          const FloatVec x = hn::LoadU(d, left + k);
+          s0 = hn::MulAdd(x, hn::LoadU(d, rows[0] + k), s0);
+          s1 = hn::MulAdd(x, hn::LoadU(d, rows[1] + k), s1);
+          s2 = hn::MulAdd(x, hn::LoadU(d, rows[2] + k), s2);
+          s3 = hn::MulAdd(x, hn::LoadU(d, rows[3] + k), s3);
+        }
+        sums[0] = hn::GetLane(hn::SumOfLanes(d, s0));
+        sums[1] = hn::GetLane(hn::SumOfLanes(d, s1));
+        sums[2] = hn::GetLane(hn::SumOfLanes(d, s2));
+        sums[3] = hn::GetLane(hn::SumOfLanes(d, s3));
+      }
+      for (; k < config.k; ++k)
+        for (int j = 0; j < kCols; ++j) sums[j] += left[k * a_k] * rows[j][k];
+      for (int j = 0; j < cols; ++j) {
+        float& out = c[m * config.ldc + n + j];
+        const float x = sums[j] + (config.accumulate ? out : 0.0F) + (bias != nullptr ? bias[n + j] : 0.0F);
+        out = config.activation == Activation::none ? x : hn::GetLane(activate(config.activation, hn::Set(d, x)));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+GemmGeometry geometry() { return {kTileRows, kTileCols}; }
+
+std::size_t scratch_bytes(const GemmConfig& config, std::int64_t rows, std::int64_t cols) {
+  const std::int64_t pass = depth_of_pass(config.k);
+  std::int64_t floats = pass * round_up(std::min(kColBlock, cols), kTileCols);
+  if (config.transpose_a) floats += pass * std::min(kRowBlock, rows);
+  return static_cast<std::size_t>(round_up(floats, 16)) * sizeof(float);
+}
+
+void block_product(const GemmConfig& config, GemmMethod method, const GemmBlock& block, const float* a, const float* b,
+                   float* c, const float* bias, float* scratch) {
+  if (method == GemmMethod::packed) {
+    gemm_packed(config, block, a, b, c, bias, scratch);
+  } else if (method == GemmMethod::thin && config.transpose_b) {
+    gemm_dots(config, block, a, b, c, bias);
+  } else {
+    // No terms leave a tile of zeros, whatever the layout.
+    gemm_in_place(config, block, a, b, c, bias);
+  }
+}
+
+}  // namespace eddy::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace eddy {
+
+HWY_EXPORT(geometry);
+HWY_EXPORT(scratch_bytes);
+HWY_EXPORT(block_product);
+
+GemmGeometry gemm_geometry() { return HWY_DYNAMIC_DISPATCH(geometry)(); }
+
+std::size_t gemm_scratch_bytes(const GemmConfig& config, std::int64_t rows, std::int64_t cols) {
+  return HWY_DYNAMIC_DISPATCH(scratch_bytes)(config, rows, cols);
+}
+
+void gemm_block(const GemmConfig& config, GemmMethod method, const GemmBlock& block, const float* a, const float* b,
+                float* c, const float* bias, float* scratch) {
+  HWY_DYNAMIC_DISPATCH(block_product)(config, method, block, a, b, c, bias, scratch);
+}
+
+}  // namespace eddy
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The register tile shared by the matrix product and the recurrent kernels, compiled once per Highway target.
+#if defined(EDDY_CORE_GEMM_KERNEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef EDDY_CORE_GEMM_KERNEL_INL_H_
+#undef EDDY_CORE_GEMM_KERNEL_INL_H_
+#else
+#define EDDY_CORE_GEMM_KERNEL_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+
+#include "eddy/core/vector_math-inl.h"
+
+#ifndef EDDY_UNROLL
+#ifdef __clang__
+#define EDDY_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define EDDY_UNROLL _Pragma("GCC unroll 32")
+#endif
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace eddy::HWY_NAMESPACE {
+
+constexpr int kLanes = HWY_LANES(float);
+
+/// acc[r][v] += sum_k a[r*a_row + k*a_k] * b[k*b_k + v*kLanes ...]. With kMasked only the lanes of `mask` are read from
+/// the last vector of each row of B.
+template <int kRows, int kVecs, bool kMasked = false>
+HWY_INLINE void multiply_tile(std::int64_t depth, const float* HWY_RESTRICT a, std::ptrdiff_t a_row, std::ptrdiff_t a_k,
+                              const float* HWY_RESTRICT b, std::ptrdiff_t b_k, hn::Mask<Floats> mask,
+                              FloatVec (&acc)[kRows][kVecs]) {
+  const Floats d;
+  for (std::int64_t k = 0; k < depth; ++k) {
+    FloatVec right[kVecs];
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) {
+      if (kMasked && v == kVecs - 1) {
+        right[v] = hn::MaskedLoad(mask, d, b + v * kLanes);
+      } else {
+        right[v] = hn::LoadU(d, b + v * kLanes);
+      }
+    }
+    EDDY_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      const FloatVec left = hn::Set(d, a[r * a_row]);
+      EDDY_UNROLL
+      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::MulAdd(left, right[v], acc[r][v]);
+    }
+    a += a_k;
+    b += b_k;
+  }
+}
+
+template <int kRows, int kVecs>
+HWY_INLINE void clear_tile(FloatVec (&acc)[kRows][kVecs]) {
+  EDDY_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::Zero(Floats());
+  }
+}
+
+}  // namespace eddy::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

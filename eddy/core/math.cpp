@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/core/math.h"
+
+#include "eddy/core/simd_targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "eddy/core/math.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// clang-format off
+#include "eddy/core/vector_math-inl.h"
+// clang-format on
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+HWY_BEFORE_NAMESPACE();
+namespace eddy::HWY_NAMESPACE {
+namespace {
+
+constexpr int kWidth = HWY_LANES(float);
+
+// The ragged end of an array goes through a padded copy, so that each kernel is written once. Functors, not lambdas:
+// under clang a lambda does not inherit the target's instructions.
+template <class F>
+HWY_INLINE void map1(const F& f, const float* in, float* out, std::int64_t n) {
+  const Floats d;
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) hn::StoreU(f(hn::LoadU(d, in + i)), d, out + i);
+  if (i < n) {
+    float tail[kWidth] = {};
+    std::copy(in + i, in + n, tail);
+    hn::StoreU(f(hn::LoadU(d, tail)), d, tail);
+    std::copy(tail, tail + (n - i), out + i);
+  }
+}
+
+template <class F>
+HWY_INLINE void map2(const F& f, const float* a, const float* b, float* out, std::int64_t n) {
+  const Floats d;
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) hn::StoreU(f(hn::LoadU(d, a + i), hn::LoadU(d, b + i)), d, out + i);
+  if (i < n) {
+    float left[kWidth] = {}, right[kWidth] = {};
+    std::copy(a + i, a + n, left);
+    std::copy(b + i, b + n, right);
+    hn::StoreU(f(hn::LoadU(d, left), hn::LoadU(d, right)), d, left);
+    std::copy(left, left + (n - i), out + i);
+  }
+}
+
+template <class F>
+HWY_INLINE void map3(const F& f, const float* a, const float* b, const float* c, float* out, std::int64_t n) {
+  const Floats d;
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth)
+    hn::StoreU(f(hn::LoadU(d, a + i), hn::LoadU(d, b + i), hn::LoadU(d, c + i)), d, out + i);
+  if (i < n) {
+    float x[kWidth] = {}, y[kWidth] = {}, z[kWidth] = {};
+    std::copy(a + i, a + n, x);
+    std::copy(b + i, b + n, y);
+    std::copy(c + i, c + n, z);
+    hn::StoreU(f(hn::LoadU(d, x), hn::LoadU(d, y), hn::LoadU(d, z)), d, x);
+    std::copy(x, x + (n - i), out + i);
+  }
+}
+
+#define EDDY_UNARY(NAME, EXPRESSION)                                        \
+  struct NAME##Function {                                                   \
+    HWY_INLINE FloatVec operator()(FloatVec x) const { return EXPRESSION; } \
+  };                                                                        \
+  void NAME(const float* in, float* out, std::int64_t n) { map1(NAME##Function(), in, out, n); }
+
+#define EDDY_BINARY(NAME, EXPRESSION)                                                   \
+  struct NAME##Function {                                                               \
+    HWY_INLINE FloatVec operator()(FloatVec a, FloatVec b) const { return EXPRESSION; } \
+  };                                                                                    \
+  void NAME(const float* a, const float* b, float* out, std::int64_t n) { map2(NAME##Function(), a, b, out, n); }
+
+}  // namespace
+
+EDDY_UNARY(do_exp, exp_full(x))
+EDDY_UNARY(do_expm1, expm1_full(x))
+EDDY_UNARY(do_log, log_full(x))
+EDDY_UNARY(do_tanh, tanh_full(x))
+EDDY_UNARY(do_sigmoid, sigmoid_full(x))
+EDDY_UNARY(do_erf, erf_full(x))
+EDDY_UNARY(do_sqrt, hn::Sqrt(x))
+EDDY_UNARY(do_gelu, gelu_full(x))
+EDDY_UNARY(do_hard_sigmoid, hard_sigmoid_full(x))
+EDDY_UNARY(do_relu, at_least(0.0F, x))
+
+EDDY_BINARY(do_add, hn::Add(a, b))
+EDDY_BINARY(do_sub, hn::Sub(a, b))
+EDDY_BINARY(do_mul, hn::Mul(a, b))
+EDDY_BINARY(do_div, hn::Div(a, b))
+// The instructions return their second operand when either is NaN; a NaN in `a` must win too.
+EDDY_BINARY(do_max, hn::IfThenElse(hn::Eq(a, a), hn::Max(a, b), a))
+EDDY_BINARY(do_min, hn::IfThenElse(hn::Eq(a, a), hn::Min(a, b), a))
+// Here a is dy and b the output.
+EDDY_BINARY(do_tanh_gradient, hn::Mul(a, hn::NegMulAdd(b, b, splat(1.0F))))
+EDDY_BINARY(do_sigmoid_gradient, hn::Mul(hn::Mul(a, b), hn::Sub(splat(1.0F), b)))
+EDDY_BINARY(do_relu_gradient, hn::IfThenElseZero(hn::Gt(b, hn::Zero(Floats())), a))
+// Phi(x) + x * phi(x)
+EDDY_BINARY(do_gelu_gradient,
+            hn::Mul(a, hn::MulAdd(hn::Mul(b, splat(0.39894228F)), exp_full(hn::Mul(hn::Mul(b, b), splat(-0.5F))),
+                                  hn::MulAdd(erf_full(hn::Mul(b, splat(0.70710678F))), splat(0.5F), splat(0.5F)))))
+
+namespace {
+
+struct Axpy {
+  FloatVec alpha;
+  HWY_INLINE FloatVec operator()(FloatVec x, FloatVec y) const { return hn::MulAdd(alpha, x, y); }
+};
+struct Scale {
+  FloatVec alpha;
+  HWY_INLINE FloatVec operator()(FloatVec x) const { return hn::Mul(alpha, x); }
+};
+struct AddScalar {
+  FloatVec alpha;
+  HWY_INLINE FloatVec operator()(FloatVec x) const { return hn::Add(alpha, x); }
+};
+struct MulAdd {
+  HWY_INLINE FloatVec operator()(FloatVec a, FloatVec b, FloatVec out) const { return hn::MulAdd(a, b, out); }
+};
+struct ShiftedExp {
+  FloatVec shift, alpha;
+  HWY_INLINE FloatVec operator()(FloatVec x) const { return hn::Mul(alpha, exp_full(hn::Sub(x, shift))); }
+};
+struct SoftmaxGradient {
+  FloatVec dot;
+  HWY_INLINE FloatVec operator()(FloatVec dy, FloatVec y) const { return hn::Mul(y, hn::Sub(dy, dot)); }
+};
+
+struct SumTerm {
+  HWY_INLINE FloatVec operator()(FloatVec a, FloatVec, FloatVec acc) const { return hn::Add(acc, a); }
+};
+struct DotTerm {
+  HWY_INLINE FloatVec operator()(FloatVec a, FloatVec b, FloatVec acc) const { return hn::MulAdd(a, b, acc); }
+};
+struct ExpTerm {
+  FloatVec shift;
+  HWY_INLINE FloatVec operator()(FloatVec a, FloatVec, FloatVec acc) const {
+    return hn::Add(acc, exp_full(hn::Sub(a, shift)));
+  }
+};
+
+/// Sums f over pairs in blocks: f32 inside a block, double between blocks, so that long sums stay accurate. `pad` fills
+/// the ragged end of `a` and must contribute 0.
+template <class F>
+HWY_INLINE double reduce(const F& f, const float* a, const float* b, std::int64_t n, float pad) {
+  const Floats d;
+  constexpr std::int64_t kBlock = 4096;
+  double total = 0;
+  for (std::int64_t start = 0; start < n; start += kBlock) {
+    const std::int64_t stop = std::min(start + kBlock, n);
+    FloatVec s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+    std::int64_t i = start;
+    for (; i + 4 * kWidth <= stop; i += 4 * kWidth) {
+      s0 = f(hn::LoadU(d, a + i), hn::LoadU(d, b + i), s0);
+      s1 = f(hn::LoadU(d, a + i + kWidth), hn::LoadU(d, b + i + kWidth), s1);
+      s2 = f(hn::LoadU(d, a + i + 2 * kWidth), hn::LoadU(d, b + i + 2 * kWidth), s2);
+      s3 = f(hn::LoadU(d, a + i + 3 * kWidth), hn::LoadU(d, b + i + 3 * kWidth), s3);
+    }
+    for (; i + kWidth <= stop; i += kWidth) s0 = f(hn::LoadU(d, a + i), hn::LoadU(d, b + i), s0);
+    if (i < stop) {
+      float left[kWidth], right[kWidth] = {};
+      std::fill(left, left + kWidth, pad);
+      std::copy(a + i, a + stop, left);
+      std::copy(b + i, b + stop, right);
+      s1 = f(hn::LoadU(d, left), hn::LoadU(d, right), s1);
+    }
+    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)))));
+  }
+  return total;
+}
+
+template <bool kMax>
+HWY_INLINE float extreme(const float* in, std::int64_t n) {
+  const Floats d;
+  constexpr float kStart = kMax ? -std::numeric_limits<float>::infinity() : std::numeric_limits<float>::infinity();
+  FloatVec best = splat(kStart);
+  auto seen_nan = hn::FirstN(d, 0);
+  const auto take = [&](FloatVec x) HWY_ATTR {
+    seen_nan = hn::Or(seen_nan, hn::IsNaN(x));
+    best = kMax ? hn::Max(best, x) : hn::Min(best, x);
+  };
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) take(hn::LoadU(d, in + i));
+  if (i < n) {
+    float tail[kWidth];
+    std::fill(tail, tail + kWidth, kStart);
+    std::copy(in + i, in + n, tail);
+    take(hn::LoadU(d, tail));
+  }
+  if (!hn::AllFalse(d, seen_nan)) return std::numeric_limits<float>::quiet_NaN();
+  return hn::GetLane(kMax ? hn::MaxOfLanes(d, best) : hn::MinOfLanes(d, best));
+}
+
+}  // namespace
+
+void do_axpy(float alpha, const float* x, float* y, std::int64_t n) { map2(Axpy{splat(alpha)}, x, y, y, n); }
+void do_scale(float alpha, const float* in, float* out, std::int64_t n) { map1(Scale{splat(alpha)}, in, out, n); }
+void do_add_scalar(float alpha, const float* in, float* out, std::int64_t n) {
+  map1(AddScalar{splat(alpha)}, in, out, n);
+}
+void do_mul_add(const float* a, const float* b, float* out, std::int64_t n) { map3(MulAdd(), a, b, out, out, n); }
+void do_exp_shifted(const float* in, float shift, float alpha, float* out, std::int64_t n) {
+  map1(ShiftedExp{splat(shift), splat(alpha)}, in, out, n);
+}
+void do_softmax_gradient(const float* dy, const float* y, float* dx, float dot, std::int64_t n) {
+  map2(SoftmaxGradient{splat(dot)}, dy, y, dx, n);
+}
+
+double do_sum(const float* in, std::int64_t n) { return reduce(SumTerm(), in, in, n, 0.0F); }
+double do_dot(const float* a, const float* b, std::int64_t n) { return reduce(DotTerm(), a, b, n, 0.0F); }
+double do_sum_exp(const float* in, float shift, std::int64_t n) {
+  return reduce(ExpTerm{splat(shift)}, in, in, n, -std::numeric_limits<float>::infinity());
+}
+float do_max_value(const float* in, std::int64_t n) { return extreme<true>(in, n); }
+float do_min_value(const float* in, std::int64_t n) { return extreme<false>(in, n); }
+
+const char* target_name() { return hwy::TargetName(HWY_TARGET); }
+
+}  // namespace eddy::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "eddy/core/threads.h"
+
+namespace eddy {
+
+#define EDDY_DISPATCH_UNARY(NAME) \
+  HWY_EXPORT(do_##NAME);          \
+  void vector_##NAME(const float* in, float* out, std::int64_t n) { HWY_DYNAMIC_DISPATCH(do_##NAME)(in, out, n); }
+#define EDDY_DISPATCH_BINARY(NAME)                                                 \
+  HWY_EXPORT(do_##NAME);                                                           \
+  void vector_##NAME(const float* a, const float* b, float* out, std::int64_t n) { \
+    HWY_DYNAMIC_DISPATCH(do_##NAME)(a, b, out, n);                                 \
+  }
+#define EDDY_DISPATCH_SCALED(NAME)                                               \
+  HWY_EXPORT(do_##NAME);                                                         \
+  void vector_##NAME(float alpha, const float* in, float* out, std::int64_t n) { \
+    HWY_DYNAMIC_DISPATCH(do_##NAME)(alpha, in, out, n);                          \
+  }
+
+EDDY_DISPATCH_UNARY(exp)
+EDDY_DISPATCH_UNARY(expm1)
+EDDY_DISPATCH_UNARY(log)
+EDDY_DISPATCH_UNARY(tanh)
+EDDY_DISPATCH_UNARY(sigmoid)
+EDDY_DISPATCH_UNARY(erf)
+EDDY_DISPATCH_UNARY(sqrt)
+EDDY_DISPATCH_UNARY(gelu)
+EDDY_DISPATCH_UNARY(hard_sigmoid)
+EDDY_DISPATCH_UNARY(relu)
+EDDY_DISPATCH_BINARY(add)
+EDDY_DISPATCH_BINARY(sub)
+EDDY_DISPATCH_BINARY(mul)
+EDDY_DISPATCH_BINARY(div)
+EDDY_DISPATCH_BINARY(max)
+EDDY_DISPATCH_BINARY(min)
+EDDY_DISPATCH_BINARY(tanh_gradient)
+EDDY_DISPATCH_BINARY(sigmoid_gradient)
+EDDY_DISPATCH_BINARY(relu_gradient)
+EDDY_DISPATCH_BINARY(gelu_gradient)
+EDDY_DISPATCH_BINARY(mul_add)
+EDDY_DISPATCH_SCALED(axpy)
+EDDY_DISPATCH_SCALED(scale)
+EDDY_DISPATCH_SCALED(add_scalar)
+
+HWY_EXPORT(do_exp_shifted);
+HWY_EXPORT(do_softmax_gradient);
+HWY_EXPORT(do_sum);
+HWY_EXPORT(do_dot);
+HWY_EXPORT(do_sum_exp);
+HWY_EXPORT(do_max_value);
+HWY_EXPORT(do_min_value);
+HWY_EXPORT(target_name);
+
+const char* vector_target() { return HWY_DYNAMIC_DISPATCH(target_name)(); }
+
+void vector_fill(float value, float* out, std::int64_t n) { std::fill(out, out + std::max<std::int64_t>(n, 0), value); }
+
+double vector_sum(const float* in, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(do_sum)(in, n); }
+double vector_dot(const float* a, const float* b, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(do_dot)(a, b, n); }
+double vector_sum_squares(const float* in, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(do_dot)(in, in, n); }
+float vector_max_value(const float* in, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(do_max_value)(in, n); }
+float vector_min_value(const float* in, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(do_min_value)(in, n); }
+
+float log_sum_exp(const float* in, std::int64_t n) {
+  const float largest = vector_max_value(in, n);
+  // Nothing, only -inf, a +inf or a NaN: the largest element is the answer, and inf - inf would spoil it.
+  if (!std::isfinite(largest)) return largest;
+  return largest + static_cast<float>(std::log(HWY_DYNAMIC_DISPATCH(do_sum_exp)(in, largest, n)));
+}
+
+void exp_shifted_scaled(const float* in, float shift, float alpha, float* out, std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(do_exp_shifted)(in, shift, alpha, out, n);
+}
+
+float softmax_row(const float* in, float* out, std::int64_t n) {
+  const float largest = vector_max_value(in, n);
+  exp_shifted_scaled(in, largest, 1.0F, out, n);
+  const double sum = vector_sum(out, n);
+  vector_scale(static_cast<float>(1.0 / sum), out, out, n);
+  if (!std::isfinite(largest)) return largest;
+  return largest + static_cast<float>(std::log(sum));
+}
+
+float log_softmax_row(const float* in, float* out, std::int64_t n) {
+  const float total = log_sum_exp(in, n);
+  vector_add_scalar(-total, in, out, n);
+  return total;
+}
+
+void softmax_row_gradient(const float* dy, const float* y, float* dx, std::int64_t n) {
+  const auto dot = static_cast<float>(vector_dot(dy, y, n));
+  HWY_DYNAMIC_DISPATCH(do_softmax_gradient)(dy, y, dx, dot, n);
+}
+
+void add_row(const float* in, const float* row, float* out, std::int64_t rows, std::int64_t cols) {
+  const std::int64_t grain = std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(cols, 1));
+  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) vector_add(in + r * cols, row, out + r * cols, cols);
+  });
+}
+
+void column_sum(const float* in, std::int64_t rows, std::int64_t cols, std::int64_t ld, bool accumulate, float* out) {
+  // Threads share out whole strips of columns: each sum has one order. A strip and its partial sums stay in cache.
+  constexpr std::int64_t kStrip = 256;
+  constexpr std::int64_t kRowsAtOnce = 64;
+  const std::int64_t strips = (cols + kStrip - 1) / kStrip;
+  const std::int64_t grain = std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(rows * kStrip, 1));
+  parallel_for(strips, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t strip = begin; strip < end; ++strip) {
+      const std::int64_t c0 = strip * kStrip, width = std::min(kStrip, cols - c0);
+      float total[kStrip], partial[kStrip];
+      if (accumulate) {
+        std::copy(out + c0, out + c0 + width, total);
+      } else {
+        std::fill(total, total + width, 0.0F);
+      }
+      // Partial sums of a few rows keep long columns accurate.
+      for (std::int64_t r0 = 0; r0 < rows; r0 += kRowsAtOnce) {
+        std::fill(partial, partial + width, 0.0F);
+        for (std::int64_t r = r0; r < std::min(r0 + kRowsAtOnce, rows); ++r)
+          vector_add(partial, in + r * ld + c0, partial, width);
+        vector_add(total, partial, total, width);
+      }
+      std::copy(total, total + width, out + c0);
+    }
+  });
+}
+
+}  // namespace eddy
+#endif

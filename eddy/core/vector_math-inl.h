@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementary functions on one vector, compiled once per Highway target. The polynomials are minimax fits (Remez) made
+// for eddy; each line names the function fitted, the interval and the largest error of the fit.
+#if defined(EDDY_CORE_VECTOR_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef EDDY_CORE_VECTOR_MATH_INL_H_
+#undef EDDY_CORE_VECTOR_MATH_INL_H_
+#else
+#define EDDY_CORE_VECTOR_MATH_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <limits>
+
+HWY_BEFORE_NAMESPACE();
+namespace eddy::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Floats = hn::ScalableTag<float>;
+using Ints = hn::RebindToSigned<Floats>;
+using FloatVec = hn::Vec<Floats>;
+using IntVec = hn::Vec<Ints>;
+
+HWY_INLINE FloatVec splat(float value) { return hn::Set(Floats(), value); }
+
+// Minimum and maximum that keep a NaN in `x` (the x86 instructions return their second operand).
+HWY_INLINE FloatVec at_most(float limit, FloatVec x) { return hn::Min(splat(limit), x); }
+HWY_INLINE FloatVec at_least(float limit, FloatVec x) { return hn::Max(splat(limit), x); }
+
+/// 2^n for n in [-126, 127].
+HWY_INLINE FloatVec power_of_two(IntVec n) {
+  return hn::BitCast(Floats(), hn::ShiftLeft<23>(hn::Add(n, hn::Set(Ints(), 127))));
+}
+
+/// Splits x = n*ln2 + r, |r| <= ln2/2, and returns exp(r) - 1.
+HWY_INLINE FloatVec reduced_expm1(FloatVec x, IntVec* n) {
+  const FloatVec scaled = hn::Mul(x, splat(1.44269504F));
+  *n = hn::NearestInt(scaled);
+  const FloatVec whole = hn::ConvertTo(Floats(), *n);
+  FloatVec r = hn::NegMulAdd(whole, splat(0.693145751953125F), x);
+  r = hn::NegMulAdd(whole, splat(1.42860682030941723e-6F), r);
+  // (exp(r) - 1 - r) / r^2 on |r| <= 0.3466: 6.2e-8
+  FloatVec p = hn::MulAdd(r, splat(1.394112164e-03F), splat(8.363179812e-03F));
+  p = hn::MulAdd(p, r, splat(4.166637516e-02F));
+  p = hn::MulAdd(p, r, splat(1.666657698e-01F));
+  p = hn::MulAdd(p, r, splat(5.000000027e-01F));
+  return hn::MulAdd(hn::Mul(r, r), p, r);
+}
+
+/// exp over the whole range, denormal results included.
+HWY_INLINE FloatVec exp_full(FloatVec x) {
+  IntVec n;
+  const FloatVec p = hn::Add(reduced_expm1(at_least(-105.0F, at_most(89.0F, x)), &n), splat(1.0F));
+  // Two factors, as 2^n alone may overflow or be denormal.
+  const IntVec half = hn::ShiftRight<1>(n);
+  return hn::Mul(hn::Mul(p, power_of_two(half)), power_of_two(hn::Sub(n, half)));
+}
+
+/// exp for arguments in [-87, 88]; others are clamped.
+HWY_INLINE FloatVec exp_clamped(FloatVec x) {
+  IntVec n;
+  const FloatVec p = hn::Add(reduced_expm1(at_least(-87.0F, at_most(88.0F, x)), &n), splat(1.0F));
+  return hn::Mul(p, power_of_two(n));
+}
+
+HWY_INLINE FloatVec expm1_full(FloatVec x) {
+  IntVec n;
+  const FloatVec p = reduced_expm1(at_least(-18.0F, at_most(89.0F, x)), &n);
+  // Half of 2^n, as n may be 128.
+  const FloatVec s = power_of_two(hn::Sub(n, hn::Set(Ints(), 1)));
+  const FloatVec half = hn::MulAdd(s, p, hn::Sub(s, splat(0.5F)));
+  return hn::Add(half, half);
+}
+
+/// tanh(|x|) = e / (e + 2) with e = exp(2|x|) - 1, accurate near 0 too.
+HWY_INLINE FloatVec tanh_full(FloatVec x) {
+  const FloatVec magnitude = hn::Abs(x);
+  IntVec n;
+  const FloatVec p = reduced_expm1(at_most(18.5F, hn::Add(magnitude, magnitude)), &n);
+  const FloatVec s = power_of_two(n);
+  const FloatVec e = hn::MulAdd(s, p, hn::Sub(s, splat(1.0F)));
+  return hn::CopySign(hn::Div(e, hn::Add(e, splat(2.0F))), x);
+}
+
+/// sigmoid(x) = 1/(1+e) for x >= 0 and e/(1+e) below, with e = exp(-|x|): no loss at either end.
+HWY_INLINE FloatVec sigmoid_full(FloatVec x) {
+  const FloatVec e = exp_full(hn::Neg(hn::Abs(x)));
+  const FloatVec numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(Floats())), e, splat(1.0F));
+  return hn::Div(numerator, hn::Add(e, splat(1.0F)));
+}
+
+/// sigmoid for gates: below -87 it stays at 1.6e-38 instead of falling to 0.
+HWY_INLINE FloatVec sigmoid_gate(FloatVec x) {
+  return hn::Div(splat(1.0F), hn::Add(exp_clamped(hn::Neg(x)), splat(1.0F)));
+}
+
+HWY_INLINE FloatVec hard_sigmoid_full(FloatVec x) {
+  return at_least(0.0F, at_most(1.0F, hn::MulAdd(x, splat(1.0F / 6.0F), splat(0.5F))));
+}
+
+HWY_INLINE FloatVec log_full(FloatVec x) {
+  const Floats d;
+  const Ints di;
+  constexpr float kSmallest = std::numeric_limits<float>::min();
+  const auto is_small = hn::Lt(x, splat(kSmallest));
+  const FloatVec normal = hn::IfThenElse(is_small, hn::Mul(x, splat(8388608.0F)), x);
+  // m in [sqrt(1/2), sqrt(2)), x = m * 2^k
+  const IntVec bits = hn::Sub(hn::BitCast(di, normal), hn::Set(di, 0x3F3504F3));
+  const FloatVec k = hn::Sub(hn::ConvertTo(d, hn::ShiftRight<23>(bits)), hn::IfThenElseZero(is_small, splat(23.0F)));
+  const IntVec mantissa = hn::Add(hn::And(bits, hn::Set(di, 0x007FFFFF)), hn::Set(di, 0x3F3504F3));
+  const FloatVec f = hn::Sub(hn::BitCast(d, mantissa), splat(1.0F));
+  const FloatVec s = hn::Div(f, hn::Add(f, splat(2.0F)));
+  const FloatVec z = hn::Mul(s, s);
+  // (2 atanh(s) - 2s) / s^3 in z = s^2 on [0, 0.02945]: 1.2e-9
+  FloatVec r = hn::MulAdd(z, splat(2.333276622e-01F), splat(2.855072299e-01F));
+  r = hn::MulAdd(r, z, splat(4.000012288e-01F));
+  r = hn::Mul(hn::MulAdd(r, z, splat(6.666666655e-01F)), z);
+  const FloatVec half_square = hn::Mul(hn::Mul(f, f), splat(0.5F));
+  // log(1+f) = f - (f^2/2 - s*(f^2/2 + r)); ln2 in two parts.
+  const FloatVec low = hn::MulAdd(s, hn::Add(half_square, r), hn::Mul(k, splat(9.0580006145e-06F)));
+  const FloatVec tail = hn::Sub(hn::Sub(half_square, low), f);
+  FloatVec result = hn::Sub(hn::Mul(k, splat(0.693138122558593750F)), tail);
+  const FloatVec infinity = splat(std::numeric_limits<float>::infinity());
+  result = hn::IfThenElse(hn::Eq(x, infinity), infinity, result);
+  result = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(infinity), result);
+  return hn::IfThenElse(hn::Ge(x, hn::Zero(d)), result, splat(std::numeric_limits<float>::quiet_NaN()));
+}
+
+HWY_INLINE FloatVec erf_full(FloatVec x) {
+  const FloatVec magnitude = hn::Abs(x);
+  const FloatVec z = hn::Mul(x, x);
+  // erf(x)/x in x^2 on [0, 1]: 1.2e-9
+  FloatVec inner = hn::MulAdd(z, splat(7.889123158e-05F), splat(-8.020842367e-04F));
+  inner = hn::MulAdd(inner, z, splat(5.189535461e-03F));
+  inner = hn::MulAdd(inner, z, splat(-2.685444466e-02F));
+  inner = hn::MulAdd(inner, z, splat(1.128360018e-01F));
+  inner = hn::MulAdd(inner, z, splat(-3.761262714e-01F));
+  inner = hn::Mul(hn::MulAdd(inner, z, splat(1.128379166e+00F)), x);
+  // log(erfc(|x|)) on [0.97, 4]: erfc to 2.1e-11
+  const FloatVec t = at_most(4.0F, magnitude);
+  FloatVec outer = hn::MulAdd(t, splat(-2.168674798e-05F), splat(4.413351080e-04F));
+  outer = hn::MulAdd(outer, t, splat(-4.204555240e-03F));
+  outer = hn::MulAdd(outer, t, splat(2.520823785e-02F));
+  outer = hn::MulAdd(outer, t, splat(-1.084185457e-01F));
+  outer = hn::MulAdd(outer, t, splat(-6.332199243e-01F));
+  outer = hn::MulAdd(outer, t, splat(-1.129578407e+00F));
+  outer = hn::MulAdd(outer, t, splat(1.880364141e-04F));
+  outer = hn::CopySign(hn::Sub(splat(1.0F), exp_clamped(outer)), x);
+  return hn::IfThenElse(hn::Lt(magnitude, splat(1.0F)), inner, outer);
+}
+
+HWY_INLINE FloatVec gelu_full(FloatVec x) {
+  const FloatVec half = hn::Mul(x, splat(0.5F));
+  return hn::MulAdd(half, erf_full(hn::Mul(x, splat(0.70710678F))), half);
+}
+
+}  // namespace eddy::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
