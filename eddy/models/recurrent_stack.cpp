@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/models/recurrent_stack.h"
+
+#include "eddy/ops/dropout.h"
+#include "eddy/ops/gru.h"
+#include "eddy/ops/lstm.h"
+
+namespace eddy {
+namespace {
+
+struct LayerResult {
+  Value outputs, h, c;
+};
+
+LayerResult lstm_layer(ParameterStore& store, const std::string& name, const StackConfig& config, Value x, Value mask,
+                       Value h0, Value c0) {
+  Graph& graph = x.graph();
+  const std::int64_t hidden = config.hidden_size;
+  const Value w_x = parameter(graph, store, name + "/w_x", {x.dim(-1), 4 * hidden}, glorot_uniform(4));
+  const Value w_h = parameter(graph, store, name + "/w_h", {hidden, 4 * hidden}, orthogonal(1.0f, 4));
+  const Value bias = parameter(graph, store, name + "/bias", {4 * hidden}, block_bias(1, 4, config.forget_bias));
+  const LstmResult result = lstm(x, w_x, w_h, bias, {.h0 = h0, .c0 = c0, .mask = mask, .reverse = config.reverse});
+  return {result.outputs, result.final_h, result.final_c};
+}
+
+LayerResult gru_layer(ParameterStore& store, const std::string& name, const StackConfig& config, Value x, Value mask,
+                      Value h0) {
+  Graph& graph = x.graph();
+  const std::int64_t hidden = config.hidden_size;
+  const Value w_x = parameter(graph, store, name + "/w_x", {x.dim(-1), 3 * hidden}, glorot_uniform(3));
+  const Value w_h = parameter(graph, store, name + "/w_h", {hidden, 3 * hidden}, orthogonal(1.0f, 3));
+  const Value bias = parameter(graph, store, name + "/bias", {3 * hidden}, zeros());
+  const Value bias_h = parameter(graph, store, name + "/bias_h", {3 * hidden}, zeros());
+  const GruResult result =
+      gru(x, w_x, w_h, bias, {.h0 = h0, .mask = mask, .reverse = config.reverse, .recurrent_bias = bias_h});
+  return {result.outputs, result.final_h, {}};
+}
+
+}  // namespace
+
+StackResult recurrent_stack(ParameterStore& store, std::string_view name, const StackConfig& config, Value x, Value mask,
+                            const StackState& initial, Value key) {
+  require<GraphError>(config.layers >= 1, "a recurrent stack needs at least one layer, not {}", config.layers);
+  StackResult result{.outputs = x, .last = {}};
+  const auto initial_of = [](const std::vector<Value>& states, int layer) {
+    return states.empty() ? Value() : states.at(static_cast<std::size_t>(layer));
+  };
+  for (int layer = 0; layer < config.layers; ++layer) {
+    const std::string layer_name = fmt::format("{}{}", name, layer);
+    const NameScope scope(x.graph(), layer_name);
+    if (layer > 0 && config.dropout > 0 && key) result.outputs = dropout(result.outputs, config.dropout, key);
+    const Value h0 = initial_of(initial.h, layer);
+    const LayerResult next = config.cell == CellKind::lstm
+                                 ? lstm_layer(store, layer_name, config, result.outputs, mask, h0, initial_of(initial.c, layer))
+                                 : gru_layer(store, layer_name, config, result.outputs, mask, h0);
+    result.outputs = next.outputs;
+    result.last.h.push_back(next.h);
+    if (next.c) result.last.c.push_back(next.c);
+  }
+  return result;
+}
+
+}  // namespace eddy

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "eddy/graph/graph.h"
+#include "eddy/graph/variable.h"
+
+namespace eddy {
+
+enum class CellKind { lstm, gru };
+
+/// Recurrent layers on top of each other, all of one width.
+struct StackConfig {
+  CellKind cell = CellKind::lstm;
+  std::int64_t hidden_size = 256;
+  int layers = 1;
+  bool reverse = false;      ///< run from the last step to the first
+  float dropout = 0;         ///< on the outputs of every layer but the last, while training
+  float forget_bias = 1.0f;  ///< initial bias of the LSTM's forget gate (Jozefowicz et al. 2015, section 2.1)
+};
+
+/// State of each layer, f32[batch, hidden_size]; `c` is empty for GRUs.
+struct StackState {
+  std::vector<Value> h;
+  std::vector<Value> c;
+};
+
+struct StackResult {
+  Value outputs;    ///< of the top layer, f32[time, batch, hidden_size]; zero at masked steps
+  StackState last;  ///< true final states: those after each row's last real step
+};
+
+/// Runs the stack over x f32[time, batch, features]. Layer l's weights are "<name><l>/w_x" [features, gates],
+/// "<name><l>/w_h" [hidden, gates] and "<name><l>/bias" [gates], made in `store` at first use. `mask` f32[time, batch]
+/// may be empty, `initial` too (zeros); `key` is needed for dropout only.
+StackResult recurrent_stack(ParameterStore& store, std::string_view name, const StackConfig& config, Value x, Value mask,
+                            const StackState& initial = {}, Value key = {});
+
+}  // namespace eddy

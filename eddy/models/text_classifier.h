@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "eddy/models/text_model.h"
+
+namespace eddy {
+
+/// Class scores f32[batch, classes] from the true final state of the encoder (both directions' when bidirectional):
+/// [linear, relu,] [dropout,] linear. Parameters "classifier/hidden/{w,b}", "classifier/output/{w,b}".
+Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode);
+
+/// Mean cross entropy of labels i32[batch] over the rows with a weight; `row_weights` f32[batch].
+Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
+                      Value row_weights, Mode mode);
+
+/// Linear label gain (Dai & Le 2015, section 3): the label is predicted at every step, with weight i / (n - 1) at step
+/// i of n. `step_weights` f32[time, batch] are those weights (see label_gain_sequence). One-directional.
+Value label_gain_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
+                      Value step_weights, Mode mode);
+
+/// Joint training (Dai & Le 2015, section 4): classifier loss plus `unsupervised_weight` times the language-model or
+/// autoencoder loss of the same rows. Rows without label have row weight 0.
+enum class UnsupervisedTask { language_model, autoencoder };
+Value joint_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
+                 Value row_weights, UnsupervisedTask task, float unsupervised_weight, Mode mode);
+
+}  // namespace eddy

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "eddy/graph/graph.h"
+#include "eddy/graph/variable.h"
+#include "eddy/models/recurrent_stack.h"
+
+namespace eddy {
+
+/// Sizes and regularisation of a text model. Language model, sequence autoencoder and classifier of one config share
+/// the parameters "embedding" and "encoder…", so weights go from one to the other by name.
+struct TextModelConfig {
+  std::int64_t vocabulary_size = 0;
+  std::int64_t embedding_size = 128;
+  StackConfig encoder = {};
+  bool bidirectional = false;  ///< a second, independent stack "encoder_reverse…" reads the text backwards
+
+  float word_dropout = 0;       ///< chance that a token's whole embedding is zero
+  float embedding_dropout = 0;  ///< chance that an embedding dimension is zero for a whole sequence
+  float output_dropout = 0;     ///< on the outputs of the encoder
+
+  std::int64_t softmax_samples = 0;  ///< shared negatives of the sampled softmax while training; 0: full softmax
+  bool tied_softmax = false;         ///< the softmax table is the embedding (needs embedding_size = hidden_size)
+
+  std::int64_t classes = 0;
+  std::int64_t classifier_hidden_size = 0;  ///< width of a relu layer before the classes; 0: none
+  float classifier_dropout = 0;             ///< before the last linear layer
+  std::int32_t end_of_sequence = 1;         ///< token id of <eos>
+};
+
+/// Whether dropout and sampling are on.
+enum class Mode { train, infer };
+
+/// What the encoder yields for tokens i32[time, batch] under mask f32[time, batch] (1 for real steps).
+struct EncodedText {
+  StackResult forward;
+  StackResult reverse;  ///< empty unless bidirectional
+};
+
+/// Embeds the tokens and runs the encoder over them, from zero states or from `initial` (forward direction only).
+EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
+                        const StackState& initial = {});
+
+/// Mean over all positions with a weight of the cross entropy of predicting `targets` i32[time, batch] from
+/// hidden f32[time, batch, hidden_size]; `weights` f32[time, batch]. Parameters "softmax/table" [vocabulary, hidden]
+/// (or the embedding when tied) and "softmax/bias". Training may use sampled softmax (Jean et al. 2015).
+Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Value hidden, Value targets, Value weights,
+                      Mode mode);
+
+/// Scores of the next token, f32[..., vocabulary], for hidden f32[..., hidden_size].
+Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden);
+
+}  // namespace eddy
