@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/ops/gather_along.h"
+
+#include <algorithm>
+
+#include "eddy/core/threads.h"
+#include "eddy/graph/graph.h"
+#include "eddy/ops/op_case.h"
+#include "eddy/ops/reshape.h"
+
+namespace eddy {
+namespace {
+
+void check_index(const TensorType& index) {
+  require<GraphError>(index.dtype == i32, "the index must be i32, not {}", to_string(index));
+}
+
+void check_positions(const std::int32_t* index, std::int64_t count, std::int64_t size, std::string_view op) {
+  for (std::int64_t i = 0; i < count; ++i)
+    require<GraphError>(index[i] < size, "[{}] index {} at position {} is out of range for an axis of {}", op, index[i],
+                        i, size);
+}
+
+/// Views of both sides as [rows, axis, cols].
+struct Sides {
+  std::int64_t rows, cols, size, count;
+
+  Sides(const Shape& table, const Shape& index, int axis)
+      : rows(index.product(0, axis)),
+        cols(index.product(axis + 1, index.rank())),
+        size(table[axis]),
+        count(index[axis]) {}
+  std::int64_t grain() const {
+    return std::max<std::int64_t>(1, kElementwiseGrain / 2 / std::max<std::int64_t>(1, count * cols));
+  }
+};
+
+struct GatherAlong final : OpClass<GatherAlong> {
+  static constexpr std::string_view kName = "gather_along";
+  int axis;
+
+  explicit GatherAlong(int a) : axis(a) {}
+  static void attributes(auto& op, auto&& visit) { visit("axis", op.axis); }
+
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
+    check_index(inputs[1]);
+    require<GraphError>(inputs[0].dtype == f32, "x must be f32, not {}", to_string(inputs[0]));
+    Shape expected = inputs[0].shape;
+    if (inputs[1].shape.rank() == expected.rank()) expected[axis] = inputs[1].shape[axis];
+    require<GraphError>(expected == inputs[1].shape, "index {} does not match {} beside axis {}", to_string(inputs[1]),
+                        to_string(inputs[0]), axis);
+    return {{f32, expected}};
+  }
+  std::vector<Gradient> gradient(const GradientContext& context) const override {
+    return {scatter_along(context.d_out(0), context.in(1), axis, context.in(0).dim(axis)), {}};
+  }
+  Cost cost(std::span<const TensorType>, std::span<const TensorType> outputs) const override {
+    return {.flops = 0, .bytes = 3.0 * static_cast<double>(outputs[0].bytes())};
+  }
+  Kernel make_kernel(const KernelContext& context) const override {
+    const Sides sides(context.inputs[0].shape, context.inputs[1].shape, axis);
+    return {.run = [sides](const KernelArgs& args) {
+      const float* x = args.in<float>(0);
+      const auto* index = args.in<std::int32_t>(1);
+      float* out = args.out<float>(0);
+      check_positions(index, sides.rows * sides.count * sides.cols, sides.size, kName);
+      parallel_for(sides.rows, sides.grain(), [&](std::int64_t begin, std::int64_t end) {
+        std::int64_t i = begin * sides.count * sides.cols;
+        for (std::int64_t row = begin; row < end; ++row)
+          for (std::int64_t k = 0; k < sides.count; ++k)
+            for (std::int64_t col = 0; col < sides.cols; ++col, ++i)
+              out[i] = index[i] < 0 ? 0.0f : x[(row * sides.size + index[i]) * sides.cols + col];
+      });
+    }};
+  }
+};
+
+struct ScatterAlong final : OpClass<ScatterAlong> {
+  static constexpr std::string_view kName = "scatter_along";
+  int axis;
+  std::int64_t size;
+
+  ScatterAlong(int a, std::int64_t s) : axis(a), size(s) {}
+  static void attributes(auto& op, auto&& visit) {
+    visit("axis", op.axis);
+    visit("size", op.size);
+  }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
+    check_index(inputs[1]);
+    require<GraphError>(inputs[0].dtype == f32 && inputs[0].shape == inputs[1].shape,
+                        "updates {} and index {} must have one shape, and updates be f32", to_string(inputs[0]),
+                        to_string(inputs[1]));
+    require<GraphError>(size >= 0, "size {} is negative", size);
+    Shape shape = inputs[0].shape;
+    shape[axis] = size;
+    return {{f32, shape}};
+  }
+  std::vector<Gradient> gradient(const GradientContext& context) const override {
+    return {gather_along(context.d_out(0), context.in(1), axis), {}};
+  }
+  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
+    const auto updates = static_cast<double>(inputs[0].bytes());
+    return {.flops = updates / 4, .bytes = 4.0 * updates + static_cast<double>(outputs[0].bytes())};
+  }
+  Kernel make_kernel(const KernelContext& context) const override {
+    const Sides sides(context.outputs[0].shape, context.inputs[1].shape, axis);
+    return {.run = [sides](const KernelArgs& args) {
+      const float* updates = args.in<float>(0);
+      const auto* index = args.in<std::int32_t>(1);
+      float* out = args.out<float>(0);
+      check_positions(index, sides.rows * sides.count * sides.cols, sides.size, kName);
+      const std::int64_t plane = sides.size * sides.cols;
+      const std::int64_t grain = std::max<std::int64_t>(
+          1, kElementwiseGrain / 2 / std::max<std::int64_t>(1, sides.count * sides.cols + plane / 4));
+      parallel_for(sides.rows, grain, [&](std::int64_t begin, std::int64_t end) {
+        std::fill(out + begin * plane, out + end * plane, 0.0f);
+        std::int64_t i = begin * sides.count * sides.cols;
+        for (std::int64_t row = begin; row < end; ++row)
+          for (std::int64_t k = 0; k < sides.count; ++k)
+            for (std::int64_t col = 0; col < sides.cols; ++col, ++i)
+              if (index[i] >= 0) out[row * plane + index[i] * sides.cols + col] += updates[i];
+      });
+    }};
+  }
+};
+
+}  // namespace
+
+Value gather_along(Operand x, Operand index, int axis) {
+  return add_node(x.value.graph(), GatherAlong(x.value.shape().normalize_axis(axis)), {x.value, index.value}, x.where);
+}
+
+Value scatter_along(Operand updates, Operand index, int axis, std::int64_t size) {
+  return add_node(updates.value.graph(), ScatterAlong(updates.value.shape().normalize_axis(axis), size),
+                  {updates.value, index.value}, updates.where);
+}
+
+Value pick(Operand x, Operand index) { return squeeze({gather_along(x, expand_dims(index, -1), -1), x.where}, -1); }
+
+namespace {
+
+const RegisterOpCase case_gather{{
+    .name = "gather_along",
+    .inputs = {{{f32, {2, 4, 3}}}, {{i32, {2, 5, 3}}, -1, 4}},
+    .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> { return {gather_along(in[0], in[1], 1)}; },
+    .reference =
+        [](std::span<const std::vector<double>> in) {
+          std::vector<double> out(30);
+          for (std::size_t i = 0; i < 30; ++i) {
+            const std::size_t row = i / 15;
+            const auto position = static_cast<std::size_t>(std::max(0.0, in[1][i]));
+            out[i] = in[1][i] < 0 ? 0.0 : in[0][row * 12 + position * 3 + i % 3];
+          }
+          return FlatArrays{out};
+        },
+}};
+const RegisterOpCase case_pick{{
+    .name = "gather_along/pick",
+    .inputs = {{{f32, {3, 4}}}, {{i32, {3}}, 0, 4}},
+    .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> { return {pick(in[0], in[1])}; },
+    .reference =
+        [](std::span<const std::vector<double>> in) {
+          std::vector<double> out;
+          for (std::size_t row = 0; row < 3; ++row)
+            out.push_back(in[0][row * 4 + static_cast<std::size_t>(in[1][row])]);
+          return FlatArrays{out};
+        },
+    .bench_inputs = {{{f32, {3200, 10000}}}, {{i32, {3200}}, 0, 10000}},
+}};
+const RegisterOpCase case_scatter{{
+    .name = "scatter_along",
+    .inputs = {{{f32, {3, 5}}}, {{i32, {3, 5}}, -1, 4}},
+    .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> {
+      return {scatter_along(in[0], in[1], -1, 4)};
+    },
+    .reference =
+        [](std::span<const std::vector<double>> in) {
+          std::vector<double> out(12, 0.0);
+          for (std::size_t i = 0; i < 15; ++i)
+            if (in[1][i] >= 0) out[i / 5 * 4 + static_cast<std::size_t>(in[1][i])] += in[0][i];
+          return FlatArrays{out};
+        },
+}};
+
+}  // namespace
+}  // namespace eddy

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/ops/reshape.h"
+
+#include <vector>
+
+#include "eddy/graph/graph.h"
+#include "eddy/ops/op_case.h"
+
+namespace eddy {
+namespace {
+
+struct Reshape final : OpClass<Reshape> {
+  static constexpr std::string_view kName = "reshape";
+  Shape shape;
+
+  explicit Reshape(const Shape& s) : shape(s) {}
+  static void attributes(auto& op, auto&& visit) { visit("shape", op.shape); }
+
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
+    require<GraphError>(shape.elements() == inputs[0].shape.elements(), "{} has {} elements, shape {} has {}",
+                        to_string(inputs[0]), inputs[0].shape.elements(), to_string(shape), shape.elements());
+    return {{inputs[0].dtype, shape}};
+  }
+  std::vector<Gradient> gradient(const GradientContext& context) const override {
+    return {reshape(context.d_out(0), context.in(0).shape())};
+  }
+  Cost cost(std::span<const TensorType>, std::span<const TensorType>) const override { return {}; }
+  std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
+    return {{.output = 0, .input = 0, .kind = Alias::Kind::view}};
+  }
+  std::vector<Value> simplify(std::span<const Value> inputs) const override {
+    if (inputs[0].shape() == shape) return {inputs[0]};
+    const Node& before = inputs[0].graph().node(inputs[0].node());
+    if (before.op->name() == kName) return {reshape(before.inputs[0], shape)};
+    return {};
+  }
+  Kernel make_kernel(const KernelContext&) const override { return {}; }
+};
+
+}  // namespace
+
+Value reshape(Operand x, const Shape& shape) {
+  if (x.value && x.value.shape() == shape) return x.value;
+  return add_node(x.value.graph(), Reshape(shape), {x.value}, x.where);
+}
+
+Value reshape(Operand x, std::span<const std::int64_t> sizes) {
+  std::vector<std::int64_t> result(sizes.begin(), sizes.end());
+  std::int64_t known = 1;
+  std::int64_t* free = nullptr;
+  for (std::int64_t& size : result) {
+    if (size != -1) {
+      known *= size;
+      continue;
+    }
+    require<GraphError>(free == nullptr, "[reshape] only one size may be -1, they are [{}]", fmt::join(sizes, ","));
+    free = &size;
+  }
+  if (free != nullptr) {
+    const std::int64_t elements = x.value.shape().elements();
+    require<GraphError>(known > 0 && elements % known == 0, "[reshape] {} cannot become [{}]: {} is no multiple of {}",
+                        to_string(x.value.type()), fmt::join(sizes, ","), elements, known);
+    *free = elements / known;
+  }
+  return reshape(x, Shape(std::span<const std::int64_t>(result)));
+}
+
+Value reshape(Operand x, std::initializer_list<std::int64_t> sizes) {
+  return reshape(x, std::span<const std::int64_t>(sizes.begin(), sizes.size()));
+}
+
+Value flatten(Operand x, int first, int last) {
+  const Shape& shape = x.value.shape();
+  if (shape.rank() == 0) return reshape(x, Shape{1});
+  const int begin = shape.normalize_axis(first);
+  const int end = shape.normalize_axis(last);
+  require<GraphError>(begin <= end, "[flatten] axes {} to {} of {} are in the wrong order", first, last,
+                      to_string(shape));
+  Shape result;
+  for (int axis = 0; axis < begin; ++axis) result = result.appended(shape[axis]);
+  result = result.appended(shape.product(begin, end + 1));
+  for (int axis = end + 1; axis < shape.rank(); ++axis) result = result.appended(shape[axis]);
+  return reshape(x, result);
+}
+
+Value squeeze(Operand x, int axis) {
+  require<GraphError>(x.value.dim(axis) == 1, "[squeeze] axis {} of {} has size {}, not 1", axis,
+                      to_string(x.value.type()), x.value.dim(axis));
+  return reshape(x, x.value.shape().removed(axis));
+}
+
+Value expand_dims(Operand x, int axis) {
+  const int rank = x.value.rank();
+  require<GraphError>(axis >= -rank - 1 && axis <= rank, "[expand_dims] axis {} is out of range for {}", axis,
+                      to_string(x.value.type()));
+  return reshape(x, x.value.shape().inserted(axis < 0 ? axis + rank + 1 : axis, 1));
+}
+
+namespace {
+
+const RegisterOpCase case_reshape{{
+    .name = "reshape",
+    .inputs = {{{f32, {3, 4, 5}}}},
+    .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> {
+      return {reshape(in[0], {6, -1})};
+    },
+    .reference = [](std::span<const std::vector<double>> in) { return FlatArrays{in[0]}; },
+}};
+const RegisterOpCase case_flatten{{
+    .name = "reshape/flatten_expand_squeeze",
+    .inputs = {{{f32, {3, 4, 5}}}},
+    .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> {
+      return {squeeze(expand_dims(flatten(in[0], 1), -1), 2)};
+    },
+    .reference = [](std::span<const std::vector<double>> in) { return FlatArrays{in[0]}; },
+}};
+
+}  // namespace
+}  // namespace eddy

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/ops/shift.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "eddy/graph/graph.h"
+#include "eddy/ops/op_case.h"
+#include "eddy/ops/strips.h"
+
+namespace eddy {
+namespace {
+
+struct Shift final : OpClass<Shift> {
+  static constexpr std::string_view kName = "shift";
+  std::int64_t steps;
+  float fill;
+
+  Shift(std::int64_t s, float f) : steps(s), fill(f) {}
+  static void attributes(auto& op, auto&& visit) {
+    visit("steps", op.steps);
+    visit("fill", op.fill);
+  }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
+    require<GraphError>(inputs[0].shape.rank() >= 1, "a scalar has no axis to shift along");
+    return {inputs[0]};
+  }
+  std::vector<Gradient> gradient(const GradientContext& context) const override {
+    return {shift(context.d_out(0), -steps, 0.0f)};
+  }
+  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
+    return {.flops = 0, .bytes = 2.0 * static_cast<double>(inputs[0].bytes())};
+  }
+  std::vector<Value> simplify(std::span<const Value> inputs) const override {
+    if (steps == 0) return {inputs[0]};
+    return {};
+  }
+  Kernel make_kernel(const KernelContext& context) const override {
+    switch (context.inputs[0].dtype) {
+      case DType::f32:
+        return kernel<float>(context.inputs[0].shape);
+      case DType::i32:
+        return kernel<std::int32_t>(context.inputs[0].shape);
+      case DType::boolean:
+        return kernel<bool>(context.inputs[0].shape);
+    }
+    return {};
+  }
+
+ private:
+  template <class T>
+  Kernel kernel(const Shape& shape) const {
+    const std::int64_t unit = shape.product(1, shape.rank());
+    const std::int64_t by = std::clamp(steps, -shape[0], shape[0]);
+    return {.run = [unit, by, kept = shape[0] - std::abs(by), value = static_cast<T>(fill)](const KernelArgs& args) {
+      const T* in = args.in<T>(0) + std::max<std::int64_t>(0, -by) * unit;
+      T* out = args.out<T>(0) + std::max<std::int64_t>(0, by) * unit;
+      const std::int64_t bytes = unit * static_cast<std::int64_t>(sizeof(T));
+      copy_strips(reinterpret_cast<const std::byte*>(in), bytes, reinterpret_cast<std::byte*>(out), bytes, bytes, kept);
+      std::fill_n(by > 0 ? args.out<T>(0) : out + kept * unit, std::abs(by) * unit, value);
+    }};
+  }
+};
+
+}  // namespace
+
+Value shift(Operand x, std::int64_t steps, std::optional<float> fill) {
+  const float number = fill.value_or(x.value.dtype() == i32 ? -1.0f : 0.0f);
+  return add_node(x.value.graph(), Shift(steps, number), {x.value}, x.where);
+}
+
+namespace {
+
+const RegisterOpCase case_back{{
+    .name = "shift",
+    .inputs = {{{f32, {4, 3}}}},
+    .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> {
+      return {shift(in[0], -1), shift(in[0], 3, 0.5f), shift(in[0], 9)};
+    },
+    .reference =
+        [](std::span<const std::vector<double>> in) {
+          std::vector<double> back(in[0].begin() + 3, in[0].end());
+          back.resize(12, 0.0);
+          std::vector<double> ahead(9, 0.5);
+          ahead.insert(ahead.end(), in[0].begin(), in[0].begin() + 3);
+          return FlatArrays{back, ahead, std::vector<double>(12, 0.0)};
+        },
+}};
+const RegisterOpCase case_tokens{{
+    .name = "shift/tokens",
+    .inputs = {{{i32, {5, 2}}, 0, 100}},
+    .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> { return {shift(in[0], -2)}; },
+    .reference =
+        [](std::span<const std::vector<double>> in) {
+          std::vector<double> out(in[0].begin() + 4, in[0].end());
+          out.resize(10, -1.0);
+          return FlatArrays{out};
+        },
+}};
+
+}  // namespace
+}  // namespace eddy

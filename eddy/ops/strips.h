@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "eddy/core/threads.h"
+
+namespace eddy {
+
+/// Copies `rows` strips of `width` bytes, `in_stride` and `out_stride` bytes apart; parallel when large.
+inline void copy_strips(const std::byte* in, std::int64_t in_stride, std::byte* out, std::int64_t out_stride,
+                        std::int64_t width, std::int64_t rows) {
+  if (width == 0) return;
+  const std::int64_t grain = std::max<std::int64_t>(1, 131072 / width);
+  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row)
+      std::memcpy(out + row * out_stride, in + row * in_stride, static_cast<std::size_t>(width));
+  });
+}
+
+}  // namespace eddy
