@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "eddy/data/batch.h"
+#include "eddy/data/encoded_corpus.h"
+#include "eddy/experiments/text_evaluator.h"
+#include "eddy/experiments/training_config.h"
+#include "eddy/graph/program.h"
+#include "eddy/graph/variable.h"
+
+namespace eddy {
+
+/// What one step of training did.
+struct StepResult {
+  std::int64_t step = 0;  ///< number of the step, 1 for the first
+  double loss = 0;        ///< mean over the batch, before the update
+  double gradient_norm = 0;
+  double learning_rate = 0;
+  std::int64_t tokens = 0;     ///< real input tokens read
+  std::int64_t targets = 0;    ///< tokens or documents with a loss
+  double seconds = 0;          ///< without compiling
+  double compile_seconds = 0;  ///< when this batch's length was seen first
+  bool epoch_end = false;      ///< the batch was the last of its epoch
+};
+
+/// Trains a text model on an encoded corpus, one batch a step. Programs are compiled once per batch length and share
+/// one arena with those of evaluation. All state that decides the steps to come is in the store and in position(): a
+/// trainer made on a copy of the store and moved to the same position goes on with the same bits (same machine, same
+/// number of threads). One thread at a time.
+class TextTrainer {
+ public:
+  /// Trains on all of `train` or on `documents` of it; both must outlive the trainer, and so must `store`, which gets
+  /// the variables it lacks. Classification tasks but `joint` leave documents without label out.
+  /// Throws UsageError for a config that does not hold together, DataError when no document is left.
+  TextTrainer(ParameterStore& store, TrainingConfig config, const EncodedCorpus& train,
+              const DocumentList& documents = std::nullopt, std::shared_ptr<Arena> arena = nullptr);
+  ~TextTrainer();
+
+  StepResult step();
+
+  /// Steps the weights have seen, skipped ones too.
+  std::int64_t steps() const;
+  /// The next batch; saved with the store, it is all that resuming needs.
+  BatchPosition position() const;
+  void seek(const BatchPosition& position);
+  std::int64_t batches_per_epoch() const;
+  std::int64_t documents_per_epoch() const;
+
+  /// Loss (and error rate) with the averaged weights when the config has an ema_decay.
+  Evaluation evaluate(const EncodedCorpus& corpus, const DocumentList& documents = std::nullopt);
+  /// Only the loss of evaluate().
+  double evaluate_loss(const EncodedCorpus& corpus, const DocumentList& documents = std::nullopt);
+  /// Class probabilities, with the averaged weights when there are any.
+  Predictions predict(const EncodedCorpus& corpus, const DocumentList& documents = std::nullopt);
+  /// Error rate of predict() on the labelled documents.
+  double error_rate(const EncodedCorpus& corpus, const DocumentList& documents = std::nullopt);
+
+  /// Tells the plateau schedule the latest validation loss; without that schedule it does nothing.
+  void report_validation(double loss);
+
+  /// Puts the averaged weights in place of the current ones while `body` runs; just runs it when there are none.
+  void with_averaged_weights(const std::function<void()>& body);
+
+  /// The program of one step for batches of `time` steps, compiled when it is not there yet.
+  Program& program(std::int64_t time);
+  /// The batch lengths of training, rising.
+  const std::vector<std::int64_t>& times() const;
+  TextEvaluator& evaluator();
+
+  const TrainingConfig& config() const;
+  ParameterStore& store() const;
+  /// Compiling of all training and evaluation programs so far.
+  double compile_seconds() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace eddy
