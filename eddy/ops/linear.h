@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "eddy/core/gemm.h"
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+struct LinearOptions {
+  Activation activation = Activation::none;
+  bool transpose_w = false;  ///< w is stored as [out, in]: an embedding table reused as output layer
+};
+
+/// activation(x w + b), f32: x [.., in], w [in, out], b [out] → [.., out]; one product with the bias added while its
+/// result is in cache. Throws GraphError when sizes do not fit.
+Value linear(Operand x, Operand w, Operand b, LinearOptions options = {});
+/// The same without bias.
+Value linear(Operand x, Operand w, LinearOptions options = {});
+
+}  // namespace eddy
