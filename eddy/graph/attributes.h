@@ -36,7 +36,10 @@ class AttributePrinter {
       return value.elements() == 1 ? fmt::format("{}", value.item()) : to_string(value.type());
     } else if constexpr (requires { value.data(), value.size(), value[0]; } &&
                          !std::convertible_to<T, std::string_view>) {
-      return fmt::format("[{}]", fmt::join(value, ","));
+      // Not fmt::join: GCC 12 warns falsely inside it.
+      std::string text;
+      for (const auto& item : value) text += fmt::format("{}{}", text.empty() ? "" : ",", item);
+      return "[" + text + "]";
     } else {
       return fmt::format("{}", value);
     }
