@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/strict_json.h"
+#include "eddy/experiments/training_config.h"
+#include "eddy/experiments/training_config_names.h"
+
+namespace eddy {
+
+// Not in an unnamed namespace: the JSON templates find these by argument-dependent lookup.
+
+template <class T, class U>
+concept Is = std::same_as<std::remove_const_t<T>, U>;
+
+void visit_members(Is<TextModelConfig> auto& model, auto& visit) {
+  visit("vocabulary_size", model.vocabulary_size);
+  visit("embedding_size", model.embedding_size);
+  visit("cell", model.encoder.cell);
+  visit("hidden_size", model.encoder.hidden_size);
+  visit("layers", model.encoder.layers);
+  visit("reverse", model.encoder.reverse);
+  visit("bidirectional", model.bidirectional);
+  visit("forget_bias", model.encoder.forget_bias);
+  visit("layer_dropout", model.encoder.dropout);
+  visit("word_dropout", model.word_dropout);
+  visit("embedding_dropout", model.embedding_dropout);
+  visit("output_dropout", model.output_dropout);
+  visit("softmax_samples", model.softmax_samples);
+  visit("tied_softmax", model.tied_softmax);
+  visit("classes", model.classes);
+  visit("classifier_hidden_size", model.classifier_hidden_size);
+  visit("classifier_dropout", model.classifier_dropout);
+  visit("end_of_sequence", model.end_of_sequence);
+}
+
+void visit_members(Is<ScheduleSettings> auto& schedule, auto& visit) {
+  visit("kind", schedule.kind);
+  visit("warm_up_steps", schedule.warm_up_steps);
+  visit("decay", schedule.decay);
+  visit("decay_steps", schedule.decay_steps);
+  visit("floor", schedule.floor);
+  visit("patience", schedule.patience);
+}
+
+void visit_members(Is<OptimizerSettings> auto& optimizer, auto& visit) {
+  visit("kind", optimizer.kind);
+  visit("learning_rate", optimizer.learning_rate);
+  visit("clip_norm", optimizer.clip_norm);
+  visit("clip_excluded", optimizer.clip_excluded);
+  visit("clip_value", optimizer.clip_value);
+  visit("weight_decay", optimizer.weight_decay);
+  visit("momentum", optimizer.momentum);
+  visit("nesterov", optimizer.nesterov);
+  visit("beta1", optimizer.beta1);
+  visit("beta2", optimizer.beta2);
+  visit("epsilon", optimizer.epsilon);
+  visit("lazy_rows", optimizer.lazy_rows);
+  visit("rate_multipliers", optimizer.rate_multipliers);
+  visit("ema_decay", optimizer.ema_decay);
+  visit("schedule", optimizer.schedule);
+}
+
+void visit_members(Is<TrainingConfig> auto& config, auto& visit) {
+  visit("task", config.task);
+  visit("joint_task", config.joint_task);
+  visit("joint_weight", config.joint_weight);
+  visit("model", config.model);
+  visit("optimizer", config.optimizer);
+  visit("batch_size", config.batch_size);
+  visit("max_length", config.max_length);
+  visit("keep_last", config.keep_last);
+  visit("bucket_growth", config.bucket_growth);
+  visit("stream_steps", config.stream_steps);
+  visit("epochs", config.epochs);
+  visit("max_steps", config.max_steps);
+  visit("max_seconds", config.max_seconds);
+  visit("patience", config.patience);
+  visit("evaluation_interval", config.evaluation_interval);
+  visit("validation_fraction", config.validation_fraction);
+  visit("seed", config.seed);
+}
+
+std::string to_json(const TrainingConfig& config) { return to_json_text(config, 2); }
+
+TrainingConfig training_config_from_json(std::string_view json, std::string_view where) {
+  TrainingConfig config;
+  from_json_text(json, where, config);
+  try {
+    check(config);
+  } catch (const UsageError& error) {
+    fail<DataError>("{}: {}", where, error.what());
+  }
+  return config;
+}
+
+}  // namespace eddy

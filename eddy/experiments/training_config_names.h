@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "eddy/experiments/training_config.h"
+
+namespace eddy {
+
+template <class E>
+struct EnumName {
+  E value;
+  std::string_view name;
+};
+
+/// The names of an enumeration's values in files and on the command line: one list for both.
+template <class E>
+struct EnumNames;
+
+template <>
+struct EnumNames<TrainingTask> {
+  static constexpr std::array<EnumName<TrainingTask>, 5> list{{{TrainingTask::language_model, "language_model"},
+                                                               {TrainingTask::autoencoder, "autoencoder"},
+                                                               {TrainingTask::classifier, "classifier"},
+                                                               {TrainingTask::label_gain, "label_gain"},
+                                                               {TrainingTask::joint, "joint"}}};
+};
+
+template <>
+struct EnumNames<OptimizerKind> {
+  static constexpr std::array<EnumName<OptimizerKind>, 6> list{{{OptimizerKind::sgd, "sgd"},
+                                                                {OptimizerKind::momentum, "momentum"},
+                                                                {OptimizerKind::rmsprop, "rmsprop"},
+                                                                {OptimizerKind::adagrad, "adagrad"},
+                                                                {OptimizerKind::adam, "adam"},
+                                                                {OptimizerKind::adamw, "adamw"}}};
+};
+
+template <>
+struct EnumNames<ScheduleKind> {
+  static constexpr std::array<EnumName<ScheduleKind>, 5> list{{{ScheduleKind::constant, "constant"},
+                                                               {ScheduleKind::exponential, "exponential"},
+                                                               {ScheduleKind::step, "step"},
+                                                               {ScheduleKind::cosine, "cosine"},
+                                                               {ScheduleKind::plateau, "plateau"}}};
+};
+
+template <>
+struct EnumNames<CellKind> {
+  static constexpr std::array<EnumName<CellKind>, 2> list{{{CellKind::lstm, "lstm"}, {CellKind::gru, "gru"}}};
+};
+
+template <class E>
+std::string_view name_of(E value) {
+  for (const EnumName<E>& entry : EnumNames<E>::list)
+    if (entry.value == value) return entry.name;
+  return "?";
+}
+
+template <class E>
+std::optional<E> value_of(std::string_view name) {
+  for (const EnumName<E>& entry : EnumNames<E>::list)
+    if (entry.name == name) return entry.value;
+  return std::nullopt;
+}
+
+/// "sgd, momentum, rmsprop"
+template <class E>
+std::string all_names() {
+  std::string joined;
+  for (const EnumName<E>& entry : EnumNames<E>::list) joined.append(joined.empty() ? "" : ", ").append(entry.name);
+  return joined;
+}
+
+}  // namespace eddy
