@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/core/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "eddy/core/error.h"
+
+namespace eddy {
+namespace {
+
+// Linux transfers at most 2 GiB at once.
+constexpr std::size_t kLargestTransfer = std::size_t{1} << 30;
+
+[[noreturn]] void fail_with(const std::filesystem::path& path, std::string_view what, int error) {
+  fail<DataError>("{}: {}: {}", path.string(), what, std::generic_category().message(error));
+}
+
+int open_for_reading(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail_with(path, "cannot be opened", errno);
+  return descriptor;
+}
+
+/// Closes on all ways out.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() { ::close(value_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+struct stat status_of(const std::filesystem::path& path, int descriptor) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) fail_with(path, "cannot be examined", errno);
+  if (S_ISDIR(status.st_mode)) fail_with(path, "cannot be read", EISDIR);
+  return status;
+}
+
+/// A name that no other writer of this machine is using; the caller still opens it exclusively.
+std::filesystem::path temporary_name(const std::filesystem::path& folder) {
+  static std::atomic<unsigned> counter{0};
+  return folder / fmt::format(".eddy-{}-{}.tmp", ::getpid(), counter.fetch_add(1));
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+  const Descriptor file(open_for_reading(path));
+  const auto expected = static_cast<std::size_t>(std::max<off_t>(status_of(path, file.get()).st_size, 0));
+  std::string contents;
+  std::size_t used = 0;
+  while (true) {
+    // One byte more than expected, so that the end is found without a second round.
+    if (used == contents.size()) contents.resize(used == 0 ? expected + 1 : std::max<std::size_t>(2 * used, 65536));
+    const ssize_t count =
+        ::read(file.get(), contents.data() + used, std::min(contents.size() - used, kLargestTransfer));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_with(path, "cannot be read", errno);
+    if (count == 0) break;
+    used += static_cast<std::size_t>(count);
+  }
+  contents.resize(used);
+  return contents;
+}
+
+InputFile::InputFile(const std::filesystem::path& path) : path_(path), descriptor_(open_for_reading(path)) {
+  struct stat status {};
+  // The destructor of a half-made object does not run.
+  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
+    const int error = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+    ::close(descriptor_);
+    fail_with(path, "is no regular file", error);
+  }
+  size_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+InputFile::~InputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+InputFile::InputFile(InputFile&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+
+InputFile& InputFile::operator=(InputFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void InputFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t count =
+        ::pread(descriptor_, out.data(), std::min(out.size(), kLargestTransfer), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_with(path_, fmt::format("cannot be read at byte {}", offset), errno);
+    require<DataError>(count > 0, "{}: ends at byte {}, where {} more bytes are expected", path_.string(), offset,
+                       out.size());
+    offset += static_cast<std::uint64_t>(count);
+    out = out.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const Descriptor file(open_for_reading(path));
+  const struct stat status = status_of(path, file.get());
+  if (!S_ISREG(status.st_mode)) fail_with(path, "cannot be mapped", EINVAL);
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size == 0) return;  // an empty mapping is not allowed
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (address == MAP_FAILED) fail_with(path, "cannot be mapped", errno);
+  bytes_ = {static_cast<const std::byte*>(address), size};
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+AtomicFile::AtomicFile(const std::filesystem::path& path, TemporaryKind kind) : path_(path) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  const std::filesystem::file_type type = status.type();
+  // Renaming over a device such as /dev/null would replace the device.
+  if (type == std::filesystem::file_type::directory) fail_with(path, "cannot be written", EISDIR);
+  if (type == std::filesystem::file_type::none) fail_with(path, "cannot be written", error.value());
+  require<DataError>(type == std::filesystem::file_type::regular || type == std::filesystem::file_type::not_found,
+                     "{}: is no regular file and so cannot be replaced", path.string());
+  // The file behind a symbolic link is replaced, not the link, even when the link still points to nothing.
+  for (int hops = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path_, error)); ++hops) {
+    if (hops == 40) fail_with(path, "cannot be written", ELOOP);
+    const std::filesystem::path target = std::filesystem::read_symlink(path_, error);
+    if (error) fail_with(path, "cannot be resolved", error.value());
+    path_ = path_.parent_path() / target;
+  }
+  folder_ = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+  if (kind == TemporaryKind::named || !open_unnamed()) open_named();
+}
+
+AtomicFile::~AtomicFile() { discard(); }
+
+bool AtomicFile::open_unnamed() {
+  // The descriptor gets its name later by way of /proc.
+  if (::access("/proc/self/fd", X_OK) != 0) return false;
+  descriptor_ = ::open(folder_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  return descriptor_ >= 0;
+}
+
+void AtomicFile::open_named() {
+  do {
+    temporary_ = temporary_name(folder_);
+    descriptor_ = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+  } while (descriptor_ < 0 && errno == EEXIST);
+  if (descriptor_ < 0) {
+    const int error = errno;
+    temporary_.clear();
+    fail_with(path_, "cannot be created", error);
+  }
+}
+
+void AtomicFile::name_file() {
+  const std::string source = fmt::format("/proc/self/fd/{}", descriptor_);
+  while (true) {
+    const std::filesystem::path name = temporary_name(folder_);
+    if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      temporary_ = name;
+      return;
+    }
+    if (errno != EEXIST) give_up("cannot be created");
+  }
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  require<DataError>(descriptor_ >= 0, "{}: is written after it was completed", path_.string());
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(descriptor_, bytes.data(), std::min(bytes.size(), kLargestTransfer));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) give_up("cannot be written");
+    size_ += static_cast<std::uint64_t>(count);
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+void AtomicFile::commit() {
+  require<DataError>(descriptor_ >= 0, "{}: is completed twice", path_.string());
+  if (::fsync(descriptor_) != 0) give_up("cannot be flushed to disk");
+  if (temporary_.empty()) name_file();
+  // Some network file systems report a full disk only here.
+  if (::close(std::exchange(descriptor_, -1)) != 0) give_up("cannot be closed");
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) give_up("cannot be put in place");
+  temporary_.clear();
+  // The new name lasts only once the folder is on disk; a folder that may not be read cannot be flushed by us.
+  const int folder = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return;
+  const Descriptor closing(folder);
+  if (::fsync(folder) != 0 && errno != EINVAL && errno != ENOTSUP)
+    fail_with(path_, "is replaced, but its folder cannot be flushed to disk", errno);
+}
+
+void AtomicFile::give_up(std::string_view what) {
+  const int error = errno;
+  discard();
+  fail_with(path_, what, error);
+}
+
+void AtomicFile::discard() noexcept {
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  temporary_.clear();
+}
+
+void write_atomically(const std::filesystem::path& path, std::string_view text) {
+  write_atomically(path, std::as_bytes(std::span(text)));
+}
+
+void write_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  AtomicFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+void write_atomically(const std::filesystem::path& path, const std::function<void(AtomicFile&)>& fill) {
+  AtomicFile file(path);
+  fill(file);
+  file.commit();
+}
+
+}  // namespace eddy

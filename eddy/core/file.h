@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+/// Whole-file reading and replacement. Every failure is a DataError naming the file and what the system said.
+namespace eddy {
+
+/// The contents of a file (a pipe or device is read to its end).
+std::string read_file(const std::filesystem::path& path);
+
+/// An open file read at any offset; holds one descriptor. `read_at` may be called concurrently.
+class InputFile {
+ public:
+  explicit InputFile(const std::filesystem::path& path);
+  ~InputFile();
+  InputFile(InputFile&& other) noexcept;
+  InputFile& operator=(InputFile&& other) noexcept;
+
+  const std::filesystem::path& path() const { return path_; }
+  /// Bytes, as they were when the file was opened.
+  std::uint64_t size() const { return size_; }
+  /// Fills `out` from `offset`; DataError when the file ends before.
+  void read_at(std::uint64_t offset, std::span<std::byte> out) const;
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+/// A file mapped read-only; the bytes live as long as this object. Nobody may shorten the file meanwhile (the system
+/// answers that with SIGBUS); use InputFile where that can happen.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}; }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+/// How a file in the making is kept: without a name, so that even SIGKILL leaves nothing behind, or under a temporary
+/// name where the file system cannot do that.
+enum class TemporaryKind : std::uint8_t { unnamed_if_possible, named };
+
+/// A new version of a file, put in place as a whole by `commit` and gone without a trace otherwise. The data is flushed
+/// to disk before it takes the name. A symbolic link is followed; anything but a regular file is refused.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::filesystem::path& path, TemporaryKind kind = TemporaryKind::unnamed_if_possible);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  /// Bytes written so far.
+  std::uint64_t size() const { return size_; }
+  /// Flushes and renames. On an error the old file still stands, unless the message says otherwise.
+  void commit();
+
+ private:
+  [[noreturn]] void give_up(std::string_view what);
+  bool open_unnamed();
+  void open_named();
+  /// Gives an unnamed file its temporary name.
+  void name_file();
+  void discard() noexcept;
+
+  std::filesystem::path path_;
+  std::filesystem::path folder_;
+  std::filesystem::path temporary_;  // empty while the file has no name
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+void write_atomically(const std::filesystem::path& path, std::string_view text);
+void write_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
+/// `fill` writes the contents piece by piece; when it throws, nothing changes on disk.
+void write_atomically(const std::filesystem::path& path, const std::function<void(AtomicFile&)>& fill);
+
+}  // namespace eddy
