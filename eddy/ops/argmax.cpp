@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/ops/argmax.h"
+
+#include <algorithm>
+
+#include "eddy/core/math.h"
+#include "eddy/ops/elementwise.h"
+#include "eddy/ops/op_case.h"
+#include "eddy/ops/reduce.h"
+
+namespace eddy {
+namespace {
+
+std::int64_t first_largest(const float* x, std::int64_t n) {
+  const float best = vector_max_value(x, n);
+  if (best != best) return std::find_if(x, x + n, [](float v) { return v != v; }) - x;
+  return std::find(x, x + n, best) - x;
+}
+
+std::int64_t first_largest(const std::int32_t* x, std::int64_t n) { return std::max_element(x, x + n) - x; }
+
+template <class T>
+bool beats(T a, T b) {
+  return a > b || (a != a && b == b);
+}
+
+/// x is [outer, n, inner].
+template <class T>
+Kernel argmax_kernel(std::int64_t outer, std::int64_t n, std::int64_t inner) {
+  return {.run = [=](const KernelArgs& args) {
+    const T* x = args.in<T>(0);
+    auto* out = args.out<std::int32_t>(0);
+    const std::int64_t grain = std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(n, 1));
+    if (inner == 1) {
+      parallel_for(outer, grain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row)
+          out[row] = static_cast<std::int32_t>(first_largest(x + row * n, n));
+      });
+      return;
+    }
+    parallel_for(outer * inner, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t at = begin; at < end;) {
+        // Columns of one outer index are followed down the rows together.
+        const std::int64_t column = at % inner;
+        const std::int64_t width = std::min(inner - column, end - at);
+        const T* top = x + at / inner * n * inner + column;
+        std::fill_n(out + at, width, 0);
+        for (std::int64_t row = 1; row < n; ++row)
+          for (std::int64_t i = 0; i < width; ++i)
+            if (beats(top[row * inner + i], top[out[at + i] * inner + i])) out[at + i] = static_cast<std::int32_t>(row);
+        at += width;
+      }
+    });
+  }};
+}
+
+struct Argmax final : OpClass<Argmax> {
+  static constexpr std::string_view kName = "argmax";
+  int axis;
+  bool keep_dims;
+  Argmax(int a, bool keep) : axis(a), keep_dims(keep) {}
+  static void attributes(auto& op, auto&& visit) {
+    visit("axis", op.axis);
+    visit("keep_dims", op.keep_dims);
+  }
+
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
+    const Shape& x = inputs[0].shape;
+    require<GraphError>(inputs[0].dtype != boolean, "takes f32 or i32, x is {}", to_string(inputs[0]));
+    require<GraphError>(x.dim(axis) > 0, "there is no argmax of nothing: x is {}", to_string(inputs[0]));
+    return {{i32, ReducedAxes(Axes(axis), keep_dims, x.rank()).result(x)}};
+  }
+  Kernel make_kernel(const KernelContext& context) const override {
+    const Shape& x = context.inputs[0].shape;
+    const int at = x.normalize_axis(axis);
+    const std::int64_t outer = x.product(0, at);
+    const std::int64_t inner = x.product(at + 1, x.rank());
+    return context.inputs[0].dtype == i32 ? argmax_kernel<std::int32_t>(outer, x[at], inner)
+                                          : argmax_kernel<float>(outer, x[at], inner);
+  }
+};
+
+}  // namespace
+
+Value argmax(Operand x, int axis, bool keep_dims) { return unary_node(Argmax(axis, keep_dims), x); }
+
+namespace {
+
+// Values come from a small set, so that ties occur.
+OpCase argmax_case(const std::string& label, DType dtype, int axis, bool keep_dims) {
+  constexpr std::size_t kSizes[3] = {2, 4, 3};
+  std::vector<double> values;
+  for (int i = 0; i < 24; ++i) values.push_back(i * 7 % 5);
+  return {
+      .name = "argmax/" + label,
+      .inputs = {{.type = {dtype, {2, 4, 3}}, .differentiable = false, .values = values}},
+      .build = [=](Graph&, std::span<const Value> x) -> std::vector<Value> { return {argmax(x[0], axis, keep_dims)}; },
+      .reference =
+          [=](std::span<const std::vector<double>> x) {
+            const auto at = static_cast<std::size_t>(axis < 0 ? axis + 3 : axis);
+            std::size_t inner = 1;
+            for (std::size_t i = at + 1; i < 3; ++i) inner *= kSizes[i];
+            FlatArrays result(1);
+            for (std::size_t outer = 0; outer < 24 / kSizes[at] / inner; ++outer)
+              for (std::size_t i = 0; i < inner; ++i) {
+                std::size_t best = 0;
+                for (std::size_t k = 1; k < kSizes[at]; ++k)
+                  if (x[0][(outer * kSizes[at] + k) * inner + i] > x[0][(outer * kSizes[at] + best) * inner + i])
+                    best = k;
+                result[0].push_back(static_cast<double>(best));
+              }
+            return result;
+          },
+      .bench_inputs = {{.type = {dtype, {50, 64, 1000}}, .differentiable = false}},
+  };
+}
+
+const RegisterOpCase case_last{argmax_case("last", f32, -1, false)};
+const RegisterOpCase case_middle{argmax_case("middle", f32, 1, false)};
+const RegisterOpCase case_first{argmax_case("first", f32, 0, true)};
+const RegisterOpCase case_integers{argmax_case("i32", i32, 2, true)};
+
+}  // namespace
+}  // namespace eddy

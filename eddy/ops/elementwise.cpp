@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/ops/elementwise.h"
+
+#include <cmath>
+
+#include "eddy/ops/mul.h"
+
+namespace eddy {
+namespace {
+
+std::string line_of(const Operand& operand) {
+  return to_string(Origin{.file = operand.where.file_name(), .line = operand.where.line(), .scope = {}});
+}
+
+Value number(std::string_view op, const Operand& operand, const Value& other) {
+  const float scalar = *operand.scalar;
+  if (other.dtype() == f32) return other.graph().constant(scalar, operand.where);
+  require<GraphError>(other.dtype() == i32 && std::trunc(scalar) == scalar && std::abs(scalar) <= 16777216.0F,
+                      "[{}] the number {} does not go with {}  {}", op, scalar, to_string(other.type()),
+                      line_of(operand));
+  return other.graph().constant(Tensor::scalar(static_cast<std::int32_t>(scalar)), operand.where);
+}
+
+}  // namespace
+
+void require_dtype(std::span<const TensorType> inputs, DType dtype) {
+  for (const TensorType& type : inputs)
+    require<GraphError>(type.dtype == dtype, "takes {}, an argument is {}", to_string(dtype), to_string(type));
+}
+
+Value value_of(std::string_view op, const Operand& operand) {
+  require<GraphError>(!operand.scalar, "[{}] needs a value of a graph, not the number {}  {}", op,
+                      operand.scalar.value_or(0), line_of(operand));
+  require<GraphError>(static_cast<bool>(operand.value), "[{}] the argument is an empty value  {}", op,
+                      line_of(operand));
+  return operand.value;
+}
+
+std::pair<Value, Value> values_of(std::string_view op, const Operand& a, const Operand& b) {
+  require<GraphError>(!a.scalar || !b.scalar, "[{}] needs a value of a graph, not only the numbers {} and {}  {}", op,
+                      a.scalar.value_or(0), b.scalar.value_or(0), line_of(a));
+  if (a.scalar) {
+    const Value right = value_of(op, b);
+    return {number(op, a, right), right};
+  }
+  const Value left = value_of(op, a);
+  return {left, b.scalar ? number(op, b, left) : value_of(op, b)};
+}
+
+Value product(Value a, Value b, Value c) { return a * b * c; }
+
+std::vector<Alias> share_equal_sizes(std::span<const TensorType> inputs, std::span<const TensorType> outputs) {
+  std::vector<Alias> result;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const bool fits = inputs[i].shape.elements() == outputs[0].shape.elements() &&
+                      size_of(inputs[i].dtype) == size_of(outputs[0].dtype);
+    if (fits) result.push_back({.output = 0, .input = static_cast<int>(i), .kind = Alias::Kind::share});
+  }
+  return result;
+}
+
+}  // namespace eddy

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+/// -x, f32 of any shape.
+Value neg(Operand x);
+inline Value operator-(Operand x) { return neg(x); }
+
+}  // namespace eddy

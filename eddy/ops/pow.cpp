@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/ops/pow.h"
+
+#include <cmath>
+
+#include "eddy/ops/binary.h"
+#include "eddy/ops/compare.h"
+#include "eddy/ops/log.h"
+#include "eddy/ops/mul.h"
+#include "eddy/ops/op_case.h"
+#include "eddy/ops/reciprocal.h"
+#include "eddy/ops/sqrt.h"
+#include "eddy/ops/square.h"
+#include "eddy/ops/sub.h"
+#include "eddy/ops/where.h"
+
+namespace eddy {
+namespace {
+
+struct PowNumber final : UnaryOp<PowNumber> {
+  static constexpr std::string_view kName = "pow_number";
+  float exponent;
+  explicit PowNumber(float e) : exponent(e) {}
+  static void attributes(auto& op, auto&& visit) { visit("exponent", op.exponent); }
+  void span(const float* x, float* y, std::int64_t n) const {
+    for (std::int64_t i = 0; i < n; ++i) y[i] = std::pow(x[i], exponent);
+  }
+  Value derivative(const GradientContext& c) const {
+    if (exponent == 0) return {};
+    return c.d_out(0) * pow(c.in(0), exponent - 1) * exponent;
+  }
+};
+
+struct Pow final : BinaryOp<Pow> {
+  static constexpr std::string_view kName = "pow";
+  static constexpr bool kIntegers = false;
+  static float apply(float a, float b) { return std::pow(a, b); }
+  static std::pair<Value, Value> derivatives(const GradientContext& c) {
+    std::pair<Value, Value> result;
+    if (c.needs(0)) result.first = c.d_out(0) * c.in(1) * pow(c.in(0), c.in(1) - 1);
+    // log(1) = 0 stands in where the logarithm does not exist.
+    if (c.needs(1)) result.second = c.d_out(0) * c.out(0) * log(where(greater(c.in(0), 0), c.in(0), 1));
+    return result;
+  }
+};
+
+}  // namespace
+
+Value pow(Operand base, Operand exponent) {
+  if (!exponent.scalar) return binary_node(Pow{}, base, exponent);
+  const float e = *exponent.scalar;
+  if (e == 1) return value_of("pow", base);
+  if (e == 2) return square(base);
+  if (e == 0.5F) return sqrt(base);
+  if (e == -1) return reciprocal(base);
+  return unary_node(PowNumber(e), base);
+}
+
+const RegisterBinaryCases cases_pow(
+    "pow", pow, [](double a, double b) { return std::pow(a, b); }, 0.5F, 2.5F);
+
+namespace {
+
+OpCase number_case(const std::string& label, float exponent, float low) {
+  return unary_case(
+      "pow_number/" + label, [exponent](Operand x) { return pow(x, exponent); },
+      [exponent](double x) { return std::pow(x, exponent); }, low, 2);
+}
+
+const RegisterOpCase case_pow_zero{number_case("0", 0, 0.5F)};
+const RegisterOpCase case_pow_one{number_case("1", 1, -2)};
+const RegisterOpCase case_pow_two{number_case("2", 2, -2)};
+const RegisterOpCase case_pow_three{number_case("3", 3, -2)};
+const RegisterOpCase case_pow_half{number_case("half", 0.5F, 0.5F)};
+const RegisterOpCase case_pow_fraction{number_case("0.75", 0.75F, 0.5F)};
+const RegisterOpCase case_pow_inverse{number_case("-1", -1, 0.5F)};
+
+}  // namespace
+}  // namespace eddy

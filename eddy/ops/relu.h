@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+/// max(x, 0), f32 of any shape; the gradient at 0 is 0.
+Value relu(Operand x);
+
+}  // namespace eddy
