@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/language_model.h"
 
-#include "eddy/ops/binary.h"
+#include "eddy/ops/add.h"
+#include "eddy/ops/mul.h"
 #include "eddy/ops/shift.h"
 
 namespace eddy {

@@ -3,13 +3,15 @@
 
 #include "eddy/models/language_model.h"
 #include "eddy/models/sequence_autoencoder.h"
-#include "eddy/ops/binary.h"
+#include "eddy/ops/add.h"
+#include "eddy/ops/broadcast_to.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/dropout.h"
-#include "eddy/ops/matmul.h"
+#include "eddy/ops/linear.h"
+#include "eddy/ops/mul.h"
 #include "eddy/ops/relu.h"
-#include "eddy/ops/shape_ops.h"
+#include "eddy/ops/reshape.h"
 
 namespace eddy {
 namespace {

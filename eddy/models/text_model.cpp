@@ -4,11 +4,10 @@
 #include <cmath>
 
 #include "eddy/graph/builtin.h"
-#include "eddy/ops/binary.h"
 #include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/embedding.h"
-#include "eddy/ops/matmul.h"
+#include "eddy/ops/linear.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/sampled_softmax.h"
 
@@ -64,7 +63,7 @@ EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, 
 
 Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden) {
   const Softmax softmax = softmax_parameters(hidden.graph(), store, config);
-  return matmul(hidden, softmax.table, {.transpose_b = true}) + softmax.bias;
+  return linear(hidden, softmax.table, softmax.bias, {.transpose_w = true});
 }
 
 Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Value hidden, Value targets, Value weights,
