@@ -11,14 +11,15 @@ namespace eddy {
 /// processor away, so that another busy process slows it but does not stop it.
 class Barrier {
  public:
-  explicit Barrier(int members) : members_(members) {}
+  Barrier() = default;
   Barrier(const Barrier&) = delete;
   Barrier& operator=(const Barrier&) = delete;
 
-  void wait() {
-    if (members_ == 1) return;
+  /// Returns when `members` callers have come; all must pass the same number.
+  void wait(int members) {
+    if (members <= 1) return;
     const unsigned phase = phase_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
       arrived_.store(0, std::memory_order_relaxed);
       phase_.store(phase + 1, std::memory_order_release);
       return;
@@ -35,7 +36,6 @@ class Barrier {
  private:
   static constexpr int kSpins = 2000;
 
-  const int members_;
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<unsigned> phase_{0};
 };

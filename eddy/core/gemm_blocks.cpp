@@ -16,11 +16,6 @@ HWY_BEFORE_NAMESPACE();
 namespace eddy::HWY_NAMESPACE {
 namespace {
 
-constexpr int kTileRows = 6;
-// 6x4 vectors fill the 32 registers of AVX-512, 6x2 the 16 of AVX2.
-constexpr int kTileVecs = HWY_TARGET == HWY_AVX3 ? 4 : 2;
-constexpr int kTileCols = kTileVecs * kLanes;
-
 // A block of kRowBlock rows and one panel of B share the second-level cache; a block of kColBlock columns of B the
 // third.
 constexpr std::int64_t kDepthBlock = 512;
@@ -118,12 +113,6 @@ TileFunction pick_tile(std::int64_t rows, int vecs, bool masked) {
     default:
       return masked ? pick_rows<kTileVecs, true>(rows) : pick_rows<kTileVecs, false>(rows);
   }
-}
-
-/// Rows of the next tile: as even as possible, so that no tile is left with one row.
-std::int64_t tile_rows(std::int64_t left) {
-  const std::int64_t tiles = (left + kTileRows - 1) / kTileRows;
-  return (left + tiles - 1) / tiles;
 }
 
 struct Panel {

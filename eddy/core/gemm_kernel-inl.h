@@ -25,6 +25,17 @@ namespace eddy::HWY_NAMESPACE {
 
 constexpr int kLanes = HWY_LANES(float);
 
+// The register tile: 6x4 vectors fill the 32 registers of AVX-512, 6x2 the 16 of AVX2.
+constexpr int kTileRows = 6;
+constexpr int kTileVecs = HWY_TARGET == HWY_AVX3 ? 4 : 2;
+constexpr int kTileCols = kTileVecs * kLanes;
+
+/// Rows of the next tile when `left` remain: as even as possible, so that no tile is left with one row.
+HWY_INLINE std::int64_t tile_rows(std::int64_t left) {
+  const std::int64_t tiles = (left + kTileRows - 1) / kTileRows;
+  return (left + tiles - 1) / tiles;
+}
+
 /// acc[r][v] += sum_k a[r*a_row + k*a_k] * b[k*b_k + v*kLanes ...]. With kMasked only the lanes of `mask` are read from
 /// the last vector of each row of B.
 template <int kRows, int kVecs, bool kMasked = false>
@@ -49,6 +60,28 @@ HWY_INLINE void multiply_tile(std::int64_t depth, const float* HWY_RESTRICT a, s
       for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::MulAdd(left, right[v], acc[r][v]);
     }
     a += a_k;
+    b += b_k;
+  }
+}
+
+/// The same with each row of A anywhere and contiguous.
+template <int kRows, int kVecs>
+HWY_INLINE void multiply_rows(std::int64_t depth, const float* const* rows, const float* HWY_RESTRICT b,
+                              std::ptrdiff_t b_k, FloatVec (&acc)[kRows][kVecs]) {
+  const Floats d;
+  const float* a[kRows];
+  EDDY_UNROLL
+  for (int r = 0; r < kRows; ++r) a[r] = rows[r];
+  for (std::int64_t k = 0; k < depth; ++k) {
+    FloatVec right[kVecs];
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) right[v] = hn::LoadU(d, b + v * kLanes);
+    EDDY_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      const FloatVec left = hn::Set(d, a[r][k]);
+      EDDY_UNROLL
+      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::MulAdd(left, right[v], acc[r][v]);
+    }
     b += b_k;
   }
 }

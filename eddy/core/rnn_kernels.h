@@ -109,8 +109,8 @@ struct GruBackward {
   const float* d_states_h;      ///< [time+1,batch,hidden], gradient of every slot; null for zeros
   float* d_gates_x;             ///< out [time,batch,3*hidden] before activation, 0 at masked steps; may be gates
   float* d_gates_h = nullptr;   ///< out [time,batch,3*hidden] with reset_after: the gradient of h*Wh + b_h, which
-                               ///< differs from d_gates_x in block n. Unused otherwise.
-  float* d_h0;  ///< out [batch,hidden]
+                                ///< differs from d_gates_x in block n. Unused otherwise.
+  float* d_h0;                  ///< out [batch,hidden]
 };
 
 /// Planned when built, for num_threads() at that time. Weight gradients follow by plain products over all steps:

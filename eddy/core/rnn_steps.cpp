@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/core/rnn_steps.h"
+
+#include "eddy/core/simd_targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "eddy/core/rnn_steps.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// clang-format off
+#include "eddy/core/gemm_kernel-inl.h"
+// clang-format on
+
+#include <algorithm>
+
+HWY_BEFORE_NAMESPACE();
+namespace eddy::HWY_NAMESPACE {
+namespace {
+
+/// Deeper products are done in passes, so that the panel in use stays in the second-level cache.
+constexpr std::int64_t kDepthBlock = 1024;
+
+/// Up to kLanes neighbouring units of a row: whole vectors, or a masked end.
+struct Lanes {
+  int count;
+  hn::Mask<Floats> mask;
+  explicit HWY_INLINE Lanes(std::int64_t left)
+      : count(static_cast<int>(std::min<std::int64_t>(left, kLanes))),
+        mask(hn::FirstN(Floats(), static_cast<std::size_t>(count))) {}
+  HWY_INLINE FloatVec load(const float* from) const {
+    return count == kLanes ? hn::LoadU(Floats(), from) : hn::MaskedLoad(mask, Floats(), from);
+  }
+  HWY_INLINE FloatVec load_or_zero(const float* from, std::int64_t at) const {
+    return from == nullptr ? hn::Zero(Floats()) : load(from + at);
+  }
+  HWY_INLINE void store(FloatVec x, float* to) const {
+    if (count == kLanes) {
+      hn::StoreU(x, Floats(), to);
+    } else {
+      hn::BlendedStore(x, mask, Floats(), to);
+    }
+  }
+};
+
+HWY_INLINE FloatVec gate(bool hard, FloatVec x) { return hard ? hard_sigmoid_full(x) : sigmoid_gate(x); }
+
+/// dy times the derivative of a gate with output y.
+HWY_INLINE FloatVec gate_gradient(bool hard, FloatVec dy, FloatVec y) {
+  const FloatVec one = splat(1.0F), zero = hn::Zero(Floats());
+  if (hard) return hn::IfThenElseZero(hn::And(hn::Gt(y, zero), hn::Lt(y, one)), hn::Mul(dy, splat(1.0F / 6.0F)));
+  return hn::Mul(dy, hn::Mul(y, hn::Sub(one, y)));
+}
+
+HWY_INLINE FloatVec tanh_gradient(FloatVec dy, FloatVec y) { return hn::Mul(dy, hn::NegMulAdd(y, y, splat(1.0F))); }
+
+// --- products -------------------------------------------------------------------------------------------------------
+
+template <int kRows, int kVecs>
+HWY_INLINE void product_part(std::int64_t depth, const float* const* rows, const float* panel, int panel_vecs,
+                             float* out) {
+  FloatVec acc[kRows][kVecs];
+  clear_tile<kRows, kVecs>(acc);
+  multiply_rows<kRows, kVecs>(depth, rows, panel, static_cast<std::ptrdiff_t>(panel_vecs) * kLanes, acc);
+  EDDY_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) hn::StoreU(acc[r][v], Floats(), out + (r * panel_vecs + v) * kLanes);
+  }
+}
+
+/// out[r][gate][lane] = sum_k rows[r][k] * panel[k][gate][lane]
+template <int kRows, int kGates>
+HWY_NOINLINE void gate_product_rows(std::int64_t depth, const float* const* rows, const float* panel, float* out) {
+  if constexpr (kGates <= kTileVecs) {
+    product_part<kRows, kGates>(depth, rows, panel, kGates, out);
+  } else {
+    product_part<kRows, kTileVecs>(depth, rows, panel, kGates, out);
+    product_part<kRows, kGates - kTileVecs>(depth, rows, panel + kTileVecs * kLanes, kGates, out + kTileVecs * kLanes);
+  }
+}
+
+template <int kGates>
+void gate_product(std::int64_t count, std::int64_t depth, const float* const* rows, const float* panel, float* out) {
+  switch (count) {
+    case 1:
+      return gate_product_rows<1, kGates>(depth, rows, panel, out);
+    case 2:
+      return gate_product_rows<2, kGates>(depth, rows, panel, out);
+    case 3:
+      return gate_product_rows<3, kGates>(depth, rows, panel, out);
+    case 4:
+      return gate_product_rows<4, kGates>(depth, rows, panel, out);
+    case 5:
+      return gate_product_rows<5, kGates>(depth, rows, panel, out);
+    default:
+      return gate_product_rows<6, kGates>(depth, rows, panel, out);
+  }
+}
+
+template <int kRows, int kVecs>
+HWY_NOINLINE void plain_tile(std::int64_t depth, const float* const* rows, const float* panel, bool accumulate,
+                             float* const* out, int last_lanes) {
+  const Floats d;
+  FloatVec acc[kRows][kVecs];
+  clear_tile<kRows, kVecs>(acc);
+  multiply_rows<kRows, kVecs>(depth, rows, panel, kVecs * kLanes, acc);
+  const Lanes last(last_lanes);
+  EDDY_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) {
+      float* target = out[r] + v * kLanes;
+      if (v < kVecs - 1) {
+        hn::StoreU(accumulate ? hn::Add(acc[r][v], hn::LoadU(d, target)) : acc[r][v], d, target);
+      } else {
+        last.store(accumulate ? hn::Add(acc[r][v], last.load(target)) : acc[r][v], target);
+      }
+    }
+  }
+}
+
+template <int kVecs>
+void plain_rows(std::int64_t count, std::int64_t depth, const float* const* rows, const float* panel, bool accumulate,
+                float* const* out, int last_lanes) {
+  switch (count) {
+    case 1:
+      return plain_tile<1, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+    case 2:
+      return plain_tile<2, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+    case 3:
+      return plain_tile<3, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+    case 4:
+      return plain_tile<4, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+    case 5:
+      return plain_tile<5, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+    default:
+      return plain_tile<6, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+  }
+}
+
+void plain_panel(int vecs, std::int64_t count, std::int64_t depth, const float* const* rows, const float* panel,
+                 bool accumulate, float* const* out, int last_lanes) {
+  switch (vecs) {
+    case 1:
+      return plain_rows<1>(count, depth, rows, panel, accumulate, out, last_lanes);
+#if HWY_TARGET == HWY_AVX3
+    case 2:
+      return plain_rows<2>(count, depth, rows, panel, accumulate, out, last_lanes);
+    case 3:
+      return plain_rows<3>(count, depth, rows, panel, accumulate, out, last_lanes);
+#endif
+    default:
+      return plain_rows<kTileVecs>(count, depth, rows, panel, accumulate, out, last_lanes);
+  }
+}
+
+constexpr std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+std::int64_t gate_panel_floats(std::int64_t hidden, int gates) {
+  return round_up(round_up(hidden, kLanes) * gates * hidden, 16);
+}
+
+std::int64_t plain_panel_floats(std::int64_t depth, std::int64_t columns) {
+  return round_up(round_up(columns, kLanes) * depth, 16);
+}
+
+void pack_gates(const float* w_h, std::int64_t hidden, std::int64_t ld, int gates, UnitRange units, float* packed) {
+  for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
+    float* out = packed + unit * gates * hidden;
+    const Lanes lanes(hidden - unit);
+    for (std::int64_t k = 0; k < hidden; ++k)
+      for (int g = 0; g < gates; ++g, out += kLanes)
+        hn::StoreU(lanes.load(w_h + k * ld + g * hidden + unit), Floats(), out);
+  }
+}
+
+void pack_plain(const float* w, std::int64_t ld, bool transposed, std::int64_t depth, UnitRange units, float* packed) {
+  for (std::int64_t unit = units.begin; unit < units.end; unit += kTileCols) {
+    const std::int64_t left = std::min<std::int64_t>(units.end - unit, kTileCols), width = round_up(left, kLanes);
+    float* out = packed + unit * depth;
+    if (transposed) {
+      // Eight columns at a time: their rows of w are read along, and the panel's lines stay in cache.
+      for (std::int64_t k0 = 0; k0 < depth; k0 += 16) {
+        const std::int64_t k1 = std::min(k0 + 16, depth);
+        for (std::int64_t j = 0; j < left; ++j)
+          for (std::int64_t k = k0; k < k1; ++k) out[k * width + j] = w[(unit + j) * ld + k];
+      }
+    } else {
+      for (std::int64_t k = 0; k < depth; ++k) std::copy_n(w + k * ld + unit, left, out + k * width);
+    }
+    for (std::int64_t k = 0; k < depth; ++k) std::fill(out + k * width + left, out + (k + 1) * width, 0.0F);
+  }
+}
+
+void plain_product(const float* packed, std::int64_t depth, const float* a, std::int64_t lda, bool accumulate, float* c,
+                   std::int64_t ldc, UnitRange units, ActiveRows rows) {
+  for (std::int64_t unit = units.begin; unit < units.end; unit += kTileCols) {
+    const std::int64_t left = std::min<std::int64_t>(units.end - unit, kTileCols);
+    const auto vecs = static_cast<int>((left + kLanes - 1) / kLanes);
+    const auto last_lanes = static_cast<int>(left - static_cast<std::int64_t>(vecs - 1) * kLanes);
+    for (std::int64_t k0 = 0; k0 < depth; k0 += kDepthBlock) {
+      const float* panel = packed + unit * depth + k0 * vecs * kLanes;
+      for (std::int64_t i = 0; i < rows.count;) {
+        const std::int64_t count = tile_rows(rows.count - i);
+        const float* left_rows[kTileRows];
+        float* out[kTileRows];
+        for (std::int64_t r = 0; r < count; ++r) {
+          left_rows[r] = a + rows.rows[i + r] * lda + k0;
+          out[r] = c + rows.rows[i + r] * ldc + unit;
+        }
+        plain_panel(vecs, count, std::min(kDepthBlock, depth - k0), left_rows, panel, accumulate || k0 > 0, out,
+                    last_lanes);
+        i += count;
+      }
+    }
+  }
+}
+
+/// Calls `body(row, unit, lanes, pre)` for each active row and panel, with pre = the row's kGates products. `prefetch`
+/// is [batch, kGates*hidden]: what the body will read, fetched while the product runs.
+template <int kGates, class Body>
+HWY_INLINE void for_each_gate_tile(std::int64_t hidden, const float* packed, const float* h_prev, const float* prefetch,
+                                   std::int64_t prefetch_ld, UnitRange units, ActiveRows active, const Body& body) {
+  alignas(64) float pre[kTileRows * kGates * kLanes];
+  for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
+    const Lanes lanes(hidden - unit);
+    const float* panel = packed + unit * kGates * hidden;
+    for (std::int64_t i = 0; i < active.count;) {
+      const std::int64_t count = tile_rows(active.count - i);
+      const float* rows[kTileRows];
+      for (std::int64_t r = 0; r < count; ++r) {
+        const std::int64_t row = active.rows[i + r];
+        rows[r] = h_prev + row * hidden;
+        for (int g = 0; g < kGates; ++g) __builtin_prefetch(prefetch + row * prefetch_ld + g * hidden + unit);
+      }
+      gate_product<kGates>(count, hidden, rows, panel, pre);
+      for (std::int64_t r = 0; r < count; ++r) body(active.rows[i + r], unit, lanes, pre + r * kGates * kLanes);
+      i += count;
+    }
+  }
+}
+
+// --- LSTM -----------------------------------------------------------------------------------------------------------
+
+// Bodies are structs because a lambda does not inherit the target's instructions under clang.
+struct LstmGates {
+  const LstmStep& s;
+  HWY_INLINE void operator()(std::int64_t row, std::int64_t unit, const Lanes& lanes, const float* pre) const {
+    const Floats d;
+    const std::int64_t hidden = s.hidden, at = row * hidden + unit, gates_at = 4 * row * hidden + unit;
+    const float* x = s.gates_x + gates_at;
+    const FloatVec i = gate(s.hard_sigmoid, hn::Add(hn::Load(d, pre), lanes.load(x)));
+    const FloatVec f = gate(s.hard_sigmoid, hn::Add(hn::Load(d, pre + kLanes), lanes.load(x + hidden)));
+    const FloatVec g = tanh_full(hn::Add(hn::Load(d, pre + 2 * kLanes), lanes.load(x + 2 * hidden)));
+    const FloatVec o = gate(s.hard_sigmoid, hn::Add(hn::Load(d, pre + 3 * kLanes), lanes.load(x + 3 * hidden)));
+    const FloatVec c = hn::MulAdd(f, lanes.load(s.c_prev + at), hn::Mul(i, g));
+    lanes.store(c, s.c + at);
+    lanes.store(hn::Mul(o, tanh_full(c)), s.h + at);
+    if (s.gates != nullptr) {
+      float* out = s.gates + gates_at;
+      lanes.store(i, out);
+      lanes.store(f, out + hidden);
+      lanes.store(g, out + 2 * hidden);
+      lanes.store(o, out + 3 * hidden);
+    }
+  }
+};
+
+void lstm_forward(const LstmStep& step, UnitRange units, ActiveRows rows) {
+  for_each_gate_tile<4>(step.hidden, step.packed, step.h_prev, step.gates_x, 4 * step.hidden, units, rows,
+                        LstmGates{step});
+}
+
+void lstm_backward(const LstmStepBackward& s, UnitRange units, ActiveRows active) {
+  const std::int64_t hidden = s.hidden;
+  for (std::int64_t n = 0; n < active.count; ++n) {
+    const std::int64_t row = active.rows[n];
+    for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
+      const Lanes lanes(hidden - unit);
+      const std::int64_t at = row * hidden + unit, gates_at = 4 * row * hidden + unit;
+      const float* gates = s.gates + gates_at;
+      const FloatVec i = lanes.load(gates), f = lanes.load(gates + hidden), g = lanes.load(gates + 2 * hidden),
+                     o = lanes.load(gates + 3 * hidden), c_prev = lanes.load(s.c_prev + at);
+      const FloatVec tanh_c = tanh_full(lanes.load(s.c + at));
+      const FloatVec dh = hn::Add(lanes.load(s.carry_h + at), lanes.load_or_zero(s.d_h, at));
+      FloatVec dc = hn::Add(lanes.load(s.carry_c + at), lanes.load_or_zero(s.d_c, at));
+      dc = hn::Add(dc, tanh_gradient(hn::Mul(dh, o), tanh_c));
+      float* out = s.d_gates + gates_at;
+      lanes.store(gate_gradient(s.hard_sigmoid, hn::Mul(dc, g), i), out);
+      lanes.store(gate_gradient(s.hard_sigmoid, hn::Mul(dc, c_prev), f), out + hidden);
+      lanes.store(tanh_gradient(hn::Mul(dc, i), g), out + 2 * hidden);
+      lanes.store(gate_gradient(s.hard_sigmoid, hn::Mul(dh, tanh_c), o), out + 3 * hidden);
+      lanes.store(hn::Mul(dc, f), s.carry_c + at);
+    }
+  }
+}
+
+// --- GRU ------------------------------------------------------------------------------------------------------------
+
+struct GruGates {
+  const GruStep& s;
+  HWY_INLINE void operator()(std::int64_t row, std::int64_t unit, const Lanes& lanes, const float* pre) const {
+    const Floats d;
+    const std::int64_t hidden = s.hidden, at = row * hidden + unit, gates_at = 3 * row * hidden + unit;
+    const float* x = s.gates_x + gates_at;
+    const FloatVec hr = hn::Add(hn::Load(d, pre), lanes.load_or_zero(s.b_h, unit));
+    const FloatVec hz = hn::Add(hn::Load(d, pre + kLanes), lanes.load_or_zero(s.b_h, hidden + unit));
+    const FloatVec hx = hn::Add(hn::Load(d, pre + 2 * kLanes), lanes.load_or_zero(s.b_h, 2 * hidden + unit));
+    const FloatVec r = gate(s.hard_sigmoid, hn::Add(hr, lanes.load(x)));
+    const FloatVec z = gate(s.hard_sigmoid, hn::Add(hz, lanes.load(x + hidden)));
+    const FloatVec n = tanh_full(hn::MulAdd(r, hx, lanes.load(x + 2 * hidden)));
+    lanes.store(hn::MulAdd(z, hn::Sub(lanes.load(s.h_prev + at), n), n), s.h + at);
+    if (s.gates != nullptr) {
+      lanes.store(r, s.gates + gates_at);
+      lanes.store(z, s.gates + gates_at + hidden);
+      lanes.store(n, s.gates + gates_at + 2 * hidden);
+    }
+    if (s.extra != nullptr) lanes.store(hx, s.extra + at);
+  }
+};
+
+void gru_forward(const GruStep& step, UnitRange units, ActiveRows rows) {
+  for_each_gate_tile<3>(step.hidden, step.packed, step.h_prev, step.gates_x, 3 * step.hidden, units, rows,
+                        GruGates{step});
+}
+
+struct GruReset {
+  const GruStep& s;
+  HWY_INLINE void operator()(std::int64_t row, std::int64_t unit, const Lanes& lanes, const float* pre) const {
+    const Floats d;
+    const std::int64_t hidden = s.hidden, at = row * hidden + unit, gates_at = 3 * row * hidden + unit;
+    const float* x = s.gates_x + gates_at;
+    const FloatVec r = gate(s.hard_sigmoid, hn::Add(hn::Load(d, pre), lanes.load(x)));
+    const FloatVec z = gate(s.hard_sigmoid, hn::Add(hn::Load(d, pre + kLanes), lanes.load(x + hidden)));
+    lanes.store(r, s.gates + gates_at);
+    lanes.store(z, s.gates + gates_at + hidden);
+    lanes.store(hn::Mul(r, lanes.load(s.h_prev + at)), s.extra + at);
+  }
+};
+
+void gru_reset(const GruStep& step, UnitRange units, ActiveRows rows) {
+  for_each_gate_tile<2>(step.hidden, step.packed, step.h_prev, step.gates_x, 3 * step.hidden, units, rows,
+                        GruReset{step});
+}
+
+void gru_update(const GruStep& s, UnitRange units, ActiveRows active) {
+  const std::int64_t hidden = s.hidden;
+  // The product is made where the new state will be.
+  plain_product(s.packed_n, hidden, s.extra, hidden, false, s.h, hidden, units, active);
+  for (std::int64_t i = 0; i < active.count; ++i) {
+    const std::int64_t row = active.rows[i];
+    for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
+      const Lanes lanes(hidden - unit);
+      const std::int64_t at = row * hidden + unit, gates_at = 3 * row * hidden + unit;
+      const FloatVec n = tanh_full(hn::Add(lanes.load(s.h + at), lanes.load(s.gates_x + gates_at + 2 * hidden)));
+      const FloatVec z = lanes.load(s.gates + gates_at + hidden);
+      lanes.store(n, s.gates + gates_at + 2 * hidden);
+      lanes.store(hn::MulAdd(z, hn::Sub(lanes.load(s.h_prev + at), n), n), s.h + at);
+    }
+  }
+}
+
+/// Gradients of z and n, and of r where its term is at hand; the carry keeps what flows straight to the state before.
+template <bool kResetAfter>
+HWY_INLINE void gru_gradients(const GruStepBackward& s, UnitRange units, ActiveRows active) {
+  const std::int64_t hidden = s.hidden;
+  for (std::int64_t i = 0; i < active.count; ++i) {
+    const std::int64_t row = active.rows[i];
+    for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
+      const Lanes lanes(hidden - unit);
+      const std::int64_t at = row * hidden + unit, gates_at = 3 * row * hidden + unit;
+      const float* gates = s.gates + gates_at;
+      const FloatVec r = lanes.load(gates), z = lanes.load(gates + hidden), n = lanes.load(gates + 2 * hidden);
+      const FloatVec dh = hn::Add(lanes.load(s.carry_h + at), lanes.load_or_zero(s.d_h, at));
+      const FloatVec dz = gate_gradient(s.hard_sigmoid, hn::Mul(dh, hn::Sub(lanes.load(s.h_prev + at), n)), z);
+      const FloatVec dn = tanh_gradient(hn::NegMulAdd(dh, z, dh), n);
+      lanes.store(hn::Mul(dh, z), s.carry_h + at);
+      float* out = s.d_gates_x + gates_at;
+      if constexpr (kResetAfter) {
+        const FloatVec dr = gate_gradient(s.hard_sigmoid, hn::Mul(dn, lanes.load(s.extra + at)), r);
+        float* out_h = s.d_gates_h + gates_at;
+        lanes.store(dr, out);
+        lanes.store(dr, out_h);
+        lanes.store(dz, out_h + hidden);
+        lanes.store(hn::Mul(dn, r), out_h + 2 * hidden);
+      } else if (out != gates) {
+        // r is read again once d_reset is known, and may be overwritten then.
+        lanes.store(r, out);
+      }
+      lanes.store(dz, out + hidden);
+      lanes.store(dn, out + 2 * hidden);
+    }
+  }
+}
+
+void gru_backward(const GruStepBackward& s, UnitRange units, ActiveRows rows) { gru_gradients<true>(s, units, rows); }
+
+void gru_update_backward(const GruStepBackward& s, UnitRange units, ActiveRows rows) {
+  gru_gradients<false>(s, units, rows);
+}
+
+void gru_reset_backward(const GruStepBackward& s, UnitRange units, ActiveRows active) {
+  const std::int64_t hidden = s.hidden;
+  for (std::int64_t i = 0; i < active.count; ++i) {
+    const std::int64_t row = active.rows[i];
+    for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
+      const Lanes lanes(hidden - unit);
+      const std::int64_t at = row * hidden + unit;
+      float* gate_r = s.d_gates_x + 3 * row * hidden + unit;
+      const FloatVec r = lanes.load(gate_r), d_reset = lanes.load(s.d_reset + at);
+      lanes.store(gate_gradient(s.hard_sigmoid, hn::Mul(d_reset, lanes.load(s.h_prev + at)), r), gate_r);
+      lanes.store(hn::MulAdd(d_reset, r, lanes.load(s.carry_h + at)), s.carry_h + at);
+    }
+  }
+}
+
+}  // namespace
+
+const RnnSteps& steps() {
+  static constexpr RnnSteps kSteps{{kLanes, kTileCols}, gate_panel_floats, plain_panel_floats, pack_gates,
+                                   pack_plain,          plain_product,     lstm_forward,       lstm_backward,
+                                   gru_forward,         gru_reset,         gru_update,         gru_backward,
+                                   gru_update_backward, gru_reset_backward};
+  return kSteps;
+}
+
+}  // namespace eddy::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace eddy {
+HWY_EXPORT(steps);
+const RnnSteps& rnn_steps() { return HWY_DYNAMIC_DISPATCH(steps)(); }
+}  // namespace eddy
+#endif

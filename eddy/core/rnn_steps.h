@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// One time step of the recurrent kernels, serial and vectorised; the time loop and the threads are in rnn_kernels.cpp.
+namespace eddy {
+
+/// The rows of the batch that are not masked at this step.
+struct ActiveRows {
+  const std::int32_t* rows;
+  std::int64_t count;
+};
+
+/// A range of hidden units; begin is a multiple of RnnGeometry::lanes.
+struct UnitRange {
+  std::int64_t begin, end;
+};
+
+struct RnnGeometry {
+  int lanes = 0;  ///< hidden units of one panel of interleaved gates
+  int unit = 0;   ///< columns of one plain panel; a multiple of lanes
+};
+
+/// Where the pointers of one step point: at row 0 of the step. Null where the kernels' interface allows null.
+struct LstmStep {
+  std::int64_t hidden;
+  bool hard_sigmoid;
+  const float* packed;  ///< gate panels of w_h
+  const float* gates_x;
+  const float* h_prev;
+  const float* c_prev;
+  float* h;
+  float* c;
+  float* gates;
+};
+
+struct LstmStepBackward {
+  std::int64_t hidden;
+  bool hard_sigmoid;
+  const float* gates;
+  const float* c_prev;  ///< null for zeros
+  const float* c;
+  const float* d_h;  ///< gradient of the slot, or null
+  const float* d_c;  ///< gradient of the slot, or null
+  float* d_gates;
+  float* carry_h;  ///< in: gradient from later steps; masked rows and GRU add to it here
+  float* carry_c;
+};
+
+struct GruStep {
+  std::int64_t hidden;
+  bool hard_sigmoid;
+  const float* packed;    ///< gate panels of w_h (all three gates with reset_after, else r and z)
+  const float* packed_n;  ///< plain panels of w_n, without reset_after
+  const float* gates_x;
+  const float* b_h;
+  const float* h_prev;
+  float* h;
+  float* gates;  ///< may be null with reset_after only
+  float* extra;  ///< may be null with reset_after only
+};
+
+struct GruStepBackward {
+  std::int64_t hidden;
+  bool hard_sigmoid;
+  const float* gates;
+  const float* extra;
+  const float* h_prev;
+  const float* d_h;
+  float* d_gates_x;
+  float* d_gates_h;
+  float* carry_h;
+  float* d_reset;  ///< [batch,hidden] gradient of r*h, without reset_after
+};
+
+/// The functions of one instruction set.
+struct RnnSteps {
+  RnnGeometry geometry;
+  /// Floats of the packed forms for `hidden` units; all multiples of 16.
+  std::int64_t (*gate_panel_floats)(std::int64_t hidden, int gates);
+  std::int64_t (*plain_panel_floats)(std::int64_t depth, std::int64_t columns);
+  /// Packs w_h[hidden, ld] gates 0..gates-1 so that a panel holds all gates of the same units.
+  void (*pack_gates)(const float* w_h, std::int64_t hidden, std::int64_t ld, int gates, UnitRange units, float* packed);
+  /// Packs columns `units` of a matrix M of `depth` rows: M = w (ld apart), or with `transposed` M = w^T. A product
+  /// must use the ranges that were packed, or join neighbouring ones at multiples of RnnGeometry::unit.
+  void (*pack_plain)(const float* w, std::int64_t ld, bool transposed, std::int64_t depth, UnitRange units,
+                     float* packed);
+  /// c[row, units] (+)= a[row, 0..depth) * M for the active rows.
+  void (*plain_product)(const float* packed, std::int64_t depth, const float* a, std::int64_t lda, bool accumulate,
+                        float* c, std::int64_t ldc, UnitRange units, ActiveRows rows);
+  void (*lstm_forward)(const LstmStep& step, UnitRange units, ActiveRows rows);
+  void (*lstm_backward)(const LstmStepBackward& step, UnitRange units, ActiveRows rows);
+  void (*gru_forward)(const GruStep& step, UnitRange units, ActiveRows rows);
+  /// Without reset_after: gates r and z and the product r*h; then, once all units are done, n and the state.
+  void (*gru_reset)(const GruStep& step, UnitRange units, ActiveRows rows);
+  void (*gru_update)(const GruStep& step, UnitRange units, ActiveRows rows);
+  void (*gru_backward)(const GruStepBackward& step, UnitRange units, ActiveRows rows);
+  /// Without reset_after: gradients of z and n; then, once d_reset is known, of r.
+  void (*gru_update_backward)(const GruStepBackward& step, UnitRange units, ActiveRows rows);
+  void (*gru_reset_backward)(const GruStepBackward& step, UnitRange units, ActiveRows rows);
+};
+
+/// The functions for this processor.
+const RnnSteps& rnn_steps();
+
+}  // namespace eddy
