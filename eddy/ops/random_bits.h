@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "eddy/core/random.h"
+
+namespace eddy {
+
+/// What identifies the random numbers of one op in one run. Number e is word e % 4 of the Philox block with counter
+/// {e / 4, stream, step low, step high} and key {seed low, seed high}: any of them can be had again, in any order.
+struct RandomSource {
+  std::array<std::uint32_t, 2> seed{};
+  std::array<std::uint32_t, 2> step{};
+  std::uint32_t stream = 0;
+
+  /// From the value of random_key(): i32[4] = {seed low, seed high, step low, step high}.
+  static RandomSource from_key(const std::int32_t* key, std::uint32_t stream) {
+    return {{static_cast<std::uint32_t>(key[0]), static_cast<std::uint32_t>(key[1])},
+            {static_cast<std::uint32_t>(key[2]), static_cast<std::uint32_t>(key[3])},
+            stream};
+  }
+  std::array<std::uint32_t, 4> block(std::uint32_t index) const {
+    return philox4x32({index, stream, step[0], step[1]}, seed);
+  }
+};
+
+/// A RandomSource has this many different numbers.
+inline constexpr std::int64_t kRandomNumbers = std::int64_t{1} << 34;
+
+/// out[i] = `kept` where number first + i is at least `threshold`, else 0; vectorised and serial.
+void random_multipliers(const RandomSource& source, std::int64_t first, std::uint32_t threshold, float kept, float* out,
+                        std::int64_t n);
+/// out[i] = number first + i as a float in [0, 1), times `scale`, plus `low`.
+void random_floats(const RandomSource& source, std::int64_t first, float low, float scale, float* out, std::int64_t n);
+
+}  // namespace eddy

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "eddy/graph/graph.h"
+
+namespace eddy {
+
+/// Base, beside OpClass, of ops that draw random numbers. `stream` tells apart the draws of one graph.
+struct RandomOp {
+  std::uint32_t stream = 0;
+};
+
+/// A stream no op of the graph uses: building the same graph again gives the same streams.
+std::uint32_t next_stream(const Graph& graph);
+
+/// Throws GraphError unless `type` is that of a random key, i32[4].
+void require_key(const TensorType& type);
+
+}  // namespace eddy
