@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+/// x - log(sum(exp(x))) along `axis`, f32; stable for any finite x.
+Value log_softmax(Operand x, int axis = -1);
+
+}  // namespace eddy

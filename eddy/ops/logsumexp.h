@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+/// log(sum(exp(x))) along `axis`, f32; stable for any finite x. The axis stays with size 1 when `keep_dims`.
+Value logsumexp(Operand x, int axis = -1, bool keep_dims = false);
+
+/// total[i] = log(sum_k exp(x[k * stride + i])) for k < size and i < columns, at most AxisSplit::kStrip columns.
+/// Serial.
+void log_sum_exp_columns(const float* x, std::int64_t size, std::int64_t stride, std::int64_t columns, float* total);
+
+}  // namespace eddy
