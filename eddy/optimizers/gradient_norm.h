@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <source_location>
+#include <vector>
+
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+/// What one look at all gradients of a step yields.
+struct GradientNorm {
+  Value norm;     ///< f32[]: Euclidean norm of the gradients that count, taken together
+  Value scale;    ///< f32[]: min(1, max_norm / (norm + 1e-6)), Pascanu et al. 2013; 1 when max_norm is 0
+  Value proceed;  ///< bool[]: whether every element of every gradient is finite (and the norm is); true when not asked
+};
+
+struct NormedGradient {
+  Value values;        ///< f32 of any shape; of a row-sparse gradient its coalesced rows
+  bool counts = true;  ///< false: left out of the norm, but still watched for infinities and NaNs
+};
+
+/// Sums squares in double, in one pass over blocks of fixed size: the bits do not depend on the number of threads.
+GradientNorm gradient_norm(const std::vector<NormedGradient>& gradients, double max_norm, bool watch_non_finite,
+                           std::source_location where = std::source_location::current());
+
+}  // namespace eddy

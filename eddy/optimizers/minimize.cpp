@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/optimizers/minimize.h"
+
+#include <string>
+#include <string_view>
+
+#include "eddy/graph/builtin.h"
+#include "eddy/graph/graph.h"
+#include "eddy/ops/mul.h"
+#include "eddy/ops/random_key.h"
+#include "eddy/ops/row_sparse.h"
+#include "eddy/optimizers/counter.h"
+#include "eddy/optimizers/gradient_norm.h"
+#include "eddy/optimizers/plateau.h"
+#include "eddy/optimizers/update_op.h"
+
+namespace eddy {
+namespace {
+
+bool has_prefix(std::string_view name, const std::vector<std::string>& prefixes) {
+  for (const std::string& prefix : prefixes)
+    if (name.starts_with(prefix)) return true;
+  return false;
+}
+
+/// The factor of the longest prefix that fits, 1 when none does.
+double rate_multiplier(const UpdateOptions& options, std::string_view name) {
+  double factor = 1;
+  std::size_t longest = 0;
+  for (const auto& [prefix, multiplier] : options.rate_multipliers) {
+    if (!name.starts_with(prefix) || prefix.size() < longest) continue;
+    factor = multiplier;
+    longest = prefix.size();
+  }
+  return factor;
+}
+
+const Variable& variable_behind(Value parameter) {
+  const Variable* variable = variable_of(parameter);
+  require<GraphError>(variable != nullptr, "[apply_gradients] the value {} to update is not a variable",
+                      to_string(parameter.type()));
+  return *variable;
+}
+
+/// A gradient as the update kernels take it: dense, or one coalesced sparse part.
+Gradient prepared(const Gradient& gradient, Value parameter) {
+  if (gradient.is_dense()) return gradient;
+  if (gradient.is_sparse()) return coalesce(gradient.sparse_parts(), parameter.shape());
+  return gradient.dense(parameter);
+}
+
+Value values_of(const Gradient& gradient) {
+  return gradient.is_dense() ? gradient.dense_part() : gradient.sparse_parts()[0].rows;
+}
+
+Value counter(Graph& graph, ParameterStore& store, const std::string& name) {
+  return state(graph, store, name, {i32, {}});
+}
+
+Value boolean_constant(Graph& graph, bool value) {
+  const Tensor tensor(boolean, {});
+  tensor.values<bool>()[0] = value;
+  return graph.constant(tensor);
+}
+
+}  // namespace
+
+Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterStore& store, const Optimizer& optimizer,
+                        std::source_location where) {
+  require<GraphError>(!gradients.empty(), "[apply_gradients] there is no gradient");
+  const UpdateOptions& options = optimizer.options;
+  Graph& graph = gradients[0].parameter.graph();
+  const NameScope scope(graph, options.name);
+  const OriginScope origin(graph, where);
+
+  std::vector<Gradient> ready;
+  std::vector<NormedGradient> normed;
+  for (const auto& [parameter, gradient] : gradients) {
+    const Variable& variable = variable_behind(parameter);
+    require<GraphError>(!gradient.empty(), "[apply_gradients] the gradient of '{}' is empty", variable.name);
+    ready.push_back(prepared(gradient, parameter));
+    normed.push_back({values_of(ready.back()), !has_prefix(variable.name, options.unclipped)});
+  }
+  const GradientNorm norm = gradient_norm(normed, optimizer.clip_norm, options.skip_non_finite);
+  const bool clips = optimizer.clip_norm > 0;
+  const Value one = graph.constant(1.0F);
+
+  const Value done = counter(graph, store, options.name + "/step");
+  const Value scheduled = optimizer.learning_rate.build(done, where);
+  require<GraphError>(scheduled.type() == TensorType{f32, {}}, "[apply_gradients] the learning rate is {}, not f32[]",
+                      to_string(scheduled.type()));
+  Updates updates;
+  updates.gradient_norm = norm.norm;
+  // Without a watch the norm need not be computed.
+  updates.proceed = options.skip_non_finite ? norm.proceed : boolean_constant(graph, true);
+  updates.learning_rate = mul(scheduled, graph.variable(learning_rate_scale(store, options.name)));
+  const Value step = count_when(done, updates.proceed, true);
+
+  std::vector<Value> ties;
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    const Value parameter = gradients[i].parameter;
+    const std::string& name = variable_behind(parameter).name;
+    UpdateSettings settings{
+        .rule = optimizer.rule, .rate_multiplier = rate_multiplier(options, name), .clip_value = options.clip_value};
+    if (has_prefix(name, options.undecayed)) settings.rule.weight_decay = 0;
+    if (options.lazy_rows || settings.rule.rests_at_zero_gradient()) settings.rows = UpdatedRows::touched;
+    std::vector<Value> slots;
+    const UpdateRule::SlotNames slot_names = settings.rule.slots();
+    for (std::size_t s = 0; s < static_cast<std::size_t>(slot_names.count); ++s)
+      slots.push_back(state(graph, store, fmt::format("{}/{}/{}", options.name, slot_names.names[s], name),
+                            parameter.type(), constant_value(static_cast<float>(settings.rule.initial_accumulator))));
+    const UpdateControls controls{.learning_rate = updates.learning_rate,
+                                  .step = step,
+                                  .gradient_scale = clips && normed[i].counts ? norm.scale : one,
+                                  .proceed = updates.proceed};
+    const std::vector<Value> results = update_parameter(settings, parameter, slots, ready[i], controls);
+    updates.parameters.push_back({.before = parameter, .after = results[0]});
+    ties.push_back(results[0]);
+  }
+  if (options.skip_non_finite)
+    ties.push_back(count_when(counter(graph, store, options.name + "/skipped_steps"), updates.proceed, false));
+  // The next step draws other numbers, after a skipped step as well.
+  for (const Value& value : graph.variables())
+    if (variable_of(value)->name == "random/key") ties.push_back(advance_random(value));
+  updates.step = after(step, ties);
+  return updates;
+}
+
+Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer, std::source_location where) {
+  require<GraphError>(static_cast<bool>(loss), "[minimize] the loss is an empty value");
+  std::vector<Value> parameters;
+  for (const Value& value : loss.graph().variables()) {
+    const Variable& variable = *variable_of(value);
+    if (!variable.trainable || rate_multiplier(optimizer.options, variable.name) == 0) continue;
+    require<GraphError>(value.dtype() == f32, "[minimize] the trainable variable '{}' is {}, not f32", variable.name,
+                        to_string(value.type()));
+    parameters.push_back(value);
+  }
+  const std::vector<Gradient> found = gradients(loss, parameters);
+  std::vector<ParameterGradient> pairs;
+  std::vector<std::string> unused;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (found[i].empty()) {
+      unused.push_back("'" + variable_of(parameters[i])->name + "'");
+    } else {
+      pairs.push_back({parameters[i], found[i]});
+    }
+  }
+  require<GraphError>(unused.empty() || optimizer.options.allow_unused,
+                      "[minimize] the loss does not depend on the trainable variables {}; freeze them with a "
+                      "rate_multiplier of 0 or set allow_unused  ({}:{})",
+                      fmt::join(unused, ", "), where.file_name(), where.line());
+  require<GraphError>(!pairs.empty(), "[minimize] the loss depends on no trainable variable  ({}:{})",
+                      where.file_name(), where.line());
+  return apply_gradients(pairs, store, optimizer, where);
+}
+
+}  // namespace eddy

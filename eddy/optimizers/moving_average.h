@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <source_location>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "eddy/graph/variable.h"
+#include "eddy/optimizers/minimize.h"
+
+namespace eddy {
+
+struct MovingAverageOptions {
+  /// Uses min(decay, (1 + step) / (10 + step)), as TensorFlow does when given the step, so that early averages forget
+  /// the initial weights.
+  bool warm_up = false;
+};
+
+/// Keeps average = decay * average + (1 - decay) * parameter of every parameter that `updates` changes, in variables
+/// "ema/<parameter>" that start as copies of the parameters. The averages move in the same run as the updates, after
+/// them, and stay put in a skipped step. The result is the step, tied to updates and averages: ask for it in compile()
+/// in place of `updates`.
+Value exponential_moving_average(const Updates& updates, ParameterStore& store, double decay,
+                                 const MovingAverageOptions& options = {},
+                                 std::source_location where = std::source_location::current());
+
+/// While it lives, the parameters hold their averages, for evaluation: contents are swapped, addresses stay, and all
+/// programs see it. Do not train or save meanwhile. The store must outlive it. Throws UsageError without averages.
+class AveragedWeights {
+ public:
+  explicit AveragedWeights(ParameterStore& store);
+  ~AveragedWeights() { swap(); }
+  AveragedWeights(const AveragedWeights&) = delete;
+  AveragedWeights& operator=(const AveragedWeights&) = delete;
+
+ private:
+  void swap() noexcept;
+
+  std::vector<std::pair<std::shared_ptr<Variable>, std::shared_ptr<Variable>>> pairs_;
+};
+
+}  // namespace eddy

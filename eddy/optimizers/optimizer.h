@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eddy/optimizers/schedule.h"
+#include "eddy/optimizers/update_rule.h"
+
+namespace eddy {
+
+/// How updates are applied, whatever the rule. Parameters are picked by prefixes of their names ("embedding/").
+struct UpdateOptions {
+  /// Clamps each element of the gradients to [-clip_value, clip_value]; 0: not. Not together with clip_norm.
+  double clip_value = 0;
+  /// Parameters whose gradients neither count in the norm of clip_norm nor are scaled by it.
+  std::vector<std::string> unclipped = {};
+  /// Parameters without weight decay.
+  std::vector<std::string> undecayed = {};
+  /// Factors of the learning rate by prefix, the longest that fits: discriminative fine-tuning. 0 freezes, at no cost.
+  std::vector<std::pair<std::string, double>> rate_multipliers = {};
+  /// Updates only the rows that a row-sparse gradient names. False: exactly what the dense gradient would do, though
+  /// momenta and averages of all rows then move at each step. True: cheap for large tables, and with decaying slots a
+  /// different algorithm (PyTorch's SparseAdam).
+  bool lazy_rows = false;
+  /// Leaves all parameters, slots and the step as they are when a gradient is infinite or NaN, and counts that in the
+  /// variable "<name>/skipped_steps".
+  bool skip_non_finite = true;
+  /// Accepts trainable variables that the loss does not depend on; otherwise they are an error.
+  bool allow_unused = false;
+  /// Prefix of the optimizer's variables: "<name>/step", "<name>/<slot>/<parameter>". Optimizers of one name share
+  /// them.
+  std::string name = "optimizer";
+};
+
+/// An update rule with its learning rate and options; made by the builders in rules.h. A plain value.
+struct Optimizer {
+  UpdateRule rule;
+  Schedule learning_rate = 0;
+  /// Largest Euclidean norm of all gradients together; larger ones are scaled down to it. 0: not.
+  double clip_norm = 0;
+  UpdateOptions options = {};
+};
+
+}  // namespace eddy

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/optimizers/plateau.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace eddy {
+
+ReduceOnPlateau::ReduceOnPlateau(ParameterStore& store, const PlateauOptions& options) : options_(options) {
+  require<UsageError>(options.factor > 0 && options.factor < 1, "a plateau's factor must be between 0 and 1, it is {}",
+                      options.factor);
+  require<UsageError>(options.patience >= 0 && options.cooldown >= 0,
+                      "a plateau's patience {} and cooldown {} must not be negative", options.patience,
+                      options.cooldown);
+  const float infinity = std::numeric_limits<float>::infinity();
+  scale_ = learning_rate_scale(store, options.name);
+  best_ = store.get(options.name + "/plateau_best", {f32, {}}, constant_value(options.maximize ? -infinity : infinity),
+                    /*trainable=*/false);
+  // Bad reports in a row, and reports of cooldown left.
+  counts_ = store.get(options.name + "/plateau_counts", {i32, {2}}, zeros(), /*trainable=*/false);
+}
+
+bool ReduceOnPlateau::report(double value) {
+  float& best = best_->value.values<float>()[0];
+  std::int32_t& bad = counts_->value.values<std::int32_t>()[0];
+  std::int32_t& cooldown = counts_->value.values<std::int32_t>()[1];
+  const double margin = options_.maximize ? 1 + options_.threshold : 1 - options_.threshold;
+  const bool better = options_.maximize ? value > best * margin : value < best * margin;
+  if (better) best = static_cast<float>(value);
+  bad = better ? 0 : bad + 1;
+  if (cooldown > 0) {
+    --cooldown;
+    bad = 0;
+  }
+  if (bad <= options_.patience) return false;
+  bad = 0;
+  cooldown = options_.cooldown;
+  float& scale = scale_->value.values<float>()[0];
+  const float before = scale;
+  scale = static_cast<float>(std::max(options_.min_scale, scale * options_.factor));
+  return scale < before;
+}
+
+double ReduceOnPlateau::scale() const { return scale_->value.item(); }
+
+std::shared_ptr<Variable> learning_rate_scale(ParameterStore& store, const std::string& name) {
+  return store.get(name + "/learning_rate_scale", {f32, {}}, constant_value(1), /*trainable=*/false);
+}
+
+}  // namespace eddy
