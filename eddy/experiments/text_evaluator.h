@@ -65,6 +65,9 @@ class TextEvaluator {
   double compile_seconds() const { return compile_seconds_; }
 
  private:
+  Evaluation evaluate_documents(const EncodedCorpus& corpus, const DocumentList& documents);
+  Evaluation evaluate_streams(const EncodedCorpus& corpus);
+
   ParameterStore* store_;
   TrainingConfig config_;
   std::shared_ptr<Arena> arena_;

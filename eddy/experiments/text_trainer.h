@@ -17,7 +17,7 @@ namespace eddy {
 
 /// What one step of training did.
 struct StepResult {
-  std::int64_t step = 0;  ///< number of the step, 1 for the first
+  std::int64_t step = 0;  ///< updates the weights have had, this one included
   double loss = 0;        ///< mean over the batch, before the update
   double gradient_norm = 0;
   double learning_rate = 0;
@@ -25,8 +25,12 @@ struct StepResult {
   std::int64_t targets = 0;    ///< tokens or documents with a loss
   double seconds = 0;          ///< without compiling
   double compile_seconds = 0;  ///< when this batch's length was seen first
+  bool skipped = false;        ///< a gradient was not finite; nothing was updated
   bool epoch_end = false;      ///< the batch was the last of its epoch
 };
+
+/// Makes the parameters a task's model needs in `store`, so that weights can be copied in before training begins.
+void create_parameters(ParameterStore& store, const TrainingConfig& config);
 
 /// Trains a text model on an encoded corpus, one batch a step. Programs are compiled once per batch length and share
 /// one arena with those of evaluation. All state that decides the steps to come is in the store and in position(): a
@@ -40,10 +44,11 @@ class TextTrainer {
   TextTrainer(ParameterStore& store, TrainingConfig config, const EncodedCorpus& train,
               const DocumentList& documents = std::nullopt, std::shared_ptr<Arena> arena = nullptr);
   ~TextTrainer();
+  TextTrainer(TextTrainer&&) noexcept;
 
   StepResult step();
 
-  /// Steps the weights have seen, skipped ones too.
+  /// Updates the weights have had; skipped steps do not count.
   std::int64_t steps() const;
   /// The next batch; saved with the store, it is all that resuming needs.
   BatchPosition position() const;

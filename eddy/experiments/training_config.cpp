@@ -49,6 +49,9 @@ void check_optimizer(const OptimizerSettings& optimizer) {
   check_number("learning_rate", optimizer.learning_rate, 0, 1e6);
   check_number("clip_norm", optimizer.clip_norm, 0);
   check_number("clip_value", optimizer.clip_value, 0);
+  require<UsageError>(optimizer.clip_value == 0 || optimizer.clip_norm == 0,
+                      "clip_value is {} and clip_norm {}, expected one of them to be 0", optimizer.clip_value,
+                      optimizer.clip_norm);
   check_number("weight_decay", optimizer.weight_decay, 0);
   check_share("momentum", optimizer.momentum);
   check_share("beta1", optimizer.beta1);

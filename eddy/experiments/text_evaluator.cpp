@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/text_evaluator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "eddy/core/error.h"
+#include "eddy/data/bucket_batches.h"
+#include "eddy/data/stream_batches.h"
+#include "eddy/experiments/text_trainer_graph.h"
+
+namespace eddy {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::vector<std::int32_t> listed(const EncodedCorpus& corpus, const DocumentList& documents) {
+  if (documents) return *documents;
+  std::vector<std::int32_t> all(static_cast<std::size_t>(corpus.size()));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+/// Mean log loss and error rate of predicted classes; documents without label are passed over.
+Evaluation score(const Predictions& predictions, const EncodedCorpus& corpus,
+                 const std::vector<std::int32_t>& documents) {
+  Evaluation result;
+  std::int64_t wrong = 0;
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    const std::int32_t label = corpus.label(documents[i]);
+    if (label < 0) continue;
+    require<DataError>(label < predictions.classes, "document {} has class {}, the model knows {} classes",
+                       documents[i], label, predictions.classes);
+    const auto row = static_cast<std::int64_t>(i);
+    // The smallest positive float stands for probabilities that vanish, so that one miss does not hide all others.
+    const float probability = std::max(predictions.row(row)[static_cast<std::size_t>(label)], 1e-38f);
+    result.loss -= std::log(static_cast<double>(probability));
+    wrong += predictions.label(row) != label ? 1 : 0;
+    ++result.targets;
+  }
+  require<DataError>(result.targets > 0, "none of {} documents has a label to compare with", documents.size());
+  result.loss /= static_cast<double>(result.targets);
+  result.error_rate = static_cast<double>(wrong) / static_cast<double>(result.targets);
+  result.documents = result.targets;
+  return result;
+}
+
+}  // namespace
+
+double Evaluation::perplexity() const { return std::exp(loss); }
+
+std::span<const float> Predictions::row(std::int64_t document) const {
+  return std::span(probabilities)
+      .subspan(static_cast<std::size_t>(document * classes), static_cast<std::size_t>(classes));
+}
+
+std::int32_t Predictions::label(std::int64_t document) const {
+  const auto scores = row(document);
+  return static_cast<std::int32_t>(std::ranges::max_element(scores) - scores.begin());
+}
+
+TextEvaluator::TextEvaluator(ParameterStore& store, TrainingConfig config, std::shared_ptr<Arena> arena)
+    : store_(&store), config_(std::move(config)), arena_(arena ? std::move(arena) : std::make_shared<Arena>()) {
+  check(config_);
+}
+
+TextEvaluator::~TextEvaluator() = default;
+TextEvaluator::TextEvaluator(TextEvaluator&&) noexcept = default;
+
+Program& TextEvaluator::program(std::int64_t time) {
+  const auto found = programs_.find(time);
+  if (found != programs_.end()) return found->second;
+  const auto start = Clock::now();
+  Graph graph;
+  const TaskGraph task = build_task(graph, *store_, config_, time, Mode::infer);
+  std::vector<Value> results = {task.loss ? task.loss : task.log_probabilities};
+  results.insert(results.end(), task.carried.begin(), task.carried.end());
+  CompileOptions options;
+  options.arena = arena_;
+  Program& made = programs_.emplace(time, compile(graph, results, std::move(options))).first->second;
+  compile_seconds_ += seconds_since(start);
+  return made;
+}
+
+std::vector<Binding> TextEvaluator::bindings(const Batch& batch) const {
+  return task_bindings(config_, batch, Mode::infer);
+}
+
+Evaluation TextEvaluator::evaluate(const EncodedCorpus& corpus, const DocumentList& documents) {
+  const auto start = Clock::now();
+  Evaluation result;
+  if (is_classification(config_.task)) {
+    result = score(predict(corpus, documents), corpus, listed(corpus, documents));
+  } else {
+    result = config_.stream_steps > 0 ? evaluate_streams(documents ? corpus_subset(corpus, *documents) : corpus)
+                                      : evaluate_documents(corpus, documents);
+  }
+  result.seconds = seconds_since(start);
+  return result;
+}
+
+Evaluation TextEvaluator::evaluate_documents(const EncodedCorpus& corpus, const DocumentList& documents) {
+  BucketBatches batches(corpus, task_batches(config_, corpus.longest(), Mode::infer), documents);
+  Evaluation result;
+  for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
+    const Batch batch = batches.next();
+    const std::int64_t targets = config_.task == TrainingTask::autoencoder ? batch.token_count : batch.target_count;
+    const double loss = program(batch.time()).run(bindings(batch))[0].item();
+    result.loss += loss * static_cast<double>(targets);
+    result.targets += targets;
+    result.documents += batch.real_rows;
+  }
+  result.loss /= static_cast<double>(result.targets);
+  return result;
+}
+
+Evaluation TextEvaluator::evaluate_streams(const EncodedCorpus& corpus) {
+  StreamBatches batches(corpus, {.batch_size = static_cast<int>(config_.batch_size),
+                                 .time = config_.stream_steps,
+                                 .shuffle = false,
+                                 .seed = config_.seed,
+                                 .eos = config_.model.end_of_sequence});
+  const std::vector<std::string> names = carried_names(config_);
+  const Shape state{config_.batch_size, config_.model.encoder.hidden_size};
+  std::vector<Tensor> states(names.size());
+  for (Tensor& tensor : states) tensor = Tensor(f32, state);
+  Evaluation result;
+  result.documents = corpus.size();
+  for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
+    const Batch batch = batches.next();
+    std::vector<Binding> inputs = bindings(batch);
+    for (std::size_t s = 0; s < names.size(); ++s) inputs.push_back({names[s], states[s]});
+    const auto results = program(batch.time()).run(inputs);
+    result.loss += static_cast<double>(results[0].item()) * static_cast<double>(batch.target_count);
+    result.targets += batch.target_count;
+    for (std::size_t s = 0; s < names.size(); ++s) states[s].copy_from(results[s + 1]);
+  }
+  result.loss /= static_cast<double>(result.targets);
+  return result;
+}
+
+Predictions TextEvaluator::predict(const EncodedCorpus& corpus, const DocumentList& documents) {
+  require<UsageError>(is_classification(config_.task), "a model for the task {} has no classes to predict",
+                      to_string(config_.task));
+  const std::vector<std::int32_t> wanted = listed(corpus, documents);
+  Predictions result;
+  result.classes = config_.model.classes;
+  const auto classes = static_cast<std::size_t>(result.classes);
+  result.probabilities.resize(wanted.size() * classes);
+  if (wanted.empty()) return result;
+  // A document that is listed twice is computed once for each place; both get the same numbers.
+  std::vector<std::pair<std::int32_t, std::size_t>> places;
+  for (std::size_t i = 0; i < wanted.size(); ++i) places.emplace_back(wanted[i], i);
+  std::ranges::sort(places);
+  BucketBatches batches(corpus, task_batches(config_, corpus.longest(), Mode::infer), wanted);
+  for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
+    const Batch batch = batches.next();
+    const auto log_probabilities = program(batch.time()).run(bindings(batch))[0].values<float>();
+    for (std::size_t row = 0; row < static_cast<std::size_t>(batch.real_rows); ++row) {
+      const std::int32_t document = batch.documents[row];
+      const auto source = log_probabilities.subspan(row * classes, classes);
+      for (auto at = std::ranges::lower_bound(places, std::pair<std::int32_t, std::size_t>(document, 0));
+           at != places.end() && at->first == document; ++at)
+        std::ranges::transform(source, result.probabilities.begin() + static_cast<std::ptrdiff_t>(at->second * classes),
+                               [](float x) { return std::exp(x); });
+    }
+  }
+  return result;
+}
+
+}  // namespace eddy

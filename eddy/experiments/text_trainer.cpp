@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/text_trainer.h"
+
+#include <chrono>
+#include <map>
+#include <numeric>
+#include <variant>
+
+#include "eddy/core/error.h"
+#include "eddy/data/bucket_batches.h"
+#include "eddy/data/stream_batches.h"
+#include "eddy/experiments/text_trainer_graph.h"
+#include "eddy/experiments/text_trainer_optimizer.h"
+#include "eddy/optimizers/minimize.h"
+#include "eddy/optimizers/moving_average.h"
+
+namespace eddy {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Batches = std::variant<BucketBatches, StreamBatches>;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Documents with a label, where only those can be learned from.
+DocumentList trainable_documents(const TrainingConfig& config, const EncodedCorpus& corpus, DocumentList documents) {
+  if (config.task != TrainingTask::classifier && config.task != TrainingTask::label_gain) return documents;
+  if (!documents) {
+    documents.emplace(static_cast<std::size_t>(corpus.size()));
+    std::iota(documents->begin(), documents->end(), 0);
+  }
+  const std::size_t given = documents->size();
+  std::erase_if(*documents, [&](std::int32_t d) { return d >= 0 && d < corpus.size() && corpus.label(d) < 0; });
+  require<DataError>(!documents->empty(), "none of {} documents has a label to learn", given);
+  return documents;
+}
+
+Batches make_batches(const TrainingConfig& config, const EncodedCorpus& corpus, DocumentList documents) {
+  if (config.stream_steps > 0)
+    return StreamBatches(corpus, {.batch_size = static_cast<int>(config.batch_size),
+                                  .time = config.stream_steps,
+                                  .shuffle = true,
+                                  .seed = config.seed,
+                                  .eos = config.model.end_of_sequence});
+  return BucketBatches(corpus, task_batches(config, corpus.longest(), Mode::train),
+                       trainable_documents(config, corpus, std::move(documents)));
+}
+
+/// What each program of training yields, in this order; carried states follow.
+enum Result : std::size_t { kLoss, kStep, kNorm, kRate, kProceed, kCarried };
+
+}  // namespace
+
+class TextTrainer::Impl {
+ public:
+  Impl(ParameterStore& store, TrainingConfig config, const EncodedCorpus& train, const DocumentList& documents,
+       std::shared_ptr<Arena> arena)
+      : store_(store),
+        config_(std::move(config)),
+        arena_(arena ? std::move(arena) : std::make_shared<Arena>()),
+        evaluator_(store, config_, arena_),
+        own_corpus_(config_.stream_steps > 0 && documents ? corpus_subset(train, *documents) : EncodedCorpus()),
+        batches_(make_batches(config_, config_.stream_steps > 0 && documents ? own_corpus_ : train, documents)),
+        plateau_(make_plateau(config_.optimizer, store)),
+        carried_names_(carried_names(config_)) {
+    if (config_.stream_steps > 0) {
+      times_ = {config_.stream_steps};
+      stream_documents_ = documents ? own_corpus_.size() : train.size();
+    } else {
+      times_ = std::get<BucketBatches>(batches_).times();
+    }
+    const TensorType state{f32, {config_.batch_size, config_.model.encoder.hidden_size}};
+    for (const std::string& name : carried_names_)
+      carried_.push_back(store_.get("stream/" + name, state, zeros(), /*trainable=*/false));
+  }
+
+  StepResult step() {
+    const double compile_before = compile_seconds_;
+    const Batch batch = std::visit([](auto& batches) { return batches.next(); }, batches_);
+    Program& step_program = program(batch.time());
+    const auto start = Clock::now();
+    if (!batch.carry_state)
+      for (const auto& state : carried_) std::ranges::fill(state->value.values<float>(), 0.0f);
+    std::vector<Binding> inputs = task_bindings(config_, batch, Mode::train);
+    for (std::size_t i = 0; i < carried_.size(); ++i) inputs.push_back({carried_names_[i], carried_[i]->value});
+    const auto results = step_program.run(inputs);
+    for (std::size_t i = 0; i < carried_.size(); ++i) carried_[i]->value.copy_from(results[kCarried + i]);
+
+    StepResult result;
+    result.loss = static_cast<double>(results[kLoss].item());
+    result.step = results[kStep].values<std::int32_t>()[0];
+    result.gradient_norm = static_cast<double>(results[kNorm].item());
+    result.learning_rate = static_cast<double>(results[kRate].item());
+    result.skipped = !results[kProceed].values<bool>()[0];
+    result.tokens = batch.token_count;
+    result.targets = count_targets(batch);
+    result.seconds = seconds_since(start);
+    result.compile_seconds = compile_seconds_ - compile_before;
+    result.epoch_end = position().index == 0;
+    return result;
+  }
+
+  Program& program(std::int64_t time) {
+    const auto found = programs_.find(time);
+    if (found != programs_.end()) return found->second;
+    const auto start = Clock::now();
+    Graph graph;
+    const TaskGraph task = build_task(graph, store_, config_, time, Mode::train);
+    const Updates updates = minimize(task.loss, store_, make_optimizer(config_.optimizer));
+    const Value stepped =
+        config_.optimizer.ema_decay > 0
+            ? exponential_moving_average(updates, store_, config_.optimizer.ema_decay, {.warm_up = true})
+            : updates.step;
+    std::vector<Value> results = {task.loss, stepped, updates.gradient_norm, updates.learning_rate, updates.proceed};
+    results.insert(results.end(), task.carried.begin(), task.carried.end());
+    CompileOptions options;
+    options.arena = arena_;
+    Program& made = programs_.emplace(time, compile(graph, results, std::move(options))).first->second;
+    compile_seconds_ += seconds_since(start);
+    return made;
+  }
+
+  BatchPosition position() const {
+    return std::visit([](const auto& batches) { return batches.position(); }, batches_);
+  }
+
+  std::int64_t count_targets(const Batch& batch) const {
+    switch (config_.task) {
+      case TrainingTask::language_model:
+        return batch.target_count;
+      case TrainingTask::autoencoder:
+        return batch.token_count;
+      default: {
+        const auto weights = batch.row_weights.values<float>();
+        return static_cast<std::int64_t>(std::accumulate(weights.begin(), weights.end(), 0.0));
+      }
+    }
+  }
+
+  ParameterStore& store_;
+  TrainingConfig config_;
+  std::shared_ptr<Arena> arena_;
+  TextEvaluator evaluator_;
+  EncodedCorpus own_corpus_;  // streams over some of the documents
+  Batches batches_;
+  std::unique_ptr<ReduceOnPlateau> plateau_;
+  std::vector<std::string> carried_names_;
+  std::vector<std::shared_ptr<Variable>> carried_;
+  std::vector<std::int64_t> times_;
+  std::map<std::int64_t, Program> programs_;
+  std::int64_t stream_documents_ = 0;
+  double compile_seconds_ = 0;
+};
+
+void create_parameters(ParameterStore& store, const TrainingConfig& config) {
+  check(config);
+  constexpr std::int64_t any_length = 8;
+  Graph graph;
+  build_task(graph, store, config, any_length, Mode::train);
+}
+
+TextTrainer::TextTrainer(ParameterStore& store, TrainingConfig config, const EncodedCorpus& train,
+                         const DocumentList& documents, std::shared_ptr<Arena> arena)
+    : impl_(std::make_unique<Impl>(store, std::move(config), train, documents, std::move(arena))) {}
+
+TextTrainer::~TextTrainer() = default;
+TextTrainer::TextTrainer(TextTrainer&&) noexcept = default;
+
+StepResult TextTrainer::step() { return impl_->step(); }
+
+std::int64_t TextTrainer::steps() const {
+  const auto step = impl_->store_.find("optimizer/step");
+  return step ? step->value.values<std::int32_t>()[0] : 0;
+}
+
+BatchPosition TextTrainer::position() const { return impl_->position(); }
+
+void TextTrainer::seek(const BatchPosition& position) {
+  std::visit([&](auto& batches) { batches.seek(position); }, impl_->batches_);
+}
+
+std::int64_t TextTrainer::batches_per_epoch() const {
+  return std::visit([](const auto& batches) { return batches.batches_per_epoch(); }, impl_->batches_);
+}
+
+std::int64_t TextTrainer::documents_per_epoch() const {
+  if (const auto* buckets = std::get_if<BucketBatches>(&impl_->batches_)) return buckets->documents_per_epoch();
+  return impl_->stream_documents_;
+}
+
+Evaluation TextTrainer::evaluate(const EncodedCorpus& corpus, const DocumentList& documents) {
+  Evaluation result;
+  with_averaged_weights([&] { result = impl_->evaluator_.evaluate(corpus, documents); });
+  return result;
+}
+
+double TextTrainer::evaluate_loss(const EncodedCorpus& corpus, const DocumentList& documents) {
+  return evaluate(corpus, documents).loss;
+}
+
+Predictions TextTrainer::predict(const EncodedCorpus& corpus, const DocumentList& documents) {
+  Predictions result;
+  with_averaged_weights([&] { result = impl_->evaluator_.predict(corpus, documents); });
+  return result;
+}
+
+double TextTrainer::error_rate(const EncodedCorpus& corpus, const DocumentList& documents) {
+  require<UsageError>(is_classification(config().task), "a model for the task {} has no error rate",
+                      to_string(config().task));
+  return evaluate(corpus, documents).error_rate;
+}
+
+void TextTrainer::report_validation(double loss) {
+  if (impl_->plateau_) impl_->plateau_->report(loss);
+}
+
+void TextTrainer::with_averaged_weights(const std::function<void()>& body) {
+  // Before the first step there are no averages yet, and they would equal the weights.
+  if (impl_->config_.optimizer.ema_decay == 0 || !impl_->store_.find("ema/embedding")) return body();
+  const AveragedWeights averaged(impl_->store_);
+  body();
+}
+
+Program& TextTrainer::program(std::int64_t time) { return impl_->program(time); }
+const std::vector<std::int64_t>& TextTrainer::times() const { return impl_->times_; }
+TextEvaluator& TextTrainer::evaluator() { return impl_->evaluator_; }
+const TrainingConfig& TextTrainer::config() const { return impl_->config_; }
+ParameterStore& TextTrainer::store() const { return impl_->store_; }
+double TextTrainer::compile_seconds() const { return impl_->compile_seconds_ + impl_->evaluator_.compile_seconds(); }
+
+}  // namespace eddy

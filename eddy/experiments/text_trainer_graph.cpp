@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/text_trainer_graph.h"
+
+#include <algorithm>
+
+#include "eddy/core/error.h"
+#include "eddy/models/language_model.h"
+#include "eddy/models/sequence_autoencoder.h"
+#include "eddy/models/text_classifier.h"
+#include "eddy/ops/log_softmax.h"
+
+namespace eddy {
+namespace {
+
+/// Inputs of one batch; those a task has no use for are empty.
+struct TaskInputs {
+  Value tokens, mask, targets, weights, labels, row_weights;
+};
+
+bool has_targets(const TrainingConfig& config, Mode mode) {
+  return config.task == TrainingTask::language_model ||
+         (config.task == TrainingTask::label_gain && mode == Mode::train);
+}
+
+TaskInputs make_inputs(Graph& graph, const TrainingConfig& config, std::int64_t time, Mode mode) {
+  const std::int64_t rows = config.batch_size;
+  TaskInputs inputs;
+  inputs.tokens = graph.input("tokens", i32, {time, rows});
+  inputs.mask = graph.input("mask", f32, {time, rows});
+  if (has_targets(config, mode)) {
+    inputs.targets = graph.input("targets", i32, {time, rows});
+    inputs.weights = graph.input("weights", f32, {time, rows});
+  }
+  if (is_classification(config.task) && mode == Mode::train) {
+    inputs.labels = graph.input("labels", i32, {rows});
+    inputs.row_weights = graph.input("row_weights", f32, {rows});
+  }
+  return inputs;
+}
+
+TaskGraph build_language_model(Graph& graph, ParameterStore& store, const TrainingConfig& config,
+                               const TaskInputs& inputs, Mode mode) {
+  StackState initial;
+  for (const std::string& name : carried_names(config)) {
+    const Value state = graph.input(name, f32, {config.batch_size, config.model.encoder.hidden_size});
+    (name[0] == 'h' ? initial.h : initial.c).push_back(state);
+  }
+  const LanguageModelResult result =
+      language_model(store, config.model, inputs.tokens, inputs.mask, inputs.targets, inputs.weights, mode, initial);
+  TaskGraph task{.loss = result.loss, .log_probabilities = {}, .carried = {}};
+  if (config.stream_steps > 0) {
+    task.carried = result.last.h;
+    task.carried.insert(task.carried.end(), result.last.c.begin(), result.last.c.end());
+  }
+  return task;
+}
+
+Value supervised_loss(ParameterStore& store, const TrainingConfig& config, const TaskInputs& inputs) {
+  const auto& [tokens, mask, targets, weights, labels, row_weights] = inputs;
+  switch (config.task) {
+    case TrainingTask::label_gain:
+      return label_gain_loss(store, config.model, tokens, mask, labels, weights, Mode::train);
+    case TrainingTask::joint:
+      return joint_loss(store, config.model, tokens, mask, labels, row_weights,
+                        config.joint_task == TrainingTask::autoencoder ? UnsupervisedTask::autoencoder
+                                                                       : UnsupervisedTask::language_model,
+                        static_cast<float>(config.joint_weight), Mode::train);
+    default:
+      return classifier_loss(store, config.model, tokens, mask, labels, row_weights, Mode::train);
+  }
+}
+
+/// Longest batch of documents when they are not cut; far above any real one.
+constexpr std::int64_t kLongestDocument = std::int64_t{1} << 24;
+
+}  // namespace
+
+TaskGraph build_task(Graph& graph, ParameterStore& store, const TrainingConfig& config, std::int64_t time, Mode mode) {
+  const TaskInputs inputs = make_inputs(graph, config, time, mode);
+  if (config.task == TrainingTask::language_model) return build_language_model(graph, store, config, inputs, mode);
+  if (config.task == TrainingTask::autoencoder)
+    return {sequence_autoencoder(store, config.model, inputs.tokens, inputs.mask, mode), {}, {}};
+  if (mode == Mode::train) return {supervised_loss(store, config, inputs), {}, {}};
+  return {{}, log_softmax(text_classifier(store, config.model, inputs.tokens, inputs.mask, mode)), {}};
+}
+
+std::vector<Binding> task_bindings(const TrainingConfig& config, const Batch& batch, Mode mode) {
+  std::vector<Binding> bindings = {{"tokens", batch.tokens}, {"mask", batch.mask}};
+  if (has_targets(config, mode)) {
+    bindings.push_back({"targets", batch.targets});
+    bindings.push_back({"weights", batch.weights});
+  }
+  if (is_classification(config.task) && mode == Mode::train) {
+    bindings.push_back({"labels", batch.labels});
+    bindings.push_back({"row_weights", batch.row_weights});
+  }
+  return bindings;
+}
+
+std::vector<std::string> carried_names(const TrainingConfig& config) {
+  std::vector<std::string> names;
+  if (config.stream_steps == 0) return names;
+  for (int layer = 0; layer < config.model.encoder.layers; ++layer) names.push_back(fmt::format("h{}", layer));
+  if (config.model.encoder.cell == CellKind::lstm)
+    for (int layer = 0; layer < config.model.encoder.layers; ++layer) names.push_back(fmt::format("c{}", layer));
+  return names;
+}
+
+BucketOptions task_batches(const TrainingConfig& config, std::int64_t longest_document, Mode mode) {
+  BucketOptions options;
+  options.batch_size = static_cast<int>(config.batch_size);
+  options.max_length = config.max_length;
+  options.keep = config.keep_last ? Keep::last : Keep::first;
+  options.eos = config.model.end_of_sequence;
+  options.seed = config.seed;
+  options.shuffle = mode == Mode::train;
+  if (config.task == TrainingTask::language_model) {
+    options.layout = Layout::language_model;
+  } else {
+    options.append_eos = true;
+    if (config.task == TrainingTask::label_gain && mode == Mode::train) options.layout = Layout::label_gain;
+  }
+  // One series of lengths whatever the corpus, so that training and all evaluations share programs.
+  constexpr std::int64_t smallest = 8;
+  if (config.max_length > 0) {
+    options.times = bucket_times(std::max(config.max_length + 1, smallest), smallest, config.bucket_growth);
+  } else {
+    options.times = bucket_times(std::max(kLongestDocument, longest_document + 1), smallest, config.bucket_growth);
+  }
+  return options;
+}
+
+EncodedCorpus corpus_subset(const EncodedCorpus& corpus, const std::vector<std::int32_t>& documents) {
+  CorpusArrays arrays;
+  for (const std::int32_t document : documents) {
+    require<DataError>(document >= 0 && document < corpus.size(), "document {} asked for, the corpus has {}", document,
+                       corpus.size());
+    const auto tokens = corpus.document(document);
+    arrays.tokens.insert(arrays.tokens.end(), tokens.begin(), tokens.end());
+    arrays.end_document(corpus.label(document), corpus.id(document));
+  }
+  return EncodedCorpus(std::move(arrays));
+}
+
+}  // namespace eddy
