@@ -4,24 +4,25 @@
 namespace eddy {
 
 AsciiWords::AsciiWords(const std::function<bool(std::string_view)>& is_one_word) {
+  const auto joined = [&](char first, char middle, char last) {
+    const char text[] = {first, middle, last};
+    return is_one_word({text, 3});
+  };
   for (std::size_t i = 0; i < 128; ++i) {
     const char c = static_cast<char>(i);
+    const char after_letter[] = {'a', c};
     if (c <= ' ' || c == 0x7F) {
       classes_[i] = kBlank;
-    } else if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
-      classes_[i] = kLetter;
-    } else if (c >= '0' && c <= '9') {
+    } else if (joined('a', '\'', c)) {  // an apostrophe joins letters to letters and digits to digits, nothing else
+      classes_[i] = kLetter;            // '@' is one to some versions of ICU
+    } else if (joined('1', '\'', c)) {
       classes_[i] = kDigit;
+    } else if (is_one_word({after_letter, 2})) {
+      classes_[i] = kExtender;
     } else {
-      const char in_letters[] = {'a', c, 'a'};
-      const char in_digits[] = {'1', c, '1'};
-      if (is_one_word({in_letters, 2})) {
-        classes_[i] = kExtender;
-      } else {
-        classes_[i] = kOther;
-        if (is_one_word({in_letters, 3})) joins_[i] |= kLetter;
-        if (is_one_word({in_digits, 3})) joins_[i] |= kDigit;
-      }
+      classes_[i] = kOther;
+      if (joined('a', c, 'a')) joins_[i] |= kLetter;
+      if (joined('1', c, '1')) joins_[i] |= kDigit;
     }
   }
 }

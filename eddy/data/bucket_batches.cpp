@@ -79,7 +79,7 @@ std::vector<std::int64_t> bucket_times(std::int64_t longest, std::int64_t smalle
 
 BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
                              std::optional<std::vector<std::int32_t>> documents)
-    : corpus_(&corpus), options_(std::move(options)) {
+    : corpus_(corpus), options_(std::move(options)) {
   check_options(options_);
   if (!documents) {
     documents.emplace(static_cast<std::size_t>(corpus.size()));
@@ -122,7 +122,7 @@ BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
 }
 
 std::int64_t BucketBatches::row_length(std::int32_t document) const {
-  std::int64_t length = corpus_->length(document);
+  std::int64_t length = corpus_.length(document);
   if (options_.max_length > 0) length = std::min(length, options_.max_length);
   switch (options_.layout) {
     case Layout::plain:
@@ -185,7 +185,7 @@ Batch BucketBatches::next() {
   }
   for (std::size_t row = 0; row < static_cast<std::size_t>(batch.real_rows); ++row) {
     const std::int32_t document = bucket[planned.first + row];
-    const Sequence sequence = lay_out(*corpus_, document, options_);
+    const Sequence sequence = lay_out(corpus_, document, options_);
     for (std::size_t t = 0; t < sequence.inputs.size(); ++t) {
       const std::size_t at = t * static_cast<std::size_t>(rows) + row;
       tokens[at] = sequence.inputs[t];
@@ -197,8 +197,8 @@ Batch BucketBatches::next() {
     }
     batch.token_count += static_cast<std::int64_t>(sequence.inputs.size());
     batch.lengths.values<std::int32_t>()[row] = static_cast<std::int32_t>(sequence.inputs.size());
-    batch.labels.values<std::int32_t>()[row] = std::max(corpus_->label(document), 0);
-    batch.row_weights.values<float>()[row] = corpus_->label(document) < 0 ? 0.0f : 1.0f;
+    batch.labels.values<std::int32_t>()[row] = std::max(corpus_.label(document), 0);
+    batch.row_weights.values<float>()[row] = corpus_.label(document) < 0 ? 0.0f : 1.0f;
     batch.documents[row] = document;
   }
 

@@ -26,7 +26,7 @@ struct BucketOptions {
   /// Layout::language_model: see language_model_sequence.
   bool begin_with_eos = false;
   /// Time sizes of the batches, rising; empty = bucket_times() of the longest row. Each size in use is one program.
-  std::vector<std::int64_t> times;
+  std::vector<std::int64_t> times = {};
   /// Off: the same order in every epoch, by length; for evaluation.
   bool shuffle = true;
   std::uint64_t seed = 1;
@@ -41,7 +41,7 @@ std::vector<std::int64_t> bucket_times(std::int64_t longest, std::int64_t smalle
 /// sizes; the last batch of a bucket is filled with empty rows. Each document comes once an epoch; order is a function
 /// of (seed, epoch) alone. Documents without anything to predict (empty ones under language_model and autoencoder,
 /// or without label under label_gain) are left out; under plain an empty document is a row of length 0.
-/// The corpus must outlive the batcher. Not thread-safe.
+/// Shares the arrays of the corpus, which may go before it. Not thread-safe.
 class BucketBatches {
  public:
   /// All documents, or those listed (each counts as often as it is listed).
@@ -73,7 +73,7 @@ class BucketBatches {
   std::int64_t row_length(std::int32_t document) const;
   void plan_epoch();
 
-  const EncodedCorpus* corpus_;
+  EncodedCorpus corpus_;
   BucketOptions options_;
   std::vector<std::int64_t> times_;
   /// Per bucket, its documents: as given, and in the order of the planned epoch.

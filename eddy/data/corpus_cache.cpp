@@ -6,16 +6,15 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "eddy/core/error.h"
+#include "eddy/core/file.h"
 #include "eddy/core/tensor.h"
 #include "eddy/data/checksum.h"
-#include "eddy/data/file_writer.h"
 
 // File: Header, then the payload: a list of arrays, each an i64 count and its elements, filled up to 8 bytes.
 // Numbers are little-endian. A change of the layout must change kVersion.
@@ -225,39 +224,41 @@ void save_cache(const fs::path& path, std::uint64_t key, const EncodedDataset& d
   header.payload_bytes = writer.bytes().size();
   header.payload_checksum = checksum64(writer.bytes());
   header.header_checksum = header_checksum(header);
-  write_file_whole(path, {std::as_bytes(std::span(&header, 1)), writer.bytes()});
+  write_atomically(path, [&](AtomicFile& file) {
+    file.write(std::as_bytes(std::span(&header, 1)));
+    file.write(writer.bytes());
+  });
 }
 
 CacheLoad load_cache(const fs::path& path, std::uint64_t key) {
+  const auto refuse = [](std::string reason) { return CacheLoad{std::nullopt, std::move(reason)}; };
   std::error_code error;
-  if (!fs::exists(path, error)) return {std::nullopt, "does not exist"};
-  std::ifstream file(path, std::ios::binary);
-  const auto size = fs::file_size(path, error);
-  if (!file || error) return {std::nullopt, "cannot be opened"};
-  Header header;
-  if (size < sizeof(header) || !file.read(reinterpret_cast<char*>(&header), sizeof(header)))
-    return {std::nullopt, fmt::format("is damaged: {} bytes are fewer than a header has", size)};
-  if (header.magic != kMagic) return {std::nullopt, "is not a data cache"};
-  if (header.version != kVersion)
-    return {std::nullopt, fmt::format("has version {}, this program writes {}", header.version, kVersion)};
-  if (header.header_checksum != header_checksum(header))
-    return {std::nullopt, "is damaged: the header does not match its checksum"};
-  if (header.key != key) return {std::nullopt, "is stale: it was made from other files or options"};
-  if (header.payload_bytes != size - sizeof(header))
-    return {std::nullopt, fmt::format("is damaged: it has {} bytes, its header says {}", size,
-                                      header.payload_bytes + sizeof(header))};
-  // One read rather than a mapping: a file cut short while mapped would kill the process.
-  const std::shared_ptr<std::byte> block = allocate_aligned(std::max<std::size_t>(header.payload_bytes, 1));
-  if (!file.read(reinterpret_cast<char*>(block.get()), static_cast<std::streamsize>(header.payload_bytes)))
-    return {std::nullopt, "cannot be read to its end"};
-  const std::span<const std::byte> payload(block.get(), header.payload_bytes);
-  if (checksum64(payload) != header.payload_checksum)
-    return {std::nullopt, "is damaged: the data do not match their checksum"};
+  if (!fs::exists(path, error)) return refuse("does not exist");
   try {
+    const InputFile file(path);
+    Header header;
+    if (file.size() < sizeof(header))
+      return refuse(fmt::format("is damaged: {} bytes are fewer than a header has", file.size()));
+    file.read_at(0, std::as_writable_bytes(std::span(&header, 1)));
+    if (header.magic != kMagic) return refuse("is damaged, or no data cache: it does not begin with EDDYDATA");
+    if (header.version != kVersion)
+      return refuse(fmt::format("has version {}, this program writes {}", header.version, kVersion));
+    if (header.header_checksum != header_checksum(header))
+      return refuse("is damaged: the header does not match its checksum");
+    if (header.key != key) return refuse("is stale: it was made from other files or options");
+    if (header.payload_bytes != file.size() - sizeof(header))
+      return refuse(fmt::format("is damaged: it has {} bytes, its header says {}", file.size(),
+                                header.payload_bytes + sizeof(header)));
+    // One read rather than a mapping: a file cut short while mapped would kill the process.
+    const std::shared_ptr<std::byte> block = allocate_aligned(std::max<std::size_t>(header.payload_bytes, 1));
+    const std::span<std::byte> payload(block.get(), header.payload_bytes);
+    file.read_at(sizeof(header), payload);
+    if (checksum64(payload) != header.payload_checksum)
+      return refuse("is damaged: the data do not match their checksum");
     PayloadReader reader(payload);
     return {read_payload(reader, block), ""};
   } catch (const Error& problem) {
-    return {std::nullopt, fmt::format("is damaged: {}", problem.what())};
+    return refuse(fmt::format("is damaged: {}", problem.what()));
   }
 }
 

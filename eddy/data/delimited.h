@@ -22,10 +22,10 @@ struct DelimitedOptions {
   bool header = false;
   /// More than one are joined by a space.
   std::vector<Column> text_columns = {0};
-  std::optional<Column> label_column;
+  std::optional<Column> label_column = std::nullopt;
   /// Labels in the order of their ids, such as those of the training file when the test file is read. Empty: the
   /// labels found, sorted (by value when all are whole numbers).
-  std::vector<std::string> label_names;
+  std::vector<std::string> label_names = {};
   TextEncoding encoding = TextEncoding::utf8;
 };
 

@@ -27,8 +27,8 @@ EncodedCorpus encode_corpus(const Dataset& data, Tokenizer& tokenizer, const Voc
                             OutOfVocabulary unknown = OutOfVocabulary::unknown);
 
 struct EncodeOptions {
-  TokenizerOptions tokenizer;
-  VocabularyOptions vocabulary;
+  TokenizerOptions tokenizer = {};
+  VocabularyOptions vocabulary = {};
   OutOfVocabulary unknown = OutOfVocabulary::unknown;
 };
 

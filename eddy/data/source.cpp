@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "eddy/core/error.h"
+#include "eddy/core/file.h"
 
 namespace eddy {
 
@@ -34,24 +35,6 @@ struct CloseFile {
 std::string archive_message(archive* reader) {
   const char* message = archive_error_string(reader);
   return message != nullptr ? message : "unknown error";
-}
-
-std::string read_plain_file(const fs::path& path) {
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
-  if (!file) fail<DataError>("{}: cannot be opened: {}", path.string(), std::strerror(errno));
-  std::string contents;
-  std::error_code ignored;
-  const auto size = fs::file_size(path, ignored);
-  if (!ignored) contents.reserve(size + 1);
-  std::array<char, 65536> block;
-  while (true) {
-    const std::size_t got = std::fread(block.data(), 1, block.size(), file.get());
-    contents.append(block.data(), got);
-    if (got == block.size()) continue;
-    if (std::ferror(file.get()) != 0)
-      fail<DataError>("{}: reading failed after {} bytes: {}", path.string(), contents.size(), std::strerror(errno));
-    return contents;
-  }
 }
 
 ArchivePointer new_reader() {
@@ -180,7 +163,7 @@ std::vector<SourceFile> list_files(const fs::path& source) {
 void read_files(const fs::path& source, const FileFilter& wanted, const FileVisitor& visit) {
   if (is_directory_source(source)) {
     for (const SourceFile& file : list_directory(source))
-      if (wanted(file.name)) visit(file.name, read_plain_file(source / file.name));
+      if (wanted(file.name)) visit(file.name, read_file(source / file.name));
     return;
   }
   for_each_entry(source, [&](archive* reader, archive_entry* entry, const std::string& name, bool hard_link) {
@@ -201,7 +184,7 @@ std::string read_text_file(const fs::path& path) {
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) fail<DataError>("{}: does not exist; expected a text file", path.string());
   require<DataError>(!fs::is_directory(status), "{}: is a directory; expected a text file", path.string());
-  if (!looks_compressed(path)) return read_plain_file(path);
+  if (!looks_compressed(path)) return read_file(path);
   const ArchivePointer reader = new_reader();
   archive_read_support_format_raw(reader.get());
   open_reader(reader.get(), path, "a compressed file");

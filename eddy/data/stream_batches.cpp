@@ -10,7 +10,7 @@
 namespace eddy {
 
 StreamBatches::StreamBatches(const EncodedCorpus& corpus, StreamOptions options)
-    : corpus_(&corpus), options_(options), steps_(corpus.token_count() + corpus.size()) {
+    : corpus_(corpus), options_(options), steps_(corpus.token_count() + corpus.size()) {
   require<UsageError>(options.batch_size >= 1 && options.time >= 1,
                       "streams of batch size {} and {} steps: expected at least 1 of each", options.batch_size,
                       options.time);
@@ -22,7 +22,7 @@ std::int64_t StreamBatches::batches_per_epoch() const { return (stream_length_ +
 
 void StreamBatches::plan_epoch() {
   if (planned_epoch_ >= 0 && (planned_epoch_ == position_.epoch || !options_.shuffle)) return;
-  order_.resize(static_cast<std::size_t>(corpus_->size()));
+  order_.resize(static_cast<std::size_t>(corpus_.size()));
   std::iota(order_.begin(), order_.end(), 0);
   if (options_.shuffle) {
     Philox random(options_.seed, stable_hash("stream batches") + static_cast<std::uint64_t>(position_.epoch));
@@ -32,7 +32,7 @@ void StreamBatches::plan_epoch() {
   std::int64_t start = 1;  // after the first <eos>
   for (std::size_t i = 0; i < order_.size(); ++i) {
     starts_[i] = start;
-    start += corpus_->length(order_[i]) + 1;
+    start += corpus_.length(order_[i]) + 1;
   }
   planned_epoch_ = position_.epoch;
 }
@@ -44,7 +44,7 @@ void StreamBatches::copy_text(std::int64_t begin, std::span<std::int32_t> out) c
   auto i = static_cast<std::size_t>(std::upper_bound(starts_.begin(), starts_.end(), first) - starts_.begin()) - 1;
   std::int64_t inside = first - starts_[i];
   for (; filled < out.size(); ++i, inside = 0) {
-    const auto rest = corpus_->document(order_[i]).subspan(static_cast<std::size_t>(inside));
+    const auto rest = corpus_.document(order_[i]).subspan(static_cast<std::size_t>(inside));
     const std::size_t count = std::min(rest.size(), out.size() - filled);
     std::copy_n(rest.begin(), count, out.begin() + static_cast<std::ptrdiff_t>(filled));
     filled += count;

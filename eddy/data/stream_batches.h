@@ -25,7 +25,7 @@ struct StreamOptions {
 /// side in windows of `time` steps; each token predicts the next. Row r of a batch continues row r of the batch
 /// before, so the model's state is carried over (Batch::carry_state), but not into a new epoch. Every token and every
 /// `<eos>` after a document is a target once an epoch; where a stream is shorter than the others the mask is 0.
-/// The corpus must outlive the batcher. Not thread-safe.
+/// Shares the arrays of the corpus, which may go before it. Not thread-safe.
 class StreamBatches {
  public:
   /// Throws UsageError for bad options, DataError when there is no document.
@@ -47,7 +47,7 @@ class StreamBatches {
   /// Copies the text from `begin`, as long as `out`.
   void copy_text(std::int64_t begin, std::span<std::int32_t> out) const;
 
-  const EncodedCorpus* corpus_;
+  EncodedCorpus corpus_;
   StreamOptions options_;
   /// Inputs, which are one fewer than the symbols of the text; and the longest stream.
   std::int64_t steps_ = 0;

@@ -5,7 +5,7 @@
 #include <charconv>
 
 #include "eddy/core/error.h"
-#include "eddy/data/file_writer.h"
+#include "eddy/core/file.h"
 #include "eddy/data/source.h"
 
 namespace eddy {
@@ -147,7 +147,7 @@ void Vocabulary::save(const std::filesystem::path& path) const {
     append_escaped(table_.text(id), text);
     fmt::format_to(std::back_inserter(text), "\t{}\n", counts_[static_cast<std::size_t>(id)]);
   }
-  write_file_whole(path, {std::as_bytes(std::span(text))});
+  write_atomically(path, text);
 }
 
 Vocabulary Vocabulary::load(const std::filesystem::path& path) {

@@ -84,7 +84,7 @@ class Vocabulary {
   const std::vector<std::int64_t>& counts() const { return counts_; }
 
   /// Text form: one "token TAB count" per line in the order of ids; \\ \t \n \r stand for themselves escaped.
-  /// Written to a temporary file that replaces `path` when complete.
+  /// The file is replaced whole or not at all.
   void save(const std::filesystem::path& path) const;
   /// Throws DataError naming the file and line.
   static Vocabulary load(const std::filesystem::path& path);

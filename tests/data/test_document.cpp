@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <set>
+
+#include "eddy/data/document.h"
+#include "eddy/data/split.h"
+#include "files.h"
+
+namespace eddy {
+
+using test::contains;
+using test::error_of;
+
+namespace {
+
+std::vector<std::string> texts(const Dataset& data) {
+  std::vector<std::string> result;
+  for (const Document& document : data.documents) result.push_back(document.text);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("subsets keep order and label names, and can hide labels") {
+  const Dataset data{{{"a", 0, "1"}, {"b", 1, "2"}, {"c", 1, "3"}}, {"x", "y"}};
+  const std::vector<std::int32_t> indices = {2, 0};
+  CHECK(texts(subset(data, indices)) == std::vector<std::string>{"c", "a"});
+  CHECK(subset(data, indices).documents[0].label == 1);
+  CHECK(subset(data, indices).label_names == data.label_names);
+  CHECK(unlabelled_subset(data, indices).documents[0].label == -1);
+  const std::vector<std::int32_t> bad = {3};
+  CHECK(contains(error_of<DataError>([&] { subset(data, bad); }), "document 3 asked for, the data set has 3"));
+}
+
+TEST_CASE("repeated and shared texts are dropped") {
+  Dataset data{{{"a", 0, ""}, {"b", 1, ""}, {"a", 2, ""}, {"c", 3, ""}, {"b", 4, ""}, {"", 5, ""}, {"", 6, ""}}, {}};
+  CHECK(drop_repeated(data) == 3);
+  CHECK(texts(data) == std::vector<std::string>{"a", "b", "c", ""});
+  CHECK(data.documents[0].label == 0);
+  CHECK(drop_shared(data, Dataset{{{"c", 0, ""}, {"z", 0, ""}, {"a", 0, ""}}, {}}) == 2);
+  CHECK(texts(data) == std::vector<std::string>{"b", ""});
+}
+
+TEST_CASE("the split is a partition, fixed by its seed, with nested labelled parts") {
+  const Split small = split_for_pretraining(1000, {.test = 100, .labelled = 50, .seed = 7});
+  const Split large = split_for_pretraining(1000, {.test = 100, .labelled = 200, .seed = 7});
+  const Split other = split_for_pretraining(1000, {.test = 100, .labelled = 50, .seed = 8});
+  std::set<std::int32_t> all(small.test.begin(), small.test.end());
+  all.insert(small.labelled.begin(), small.labelled.end());
+  all.insert(small.unlabelled.begin(), small.unlabelled.end());
+  CHECK(all.size() == 1000);
+  CHECK(*all.begin() == 0);
+  CHECK(*all.rbegin() == 999);
+  CHECK(small.test.size() + small.labelled.size() + small.unlabelled.size() == 1000);
+  CHECK(small.test == large.test);
+  CHECK(std::equal(small.labelled.begin(), small.labelled.end(), large.labelled.begin()));
+  CHECK(small.test != other.test);
+  CHECK(!std::is_sorted(small.test.begin(), small.test.end()));
+  CHECK(split_for_pretraining(10, {.test = 4, .labelled = 6}).unlabelled.empty());
+  CHECK(contains(error_of<DataError>([] { split_for_pretraining(10, {.test = 5, .labelled = 6}); }),
+                 "5 test and 6 labelled documents asked for, there are 10"));
+  CHECK_THROWS_AS(split_for_pretraining(10, {.test = -1, .labelled = 6}), DataError);
+}
+
+}  // namespace eddy

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <map>
+
+#include "eddy/core/random.h"
+#include "eddy/data/source.h"
+#include "files.h"
+
+namespace eddy {
+
+using test::contains;
+using test::error_of;
+using test::Packing;
+using test::TemporaryFolder;
+
+namespace {
+
+std::map<std::string, std::string> read_all(const std::filesystem::path& source) {
+  std::map<std::string, std::string> files;
+  read_files(
+      source, [](std::string_view) { return true; },
+      [&](const std::string& name, std::string contents) { files[name] = std::move(contents); });
+  return files;
+}
+
+std::string random_bytes(std::size_t size, std::uint64_t seed) {
+  Philox random(seed);
+  std::string bytes;
+  for (std::size_t i = 0; i < size; ++i) bytes += static_cast<char>(uniform_index(random, 256));
+  return bytes;
+}
+
+const std::map<std::string, std::string>& some_files() {
+  static const std::map<std::string, std::string> files = {
+      {"top/a.txt", "alpha"}, {"top/b/c.txt", ""}, {"top/big.bin", random_bytes(300000, 1)}};
+  return files;
+}
+
+}  // namespace
+
+TEST_CASE("a directory and every kind of archive read alike") {
+  const TemporaryFolder folder;
+  for (const auto& [name, text] : some_files()) folder.write("tree/" + name, text);
+  CHECK(read_all(folder.path() / "tree") == some_files());
+  test::NamedTexts entries = {{"top/", ""}};
+  for (const auto& [name, text] : some_files()) entries.emplace_back("./" + name, text);
+  for (const Packing packing : {Packing::tar, Packing::tar_gz, Packing::tar_xz, Packing::tar_zst, Packing::zip}) {
+    CAPTURE(static_cast<int>(packing));
+    // The contents decide, not the name.
+    const auto path = folder.path() / fmt::format("archive{}", static_cast<int>(packing));
+    test::write_archive(path, entries, packing);
+    CHECK(read_all(path) == some_files());
+  }
+}
+
+TEST_CASE("files are listed with sizes, and unwanted ones are not read") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "x.tar.gz";
+  test::write_archive(path, {{"z.txt", "123"}, {"a.txt", "1"}}, Packing::tar_gz);
+  const auto listed = list_files(path);
+  REQUIRE(listed.size() == 2);
+  CHECK(listed[0].name == "z.txt");
+  CHECK(listed[0].size == 3);
+  CHECK(listed[1].name == "a.txt");
+  int visits = 0;
+  read_files(
+      path, [](std::string_view name) { return name == "a.txt"; },
+      [&](const std::string& name, const std::string& contents) {
+        ++visits;
+        CHECK(name == "a.txt");
+        CHECK(contents == "1");
+      });
+  CHECK(visits == 1);
+}
+
+TEST_CASE("a compressed file is read through whatever its name") {
+  const TemporaryFolder folder;
+  const std::string text = "some text\n" + random_bytes(100000, 2);
+  for (const Packing packing : {Packing::tar_gz, Packing::tar_xz, Packing::tar_zst}) {
+    const auto path = folder.path() / fmt::format("file{}.txt", static_cast<int>(packing));
+    test::write_compressed(path, text, packing);
+    CHECK(test::slurp(path) != text);
+    CHECK(read_text_file(path) == text);
+    // Every cut is seen.
+    const std::string bytes = test::slurp(path);
+    for (const double part : {0.01, 0.5, 0.999}) {
+      CAPTURE(part);
+      const auto cut = folder.write("cut", bytes.substr(0, static_cast<std::size_t>(part * bytes.size())));
+      CHECK(contains(error_of<DataError>([&] { read_text_file(cut); }), "cut: "));
+    }
+  }
+  CHECK(read_text_file(folder.write("plain", text)) == text);
+  CHECK(read_text_file(folder.write("empty", "")).empty());
+}
+
+TEST_CASE("missing, foreign and cut-off sources are named") {
+  const TemporaryFolder folder;
+  CHECK(contains(error_of<DataError>([&] { list_files(folder.path() / "nothing"); }), "nothing: does not exist"));
+  CHECK(contains(error_of<DataError>([&] { read_text_file(folder.path() / "nothing"); }), "nothing: does not exist"));
+  CHECK(contains(error_of<DataError>([&] { read_text_file(folder.path()); }), "is a directory"));
+  const auto noise = folder.write("noise.tar", random_bytes(5000, 3));
+  CHECK(contains(error_of<DataError>([&] { read_all(noise); }), "noise.tar: cannot be read as a tar or zip archive"));
+  const auto empty = folder.write("empty.tar", "");
+  CHECK(contains(error_of<DataError>([&] { read_all(empty); }), "empty.tar: "));
+
+  for (const Packing packing : {Packing::tar, Packing::tar_gz, Packing::tar_xz, Packing::tar_zst}) {
+    CAPTURE(static_cast<int>(packing));
+    const auto whole = folder.path() / "whole";
+    test::write_archive(whole, {{"a.txt", "alpha"}, {"big.bin", random_bytes(300000, 4)}}, packing);
+    const std::string bytes = test::slurp(whole);
+    const auto cut = folder.write("cut", bytes.substr(0, bytes.size() * 2 / 3));
+    CHECK(contains(error_of<DataError>([&] { read_all(cut); }), "cut"));
+  }
+}
+
+TEST_CASE("a hard link inside an archive is refused, not read as empty") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "links.tar";
+  archive* writer = archive_write_new();
+  archive_write_set_format_ustar(writer);
+  REQUIRE(archive_write_open_filename(writer, path.c_str()) == ARCHIVE_OK);
+  archive_entry* entry = archive_entry_new();
+  archive_entry_set_pathname(entry, "b.txt");
+  archive_entry_set_filetype(entry, AE_IFREG);
+  archive_entry_set_hardlink(entry, "a.txt");
+  REQUIRE(archive_write_header(writer, entry) == ARCHIVE_OK);
+  archive_entry_free(entry);
+  archive_write_close(writer);
+  archive_write_free(writer);
+  CHECK(contains(error_of<DataError>([&] { read_all(path); }), "b.txt inside: is a hard link"));
+}
+
+}  // namespace eddy
