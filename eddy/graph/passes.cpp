@@ -85,13 +85,15 @@ std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>&
     output_data.push_back(outputs.back().data());
   }
   const std::vector<Alias> aliases = node.op->aliases(input_types, node.outputs);
+  bool is_view = false;
   for (const Alias& alias : aliases) {
     if (alias.kind != Alias::Kind::view) continue;
     const Tensor& target = outputs[static_cast<std::size_t>(alias.output)];
     const auto* source = static_cast<const std::byte*>(input_data[static_cast<std::size_t>(alias.input)]);
     std::memcpy(target.data(), source + alias.offset, target.bytes());
-    return outputs;
+    is_view = true;
   }
+  if (is_view) return outputs;
   const std::unique_ptr<bool[]> used(new bool[outputs.size()]);
   std::fill_n(used.get(), outputs.size(), true);
   const Kernel kernel = node.op->make_kernel({input_types, node.outputs, {used.get(), outputs.size()}});
