@@ -86,7 +86,7 @@ struct Coalesce final : OpClass<Coalesce> {
                 [sizes, count, words, rows = table[0], width = width()](const KernelArgs& args) {
                   const Workspace work(args.scratch, words, count);
                   const std::int32_t unique = group(args, sizes, rows, words, work);
-                  std::fill(args.out<std::int32_t>(0) + unique, args.out<std::int32_t>(0) + count, -1);
+                  if (args.outputs[0] != nullptr) write_indices(args.out<std::int32_t>(0), words, count, work);
                   if (args.outputs[1] == nullptr) return;
                   add_rows(args, sizes, work, unique, width);
                   std::fill(args.out<float>(1) + unique * width, args.out<float>(1) + count * width, 0.0F);
@@ -108,7 +108,15 @@ struct Coalesce final : OpClass<Coalesce> {
     }
   }
 
-  /// Writes the unique rows to output 0 and fills `start` and `order`: a counting sort, linear in indices + rows / 64.
+  static void write_indices(std::int32_t* out, std::int64_t words, std::int64_t count, const Workspace& work) {
+    std::int32_t* const end = out + count;
+    for (std::int64_t word = 0; word < words; ++word)
+      for (std::uint64_t bits = work.seen[word]; bits != 0; bits &= bits - 1)
+        *out++ = static_cast<std::int32_t>(word * 64 + std::countr_zero(bits));
+    std::fill(out, end, -1);
+  }
+
+  /// Fills the workspace and counts the unique rows: a counting sort, linear in indices + rows / 64.
   static std::int32_t group(const KernelArgs& args, const std::vector<std::int64_t>& sizes, std::int64_t rows,
                             std::int64_t words, const Workspace& work) {
     std::memset(work.seen, 0, static_cast<std::size_t>(words) * sizeof(std::uint64_t));
@@ -118,11 +126,9 @@ struct Coalesce final : OpClass<Coalesce> {
       work.seen[index >> 6] |= std::uint64_t{1} << (index & 63);
     });
     std::int32_t unique = 0;
-    auto* indices_out = args.out<std::int32_t>(0);
     for (std::int64_t word = 0; word < words; ++word) {
       work.rank[word] = unique;
-      for (std::uint64_t bits = work.seen[word]; bits != 0; bits &= bits - 1)
-        indices_out[unique++] = static_cast<std::int32_t>(word * 64 + std::countr_zero(bits));
+      unique += std::popcount(work.seen[word]);
     }
     // start[u + 2] counts, then start[u + 1] is the running end of row u, so that start[u] ends as its beginning.
     std::fill(work.start, work.start + unique + 2, 0);

@@ -6,6 +6,7 @@
 
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/program.h"
+#include "eddy/ops/add.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/random_key.h"
@@ -116,13 +117,18 @@ TEST_CASE("two lookups of one table update it once") {
   CHECK(std::vector<float>(values.begin(), values.end()) == std::vector<float>{0, 0, -1, -1, 0, 0, -2, -2});
 }
 
-TEST_CASE("parameters whose gradients are each other's values") {
+TEST_CASE("parameters whose gradients are each other's old values are updated rightly or refused") {
   ParameterStore store;
   Graph graph;
   const Value a = parameter(graph, store, "a", {3}, constant_value(2));
   const Value b = parameter(graph, store, "b", {3}, constant_value(5));
-  Program program = compile(graph, {minimize(sum(a * b), store, sgd({.learning_rate = 0.1}))});
-  program.run();
+  const Updates updates = minimize(sum(a * b), store, sgd({.learning_rate = 0.1}));
+  try {
+    compile(graph, {updates}).run();
+  } catch (const GraphError& error) {
+    CHECK(std::string(error.what()).find("[sgd_update] writes over a value") == 0);
+    return;
+  }
   CHECK(store.find("a")->value.values<float>()[1] == doctest::Approx(1.5));
   CHECK(store.find("b")->value.values<float>()[1] == doctest::Approx(4.8));
 }
