@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+/// Pictures as self-contained SVG text. Pure functions: the same chart gives the same bytes. Texts are UTF-8 in any
+/// script; sizes that do not fit are UsageError.
+namespace eddy {
+
+struct ChartSeries {
+  std::string name;
+  std::vector<double> x;
+  std::vector<double> y;       ///< as many as x; a value that is not finite leaves a gap
+  std::vector<double> spread;  ///< half the width of the band around y; empty for none
+};
+
+struct LineChart {
+  std::string title;
+  std::string x_label;
+  std::string y_label;
+  std::vector<ChartSeries> series;
+  bool log_y = false;  ///< values that are not positive leave gaps
+  bool y_from_zero = false;
+  int width = 760;   ///< pixels, the legend not counted
+  int height = 430;  ///< pixels
+};
+
+struct HeatMap {
+  std::string title;
+  std::string row_label;  ///< what the rows are: "true class"
+  std::string column_label;
+  std::vector<std::string> rows;
+  std::vector<std::string> columns;
+  std::vector<double> values;  ///< [rows, columns]; a value that is not finite stays blank
+  std::string value_label;     ///< of the colour bar
+  int decimals = 2;            ///< of the numbers, written into cells that are large enough
+};
+
+/// Series as lines of different colour and dash, bands behind them, the legend to the right.
+std::string to_svg(const LineChart& chart);
+std::string to_svg(const HeatMap& map);
+
+/// Round values (1, 2 or 5 times a power of ten) that span [low, high], about `wanted` of them.
+std::vector<double> nice_ticks(double low, double high, int wanted);
+/// Ticks written with the decimals their step needs: "0.25", "12,000", "1e-05".
+std::vector<std::string> tick_labels(const std::vector<double>& ticks);
+
+}  // namespace eddy

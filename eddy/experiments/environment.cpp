@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/environment.h"
+
+#include <fmt/chrono.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "eddy/core/cpu.h"
+#include "eddy/core/math.h"
+#include "eddy/core/onednn.h"
+#include "eddy/core/threads.h"
+#include "eddy/experiments/environment_version.h"
+
+namespace eddy {
+namespace {
+
+std::string compiler() {
+#if defined(__clang__)
+  return fmt::format("Clang {}.{}.{}", __clang_major__, __clang_minor__, __clang_patchlevel__);
+#elif defined(__GNUC__)
+  return fmt::format("GCC {}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
+#else
+  return "unknown";
+#endif
+}
+
+std::string system_name() {
+  utsname name{};
+  if (::uname(&name) != 0) return "unknown";
+  return fmt::format("{} {} {}", name.sysname, name.release, name.machine);
+}
+
+std::string date_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", utc);
+}
+
+}  // namespace
+
+std::string_view eddy_version() { return EDDY_VERSION; }
+
+Environment collect_environment(std::string command, std::optional<std::uint64_t> seed) {
+  Environment facts;
+  facts.cpu = cpu_capabilities().model;
+  facts.vector_target = vector_target();
+  facts.onednn_version = onednn_version();
+  facts.onednn_isa = onednn_isa();
+  facts.threads = num_threads();
+  facts.eddy_version = eddy_version();
+  facts.compiler = compiler();
+  facts.system = system_name();
+  facts.date = date_now();
+  facts.command = std::move(command);
+  facts.seed = seed;
+  return facts;
+}
+
+std::string to_json(const Environment& e) {
+  nlohmann::ordered_json json{
+      {"command", e.command},
+      {"date", e.date},
+      {"eddy", e.eddy_version},
+      {"compiler", e.compiler},
+      {"cpu", e.cpu},
+      {"threads", e.threads},
+      {"vector_target", e.vector_target},
+      {"onednn", e.onednn_version},
+      {"onednn_isa", e.onednn_isa},
+      {"system", e.system},
+  };
+  if (e.seed) json["seed"] = *e.seed;
+  // Arguments may be any bytes; what is not UTF-8 is shown as U+FFFD rather than losing the report.
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::string shell_quoted(std::string_view word) {
+  const auto harmless = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("_-./:,=+@%").find(c) != std::string_view::npos;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), harmless)) return std::string(word);
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string shell_command(std::span<const std::string> arguments) {
+  std::string command;
+  for (const std::string& argument : arguments) {
+    std::string word = shell_quoted(argument);
+    // Before the first plain word, "a=b" would be an assignment.
+    if (command.empty() && word == argument && argument.find('=') != std::string::npos) word = "'" + argument + "'";
+    command += (command.empty() ? "" : " ") + word;
+  }
+  return command;
+}
+
+std::string shell_command(int argc, const char* const* argv) {
+  return shell_command(std::vector<std::string>(argv, argv + argc));
+}
+
+}  // namespace eddy

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace eddy {
+
+/// What a result depends on besides its configuration.
+struct Environment {
+  std::string cpu;
+  std::string vector_target;  ///< of eddy's own kernels
+  std::string onednn_version;
+  std::string onednn_isa;
+  int threads = 0;
+  std::string eddy_version;
+  std::string compiler;
+  std::string system;  ///< kernel and machine
+  std::string date;    ///< UTC, "2026-01-31T12:34:56Z"
+  std::string command;
+  std::optional<std::uint64_t> seed;
+};
+
+/// Facts of this process now.
+Environment collect_environment(std::string command = {}, std::optional<std::uint64_t> seed = std::nullopt);
+
+/// A JSON object.
+std::string to_json(const Environment& environment);
+
+/// `0.1.0`
+std::string_view eddy_version();
+
+/// The word as a POSIX shell reads it back: bare where harmless, else in single quotes.
+std::string shell_quoted(std::string_view word);
+/// A command a shell runs with exactly these arguments.
+std::string shell_command(std::span<const std::string> arguments);
+std::string shell_command(int argc, const char* const* argv);
+
+}  // namespace eddy

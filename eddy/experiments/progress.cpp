@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+
+namespace eddy {
+namespace {
+
+constexpr double kRedrawSeconds = 0.2;
+/// The loss shown is a running mean that forgets a step after about this many.
+constexpr double kLossMemory = 20;
+
+double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::size_t terminal_columns(std::FILE* out) {
+  winsize size{};
+  if (::ioctl(::fileno(out), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
+/// The first `count` characters, never half of one.
+std::string_view first_characters(std::string_view text, std::size_t count) {
+  std::size_t i = 0;
+  for (; i < text.size(); ++i) {
+    const bool begins_character = (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
+    if (begins_character && count-- == 0) break;
+  }
+  return text.substr(0, i);
+}
+
+}  // namespace
+
+std::string format_duration(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0 || seconds > 1e12) return "?";
+  if (seconds < 9.95) return fmt::format("{:.1f} s", seconds);
+  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
+  const std::int64_t hours = whole / 3600;
+  const std::int64_t minutes = whole / 60 % 60;
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (hours == 0) return fmt::format("{}:{:02}", minutes, whole % 60);
+  const std::string clock = fmt::format("{}:{:02}:{:02}", hours % 24, minutes, whole % 60);
+  return hours < 24 ? clock : fmt::format("{} d {}", hours / 24, clock);
+}
+
+std::string format_count(double value) {
+  constexpr const char* kSuffixes[] = {"", "k", "M", "G", "T"};
+  std::size_t suffix = 0;
+  while (std::abs(value) >= 999.5 && suffix < 4) {
+    value /= 1000;
+    ++suffix;
+  }
+  if (suffix == 0) return fmt::format("{:.0f}", value);
+  const double size = std::abs(value);
+  return fmt::format("{:.{}f}{}", value, size < 9.995 ? 2 : size < 99.95 ? 1 : 0, kSuffixes[suffix]);
+}
+
+Progress::Progress(ProgressOptions options) : options_(std::move(options)), resumed_at_(options_.done) {
+  if (!options_.clock) options_.clock = steady_seconds;
+  if (options_.style == ProgressStyle::automatic)
+    options_.style = ::isatty(::fileno(options_.out)) != 0 ? ProgressStyle::one_line : ProgressStyle::lines;
+  started_ = options_.clock();
+  last_shown_ = started_;
+  last_shown_step_ = options_.done;
+}
+
+Progress::~Progress() {
+  try {
+    finish();
+  } catch (...) {  // a report that cannot be shown must not end the run
+  }
+}
+
+double Progress::elapsed() const { return options_.clock() - started_; }
+
+double Progress::rate() const {
+  const double seconds = elapsed();
+  return seconds > 0 ? units_ / seconds : 0;
+}
+
+void Progress::advance(std::int64_t steps, double loss, double units) {
+  options_.done += steps;
+  units_ += units;
+  // A loss that is not finite is shown at once and does not spoil the mean for ever.
+  loss_ = has_loss_ && std::isfinite(loss_) && std::isfinite(loss) ? loss_ + (loss - loss_) / kLossMemory : loss;
+  has_loss_ = true;
+  const double now = options_.clock();
+  const bool due = options_.style == ProgressStyle::one_line
+                       ? now - last_shown_ >= kRedrawSeconds
+                       : now - last_shown_ >= options_.line_seconds ||
+                             (options_.line_steps > 0 && options_.done - last_shown_step_ >= options_.line_steps);
+  if (due) show();
+}
+
+std::string Progress::line() const {
+  std::string text = options_.label;
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : "  ") + part; };
+  if (options_.total > 0) {
+    add(fmt::format("{}/{} {:.0f}%", options_.done, options_.total,
+                    100.0 * static_cast<double>(options_.done) / static_cast<double>(options_.total)));
+  } else {
+    add(fmt::format("step {}", options_.done));
+  }
+  if (has_loss_) add(fmt::format("loss {:.4g}", loss_));
+  if (units_ > 0) add(fmt::format("{} {}/s", format_count(rate()), options_.unit));
+  const double seconds = elapsed();
+  const std::int64_t made = options_.done - resumed_at_;
+  if (finished_) {
+    add("in " + format_duration(seconds));
+  } else if (options_.total > 0 && made > 0) {
+    const std::int64_t left = std::max<std::int64_t>(options_.total - options_.done, 0);
+    add(format_duration(seconds * static_cast<double>(left) / static_cast<double>(made)) + " left");
+  }
+  return text;
+}
+
+void Progress::show() {
+  last_shown_ = options_.clock();
+  last_shown_step_ = options_.done;
+  if (options_.style == ProgressStyle::quiet) return;
+  const std::string text = line();
+  if (options_.style == ProgressStyle::one_line) {
+    // The last column stays free: some terminals wrap there.
+    const std::string_view part = first_characters(text, terminal_columns(options_.out) - 1);
+    fmt::print(options_.out, "\r{}\x1b[K", part);
+    line_open_ = true;
+  } else {
+    fmt::print(options_.out, "{}\n", text);
+  }
+  std::fflush(options_.out);
+}
+
+void Progress::message(std::string_view text) {
+  if (options_.style == ProgressStyle::quiet) return;
+  if (line_open_) {
+    fmt::print(options_.out, "\r\x1b[K{}\n", text);
+    line_open_ = false;
+    if (!finished_) show();
+  } else {
+    fmt::print(options_.out, "{}\n", text);
+    std::fflush(options_.out);
+  }
+}
+
+void Progress::finish() {
+  if (finished_) return;
+  finished_ = true;
+  if (options_.style == ProgressStyle::quiet || (options_.done == resumed_at_ && !line_open_)) return;
+  show();
+  if (line_open_) fmt::print(options_.out, "\n");
+  line_open_ = false;
+  std::fflush(options_.out);
+}
+
+}  // namespace eddy

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace eddy {
+
+/// "0.4 s", "12 s", "3:07", "1:02:09" or "2 d 3:04:05"; "?" for what is not finite or negative.
+std::string format_duration(double seconds);
+/// "950", "12.3k", "4.56M"
+std::string format_count(double value);
+
+enum class ProgressStyle : std::uint8_t {
+  automatic,  ///< one_line on a terminal, lines elsewhere
+  one_line,   ///< redrawn in place, at most 5 times a second
+  lines,      ///< one line every few seconds or steps
+  quiet,
+};
+
+struct ProgressOptions {
+  std::string label;            ///< "pretrain lm seed 1"
+  std::int64_t total = 0;       ///< steps in all; 0 when unknown
+  std::int64_t done = 0;        ///< steps already done when a run is resumed
+  std::string unit = "tokens";  ///< what the rate counts
+  ProgressStyle style = ProgressStyle::automatic;
+  double line_seconds = 10;     ///< between two lines
+  std::int64_t line_steps = 0;  ///< also a line every so many steps; 0 = never
+  std::FILE* out = stderr;
+  std::function<double()> clock;  ///< seconds; for tests
+};
+
+/// Tells how a long loop is doing; changes nothing of its results. For one thread. `out` must outlive it.
+class Progress {
+ public:
+  explicit Progress(ProgressOptions options);
+  /// Completes the line.
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// One more step: its loss and how many units it worked through.
+  void step(double loss, double units) { advance(1, loss, units); }
+  void advance(std::int64_t steps, double loss, double units);
+  /// A line of its own, above the progress line.
+  void message(std::string_view text);
+  /// Shows the final state once. Later calls do nothing.
+  void finish();
+
+  /// What would be shown now: "label 120/400 30% loss 4.213 15.2k tokens/s 0:42 left".
+  std::string line() const;
+  /// Units per second since the beginning.
+  double rate() const;
+
+ private:
+  double elapsed() const;
+  void show();
+
+  ProgressOptions options_;
+  std::int64_t resumed_at_;
+  double started_;
+  double last_shown_;
+  std::int64_t last_shown_step_;
+  double loss_ = 0;
+  bool has_loss_ = false;
+  double units_ = 0;
+  bool line_open_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace eddy

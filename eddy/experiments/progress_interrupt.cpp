@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/progress_interrupt.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <string_view>
+
+#include "eddy/core/error.h"
+
+namespace eddy {
+namespace {
+
+volatile std::sig_atomic_t received = 0;
+bool guarded = false;
+
+/// Calls only what a signal handler may.
+extern "C" void note_signal(int signal) {
+  const int error = errno;
+  received = signal;
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  ::sigaction(SIGINT, &standard, nullptr);
+  ::sigaction(SIGTERM, &standard, nullptr);
+  if (signal == SIGINT && ::isatty(STDERR_FILENO) != 0) {
+    constexpr std::string_view text = "\nstopping; Ctrl-C again ends at once\n";
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+  }
+  errno = error;
+}
+
+}  // namespace
+
+InterruptGuard::InterruptGuard() {
+  require<Error>(!guarded, "signals are already guarded; only one InterruptGuard may live at a time");
+  guarded = true;
+  received = 0;
+  struct sigaction action {};
+  action.sa_handler = note_signal;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGINT, &action, &former_interrupt_);
+  ::sigaction(SIGTERM, &action, &former_terminate_);
+}
+
+InterruptGuard::~InterruptGuard() {
+  ::sigaction(SIGINT, &former_interrupt_, nullptr);
+  ::sigaction(SIGTERM, &former_terminate_, nullptr);
+  guarded = false;
+}
+
+bool interrupted() { return received != 0; }
+int interrupt_signal() { return received; }
+
+}  // namespace eddy

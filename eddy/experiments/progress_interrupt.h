@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <signal.h>
+
+namespace eddy {
+
+/// While one lives, the first SIGINT or SIGTERM only sets a flag, for loops to stop and save; the second ends the
+/// program at once. The former handlers come back with its end. One at a time, made and ended by the main thread.
+class InterruptGuard {
+ public:
+  InterruptGuard();
+  ~InterruptGuard();
+  InterruptGuard(const InterruptGuard&) = delete;
+  InterruptGuard& operator=(const InterruptGuard&) = delete;
+
+ private:
+  struct sigaction former_interrupt_ {};
+  struct sigaction former_terminate_ {};
+};
+
+/// True from the first signal to the next InterruptGuard. Safe to ask from any thread.
+bool interrupted();
+/// The signal that came, or 0; a program ends with status 128 + signal.
+int interrupt_signal();
+
+}  // namespace eddy

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "eddy/core/error.h"
+#include "eddy/core/file.h"
+#include "eddy/experiments/chart_svg.h"
+#include "eddy/experiments/report_table.h"
+
+namespace eddy {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kStyle = R"(
+:root { color-scheme: light; }
+body { font: 16px/1.5 "Noto Sans", "DejaVu Sans", "Segoe UI", Helvetica, Arial, sans-serif; color: #1a1a1a;
+  background: #ffffff; max-width: 68rem; margin: 2rem auto; padding: 0 1.25rem; }
+h1 { font-size: 1.7rem; margin: 0 0 1rem; }
+h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid #dddddd; padding-bottom: .2rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.wide { overflow-x: auto; }
+th, td { padding: .35rem .9rem; text-align: left; border-bottom: 1px solid #e3e3e3; white-space: nowrap; }
+th { border-bottom: 2px solid #888888; }
+.number { text-align: right; }
+figure { margin: 1.2rem 0; }
+figure svg { max-width: 100%; height: auto; }
+figcaption { color: #444444; font-size: .9rem; }
+pre { background: #f5f5f5; border: 1px solid #e3e3e3; border-radius: 4px; padding: .7rem .9rem; overflow-x: auto;
+  font: 13px/1.45 "DejaVu Sans Mono", Consolas, monospace; }
+)";
+
+Json parsed(const std::string& text, std::string_view what) {
+  if (text.empty()) return nullptr;
+  try {
+    return Json::parse(text);
+  } catch (const Json::exception&) {
+    fail<UsageError>("the {} of a report must be JSON, not '{}'", what, text.substr(0, 80));
+  }
+}
+
+std::string dumped(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace); }
+
+std::string pretty(const std::string& text, std::string_view what) { return dumped(parsed(text, what)); }
+
+/// A fence longer than any run of backquotes inside.
+std::string fenced(std::string_view text, std::string_view language) {
+  std::size_t longest = 2;
+  std::size_t run = 0;
+  for (const char c : text) {
+    run = c == '`' ? run + 1 : 0;
+    longest = std::max(longest, run);
+  }
+  const std::string fence(longest + 1, '`');
+  return fmt::format("{}{}\n{}\n{}\n", fence, language, text, fence);
+}
+
+std::string table_html(const Table& table) {
+  const std::vector<bool> numeric = numeric_columns(table);
+  const auto tag = [&](std::string_view name, std::size_t column, std::string_view text) {
+    return fmt::format("<{0}{1}>{2}</{0}>", name, numeric[column] ? " class=\"number\"" : "", escape_markup(text));
+  };
+  std::string html = "<div class=\"wide\"><table>\n<thead><tr>";
+  for (std::size_t c = 0; c < table.columns.size(); ++c) html += tag("th", c, table.columns[c]);
+  html += "</tr></thead>\n<tbody>\n";
+  for (const auto& row : table.rows) {
+    html += "<tr>";
+    for (std::size_t c = 0; c < row.size(); ++c) html += tag("td", c, cell_text(row[c]));
+    html += "</tr>\n";
+  }
+  return html + "</tbody></table></div>\n";
+}
+
+Json measure_json(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json table_json(const Table& table) {
+  check_table(table);
+  Json rows = Json::array();
+  for (const auto& row : table.rows) {
+    Json cells = Json::array();
+    for (const TableCell& cell : row) {
+      if (const auto* measure = std::get_if<Measure>(&cell)) {
+        cells.push_back({{"mean", measure_json(measure->mean)},
+                         {"spread", measure->spread ? measure_json(*measure->spread) : Json(nullptr)}});
+      } else {
+        cells.push_back(std::get<std::string>(cell));
+      }
+    }
+    rows.push_back(std::move(cells));
+  }
+  return {{"title", table.title}, {"columns", table.columns}, {"rows", std::move(rows)}};
+}
+
+void check(const Report& report) {
+  std::set<std::string_view> names;
+  for (const ReportChart& chart : report.charts) {
+    const bool plain =
+        !chart.name.empty() && chart.name[0] != '.' && std::all_of(chart.name.begin(), chart.name.end(), [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+                 c == '.';
+        });
+    require<UsageError>(plain, "'{}' cannot be the name of a chart's file", chart.name);
+    require<UsageError>(names.insert(chart.name).second, "two charts of the report are named '{}'", chart.name);
+  }
+}
+
+}  // namespace
+
+std::string to_json(const Table& table) { return dumped(table_json(table)); }
+
+std::string to_markdown(const Report& report) {
+  std::string text = fmt::format("# {}\n", markdown_escaped(report.title));
+  for (const std::string& paragraph : report.summary) text += fmt::format("\n{}\n", markdown_escaped(paragraph));
+  for (const Table& table : report.tables) {
+    if (!table.title.empty()) text += fmt::format("\n## {}\n", markdown_escaped(table.title));
+    text += "\n" + to_markdown(table);
+  }
+  for (const ReportChart& chart : report.charts)
+    text += fmt::format("\n![{}]({}.svg)\n", markdown_escaped(chart.caption.empty() ? chart.name : chart.caption),
+                        chart.name);
+  if (!report.command.empty()) text += "\n## Command\n\n" + fenced(report.command, "sh");
+  if (!report.configuration.empty())
+    text += "\n## Configuration\n\n" + fenced(pretty(report.configuration, "configuration"), "json");
+  if (!report.environment.empty())
+    text += "\n## Environment\n\n" + fenced(pretty(report.environment, "environment"), "json");
+  return text;
+}
+
+std::string to_json(const Report& report) {
+  Json tables = Json::array();
+  for (const Table& table : report.tables) tables.push_back(table_json(table));
+  Json charts = Json::array();
+  for (const ReportChart& chart : report.charts)
+    charts.push_back({{"file", chart.name + ".svg"}, {"caption", chart.caption}});
+  return dumped({{"title", report.title},
+                 {"summary", report.summary},
+                 {"tables", std::move(tables)},
+                 {"charts", std::move(charts)},
+                 {"command", report.command},
+                 {"configuration", parsed(report.configuration, "configuration")},
+                 {"environment", parsed(report.environment, "environment")}}) +
+         "\n";
+}
+
+std::string to_html(const Report& report) {
+  const std::string title = escape_markup(report.title);
+  std::string html = fmt::format(
+      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n",
+      title, kStyle);
+  for (const std::string& paragraph : report.summary) html += fmt::format("<p>{}</p>\n", escape_markup(paragraph));
+  for (const Table& table : report.tables) {
+    if (!table.title.empty()) html += fmt::format("<h2>{}</h2>\n", escape_markup(table.title));
+    html += table_html(table);
+  }
+  if (!report.charts.empty()) html += "<h2>Charts</h2>\n";
+  for (const ReportChart& chart : report.charts) {
+    html += "<figure>\n" + chart.svg;
+    if (!chart.caption.empty()) html += fmt::format("<figcaption>{}</figcaption>\n", escape_markup(chart.caption));
+    html += "</figure>\n";
+  }
+  const auto block = [&](std::string_view heading, std::string_view text) {
+    html += fmt::format("<h2>{}</h2>\n<pre>{}</pre>\n", heading, escape_markup(text));
+  };
+  if (!report.command.empty()) block("Command", report.command);
+  if (!report.configuration.empty()) block("Configuration", pretty(report.configuration, "configuration"));
+  if (!report.environment.empty()) block("Environment", pretty(report.environment, "environment"));
+  return html + "</body>\n</html>\n";
+}
+
+void write_report(const std::filesystem::path& folder, const Report& report) {
+  check(report);
+  const std::string markdown = to_markdown(report);
+  const std::string json = to_json(report);
+  const std::string html = to_html(report);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  require<DataError>(!error, "{}: cannot be made: {}", folder.string(), error.message());
+  for (const ReportChart& chart : report.charts) write_atomically(folder / (chart.name + ".svg"), chart.svg);
+  write_atomically(folder / "report.md", markdown);
+  write_atomically(folder / "report.json", json);
+  write_atomically(folder / "index.html", html);
+}
+
+}  // namespace eddy

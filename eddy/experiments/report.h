@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+/// The results of an experiment as text, Markdown, JSON and one self-contained web page. Texts are UTF-8; what is not
+/// is shown as U+FFFD. Pure functions but for write_report.
+namespace eddy {
+
+/// A number with its spread, "47.1 ± 0.4"; a number that is not finite is shown as "–" and is null in JSON.
+struct Measure {
+  double mean = 0;
+  std::optional<double> spread;
+  int decimals = 1;
+};
+
+/// Text, or a number; an empty text is an empty cell.
+using TableCell = std::variant<std::string, Measure>;
+
+struct Table {
+  std::string title;
+  std::vector<std::string> columns;
+  std::vector<std::vector<TableCell>> rows;  ///< each as long as `columns`, else UsageError
+};
+
+/// Aligned columns for a terminal, numbers to the right; widths count wide and combining characters as terminals do.
+std::string to_text(const Table& table);
+std::string to_markdown(const Table& table);
+/// {"title", "columns", "rows"}; a number is {"mean", "spread"}.
+std::string to_json(const Table& table);
+
+/// Columns a terminal gives to a UTF-8 text.
+std::size_t display_width(std::string_view text);
+
+struct ReportChart {
+  std::string name;  ///< of its file, without ".svg": letters, digits, '-', '_' and '.'
+  std::string svg;
+  std::string caption;
+};
+
+struct Report {
+  std::string title;
+  std::vector<std::string> summary;  ///< paragraphs
+  std::vector<Table> tables;
+  std::vector<ReportChart> charts;
+  std::string configuration;  ///< JSON, or empty
+  std::string environment;    ///< JSON, or empty
+  std::string command;        ///< exact, for a shell
+};
+
+std::string to_markdown(const Report& report);
+std::string to_json(const Report& report);
+std::string to_html(const Report& report);
+
+/// Makes the folder where needed and writes report.md, report.json, each chart and, last, index.html, each file whole
+/// or not at all. UsageError for bad names or JSON before anything is written.
+void write_report(const std::filesystem::path& folder, const Report& report);
+
+}  // namespace eddy
