@@ -44,6 +44,13 @@ Tensor case_tensor(const CaseInput& input, Philox& random) {
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = input.values.empty() ? static_cast<T>(draw()) : static_cast<T>(input.values[i]);
   };
+  if (input.spread) {
+    std::vector<float> values(static_cast<std::size_t>(input.type.shape.elements()));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = (static_cast<float>(i) - static_cast<float>(values.size() / 2)) / 32;
+    shuffle(std::span(values), random);
+    return Tensor::from(values, input.type.shape);
+  }
   switch (input.type.dtype) {
     case DType::f32: {
       constexpr double kGrid = 4096;

@@ -22,6 +22,9 @@ struct CaseInput {
   bool differentiable = true;
   /// Fixed values instead of random ones, one for each element (lengths, masks, indices that must not repeat).
   std::vector<double> values = {};
+  /// f32 in place of [low, high]: multiples of 1/32 around zero in random order, none twice; for functions with a kink
+  /// where two elements are equal (max, top_k), which finite differences must not step over.
+  bool spread = false;
 };
 
 /// A flat array of doubles for each input or output: row-major, whatever the dtype.

@@ -58,6 +58,7 @@ RegisterReduceCases::RegisterReduceCases(const std::string& name, const ReduceBu
       if (keep_dims && kind.shape.elements() > 1000) continue;
       OpCase op_case = reduce_case(name + "/" + kind.label + (keep_dims ? "_kept" : ""), {f32, kind.shape}, kind.axes,
                                    keep_dims, build, reference);
+      op_case.inputs[0].spread = name == "max" || name == "min";
       if (!keep_dims && kind.bench.rank() > 0) op_case.bench_inputs = {{{f32, kind.bench}}};
       const RegisterOpCase registration(std::move(op_case));
     }

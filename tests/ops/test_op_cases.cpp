@@ -52,7 +52,7 @@ std::vector<double> weighted_terms(std::span<const Tensor> values, std::span<con
 }
 
 struct NamedOptions {
-  const char* name;
+  std::string name;
   CompileOptions options;
   bool same_bits;
 };
@@ -76,7 +76,6 @@ TEST_CASE("op cases: each has a unique name, a builder and something to compare 
     CHECK(names.insert(op_case.name).second);
     CHECK(static_cast<bool>(op_case.build));
     CHECK((op_case.reference || !op_case.golden.empty()));
-    CHECK((!op_case.inputs.empty() || !op_case.golden.empty()));
   }
 }
 
@@ -186,7 +185,8 @@ TEST_CASE("op cases: passes, shared memory and in-place kernels change nothing")
   for_each_case([](const OpCase& op_case) {
     const CaseData data = make_data(op_case, kSeed);
     for (const InputForm form : {InputForm::fed, InputForm::copied, InputForm::constant}) {
-      INFO("inputs ", form == InputForm::fed ? "fed" : form == InputForm::copied ? "copied" : "constant");
+      const std::string how = form == InputForm::fed ? "fed" : form == InputForm::copied ? "copied" : "constant";
+      INFO("inputs ", how);
       const CaseGraph built = build_graph(op_case, data, form);
       const auto bound = form == InputForm::constant ? std::span<const Tensor>() : std::span<const Tensor>(data.inputs);
       Program program = compile(*built.graph, built.results());
