@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <source_location>
+#include <span>
+
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+// Candidate samplers for sampled softmax: which words stand for the whole vocabulary in this run. All draw from `key`
+// (see random_key); each call in a graph draws its own ids.
+
+struct SamplerOptions {
+  /// Draw until `samples` different ids are found. The expected count of an id is then 1 - (1 - p)^tries for the number
+  /// of draws it took, -expm1(tries * log1p(-p)); with replacement it is samples * p. When all ids are asked for they
+  /// come in order with expected count 1.
+  bool unique = true;
+};
+
+/// Drawn ids with the logarithms of their expected counts, the correction of Jean et al. 2015, equation 13.
+struct SampledIds {
+  Value ids;                   ///< i32[samples]
+  Value log_expected;          ///< f32[samples]
+  Value log_expected_targets;  ///< f32, of the shape of the targets; 0 for negative ones
+};
+
+/// Ids of [0, range) by the log-uniform (Zipf) distribution P(k) = log((k + 2) / (k + 1)) / log(range + 1), which suits
+/// ids sorted by descending frequency. Errors: more unique samples than ids, or, at run time, a target beyond the
+/// range.
+SampledIds log_uniform_sampler(Operand key, std::int64_t samples, std::int64_t range, Operand targets,
+                               SamplerOptions options = {});
+
+/// The tables of Walker's alias method (Vose 1991), which draws from any distribution in constant time.
+struct UnigramTable {
+  Value accept;       ///< f32[range]: probability of keeping the column's own id
+  Value other;        ///< i32[range]: the column's other id
+  Value probability;  ///< f32[range]
+};
+
+/// For P(k) proportional to counts[k]^power. Throws GraphError for a count that is not positive: no id may be
+/// impossible, for its correction would be infinite.
+UnigramTable unigram_table(Graph& graph, std::span<const double> counts, double power = 1,
+                           std::source_location where = std::source_location::current());
+
+/// Ids by the distribution of `table`; otherwise as log_uniform_sampler. Finding unique samples among ids that are
+/// nearly all improbable is given up with an error at run time.
+SampledIds unigram_sampler(Operand key, std::int64_t samples, const UnigramTable& table, Operand targets,
+                           SamplerOptions options = {});
+
+}  // namespace eddy
