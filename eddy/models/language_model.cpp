@@ -9,7 +9,8 @@ namespace eddy {
 
 LanguageModelResult language_model(ParameterStore& store, const TextModelConfig& config, Value inputs, Value mask,
                                    Value targets, Value weights, Mode mode, const StackState& initial) {
-  require<GraphError>(!config.bidirectional || initial.h.empty(), "a bidirectional language model cannot carry its state");
+  require<GraphError>(!config.bidirectional || initial.h.empty(),
+                      "a bidirectional language model cannot carry its state");
   const EncodedText encoded = encode_tokens(store, config, inputs, mask, mode, initial);
   Value loss = vocabulary_loss(store, config, encoded.forward.outputs, targets, weights, mode);
   if (config.bidirectional) {

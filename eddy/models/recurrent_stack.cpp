@@ -38,8 +38,8 @@ LayerResult gru_layer(ParameterStore& store, const std::string& name, const Stac
 
 }  // namespace
 
-StackResult recurrent_stack(ParameterStore& store, std::string_view name, const StackConfig& config, Value x, Value mask,
-                            const StackState& initial, Value key) {
+StackResult recurrent_stack(ParameterStore& store, std::string_view name, const StackConfig& config, Value x,
+                            Value mask, const StackState& initial, Value key) {
   require<GraphError>(config.layers >= 1, "a recurrent stack needs at least one layer, not {}", config.layers);
   StackResult result{.outputs = x, .last = {}};
   const auto initial_of = [](const std::vector<Value>& states, int layer) {
@@ -50,9 +50,10 @@ StackResult recurrent_stack(ParameterStore& store, std::string_view name, const 
     const NameScope scope(x.graph(), layer_name);
     if (layer > 0 && config.dropout > 0 && key) result.outputs = dropout(result.outputs, config.dropout, key);
     const Value h0 = initial_of(initial.h, layer);
-    const LayerResult next = config.cell == CellKind::lstm
-                                 ? lstm_layer(store, layer_name, config, result.outputs, mask, h0, initial_of(initial.c, layer))
-                                 : gru_layer(store, layer_name, config, result.outputs, mask, h0);
+    const LayerResult next =
+        config.cell == CellKind::lstm
+            ? lstm_layer(store, layer_name, config, result.outputs, mask, h0, initial_of(initial.c, layer))
+            : gru_layer(store, layer_name, config, result.outputs, mask, h0);
     result.outputs = next.outputs;
     result.last.h.push_back(next.h);
     if (next.c) result.last.c.push_back(next.c);

@@ -25,8 +25,8 @@ struct Softmax {
 Softmax softmax_parameters(Graph& graph, ParameterStore& store, const TextModelConfig& config) {
   const std::int64_t hidden = config.encoder.hidden_size;
   require<GraphError>(!config.tied_softmax || config.embedding_size == hidden,
-                      "a tied softmax needs embedding_size = hidden_size, but they are {} and {}", config.embedding_size,
-                      hidden);
+                      "a tied softmax needs embedding_size = hidden_size, but they are {} and {}",
+                      config.embedding_size, hidden);
   const float limit = 1.0f / std::sqrt(static_cast<float>(hidden));
   const Value table = config.tied_softmax
                           ? embedding_table(graph, store, config)
@@ -37,7 +37,7 @@ Softmax softmax_parameters(Graph& graph, ParameterStore& store, const TextModelC
 }  // namespace
 
 EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
-                        const StackState& initial) {
+                          const StackState& initial) {
   Graph& graph = tokens.graph();
   const NameScope scope(graph, "encoder");
   const bool training = mode == Mode::train;
@@ -76,8 +76,8 @@ Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Valu
   const Value flat_weights = reshape(weights, {positions});
   if (mode == Mode::train && config.softmax_samples > 0) {
     const Softmax softmax = softmax_parameters(graph, store, config);
-    const SampledIds samples = log_uniform_sampler(random_key(graph, store), config.softmax_samples,
-                                                   config.vocabulary_size, flat_targets);
+    const SampledIds samples =
+        log_uniform_sampler(random_key(graph, store), config.softmax_samples, config.vocabulary_size, flat_targets);
     return sampled_softmax_cross_entropy(rows, softmax.table, softmax.bias, flat_targets, samples,
                                          {.weights = flat_weights});
   }

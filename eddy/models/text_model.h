@@ -41,7 +41,7 @@ struct EncodedText {
 
 /// Embeds the tokens and runs the encoder over them, from zero states or from `initial` (forward direction only).
 EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
-                        const StackState& initial = {});
+                          const StackState& initial = {});
 
 /// Mean over all positions with a weight of the cross entropy of predicting `targets` i32[time, batch] from
 /// hidden f32[time, batch, hidden_size]; `weights` f32[time, batch]. Parameters "softmax/table" [vocabulary, hidden]

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/wordnet.h"
+#include "eddy/experiments/wordnet.h"
+
+namespace eddy {
+
+WordnetOptions wordnet_defaults() {
+  WordnetOptions options;
+  options.wordnet = std::filesystem::path(kWordnetDirectory);
+
+  TrainingConfig common;
+  common.model.embedding_size = 128;
+  common.model.encoder.hidden_size = 256;
+  common.max_length = 100;
+
+  TrainingConfig pretraining = common;
+  pretraining.batch_size = 64;
+  pretraining.model.softmax_samples = 1024;
+  pretraining.model.embedding_dropout = 0.1f;
+  pretraining.model.output_dropout = 0.1f;
+  pretraining.optimizer.learning_rate = 2e-3;
+  pretraining.optimizer.lazy_rows = true;
+  options.language_model = pretraining;
+  options.language_model.task = TrainingTask::language_model;
+  options.language_model.epochs = 3;
+  options.autoencoder = pretraining;
+  options.autoencoder.task = TrainingTask::autoencoder;
+  options.autoencoder.epochs = 2;
+
+  options.classifier = common;
+  options.classifier.task = TrainingTask::classifier;
+  options.classifier.batch_size = 16;
+  options.classifier.epochs = 30;
+  options.classifier.patience = 8;
+  options.classifier.model.word_dropout = 0.1f;
+  options.classifier.model.embedding_dropout = 0.3f;
+  options.classifier.model.output_dropout = 0.5f;
+  options.classifier_scratch = options.classifier;
+  return options;
+}
+
+}  // namespace eddy
