@@ -111,10 +111,14 @@ struct LogSoftmax final : OpClass<LogSoftmax> {
         split.for_rows([&](std::int64_t at) { log_softmax_row(x + at, y + at, split.size); });
       } else {
         split.for_strips([&](std::int64_t at, std::int64_t width, std::int64_t) {
-          float total[AxisSplit::kStrip];
-          log_sum_exp_columns(x + at, split.size, split.inner, width, total);
-          for (std::int64_t k = 0; k < split.size; ++k)
-            vector_sub(x + at + k * split.inner, total, y + at + k * split.inner, width);
+          float largest[AxisSplit::kStrip];
+          float log_total[AxisSplit::kStrip];
+          log_sum_exp_columns(x + at, split.size, split.inner, width, largest, log_total);
+          for (std::int64_t k = 0; k < split.size; ++k) {
+            float* row = y + at + k * split.inner;
+            vector_sub(x + at + k * split.inner, largest, row, width);
+            vector_sub(row, log_total, row, width);
+          }
         });
       }
     }};

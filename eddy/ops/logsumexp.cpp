@@ -16,23 +16,22 @@
 
 namespace eddy {
 
-void log_sum_exp_columns(const float* x, std::int64_t size, std::int64_t stride, std::int64_t columns, float* total) {
+void log_sum_exp_columns(const float* x, std::int64_t size, std::int64_t stride, std::int64_t columns, float* largest,
+                         float* log_total) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  float largest[AxisSplit::kStrip];
   float term[AxisSplit::kStrip];
   std::fill_n(largest, columns, -kInfinity);
   for (std::int64_t k = 0; k < size; ++k) vector_max(largest, x + k * stride, largest, columns);
   // A column of only -inf has no difference to its largest element, nor has one with +inf.
   for (std::int64_t i = 0; i < columns; ++i)
     if (largest[i] == -kInfinity || largest[i] == kInfinity) largest[i] = 0;
-  std::fill_n(total, columns, 0.0F);
+  std::fill_n(log_total, columns, 0.0F);
   for (std::int64_t k = 0; k < size; ++k) {
     vector_sub(x + k * stride, largest, term, columns);
     vector_exp(term, term, columns);
-    vector_add(total, term, total, columns);
+    vector_add(log_total, term, log_total, columns);
   }
-  vector_log(total, total, columns);
-  vector_add(total, largest, total, columns);
+  vector_log(log_total, log_total, columns);
 }
 
 namespace {
@@ -71,7 +70,9 @@ struct Logsumexp final : OpClass<Logsumexp> {
         split.for_rows([&](std::int64_t at) { y[at / split.size] = log_sum_exp(x + at, split.size); });
       } else {
         split.for_strips([&](std::int64_t at, std::int64_t width, std::int64_t column) {
-          log_sum_exp_columns(x + at, split.size, split.inner, width, y + column);
+          float largest[AxisSplit::kStrip];
+          log_sum_exp_columns(x + at, split.size, split.inner, width, largest, y + column);
+          vector_add(y + column, largest, y + column, width);
         });
       }
     }};

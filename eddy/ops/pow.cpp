@@ -62,11 +62,11 @@ const RegisterBinaryCases cases_pow(
 namespace {
 
 OpCase number_case(const std::string& label, float exponent, float low) {
-  OpCase result = unary_case(
+  OpCase op_case = unary_case(
       "pow_number/" + label, [exponent](Operand x) { return pow(x, exponent); },
       [exponent](double x) { return std::pow(x, exponent); }, low, 2);
-  result.inputs[0].differentiable = exponent != 0;
-  return result;
+  op_case.inputs[0].differentiable = exponent != 0;  // a constant: no gradient flows
+  return op_case;
 }
 
 const RegisterOpCase case_pow_zero{number_case("0", 0, 0.5F)};
