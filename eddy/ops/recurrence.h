@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "eddy/core/tensor.h"
+#include "eddy/graph/op.h"
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+// What the LSTM and GRU layers share. States have time + 1 slots [time + 1, batch, hidden]: a forward layer starts from
+// slot 0 and leaves the state after step t in slot t + 1; a reverse layer starts from slot `time` and leaves it in slot
+// t.
+
+/// The states after each step: [time, batch, hidden], a view.
+Value states_after(Value states, bool reverse);
+/// The states before each step, as rows [time * batch, hidden]: a view.
+Value states_before(Value states, bool reverse);
+/// The state after the last step: [batch, hidden], a view.
+Value final_state(Value states, bool reverse);
+/// `value` f32[time, batch, hidden] with zeros where `mask` f32[time, batch] is 0; itself without a mask.
+Value masked(Value value, Value mask);
+/// Zeros for a missing gradient of states, plus, in the slot after the last step, `last`. Empty when both are.
+Value with_final(Value d_states, Value d_last, const TensorType& states, bool reverse);
+
+/// Throws GraphError unless `type` is f32[shape].
+void require_f32(const TensorType& type, const Shape& shape, const char* what);
+
+/// Where a kernel writes an output nobody reads: a piece of scratch memory instead.
+class ScratchPlan {
+ public:
+  explicit ScratchPlan(std::size_t first_bytes) : bytes_(aligned(first_bytes)) {}
+  /// Offset of room for `type` when it is needed.
+  std::size_t add(bool needed, const TensorType& type) {
+    const std::size_t offset = bytes_;
+    if (needed) bytes_ += aligned(type.bytes());
+    return offset;
+  }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  static std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+  std::size_t bytes_;
+};
+
+/// Output `index`, or scratch memory at `offset` when nobody reads it.
+inline float* output_or_scratch(const KernelArgs& args, int index, std::size_t offset) {
+  if (float* out = args.out<float>(index)) return out;
+  return reinterpret_cast<float*>(static_cast<std::byte*>(args.scratch) + offset);
+}
+
+}  // namespace eddy
