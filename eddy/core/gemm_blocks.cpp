@@ -11,6 +11,7 @@
 // clang-format on
 
 #include <algorithm>
+#include <cstring>
 
 HWY_BEFORE_NAMESPACE();
 namespace eddy::HWY_NAMESPACE {
@@ -20,7 +21,8 @@ namespace {
 // third.
 constexpr std::int64_t kDepthBlock = 512;
 constexpr std::int64_t kRowBlock = 144;
-constexpr std::int64_t kColBlock = 1024;
+constexpr std::int64_t kColBlock = 2048;
+constexpr std::int64_t kRowsAhead = 16;
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
@@ -133,6 +135,8 @@ void pack_panel(const float* b, std::int64_t ldb, std::int64_t depth, std::int64
   const Floats d;
   if (cols == width) {
     for (std::int64_t k = 0; k < depth; ++k, b += ldb, panel += width) {
+      // Rows are often pages apart, beyond the reach of the processor's own prefetching.
+      for (int i = 0; i < width; i += kLanes) __builtin_prefetch(b + kRowsAhead * ldb + i);
       for (int i = 0; i < width; i += kLanes) hn::StoreU(hn::LoadU(d, b + i), d, panel + i);
     }
     return;
@@ -176,15 +180,22 @@ void pack_panel_transposed(const float* b, std::int64_t ldb, std::int64_t depth,
     for (std::int64_t k = 0; k < depth; ++k) panel[k * width + col] = 0.0F;
 }
 
-/// Copies `rows` (<= kTileRows) columns of a transposed A into panel[k][rows].
-void pack_rows_transposed(const float* a, std::int64_t lda, std::int64_t depth, std::int64_t rows, float* panel) {
-  if (rows == kTileRows) {
-    for (std::int64_t k = 0; k < depth; ++k, a += lda, panel += kTileRows)
-      for (int r = 0; r < kTileRows; ++r) panel[r] = a[r];
-    return;
+/// Copies `rows` columns of a transposed A into one panel[k][tile rows] per tile, along the rows of A: their stride is
+/// often a power of two, and a walk down the columns would lose every cache line before its second use.
+void pack_rows_transposed(const float* a, std::int64_t lda, std::int64_t depth, std::int64_t rows, float* packed) {
+  for (std::int64_t k = 0; k < depth; ++k, a += lda) {
+    for (std::int64_t m = 0; m < rows; m += 16) __builtin_prefetch(a + kRowsAhead * lda + m);
+    for (std::int64_t m = 0; m < rows;) {
+      const std::int64_t count = tile_rows(rows - m);
+      float* panel = packed + m * depth + k * count;
+      if (count == kTileRows) {
+        std::memcpy(panel, a + m, kTileRows * sizeof(float));
+      } else {
+        for (std::int64_t r = 0; r < count; ++r) panel[r] = a[m + r];
+      }
+      m += count;
+    }
   }
-  for (std::int64_t k = 0; k < depth; ++k, a += lda, panel += rows)
-    for (std::int64_t r = 0; r < rows; ++r) panel[r] = a[r];
 }
 
 void gemm_packed(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
@@ -214,13 +225,8 @@ void gemm_packed(const GemmConfig& config, const GemmBlock& block, const float* 
       }
       for (std::int64_t m0 = block.m_begin; m0 < block.m_end; m0 += kRowBlock) {
         const std::int64_t m1 = std::min(m0 + kRowBlock, block.m_end);
-        if (config.transpose_a) {
-          for (std::int64_t m = m0; m < m1;) {
-            const std::int64_t rows = tile_rows(m1 - m);
-            pack_rows_transposed(a + k0 * config.lda + m, config.lda, job.depth, rows, packed_a + (m - m0) * pass);
-            m += rows;
-          }
-        }
+        if (config.transpose_a)
+          pack_rows_transposed(a + k0 * config.lda + m0, config.lda, job.depth, m1 - m0, packed_a);
         for (std::int64_t n = 0; n < cols; n += kTileCols) {
           const Panel panel = panel_of(cols - n);
           job.b = packed_b + n * pass;
@@ -230,7 +236,7 @@ void gemm_packed(const GemmConfig& config, const GemmBlock& block, const float* 
           for (std::int64_t m = m0; m < m1;) {
             const std::int64_t rows = tile_rows(m1 - m);
             if (config.transpose_a) {
-              job.a = packed_a + (m - m0) * pass;
+              job.a = packed_a + (m - m0) * job.depth;
               job.a_row = 1;
               job.a_k = rows;
             } else {

@@ -212,6 +212,21 @@ void do_softmax_gradient(const float* dy, const float* y, float* dx, float dot, 
   map2(SoftmaxGradient{splat(dot)}, dy, y, dx, n);
 }
 
+/// out += the sum of four rows. The lines of the four rows after them are fetched meanwhile: strides of a page or more
+/// are beyond the processor's own prefetching.
+void do_add_rows(const float* in, std::int64_t ld, float* out, std::int64_t n) {
+  const Floats d;
+  const float *r0 = in, *r1 = in + ld, *r2 = in + 2 * ld, *r3 = in + 3 * ld;
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+    for (std::int64_t next = 4; next < 8; ++next) __builtin_prefetch(in + next * ld + i);
+    const FloatVec low = hn::Add(hn::LoadU(d, r0 + i), hn::LoadU(d, r1 + i));
+    const FloatVec high = hn::Add(hn::LoadU(d, r2 + i), hn::LoadU(d, r3 + i));
+    hn::StoreU(hn::Add(hn::LoadU(d, out + i), hn::Add(low, high)), d, out + i);
+  }
+  for (; i < n; ++i) out[i] += (r0[i] + r1[i]) + (r2[i] + r3[i]);
+}
+
 double do_sum(const float* in, std::int64_t n) { return reduce(SumTerm(), in, in, n, 0.0F); }
 double do_dot(const float* a, const float* b, std::int64_t n) { return reduce(DotTerm(), a, b, n, 0.0F); }
 double do_sum_exp(const float* in, float shift, std::int64_t n) {
@@ -269,6 +284,7 @@ EDDY_DISPATCH_SCALED(axpy)
 EDDY_DISPATCH_SCALED(scale)
 EDDY_DISPATCH_SCALED(add_scalar)
 
+HWY_EXPORT(do_add_rows);
 HWY_EXPORT(do_exp_shifted);
 HWY_EXPORT(do_softmax_gradient);
 HWY_EXPORT(do_sum);
@@ -327,8 +343,9 @@ void add_row(const float* in, const float* row, float* out, std::int64_t rows, s
 }
 
 void column_sum(const float* in, std::int64_t rows, std::int64_t cols, std::int64_t ld, bool accumulate, float* out) {
-  // Threads share out whole strips of columns: each sum has one order. A strip and its partial sums stay in cache.
-  constexpr std::int64_t kStrip = 256;
+  // Threads share out whole strips of columns: each sum has one order. A strip is wide enough to read memory in long
+  // runs; it and its partial sums stay in cache.
+  constexpr std::int64_t kStrip = 512;
   constexpr std::int64_t kRowsAtOnce = 64;
   const std::int64_t strips = (cols + kStrip - 1) / kStrip;
   const std::int64_t grain = std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(rows * kStrip, 1));
@@ -343,9 +360,11 @@ void column_sum(const float* in, std::int64_t rows, std::int64_t cols, std::int6
       }
       // Partial sums of a few rows keep long columns accurate.
       for (std::int64_t r0 = 0; r0 < rows; r0 += kRowsAtOnce) {
+        const std::int64_t r1 = std::min(r0 + kRowsAtOnce, rows);
         std::fill(partial, partial + width, 0.0F);
-        for (std::int64_t r = r0; r < std::min(r0 + kRowsAtOnce, rows); ++r)
-          vector_add(partial, in + r * ld + c0, partial, width);
+        std::int64_t r = r0;
+        for (; r + 4 <= r1; r += 4) HWY_DYNAMIC_DISPATCH(do_add_rows)(in + r * ld + c0, ld, partial, width);
+        for (; r < r1; ++r) vector_add(partial, in + r * ld + c0, partial, width);
         vector_add(total, partial, total, width);
       }
       std::copy(total, total + width, out + c0);

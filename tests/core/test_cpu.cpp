@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cstring>
+
+#include "eddy/core/cpu.h"
+#include "eddy/core/onednn.h"
+
+namespace {
+
+using eddy::CpuidRegisters;
+
+/// A processor with AVX-512, bf16 and AMX whose tile palette is there or hidden.
+eddy::CpuidFunction fake_cpu(bool amx, bool palette, std::uint32_t highest_leaf = 0x20) {
+  return [=](std::uint32_t leaf, std::uint32_t subleaf) -> CpuidRegisters {
+    constexpr std::uint32_t kAvx512 = (1U << 16) | (1U << 17) | (1U << 30) | (1U << 31);
+    if (leaf == 0) return {highest_leaf, 0, 0, 0};
+    if (leaf == 1) return {0, 0, 1U << 12, 0};
+    if (leaf == 7 && subleaf == 0) return {1, kAvx512 | (1U << 5), 0, amx ? (1U << 24) | (1U << 22) | (1U << 25) : 0};
+    if (leaf == 7 && subleaf == 1) return {1U << 5, 0, 0, 0};
+    if (leaf == 0x1D && palette) return subleaf == 0 ? CpuidRegisters{1, 0, 0, 0} : CpuidRegisters{8192, 64, 8, 16};
+    if (leaf == 0x80000000U) return {0x80000004U, 0, 0, 0};
+    if (leaf == 0x80000002U) {
+      CpuidRegisters registers{};
+      std::memcpy(registers.data(), "  Test CPU      ", 16);
+      return registers;
+    }
+    return {};
+  };
+}
+
+}  // namespace
+
+TEST_CASE("CPUID is read as the manuals say") {
+  const eddy::CpuCapabilities cpu = eddy::cpu_capabilities(fake_cpu(true, true));
+  CHECK(cpu.model == "Test CPU");
+  CHECK(cpu.avx2);
+  CHECK(cpu.fma);
+  CHECK(cpu.avx512);
+  CHECK(cpu.avx512_bf16);
+  CHECK(cpu.amx_tile);
+  CHECK(cpu.amx_palette);
+  CHECK_FALSE(cpu.amx_broken());
+  const eddy::CpuCapabilities old = eddy::cpu_capabilities(fake_cpu(false, false, 6));
+  CHECK(old.fma);
+  CHECK_FALSE(old.avx2);
+}
+
+TEST_CASE("AMX without a palette caps oneDNN, and nothing else does") {
+  const eddy::CpuCapabilities hidden = eddy::cpu_capabilities(fake_cpu(true, false));
+  CHECK(hidden.amx_broken());
+  CHECK(eddy::must_cap_onednn_isa(hidden, nullptr));
+  // Leaf 0x1D beyond the highest leaf is as good as zero.
+  CHECK(eddy::cpu_capabilities(fake_cpu(true, true, 0x14)).amx_broken());
+  CHECK_FALSE(eddy::must_cap_onednn_isa(eddy::cpu_capabilities(fake_cpu(true, true)), nullptr));
+  CHECK_FALSE(eddy::must_cap_onednn_isa(eddy::cpu_capabilities(fake_cpu(false, false)), nullptr));
+}
+
+TEST_CASE("a lower limit of the user's is kept, a higher or unknown one is not") {
+  const eddy::CpuCapabilities hidden = eddy::cpu_capabilities(fake_cpu(true, false));
+  for (const char* lower : {"AVX2", "avx512_core", "AVX512_CORE_BF16", "SSE41"})
+    CHECK_FALSE(eddy::must_cap_onednn_isa(hidden, lower));
+  for (const char* other : {"", "ALL", "DEFAULT", "AVX512_CORE_AMX", "AVX512_CORE_AMX_FP16", "nonsense"})
+    CHECK(eddy::must_cap_onednn_isa(hidden, other));
+}
+
+TEST_CASE("the description names processor, library and threads") {
+  const std::string text = eddy::describe_cpu();
+  CHECK(text.find(eddy::cpu_capabilities().model) != std::string::npos);
+  CHECK(text.find("oneDNN " + eddy::onednn_version()) != std::string::npos);
+  CHECK(text.find("thread") != std::string::npos);
+}
