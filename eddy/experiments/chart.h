@@ -10,17 +10,17 @@
 namespace eddy {
 
 struct ChartSeries {
-  std::string name;
-  std::vector<double> x;
-  std::vector<double> y;       ///< as many as x; a value that is not finite leaves a gap
-  std::vector<double> spread;  ///< half the width of the band around y; empty for none
+  std::string name{};
+  std::vector<double> x{};
+  std::vector<double> y{};       ///< as many as x; a value that is not finite leaves a gap
+  std::vector<double> spread{};  ///< half the width of the band around y; empty for none
 };
 
 struct LineChart {
-  std::string title;
-  std::string x_label;
-  std::string y_label;
-  std::vector<ChartSeries> series;
+  std::string title{};
+  std::string x_label{};
+  std::string y_label{};
+  std::vector<ChartSeries> series{};
   bool log_y = false;  ///< values that are not positive leave gaps
   bool y_from_zero = false;
   int width = 760;   ///< pixels, the legend not counted
@@ -28,14 +28,14 @@ struct LineChart {
 };
 
 struct HeatMap {
-  std::string title;
-  std::string row_label;  ///< what the rows are: "true class"
-  std::string column_label;
-  std::vector<std::string> rows;
-  std::vector<std::string> columns;
-  std::vector<double> values;  ///< [rows, columns]; a value that is not finite stays blank
-  std::string value_label;     ///< of the colour bar
-  int decimals = 2;            ///< of the numbers, written into cells that are large enough
+  std::string title{};
+  std::string row_label{};  ///< what the rows are: "true class"
+  std::string column_label{};
+  std::vector<std::string> rows{};
+  std::vector<std::string> columns{};
+  std::vector<double> values{};  ///< [rows, columns]; a value that is not finite stays blank
+  std::string value_label{};     ///< of the colour bar
+  int decimals = 2;              ///< of the numbers, written into cells that are large enough
 };
 
 /// Series as lines of different colour and dash, bands behind them, the legend to the right.

@@ -16,13 +16,13 @@ namespace eddy {
 
 /// What a checkpoint holds beside the variables; text must be UTF-8.
 struct CheckpointMetadata {
-  std::string config;                           ///< JSON; empty means none
-  std::vector<std::string> vocabulary;          ///< tokens in the order of their ids; may be empty
-  std::vector<std::int64_t> vocabulary_counts;  ///< one per token, or none
-  std::string position;                         ///< JSON: where in the data, and the step; empty means none
-  std::string random_state;                     ///< whatever replays the random numbers
-  std::map<std::string, std::string> more;      ///< anything else
-  std::uint64_t seed = 0;                       ///< of the store; filled in by saving
+  std::string config{};                           ///< JSON; empty means none
+  std::vector<std::string> vocabulary{};          ///< tokens in the order of their ids; may be empty
+  std::vector<std::int64_t> vocabulary_counts{};  ///< one per token, or none
+  std::string position{};                         ///< JSON: where in the data, and the step; empty means none
+  std::string random_state{};                     ///< whatever replays the random numbers
+  std::map<std::string, std::string> more{};      ///< anything else
+  std::uint64_t seed = 0;                         ///< of the store; filled in by saving
   friend bool operator==(const CheckpointMetadata&, const CheckpointMetadata&) = default;
 };
 
@@ -36,8 +36,8 @@ CheckpointMetadata read_checkpoint_metadata(const std::filesystem::path& path);
 
 /// A variable as a checkpoint describes it.
 struct CheckpointVariable {
-  std::string name;
-  TensorType type;
+  std::string name{};
+  TensorType type{};
   bool trainable = true;
 };
 
@@ -57,15 +57,15 @@ CheckpointMetadata load_checkpoint(const std::filesystem::path& path, ParameterS
 
 /// Source names that begin with `from` begin with `to` in the target.
 struct PrefixRule {
-  std::string from;
-  std::string to;
+  std::string from{};
+  std::string to{};
 };
 
 struct TransferOptions {
   /// Source name to target name; goes before the prefixes.
-  std::map<std::string, std::string> names;
+  std::map<std::string, std::string> names{};
   /// The longest `from` that fits is used once; other names stay.
-  std::vector<PrefixRule> prefixes;
+  std::vector<PrefixRule> prefixes{};
   /// Leaves optimizer slots, counters and other untrainable state of both sides alone.
   bool trainable_only = true;
 };
@@ -73,10 +73,10 @@ struct TransferOptions {
 /// What went from where to where by a transfer; names are in order.
 struct TransferReport {
   struct Pair {
-    std::string source;
-    std::string target;
-    TensorType source_type;
-    TensorType target_type;
+    std::string source{};
+    std::string target{};
+    TensorType source_type{};
+    TensorType target_type{};
   };
   std::vector<Pair> transferred;
   std::vector<std::string> missing_in_source;  ///< targets that keep their values

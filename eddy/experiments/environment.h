@@ -11,17 +11,17 @@ namespace eddy {
 
 /// What a result depends on besides its configuration.
 struct Environment {
-  std::string cpu;
-  std::string vector_target;  ///< of eddy's own kernels
-  std::string onednn_version;
-  std::string onednn_isa;
+  std::string cpu{};
+  std::string vector_target{};  ///< of eddy's own kernels
+  std::string onednn_version{};
+  std::string onednn_isa{};
   int threads = 0;
-  std::string eddy_version;
-  std::string compiler;
-  std::string system;  ///< kernel and machine
-  std::string date;    ///< UTC, "2026-01-31T12:34:56Z"
-  std::string command;
-  std::optional<std::uint64_t> seed;
+  std::string eddy_version{};
+  std::string compiler{};
+  std::string system{};  ///< kernel and machine
+  std::string date{};    ///< UTC, "2026-01-31T12:34:56Z"
+  std::string command{};
+  std::optional<std::uint64_t> seed{};
 };
 
 /// Facts of this process now.

@@ -22,7 +22,7 @@ enum class ProgressStyle : std::uint8_t {
 };
 
 struct ProgressOptions {
-  std::string label;            ///< "pretrain lm seed 1"
+  std::string label{};          ///< "pretrain lm seed 1"
   std::int64_t total = 0;       ///< steps in all; 0 when unknown
   std::int64_t done = 0;        ///< steps already done when a run is resumed
   std::string unit = "tokens";  ///< what the rate counts
@@ -30,7 +30,7 @@ struct ProgressOptions {
   double line_seconds = 10;     ///< between two lines
   std::int64_t line_steps = 0;  ///< also a line every so many steps; 0 = never
   std::FILE* out = stderr;
-  std::function<double()> clock;  ///< seconds; for tests
+  std::function<double()> clock{};  ///< seconds; for tests
 };
 
 /// Tells how a long loop is doing; changes nothing of its results. For one thread. `out` must outlive it.

@@ -15,7 +15,7 @@ namespace eddy {
 /// A number with its spread, "47.1 ± 0.4"; a number that is not finite is shown as "–" and is null in JSON.
 struct Measure {
   double mean = 0;
-  std::optional<double> spread;
+  std::optional<double> spread{};
   int decimals = 1;
 };
 
@@ -23,9 +23,9 @@ struct Measure {
 using TableCell = std::variant<std::string, Measure>;
 
 struct Table {
-  std::string title;
-  std::vector<std::string> columns;
-  std::vector<std::vector<TableCell>> rows;  ///< each as long as `columns`, else UsageError
+  std::string title{};
+  std::vector<std::string> columns{};
+  std::vector<std::vector<TableCell>> rows{};  ///< each as long as `columns`, else UsageError
 };
 
 /// Aligned columns for a terminal, numbers to the right; widths count wide and combining characters as terminals do.
@@ -38,19 +38,19 @@ std::string to_json(const Table& table);
 std::size_t display_width(std::string_view text);
 
 struct ReportChart {
-  std::string name;  ///< of its file, without ".svg": letters, digits, '-', '_' and '.'
-  std::string svg;
-  std::string caption;
+  std::string name{};  ///< of its file, without ".svg": letters, digits, '-', '_' and '.'
+  std::string svg{};
+  std::string caption{};
 };
 
 struct Report {
-  std::string title;
-  std::vector<std::string> summary;  ///< paragraphs
-  std::vector<Table> tables;
-  std::vector<ReportChart> charts;
-  std::string configuration;  ///< JSON, or empty
-  std::string environment;    ///< JSON, or empty
-  std::string command;        ///< exact, for a shell
+  std::string title{};
+  std::vector<std::string> summary{};  ///< paragraphs
+  std::vector<Table> tables{};
+  std::vector<ReportChart> charts{};
+  std::string configuration{};  ///< JSON, or empty
+  std::string environment{};    ///< JSON, or empty
+  std::string command{};        ///< exact, for a shell
 };
 
 std::string to_markdown(const Report& report);

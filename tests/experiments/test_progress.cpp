@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "eddy/core/error.h"
+#include "eddy/experiments/progress.h"
+#include "eddy/experiments/progress_interrupt.h"
+
+namespace eddy {
+namespace {
+
+/// A stream whose text can be read.
+class Capture {
+ public:
+  Capture() : file_(::open_memstream(&text_, &size_)) {}
+  ~Capture() {
+    std::fclose(file_);
+    ::free(text_);
+  }
+  std::FILE* file() { return file_; }
+  std::string text() {
+    std::fflush(file_);
+    return {text_, size_};
+  }
+
+ private:
+  char* text_ = nullptr;
+  std::size_t size_ = 0;
+  std::FILE* file_;
+};
+
+std::size_t count_of(const std::string& text, char c) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), c));
+}
+
+TEST_CASE("durations and counts are short") {
+  CHECK(format_duration(0.42) == "0.4 s");
+  CHECK(format_duration(9.96) == "10 s");
+  CHECK(format_duration(59.4) == "59 s");
+  CHECK(format_duration(59.6) == "1:00");
+  CHECK(format_duration(187) == "3:07");
+  CHECK(format_duration(3599.7) == "1:00:00");
+  CHECK(format_duration(3729) == "1:02:09");
+  CHECK(format_duration(2 * 86400 + 3 * 3600 + 4 * 60 + 5) == "2 d 3:04:05");
+  CHECK(format_duration(-1) == "?");
+  CHECK(format_duration(std::numeric_limits<double>::infinity()) == "?");
+  CHECK(format_duration(std::nan("")) == "?");
+  CHECK(format_count(950) == "950");
+  CHECK(format_count(999.7) == "1.00k");
+  CHECK(format_count(12345) == "12.3k");
+  CHECK(format_count(4.56e6) == "4.56M");
+  CHECK(format_count(123e9) == "123G");
+}
+
+TEST_CASE("a pipe gets a line every few seconds or steps") {
+  Capture capture;
+  double now = 100;
+  ProgressOptions options{.label = "train", .total = 40, .style = ProgressStyle::lines, .line_seconds = 10};
+  options.out = capture.file();
+  options.clock = [&] { return now; };
+  {
+    Progress progress(options);
+    for (int i = 0; i < 40; ++i) {
+      now += 1;
+      progress.step(2.5, 3000);
+    }
+    CHECK(progress.rate() == doctest::Approx(3000));
+  }
+  const std::string text = capture.text();
+  CHECK(count_of(text, '\n') == 5);
+  CHECK(count_of(text, '\r') == 0);
+  CHECK(text.find("train  10/40 25%  loss 2.5  3.00k tokens/s  30 s left\n") == 0);
+  CHECK(text.ends_with("train  40/40 100%  loss 2.5  3.00k tokens/s  in 40 s\n"));
+
+  Capture by_steps;
+  options.out = by_steps.file();
+  options.line_steps = 8;
+  options.line_seconds = 1e9;
+  {
+    Progress progress(options);
+    for (int i = 0; i < 20; ++i) progress.step(1, 1);
+  }
+  CHECK(count_of(by_steps.text(), '\n') == 3);
+}
+
+TEST_CASE("a terminal gets one line, redrawn at most five times a second") {
+  Capture capture;
+  double now = 0;
+  ProgressOptions options{.label = "train", .style = ProgressStyle::one_line};
+  options.out = capture.file();
+  options.clock = [&] { return now; };
+  {
+    Progress progress(options);
+    for (int i = 0; i < 1000; ++i) {
+      now += 0.01;
+      progress.step(1, 10);
+    }
+    progress.message("saved");
+    progress.finish();
+    progress.finish();
+  }
+  const std::string text = capture.text();
+  const std::size_t drawn = count_of(text, '\r');
+  CHECK(drawn >= 40);
+  CHECK(drawn <= 54);
+  CHECK(count_of(text, '\n') == 2);
+  CHECK(text.find("\r\x1b[Ksaved\n") != std::string::npos);
+}
+
+TEST_CASE("quiet and unused progress print nothing") {
+  Capture capture;
+  ProgressOptions options{.style = ProgressStyle::quiet};
+  options.out = capture.file();
+  {
+    Progress progress(options);
+    progress.step(1, 1);
+    progress.message("x");
+  }
+  options.style = ProgressStyle::lines;
+  { const Progress progress(options); }
+  CHECK(capture.text().empty());
+}
+
+TEST_CASE("a resumed run estimates from its own steps, and a bad loss is shown") {
+  double now = 0;
+  ProgressOptions options{.total = 100, .done = 90, .style = ProgressStyle::quiet};
+  options.clock = [&] { return now; };
+  Progress progress(options);
+  now = 20;
+  progress.advance(5, 1, 0);
+  CHECK(progress.line() == "95/100 95%  loss 1  20 s left");
+  progress.step(std::nan(""), 0);
+  CHECK(progress.line().find("loss nan") != std::string::npos);
+  progress.step(3, 0);
+  CHECK(progress.line().find("loss 3") != std::string::npos);
+}
+
+TEST_CASE("the first signal sets a flag, and the former handler comes back") {
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  struct sigaction former {};
+  ::sigaction(SIGTERM, &ignore, &former);
+  {
+    const InterruptGuard guard;
+    CHECK_FALSE(interrupted());
+    CHECK_THROWS_AS(InterruptGuard(), Error);
+    ::raise(SIGTERM);
+    CHECK(interrupted());
+    CHECK(interrupt_signal() == SIGTERM);
+  }
+  struct sigaction now {};
+  ::sigaction(SIGTERM, &former, &now);
+  CHECK((now.sa_handler == SIG_IGN));
+  const InterruptGuard fresh;
+  CHECK_FALSE(interrupted());
+}
+
+TEST_CASE("the second signal ends the program at once") {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    struct sigaction standard {};
+    standard.sa_handler = SIG_DFL;
+    ::sigaction(SIGINT, &standard, nullptr);
+    ::sigaction(SIGTERM, &standard, nullptr);
+    const InterruptGuard guard;
+    ::raise(SIGINT);
+    if (!interrupted()) ::_exit(3);
+    ::raise(SIGTERM);
+    ::_exit(4);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGTERM);
+}
+
+}  // namespace
+}  // namespace eddy

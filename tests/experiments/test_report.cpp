@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "eddy/core/error.h"
+#include "eddy/experiments/environment.h"
+#include "eddy/experiments/report.h"
+#include "tests/core/temporary_folder.h"
+
+namespace eddy {
+namespace {
+
+Table make_table() {
+  return {"Test error",
+          {"model", "error (%)", "tokens/s", "note"},
+          {{"LSTM", Measure{71.62, 0.44}, Measure{12345, std::nullopt, 0}, "a|b"},
+           {"語モデル", Measure{7.06, 0.1}, Measure{std::nan(""), std::nullopt, 0}, "<i>\n"},
+           {"naïve", Measure{35.5, std::nullopt}, "", ""}}};
+}
+
+TEST_CASE("terminal tables are aligned by what a terminal shows") {
+  CHECK(display_width("naïve") == 5);
+  CHECK(display_width("nai\xCC\x88ve") == 5);
+  CHECK(display_width("語モ") == 4);
+  CHECK(display_width("±–") == 2);
+  CHECK(display_width("\xff") == 1);
+  CHECK(to_text(make_table()) ==
+        "Test error\n"
+        "model      error (%)  tokens/s  note\n"
+        "────────  ──────────  ────────  ────\n"
+        "LSTM      71.6 ± 0.4     12345  a|b\n"
+        "語モデル   7.1 ± 0.1         –  <i>\n"
+        "naïve           35.5\n");
+}
+
+TEST_CASE("Markdown tables escape what would break them") {
+  const std::string markdown = to_markdown(make_table());
+  CHECK(markdown.starts_with(
+      "| model | error (%) | tokens/s | note |\n| --- | ---: | ---: | --- |\n| LSTM | 71.6 ± 0.4 |"));
+  CHECK(markdown.find("a\\|b") != std::string::npos);
+  CHECK(markdown.find("\\<i\\>") != std::string::npos);
+}
+
+TEST_CASE("JSON keeps full precision and has null for no number") {
+  const auto json = nlohmann::json::parse(to_json(make_table()));
+  CHECK(json["rows"][0][1]["mean"].get<double>() == 71.62);
+  CHECK(json["rows"][0][1]["spread"].get<double>() == 0.44);
+  CHECK(json["rows"][1][2]["mean"].is_null());
+  CHECK(json["rows"][2][1]["spread"].is_null());
+  CHECK(json["rows"][1][0] == "語モデル");
+}
+
+TEST_CASE("rows of the wrong length are refused") {
+  Table table = make_table();
+  table.rows[1].pop_back();
+  CHECK_THROWS_WITH_AS(to_text(table), doctest::Contains("row 2 of table 'Test error' has 3 cells"), UsageError);
+  CHECK_THROWS_AS(to_markdown(table), UsageError);
+  CHECK_THROWS_AS(to_json(table), UsageError);
+}
+
+Report make_report() {
+  Report report;
+  report.title = "WordNet <& \"labels\">";
+  report.summary = {"Pretraining helps."};
+  report.tables = {make_table()};
+  report.charts = {{"curves", "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>\n", "Error by epoch & seed"}};
+  report.configuration = R"({"hidden":256})";
+  report.environment = to_json(collect_environment("eddy experiment 'a b' ```", 7));
+  report.command = "eddy experiment 'a b' ```";
+  return report;
+}
+
+TEST_CASE("a report folder is complete and its page needs nothing else") {
+  const TemporaryFolder folder;
+  write_report(folder / "out/run", make_report());
+  const std::string html = slurp(folder / "out/run/index.html");
+  CHECK(html.find("<title>WordNet &lt;&amp; &quot;labels&quot;&gt;</title>") != std::string::npos);
+  CHECK(html.find("<svg ") != std::string::npos);
+  CHECK(html.find("src=") == std::string::npos);
+  CHECK(html.find("href=") == std::string::npos);
+  CHECK(html.find("&quot;hidden&quot;: 256") != std::string::npos);
+  CHECK(html.find("eddy experiment &#39;a b&#39;") != std::string::npos);
+  CHECK(html.find("<td class=\"number\">71.6 ± 0.4</td>") != std::string::npos);
+  const std::string markdown = slurp(folder / "out/run/report.md");
+  CHECK(markdown.find("(curves.svg)") != std::string::npos);
+  CHECK(markdown.find("````sh\n") != std::string::npos);
+  const auto json = nlohmann::json::parse(slurp(folder / "out/run/report.json"));
+  CHECK(json["configuration"]["hidden"] == 256);
+  CHECK(json["environment"]["seed"] == 7);
+  CHECK(json["charts"][0]["file"] == "curves.svg");
+  CHECK(slurp(folder / "out/run/curves.svg") == make_report().charts[0].svg);
+}
+
+TEST_CASE("bad reports are refused before anything is written") {
+  const TemporaryFolder folder;
+  for (const std::string name : {"", "../x", "a/b", ".hidden", "a b"}) {
+    Report report = make_report();
+    report.charts[0].name = name;
+    CHECK_THROWS_AS(write_report(folder / "out", report), UsageError);
+  }
+  Report report = make_report();
+  report.charts.push_back(report.charts[0]);
+  CHECK_THROWS_AS(write_report(folder / "out", report), UsageError);
+  report = make_report();
+  report.configuration = "{";
+  CHECK_THROWS_AS(write_report(folder / "out", report), UsageError);
+  CHECK(folder.files() == 0);
+  spit(folder / "file", "");
+  CHECK_THROWS_AS(write_report(folder / "file", make_report()), DataError);
+}
+
+TEST_CASE("the environment is complete") {
+  const Environment facts = collect_environment("cmd", 3);
+  CHECK_FALSE(facts.cpu.empty());
+  CHECK(facts.threads >= 1);
+  CHECK(facts.date.size() == 20);
+  CHECK(facts.eddy_version == eddy_version());
+  CHECK(facts.onednn_version.find('.') != std::string::npos);
+  CHECK(nlohmann::json::parse(to_json(facts))["seed"] == 3);
+  CHECK_FALSE(nlohmann::json::parse(to_json(collect_environment())).contains("seed"));
+  CHECK(nlohmann::json::accept(to_json(collect_environment("\xff"))));
+}
+
+TEST_CASE("a shell reads the command back as it was") {
+  const std::vector<std::string> words{"a=b",      "",  "it's", "x y",       "$HOME",
+                                       "--seed=3", "*", "語",   "new\nline", "back\\slash"};
+  std::string command = "printf '%s\\0' " + shell_command(words);
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::string found;
+  for (int c = 0; (c = std::fgetc(pipe)) != EOF;) found += static_cast<char>(c);
+  CHECK(::pclose(pipe) == 0);
+  std::string expected;
+  for (const std::string& word : words) expected += word + '\0';
+  CHECK(found == expected);
+  CHECK(shell_command(std::vector<std::string>{"eddy", "--seed=3", "a/b"}) == "eddy --seed=3 a/b");
+  CHECK(shell_command(std::vector<std::string>{"a=b", "c"}) == "'a=b' c");
+}
+
+}  // namespace
+}  // namespace eddy
