@@ -34,7 +34,7 @@ std::string brand_string(const CpuidFunction& query) {
 
 CpuidRegisters cpuid(std::uint32_t leaf, std::uint32_t subleaf) {
   CpuidRegisters r{};
-  if (__get_cpuid_max(leaf & 0x80000000U, nullptr) < leaf) return r;
+  if (static_cast<std::uint32_t>(__get_cpuid_max(leaf & 0x80000000U, nullptr)) < leaf) return r;
   __cpuid_count(leaf, subleaf, r[0], r[1], r[2], r[3]);
   return r;
 }

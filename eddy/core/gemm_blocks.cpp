@@ -19,8 +19,8 @@ namespace {
 
 // A block of kRowBlock rows and one panel of B share the second-level cache; a block of kColBlock columns of B the
 // third.
-constexpr std::int64_t kDepthBlock = 512;
-constexpr std::int64_t kRowBlock = 144;
+constexpr std::int64_t kDepthBlock = 832;
+constexpr std::int64_t kRowBlock = 96;
 constexpr std::int64_t kColBlock = 2048;
 constexpr std::int64_t kRowsAhead = 16;
 

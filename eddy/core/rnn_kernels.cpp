@@ -165,7 +165,8 @@ std::size_t LstmKernel::backward_scratch_bytes() const {
 }
 
 void LstmKernel::forward(const LstmForward& io, void* scratch) const {
-  const auto [time, batch, hidden, reverse, hard] = config_;
+  const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
+  const bool reverse = config_.reverse, hard = config_.hard_sigmoid;
   const RnnSteps& steps = rnn_steps();
   const std::int64_t state = batch * hidden;
   Pieces pieces(scratch);
@@ -209,7 +210,8 @@ void LstmKernel::forward(const LstmForward& io, void* scratch) const {
 }
 
 void LstmKernel::backward(const LstmBackward& io, void* scratch) const {
-  const auto [time, batch, hidden, reverse, hard] = config_;
+  const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
+  const bool reverse = config_.reverse, hard = config_.hard_sigmoid;
   const RnnSteps& steps = rnn_steps();
   const std::int64_t state = batch * hidden;
   Pieces pieces(scratch);
@@ -298,7 +300,8 @@ std::size_t GruKernel::backward_scratch_bytes() const {
 }
 
 void GruKernel::forward(const GruForward& io, void* scratch) const {
-  const auto [time, batch, hidden, reverse, hard, reset_after] = config_;
+  const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
+  const bool reverse = config_.reverse, hard = config_.hard_sigmoid, reset_after = config_.reset_after;
   const RnnSteps& steps = rnn_steps();
   const std::int64_t state = batch * hidden;
   Pieces pieces(scratch);
@@ -347,7 +350,8 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
 }
 
 void GruKernel::backward(const GruBackward& io, void* scratch) const {
-  const auto [time, batch, hidden, reverse, hard, reset_after] = config_;
+  const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
+  const bool reverse = config_.reverse, hard = config_.hard_sigmoid, reset_after = config_.reset_after;
   const RnnSteps& steps = rnn_steps();
   const std::int64_t state = batch * hidden;
   require(!reset_after || io.d_gates_h != nullptr || time == 0, "GRU backward with reset_after needs d_gates_h");

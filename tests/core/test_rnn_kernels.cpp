@@ -46,7 +46,7 @@ std::int64_t gates_of(const Case& c) { return c.cell == Cell::lstm ? 4 : 3; }
 struct Data {
   Floats gates_x, w_h, b_h, h0, c0, mask, d_h, d_c;
   explicit Data(const Case& c) {
-    const auto [time, batch, hidden] = c.sizes;
+    const std::int64_t time = c.sizes.time, batch = c.sizes.batch, hidden = c.sizes.hidden;
     const std::int64_t gates = gates_of(c), state = batch * hidden;
     gates_x = random_values(time * gates * state, 1, 2.0F);
     w_h = random_values(hidden * gates * hidden, 2, 2.0F / std::sqrt(static_cast<float>(hidden)));
@@ -79,7 +79,7 @@ struct Reference {
 
   double run(const Doubles& gates_x, const Doubles& w_h, const Doubles& b_h, const Doubles& h0, const Doubles& c0,
              const Data& data) {
-    const auto [time, batch, hidden] = c.sizes;
+    const std::int64_t time = c.sizes.time, batch = c.sizes.batch, hidden = c.sizes.hidden;
     const std::int64_t gates = gates_of(c), state = batch * hidden;
     const auto z = [](std::int64_t i) { return static_cast<std::size_t>(i); };
     states_h.assign(z((time + 1) * state), 0.0);
@@ -163,7 +163,7 @@ void add_product(const Floats& states, std::int64_t first, const Floats& d_gates
 }
 
 Result run_kernels(const Case& c, const Data& data) {
-  const auto [time, batch, hidden] = c.sizes;
+  const std::int64_t time = c.sizes.time, batch = c.sizes.batch, hidden = c.sizes.hidden;
   const std::int64_t gates = gates_of(c), state = batch * hidden;
   const float poison = std::nanf("");
   const auto filled = [&](std::int64_t n) { return Floats(static_cast<std::size_t>(n), poison); };
@@ -277,7 +277,7 @@ Result run_kernels(const Case& c, const Data& data) {
 Doubles widen(const Floats& values) { return {values.begin(), values.end()}; }
 
 void check_case(const Case& c) {
-  const auto [time, batch, hidden] = c.sizes;
+  const std::int64_t time = c.sizes.time, batch = c.sizes.batch, hidden = c.sizes.hidden;
   INFO("cell ", static_cast<int>(c.cell), " T ", time, " B ", batch, " H ", hidden, " reverse ", c.reverse, " hard ",
        c.hard, " masked ", c.masked);
   const Data data(c);
