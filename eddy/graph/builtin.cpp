@@ -266,13 +266,13 @@ const Variable* variable_of(Value value) {
   return op != nullptr ? op->variable.get() : nullptr;
 }
 
-Value add_n(const std::vector<Value>& values, std::source_location where) {
+Value add_n(const std::vector<Value>& values, SourceLocation where) {
   require<GraphError>(!values.empty(), "[add_n] nothing to add");
   if (values.size() == 1) return values[0];
   return add_node(values[0].graph(), AddN{}, values, where);
 }
 
-Value scatter_add(Value base, const Shape& shape, Value indices, Value rows, std::source_location where) {
+Value scatter_add(Value base, const Shape& shape, Value indices, Value rows, SourceLocation where) {
   std::vector<Value> inputs{indices, rows};
   if (base) inputs.push_back(base);
   return add_node(indices.graph(), ScatterAdd(shape), std::move(inputs), where);
@@ -282,13 +282,13 @@ Value gather_rows(Operand table, Operand indices) {
   return add_node(table.value.graph(), GatherRows{}, {table.value, indices.value}, table.where);
 }
 
-Value copy_of(Value value, std::source_location where) { return add_node(value.graph(), Copy{}, {value}, where); }
+Value copy_of(Value value, SourceLocation where) { return add_node(value.graph(), Copy{}, {value}, where); }
 
-Value full(Graph& graph, const TensorType& type, float number, std::source_location where) {
+Value full(Graph& graph, const TensorType& type, float number, SourceLocation where) {
   return add_node(graph, Full(type, number), {}, where);
 }
 
-Value after(Value value, const std::vector<Value>& others, std::source_location where) {
+Value after(Value value, const std::vector<Value>& others, SourceLocation where) {
   std::vector<Value> inputs{value};
   inputs.insert(inputs.end(), others.begin(), others.end());
   return add_node(value.graph(), After{}, std::move(inputs), where);

@@ -52,27 +52,25 @@ bool is_constant(Value value, float number);
 const Variable* variable_of(Value value);
 
 /// Sum of values of one type; of a single one, itself.
-Value add_n(const std::vector<Value>& values, std::source_location where = std::source_location::current());
+Value add_n(const std::vector<Value>& values, SourceLocation where = SourceLocation::current());
 
 /// `base` with `rows` f32[n, …] added at `indices` i32[n]; repeated indices add up, negative ones are ignored. An empty
 /// `base` means zeros of `shape`. Gradient: of base itself, of rows the gathered rows.
 Value scatter_add(Value base, const Shape& shape, Value indices, Value rows,
-                  std::source_location where = std::source_location::current());
+                  SourceLocation where = SourceLocation::current());
 
 /// Rows `indices` i32[any shape] of `table` [n, …]: [indices…, …]. A negative index gives a row of zeros. The gradient
 /// with respect to the table is row-sparse. Indices beyond the table are an error at run time.
 Value gather_rows(Operand table, Operand indices);
 
 /// A copy of `value`, with memory of its own.
-Value copy_of(Value value, std::source_location where = std::source_location::current());
+Value copy_of(Value value, SourceLocation where = SourceLocation::current());
 
 /// Zeros, or any number, of a type: filled at run time, never stored.
-Value full(Graph& graph, const TensorType& type, float number,
-           std::source_location where = std::source_location::current());
+Value full(Graph& graph, const TensorType& type, float number, SourceLocation where = SourceLocation::current());
 
 /// `value`, available only once `others` have run: ties updates to a result.
-Value after(Value value, const std::vector<Value>& others,
-            std::source_location where = std::source_location::current());
+Value after(Value value, const std::vector<Value>& others, SourceLocation where = SourceLocation::current());
 
 /// Writes `value` into the variable behind `target` at the end of its readers; the result is the new value.
 Value assign(Value target, Operand value);

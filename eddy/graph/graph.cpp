@@ -15,20 +15,20 @@ std::string to_string(const Origin& origin) {
   return fmt::format("({}:{}, scope {})", origin.file, origin.line, origin.scope);
 }
 
-Value Graph::input(std::string name, DType dtype, const Shape& shape, std::source_location where) {
+Value Graph::input(std::string name, DType dtype, const Shape& shape, SourceLocation where) {
   require<GraphError>(!inputs_.contains(name), "[input] '{}' already exists  {}", name, to_string(origin(where)));
   const Value value = add_node(*this, InputOp(name, {dtype, shape}), {}, where);
   inputs_.emplace(std::move(name), value);
   return value;
 }
 
-Value Graph::constant(const Tensor& tensor, std::source_location where) {
+Value Graph::constant(const Tensor& tensor, SourceLocation where) {
   return add_node(*this, ConstantOp(tensor), {}, where);
 }
 
-Value Graph::constant(float value, std::source_location where) { return constant(Tensor::scalar(value), where); }
+Value Graph::constant(float value, SourceLocation where) { return constant(Tensor::scalar(value), where); }
 
-Value Graph::variable(const std::shared_ptr<Variable>& variable, std::source_location where) {
+Value Graph::variable(const std::shared_ptr<Variable>& variable, SourceLocation where) {
   const auto found = variables_.find(variable.get());
   if (found != variables_.end()) return found->second;
   const Value value = add_node(*this, VariableOp(variable), {}, where);
@@ -36,12 +36,12 @@ Value Graph::variable(const std::shared_ptr<Variable>& variable, std::source_loc
   return value;
 }
 
-Origin Graph::origin(std::source_location where) const {
+Origin Graph::origin(SourceLocation where) const {
   if (pinned_origin_ != nullptr) return *pinned_origin_;
   return {where.file_name(), where.line(), scope_};
 }
 
-Value Graph::add(std::shared_ptr<const Op> op, std::vector<Value> inputs, std::source_location where) {
+Value Graph::add(std::shared_ptr<const Op> op, std::vector<Value> inputs, SourceLocation where) {
   std::vector<TensorType> types;
   types.reserve(inputs.size());
   Origin from = origin(where);

@@ -4,12 +4,12 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "eddy/core/source_location.h"
 #include "eddy/graph/op.h"
 #include "eddy/graph/value.h"
 
@@ -19,7 +19,7 @@ struct Variable;
 
 /// Where a node was made, for error messages.
 struct Origin {
-  std::string_view file;  ///< static storage: from std::source_location
+  std::string_view file;  ///< static storage: from SourceLocation
   unsigned line = 0;
   std::string scope;
 };
@@ -43,16 +43,14 @@ class Graph {
   Graph& operator=(const Graph&) = delete;
 
   /// A tensor fed by name at each run.
-  Value input(std::string name, DType dtype, const Shape& shape,
-              std::source_location where = std::source_location::current());
-  Value constant(const Tensor& tensor, std::source_location where = std::source_location::current());
-  Value constant(float value, std::source_location where = std::source_location::current());
+  Value input(std::string name, DType dtype, const Shape& shape, SourceLocation where = SourceLocation::current());
+  Value constant(const Tensor& tensor, SourceLocation where = SourceLocation::current());
+  Value constant(float value, SourceLocation where = SourceLocation::current());
   /// A value that lives outside the graph, shared by all programs that name it. The same variable gives the same node.
-  Value variable(const std::shared_ptr<Variable>& variable,
-                 std::source_location where = std::source_location::current());
+  Value variable(const std::shared_ptr<Variable>& variable, SourceLocation where = SourceLocation::current());
 
   /// Adds a node, inferring its types. Throws GraphError with op, reason, line and scope.
-  Value add(std::shared_ptr<const Op> op, std::vector<Value> inputs, std::source_location where);
+  Value add(std::shared_ptr<const Op> op, std::vector<Value> inputs, SourceLocation where);
   /// All outputs of the node of `value`.
   std::vector<Value> outputs(Value value);
 
@@ -68,7 +66,7 @@ class Graph {
   friend class NameScope;
   friend class OriginScope;
 
-  Origin origin(std::source_location where) const;
+  Origin origin(SourceLocation where) const;
 
   std::deque<Node> nodes_;
   std::map<std::string, Value, std::less<>> inputs_;
@@ -95,7 +93,7 @@ class NameScope {
 class OriginScope {
  public:
   OriginScope(Graph& graph, Origin origin);
-  OriginScope(Graph& graph, std::source_location where) : OriginScope(graph, graph.origin(where)) {}
+  OriginScope(Graph& graph, SourceLocation where) : OriginScope(graph, graph.origin(where)) {}
   ~OriginScope();
   OriginScope(const OriginScope&) = delete;
   OriginScope& operator=(const OriginScope&) = delete;
@@ -108,7 +106,7 @@ class OriginScope {
 
 /// Adds a node of op `O` built from `op`; the common form inside builder functions.
 template <class O>
-Value add_node(Graph& graph, O op, std::vector<Value> inputs, std::source_location where) {
+Value add_node(Graph& graph, O op, std::vector<Value> inputs, SourceLocation where) {
   return graph.add(std::make_shared<const O>(std::move(op)), std::move(inputs), where);
 }
 

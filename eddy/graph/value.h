@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <optional>
-#include <source_location>
 
 #include "eddy/core/shape.h"
+#include "eddy/core/source_location.h"
 
 namespace eddy {
 
@@ -41,13 +41,13 @@ class Value {
 struct Operand {
   Value value;
   std::optional<float> scalar;
-  std::source_location where;
+  SourceLocation where;
 
-  Operand(Value v, std::source_location at = std::source_location::current()) : value(v), where(at) {}   // NOLINT
-  Operand(float s, std::source_location at = std::source_location::current()) : scalar(s), where(at) {}  // NOLINT
-  Operand(double s, std::source_location at = std::source_location::current())                           // NOLINT
+  Operand(Value v, SourceLocation at = SourceLocation::current()) : value(v), where(at) {}   // NOLINT
+  Operand(float s, SourceLocation at = SourceLocation::current()) : scalar(s), where(at) {}  // NOLINT
+  Operand(double s, SourceLocation at = SourceLocation::current())                           // NOLINT
       : scalar(static_cast<float>(s)), where(at) {}
-  Operand(int s, std::source_location at = std::source_location::current())  // NOLINT
+  Operand(int s, SourceLocation at = SourceLocation::current())  // NOLINT
       : scalar(static_cast<float>(s)), where(at) {}
 };
 

@@ -44,12 +44,12 @@ void ParameterStore::erase(std::string_view name) {
 }
 
 Value parameter(Graph& graph, ParameterStore& store, std::string_view name, const Shape& shape,
-                const Initializer& initializer, std::source_location where) {
+                const Initializer& initializer, SourceLocation where) {
   return graph.variable(store.get(name, {f32, shape}, initializer), where);
 }
 
 Value state(Graph& graph, ParameterStore& store, std::string_view name, const TensorType& type,
-            const Initializer& initializer, std::source_location where) {
+            const Initializer& initializer, SourceLocation where) {
   return graph.variable(store.get(name, type, initializer, /*trainable=*/false), where);
 }
 

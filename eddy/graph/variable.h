@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "eddy/core/source_location.h"
 #include "eddy/core/tensor.h"
 #include "eddy/graph/initializer.h"
 #include "eddy/graph/value.h"
@@ -51,10 +51,10 @@ class ParameterStore {
 
 /// A trainable weight f32[shape] in `graph`, made in `store` at first use.
 Value parameter(Graph& graph, ParameterStore& store, std::string_view name, const Shape& shape,
-                const Initializer& initializer, std::source_location where = std::source_location::current());
+                const Initializer& initializer, SourceLocation where = SourceLocation::current());
 
 /// Other state: counters, carried hidden states, moving averages. Optimizers leave it alone.
 Value state(Graph& graph, ParameterStore& store, std::string_view name, const TensorType& type,
-            const Initializer& initializer = zeros(), std::source_location where = std::source_location::current());
+            const Initializer& initializer = zeros(), SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

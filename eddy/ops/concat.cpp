@@ -64,12 +64,12 @@ struct Concat final : OpClass<Concat> {
 
 }  // namespace
 
-Value concat(const std::vector<Value>& values, int axis, std::source_location where) {
+Value concat(const std::vector<Value>& values, int axis, SourceLocation where) {
   require<GraphError>(!values.empty(), "[concat] there is nothing to join");
   return add_node(values[0].graph(), Concat(values[0].shape().normalize_axis(axis)), values, where);
 }
 
-Value stack(const std::vector<Value>& values, int axis, std::source_location where) {
+Value stack(const std::vector<Value>& values, int axis, SourceLocation where) {
   require<GraphError>(!values.empty(), "[stack] there is nothing to stack");
   std::vector<Value> expanded;
   for (const Value& value : values) {

@@ -101,7 +101,7 @@ struct CrossEntropyGradient final : OpClass<CrossEntropyGradient>, CrossEntropyB
       // Linear in the gradient of the loss.
       std::vector<Value> inputs(context.inputs.begin(), context.inputs.end());
       inputs[3] = full(d_loss.graph(), d_loss.type(), 1.0F);
-      const Value unit = add_node(logits.graph(), CrossEntropyGradient(*this), inputs, std::source_location::current());
+      const Value unit = add_node(logits.graph(), CrossEntropyGradient(*this), inputs, SourceLocation::current());
       result[3] = reduction == Reduction::none ? sum(v * unit, -1) : sum(v * unit);
     }
     // The dependence through log-sum-exp is part of result[0].
@@ -178,7 +178,7 @@ struct CrossEntropy final : OpClass<CrossEntropy>, CrossEntropyBase {
     if (!context.needs(0) || !context.d_out(0)) return result;
     std::vector<Value> inputs{context.in(0), context.in(1), context.out(1), context.d_out(0)};
     if (context.inputs.size() > 2) inputs.push_back(context.in(2));
-    result[0] = add_node(inputs[0].graph(), CrossEntropyGradient(*this), inputs, std::source_location::current());
+    result[0] = add_node(inputs[0].graph(), CrossEntropyGradient(*this), inputs, SourceLocation::current());
     return result;
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {

@@ -82,7 +82,7 @@ struct Dropout final : OpClass<Dropout>, RandomOp {
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     const Value d = context.d_out(0);
-    return {add_node(d.graph(), Dropout(*this), {d, context.in(1)}, std::source_location::current()), {}};
+    return {add_node(d.graph(), Dropout(*this), {d, context.in(1)}, SourceLocation::current()), {}};
   }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
     return {{.output = 0, .input = 0, .kind = Alias::Kind::share}};

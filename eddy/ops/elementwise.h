@@ -77,7 +77,7 @@ struct DerivativeOp : OpClass<Derived> {
     std::vector<Gradient> result(2);
     const Value d = context.d_out(0);
     if (context.needs(0))
-      result[0] = add_node(d.graph(), Derived(self()), {d, context.in(1)}, std::source_location::current());
+      result[0] = add_node(d.graph(), Derived(self()), {d, context.in(1)}, SourceLocation::current());
     if (!context.needs(1)) return result;
     if (const Value slope = self().slope(context.in(1))) result[1] = product(d, context.in(0), slope);
     return result;
@@ -111,7 +111,7 @@ Value unary_node(O op, const Operand& x) {
 /// Adds the node of a `DerivativeOp`: the body of most `derivative` rules.
 template <class O>
 Value derivative_node(Value dy, Value v, O op = {}) {
-  return add_node(dy.graph(), std::move(op), {dy, v}, std::source_location::current());
+  return add_node(dy.graph(), std::move(op), {dy, v}, SourceLocation::current());
 }
 
 }  // namespace eddy

@@ -122,8 +122,7 @@ struct GruRecurrence final : OpClass<GruRecurrence>, GruAttributes {
     std::vector<Value> inputs{context.out(1), context.out(2), context.out(0), context.in(1), context.d_out(0)};
     if (has_mask) inputs.push_back(context.in(mask));
     Graph& graph = context.in(0).graph();
-    const std::vector<Value> d =
-        graph.outputs(add_node(graph, GruGradient(*this), inputs, std::source_location::current()));
+    const std::vector<Value> d = graph.outputs(add_node(graph, GruGradient(*this), inputs, SourceLocation::current()));
     std::vector<Gradient> result(context.inputs.size());
     result[0] = d[0];
     if (context.needs(1)) result[1] = weight_gradient(context, d);

@@ -37,7 +37,7 @@ struct Iota final : OpClass<Iota> {
 
 }  // namespace
 
-Value iota(Graph& graph, std::int64_t count, std::int32_t start, std::int32_t step, std::source_location where) {
+Value iota(Graph& graph, std::int64_t count, std::int32_t start, std::int32_t step, SourceLocation where) {
   return add_node(graph, Iota(count, start, step), {}, where);
 }
 

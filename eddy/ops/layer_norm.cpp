@@ -114,8 +114,8 @@ struct LayerNorm final : OpClass<LayerNorm> {
   }
   std::vector<Gradient> gradient(const GradientContext& c) const override {
     const Value d = c.d_out(0);
-    const Value all = add_node(d.graph(), LayerNormGradient{}, {d, c.in(0), c.in(1), c.out(1), c.out(2)},
-                               std::source_location::current());
+    const Value all =
+        add_node(d.graph(), LayerNormGradient{}, {d, c.in(0), c.in(1), c.out(1), c.out(2)}, SourceLocation::current());
     const std::vector<Value> outputs = d.graph().outputs(all);
     return {outputs[0], outputs[1], outputs[2]};
   }

@@ -101,8 +101,8 @@ struct Linear final : OpClass<Linear> {
   std::vector<Value> simplify(std::span<const Value> inputs) const override {
     const Value w = transposed_matrix_of(inputs[1]);
     if (!w) return {};
-    return {add_node(w.graph(), Linear(activation, !transpose_w), {inputs[0], w, inputs[2]},
-                     std::source_location::current())};
+    return {
+        add_node(w.graph(), Linear(activation, !transpose_w), {inputs[0], w, inputs[2]}, SourceLocation::current())};
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const Shape& out = context.outputs[0].shape;
@@ -121,7 +121,7 @@ struct Linear final : OpClass<Linear> {
   }
 };
 
-Value activate(Value x, Activation activation, std::source_location where) {
+Value activate(Value x, Activation activation, SourceLocation where) {
   switch (activation) {
     case Activation::relu:
       return relu({x, where});

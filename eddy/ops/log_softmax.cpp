@@ -92,8 +92,7 @@ struct LogSoftmax final : OpClass<LogSoftmax> {
     return {inputs[0]};
   }
   std::vector<Gradient> gradient(const GradientContext& c) const override {
-    return {add_node(c.d_out(0).graph(), LogSoftmaxGradient(axis), {c.d_out(0), c.out(0)},
-                     std::source_location::current())};
+    return {add_node(c.d_out(0).graph(), LogSoftmaxGradient(axis), {c.d_out(0), c.out(0)}, SourceLocation::current())};
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
     return {.flops = 12 * static_cast<double>(inputs[0].shape.elements()),

@@ -128,7 +128,7 @@ struct LstmRecurrence final : OpClass<LstmRecurrence>, LstmAttributes {
     if (d_c) inputs.push_back(d_c);
     const LstmGradient op(*this, static_cast<bool>(d_h), static_cast<bool>(d_c));
     Graph& graph = context.in(0).graph();
-    const std::vector<Value> d = graph.outputs(add_node(graph, op, inputs, std::source_location::current()));
+    const std::vector<Value> d = graph.outputs(add_node(graph, op, inputs, SourceLocation::current()));
     std::vector<Gradient> result(context.inputs.size());
     result[0] = d[0];
     if (context.needs(1))

@@ -120,7 +120,7 @@ struct Matmul final : OpClass<Matmul> {
     if (!a && !b) return {};
     return {add_node(inputs[0].graph(),
                      Matmul(transpose_a != static_cast<bool>(a), transpose_b != static_cast<bool>(b)),
-                     {a ? a : inputs[0], b ? b : inputs[1]}, std::source_location::current())};
+                     {a ? a : inputs[0], b ? b : inputs[1]}, SourceLocation::current())};
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const Shape& a = context.inputs[0].shape;

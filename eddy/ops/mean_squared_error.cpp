@@ -35,7 +35,7 @@ Value mean_squared_error(Operand prediction, Operand target) {
 }
 
 Value mean_squared_error(Operand prediction, Operand target, Operand weights) {
-  const std::source_location at = prediction.where;
+  const SourceLocation at = prediction.where;
   const Value squared = squared_error(prediction, target);
   const Value w = broadcast_to(weights, squared.shape());
   const Value total = sum({w, at});

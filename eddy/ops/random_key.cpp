@@ -47,7 +47,7 @@ void require_key(const TensorType& type) {
   require<GraphError>(type == TensorType{i32, {4}}, "the random key must be i32[4], it is {}", to_string(type));
 }
 
-Value random_key(Graph& graph, ParameterStore& store, std::source_location where) {
+Value random_key(Graph& graph, ParameterStore& store, SourceLocation where) {
   const Initializer seed = [](const Tensor& value, Philox& random) {
     const std::span<std::int32_t> key = value.values<std::int32_t>();
     key[0] = static_cast<std::int32_t>(random());

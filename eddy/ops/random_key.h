@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <source_location>
-
+#include "eddy/core/source_location.h"
 #include "eddy/graph/value.h"
 #include "eddy/graph/variable.h"
 
@@ -11,7 +10,7 @@ namespace eddy {
 /// The variable "random/key", i32[4] = {seed low, seed high, step low, step high}: from it and from its own stream
 /// number each random op of the graph computes its numbers, so that nothing random is ever stored. The seed follows
 /// from the store's; the step counts runs.
-Value random_key(Graph& graph, ParameterStore& store, std::source_location where = std::source_location::current());
+Value random_key(Graph& graph, ParameterStore& store, SourceLocation where = SourceLocation::current());
 
 /// Adds 1 to the step, after all other readers of the key have run: the next run draws other numbers. The result is the
 /// new key. A program that trains has this among its results, or behind after().

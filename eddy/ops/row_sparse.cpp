@@ -169,7 +169,7 @@ struct Coalesce final : OpClass<Coalesce> {
 
 }  // namespace
 
-RowSparse coalesce(std::span<const RowSparse> parts, const Shape& table, std::source_location where) {
+RowSparse coalesce(std::span<const RowSparse> parts, const Shape& table, SourceLocation where) {
   require<GraphError>(!parts.empty(), "[coalesce] there is no row-sparse part");
   std::vector<Value> inputs;
   for (const RowSparse& part : parts) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <source_location>
 #include <span>
 
+#include "eddy/core/source_location.h"
 #include "eddy/graph/gradient.h"
 #include "eddy/graph/value.h"
 
@@ -14,6 +14,6 @@ namespace eddy {
 /// equal index are added in the order given, padding rows are zero. Negative indices are dropped; one beyond the table
 /// is an error at run time. Differentiable in the rows.
 RowSparse coalesce(std::span<const RowSparse> parts, const Shape& table,
-                   std::source_location where = std::source_location::current());
+                   SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

@@ -114,7 +114,7 @@ struct NegativesGradient final : OpClass<NegativesGradient> {
     const Value d = context.in(4);
     std::vector<Value> inputs(context.inputs.begin(), context.inputs.end());
     inputs[4] = full(d.graph(), d.type(), 1.0F);
-    return add_node(d.graph(), NegativesGradient{}, inputs, std::source_location::current());
+    return add_node(d.graph(), NegativesGradient{}, inputs, SourceLocation::current());
   }
 };
 
@@ -134,7 +134,7 @@ struct NegativesLogSumExp final : OpClass<NegativesLogSumExp> {
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     return {add_node(context.in(0).graph(), NegativesGradient{},
                      {context.in(0), context.in(1), context.in(2), context.out(0), context.d_out(0)},
-                     std::source_location::current()),
+                     SourceLocation::current()),
             {},
             {}};
   }

@@ -208,7 +208,7 @@ SampledIds log_uniform_sampler(Operand key, std::int64_t samples, std::int64_t r
   return sampled_ids(add_node(graph, LogUniformSampler(base, range), {key.value, targets.value}, key.where));
 }
 
-UnigramTable unigram_table(Graph& graph, std::span<const double> counts, double power, std::source_location where) {
+UnigramTable unigram_table(Graph& graph, std::span<const double> counts, double power, SourceLocation where) {
   const std::size_t range = counts.size();
   require<GraphError>(range >= 1 && range <= INT32_MAX, "[unigram_table] {} counts were given", range);
   std::vector<double> mass(range);

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <source_location>
 #include <span>
 
+#include "eddy/core/source_location.h"
 #include "eddy/graph/value.h"
 
 namespace eddy {
@@ -42,7 +42,7 @@ struct UnigramTable {
 /// For P(k) proportional to counts[k]^power. Throws GraphError for a count that is not positive: no id may be
 /// impossible, for its correction would be infinite.
 UnigramTable unigram_table(Graph& graph, std::span<const double> counts, double power = 1,
-                           std::source_location where = std::source_location::current());
+                           SourceLocation where = SourceLocation::current());
 
 /// Ids by the distribution of `table`; otherwise as log_uniform_sampler. Finding unique samples among ids that are
 /// nearly all improbable is given up with an error at run time.

@@ -52,7 +52,7 @@ struct SoftmaxGradient final : OpClass<SoftmaxGradient> {
     const Value d = c.d_out(0);
     const Value dy = c.in(0);
     const Value y = c.in(1);
-    if (c.needs(0)) result[0] = add_node(d.graph(), SoftmaxGradient(axis), {d, y}, std::source_location::current());
+    if (c.needs(0)) result[0] = add_node(d.graph(), SoftmaxGradient(axis), {d, y}, SourceLocation::current());
     if (c.needs(1)) result[1] = d * (dy - sum(dy * y, axis, true)) - dy * sum(d * y, axis, true);
     return result;
   }
@@ -92,8 +92,7 @@ struct Softmax final : OpClass<Softmax> {
     return {inputs[0]};
   }
   std::vector<Gradient> gradient(const GradientContext& c) const override {
-    return {
-        add_node(c.d_out(0).graph(), SoftmaxGradient(axis), {c.d_out(0), c.out(0)}, std::source_location::current())};
+    return {add_node(c.d_out(0).graph(), SoftmaxGradient(axis), {c.d_out(0), c.out(0)}, SourceLocation::current())};
   }
   /// Largest, difference, exp (8), sum and product.
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {

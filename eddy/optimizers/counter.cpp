@@ -30,7 +30,7 @@ struct CountWhen final : OpClass<CountWhen> {
 
 }  // namespace
 
-Value count_when(Value counter, Value condition, bool when, std::source_location where) {
+Value count_when(Value counter, Value condition, bool when, SourceLocation where) {
   return add_node(counter.graph(), CountWhen(when), {counter, condition}, where);
 }
 

@@ -81,7 +81,7 @@ struct GradientNormOp final : OpClass<GradientNormOp> {
 }  // namespace
 
 GradientNorm gradient_norm(const std::vector<NormedGradient>& gradients, double max_norm, bool watch_non_finite,
-                           std::source_location where) {
+                           SourceLocation where) {
   require<GraphError>(!gradients.empty(), "[gradient_norm] there is no gradient");
   require<GraphError>(max_norm >= 0, "[gradient_norm] the largest norm must not be negative, it is {}", max_norm);
   std::vector<std::int32_t> counts;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <source_location>
 #include <vector>
 
+#include "eddy/core/source_location.h"
 #include "eddy/graph/value.h"
 
 namespace eddy {
@@ -22,6 +22,6 @@ struct NormedGradient {
 
 /// Sums squares in double, in one pass over blocks of fixed size: the bits do not depend on the number of threads.
 GradientNorm gradient_norm(const std::vector<NormedGradient>& gradients, double max_norm, bool watch_non_finite,
-                           std::source_location where = std::source_location::current());
+                           SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

@@ -66,7 +66,7 @@ Value boolean_constant(Graph& graph, bool value) {
 }  // namespace
 
 Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterStore& store, const Optimizer& optimizer,
-                        std::source_location where) {
+                        SourceLocation where) {
   require<GraphError>(!gradients.empty(), "[apply_gradients] there is no gradient");
   const UpdateOptions& options = optimizer.options;
   Graph& graph = gradients[0].parameter.graph();
@@ -126,7 +126,7 @@ Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterS
   return updates;
 }
 
-Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer, std::source_location where) {
+Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer, SourceLocation where) {
   require<GraphError>(static_cast<bool>(loss), "[minimize] the loss is an empty value");
   std::vector<Value> parameters;
   for (const Value& value : loss.graph().variables()) {

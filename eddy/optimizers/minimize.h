@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <source_location>
 #include <span>
 #include <vector>
 
+#include "eddy/core/source_location.h"
 #include "eddy/graph/gradient.h"
 #include "eddy/graph/variable.h"
 #include "eddy/optimizers/optimizer.h"
@@ -38,11 +38,11 @@ struct ParameterGradient {
 /// and the counters are variables of `store`, named in UpdateOptions; a graph that draws random numbers also gets its
 /// key advanced. Throws GraphError naming the trainable variables the loss does not depend on, unless they are allowed.
 Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer,
-                 std::source_location where = std::source_location::current());
+                 SourceLocation where = SourceLocation::current());
 
 /// The same for gradients of one's own making. Row-sparse gradients are coalesced; those with a dense part as well
 /// (tied embeddings) are added up into one dense array.
 Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterStore& store, const Optimizer& optimizer,
-                        std::source_location where = std::source_location::current());
+                        SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

@@ -59,7 +59,7 @@ struct MovingAverageOp final : OpClass<MovingAverageOp> {
 }  // namespace
 
 Value exponential_moving_average(const Updates& updates, ParameterStore& store, double decay,
-                                 const MovingAverageOptions& options, std::source_location where) {
+                                 const MovingAverageOptions& options, SourceLocation where) {
   Graph& graph = updates.step.graph();
   const NameScope scope(graph, "ema");
   const OriginScope origin(graph, where);

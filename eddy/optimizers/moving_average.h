@@ -2,11 +2,11 @@
 #pragma once
 
 #include <memory>
-#include <source_location>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "eddy/core/source_location.h"
 #include "eddy/graph/variable.h"
 #include "eddy/optimizers/minimize.h"
 
@@ -24,7 +24,7 @@ struct MovingAverageOptions {
 /// in place of `updates`.
 Value exponential_moving_average(const Updates& updates, ParameterStore& store, double decay,
                                  const MovingAverageOptions& options = {},
-                                 std::source_location where = std::source_location::current());
+                                 SourceLocation where = SourceLocation::current());
 
 /// While it lives, the parameters hold their averages, for evaluation: contents are swapped, addresses stay, and all
 /// programs see it. Do not train or save meanwhile. The store must outlive it. Throws UsageError without averages.

@@ -123,13 +123,13 @@ struct WarmUp final : OpClass<WarmUp> {
 };
 
 Schedule curve_schedule(const CurveOp& op) {
-  return Schedule([op](Value step, std::source_location where) { return add_node(step.graph(), op, {step}, where); });
+  return Schedule([op](Value step, SourceLocation where) { return add_node(step.graph(), op, {step}, where); });
 }
 
 }  // namespace
 
 Schedule::Schedule(double rate)
-    : builder_([rate](Value step, std::source_location where) {
+    : builder_([rate](Value step, SourceLocation where) {
         require<GraphError>(std::isfinite(rate) && rate >= 0,
                             "[schedule] the learning rate must not be negative, it is {}", rate);
         return step.graph().constant(static_cast<float>(rate), where);
@@ -156,7 +156,7 @@ Schedule piecewise_constant(const std::vector<std::int64_t>& boundaries, const s
 }
 
 Schedule piecewise(const std::vector<std::int64_t>& boundaries, const std::vector<Schedule>& pieces) {
-  return Schedule([boundaries, pieces](Value step, std::source_location where) {
+  return Schedule([boundaries, pieces](Value step, SourceLocation where) {
     std::vector<Value> inputs{step};
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       const bool later = i > 0 && i <= boundaries.size();
@@ -168,7 +168,7 @@ Schedule piecewise(const std::vector<std::int64_t>& boundaries, const std::vecto
 }
 
 Schedule warm_up(std::int64_t steps, const Schedule& then, double start) {
-  return Schedule([=](Value step, std::source_location where) {
+  return Schedule([=](Value step, SourceLocation where) {
     const Value rate = then.build(add_node(step.graph(), StepsSince(steps), {step}, where), where);
     return add_node(step.graph(), WarmUp(steps, start), {step, rate}, where);
   });

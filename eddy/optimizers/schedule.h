@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <source_location>
 #include <vector>
 
+#include "eddy/core/source_location.h"
 #include "eddy/graph/value.h"
 
 namespace eddy {
@@ -15,14 +15,12 @@ namespace eddy {
 class Schedule {
  public:
   /// Builds the rate f32[] from the step i32[] (0 before the first update).
-  using Builder = std::function<Value(Value step, std::source_location where)>;
+  using Builder = std::function<Value(Value step, SourceLocation where)>;
 
   Schedule(double rate);  // NOLINT: a number is a schedule
   explicit Schedule(Builder builder) : builder_(std::move(builder)) {}
 
-  Value build(Value step, std::source_location where = std::source_location::current()) const {
-    return builder_(step, where);
-  }
+  Value build(Value step, SourceLocation where = SourceLocation::current()) const { return builder_(step, where); }
 
  private:
   Builder builder_;

@@ -189,8 +189,7 @@ std::shared_ptr<const Op> make_update(const UpdateSettings& settings, bool spars
 }  // namespace
 
 std::vector<Value> update_parameter(const UpdateSettings& settings, Value parameter, const std::vector<Value>& slots,
-                                    const Gradient& gradient, const UpdateControls& controls,
-                                    std::source_location where) {
+                                    const Gradient& gradient, const UpdateControls& controls, SourceLocation where) {
   require<GraphError>(static_cast<int>(slots.size()) == settings.rule.slots().count, "[{}] {} slots given, {} needed",
                       op_name(settings.rule.kind), slots.size(), settings.rule.slots().count);
   std::vector<Value> inputs{parameter};

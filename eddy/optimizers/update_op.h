@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <source_location>
 #include <vector>
 
+#include "eddy/core/source_location.h"
 #include "eddy/graph/gradient.h"
 #include "eddy/graph/value.h"
 #include "eddy/optimizers/update_rule.h"
@@ -37,6 +37,6 @@ struct UpdateControls {
 /// new slots. Throws GraphError for types that do not fit.
 std::vector<Value> update_parameter(const UpdateSettings& settings, Value parameter, const std::vector<Value>& slots,
                                     const Gradient& gradient, const UpdateControls& controls,
-                                    std::source_location where = std::source_location::current());
+                                    SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

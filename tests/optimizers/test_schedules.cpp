@@ -38,7 +38,7 @@ TEST_CASE("schedules follow PyTorch") {
 }
 
 TEST_CASE("pieces count from their own boundaries and any graph may be a schedule") {
-  const Schedule own([](Value step, std::source_location) { return step.graph().constant(7.0F); });
+  const Schedule own([](Value step, SourceLocation) { return step.graph().constant(7.0F); });
   const std::vector<float> rates =
       rates_of(piecewise({2, 5}, {linear_decay(4, 2, 2), exponential_decay(8, 0.5), own}), 7);
   CHECK(rates == std::vector<float>{4, 3, 8, 4, 2, 7, 7});

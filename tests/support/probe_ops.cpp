@@ -64,14 +64,12 @@ struct Opaque final : OpClass<Opaque> {
 
 }  // namespace
 
-Value weighted_sum(Value x, Value weights, std::source_location where) {
+Value weighted_sum(Value x, Value weights, SourceLocation where) {
   return add_node(x.graph(), WeightedSum{}, {x, weights}, where);
 }
 
-Value scaled(Value x, Value scalar, std::source_location where) {
-  return add_node(x.graph(), Scaled{}, {x, scalar}, where);
-}
+Value scaled(Value x, Value scalar, SourceLocation where) { return add_node(x.graph(), Scaled{}, {x, scalar}, where); }
 
-Value opaque(Value x, std::source_location where) { return add_node(x.graph(), Opaque{}, {x}, where); }
+Value opaque(Value x, SourceLocation where) { return add_node(x.graph(), Opaque{}, {x}, where); }
 
 }  // namespace eddy::test
