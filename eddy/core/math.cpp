@@ -94,9 +94,9 @@ EDDY_BINARY(do_add, hn::Add(a, b))
 EDDY_BINARY(do_sub, hn::Sub(a, b))
 EDDY_BINARY(do_mul, hn::Mul(a, b))
 EDDY_BINARY(do_div, hn::Div(a, b))
-// The instructions return their second operand when either is NaN; a NaN in `a` must win too.
-EDDY_BINARY(do_max, hn::IfThenElse(hn::Eq(a, a), hn::Max(a, b), a))
-EDDY_BINARY(do_min, hn::IfThenElse(hn::Eq(a, a), hn::Min(a, b), a))
+// These keep a NaN in b; one in a must win too.
+EDDY_BINARY(do_max, hn::IfThenElse(hn::Eq(a, a), max_keeping(a, b), a))
+EDDY_BINARY(do_min, hn::IfThenElse(hn::Eq(a, a), min_keeping(a, b), a))
 // Here a is dy and b the output.
 EDDY_BINARY(do_tanh_gradient, hn::Mul(a, hn::NegMulAdd(b, b, splat(1.0F))))
 EDDY_BINARY(do_sigmoid_gradient, hn::Mul(hn::Mul(a, b), hn::Sub(splat(1.0F), b)))
@@ -150,7 +150,7 @@ struct ExpTerm {
 template <class F>
 HWY_INLINE double reduce(const F& f, const float* a, const float* b, std::int64_t n, float pad) {
   const Floats d;
-  constexpr std::int64_t kBlock = 4096;
+  constexpr std::int64_t kBlock = 256 * kWidth;
   double total = 0;
   for (std::int64_t start = 0; start < n; start += kBlock) {
     const std::int64_t stop = std::min(start + kBlock, n);

@@ -23,9 +23,24 @@ using IntVec = hn::Vec<Ints>;
 
 HWY_INLINE FloatVec splat(float value) { return hn::Set(Floats(), value); }
 
-// Minimum and maximum that keep a NaN in `x` (the x86 instructions return their second operand).
-HWY_INLINE FloatVec at_most(float limit, FloatVec x) { return hn::Min(splat(limit), x); }
-HWY_INLINE FloatVec at_least(float limit, FloatVec x) { return hn::Max(splat(limit), x); }
+// Minimum and maximum that keep a NaN in `x`: the x86 instructions return their second operand; portable code promises
+// nothing.
+HWY_INLINE FloatVec min_keeping(FloatVec limit, FloatVec x) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  return hn::Min(limit, x);
+#else
+  return hn::IfThenElse(hn::Gt(x, limit), limit, x);
+#endif
+}
+HWY_INLINE FloatVec max_keeping(FloatVec limit, FloatVec x) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  return hn::Max(limit, x);
+#else
+  return hn::IfThenElse(hn::Lt(x, limit), limit, x);
+#endif
+}
+HWY_INLINE FloatVec at_most(float limit, FloatVec x) { return min_keeping(splat(limit), x); }
+HWY_INLINE FloatVec at_least(float limit, FloatVec x) { return max_keeping(splat(limit), x); }
 
 /// 2^n for n in [-126, 127].
 HWY_INLINE FloatVec power_of_two(IntVec n) {
