@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eddy/graph/memory_plan.h"
-
 #include <doctest/doctest.h>
 
 #include "eddy/core/random.h"
 #include "eddy/core/tensor.h"
+#include "eddy/graph/memory_plan.h"
 #include "tests/graph/plan_check.h"
 
 namespace eddy::test {
