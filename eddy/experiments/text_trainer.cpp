@@ -152,11 +152,11 @@ class TextTrainer::Impl {
   double compile_seconds_ = 0;
 };
 
-void create_parameters(ParameterStore& store, const TrainingConfig& config) {
+void create_parameters(ParameterStore& store, const TrainingConfig& config, Mode mode) {
   check(config);
   constexpr std::int64_t any_length = 8;
   Graph graph;
-  build_task(graph, store, config, any_length, Mode::train);
+  build_task(graph, store, config, any_length, mode);
 }
 
 TextTrainer::TextTrainer(ParameterStore& store, TrainingConfig config, const EncodedCorpus& train,

@@ -30,7 +30,8 @@ struct StepResult {
 };
 
 /// Makes the parameters a task's model needs in `store`, so that weights can be copied in before training begins.
-void create_parameters(ParameterStore& store, const TrainingConfig& config);
+/// Those for inference only are fewer for a model trained jointly.
+void create_parameters(ParameterStore& store, const TrainingConfig& config, Mode mode = Mode::train);
 
 /// Trains a text model on an encoded corpus, one batch a step. Programs are compiled once per batch length and share
 /// one arena with those of evaluation. All state that decides the steps to come is in the store and in position(): a

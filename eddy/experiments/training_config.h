@@ -83,9 +83,9 @@ bool is_classification(TrainingTask task);
 /// As JSON text, with every member.
 std::string to_json(const TrainingConfig& config);
 
-/// From JSON text; members that are not there keep their default. `where` names the text in errors. Throws DataError
+/// From JSON text; members that are not there are those of `base`. `where` names the text in errors. Throws DataError
 /// naming the key for an unknown key, a wrong type, an unknown name or a number out of range.
-TrainingConfig training_config_from_json(std::string_view json, std::string_view where);
+TrainingConfig training_config_from_json(std::string_view json, std::string_view where, TrainingConfig base = {});
 
 /// Throws UsageError naming the setting and its value when one is out of range or two do not go together.
 void check(const TrainingConfig& config);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/command_data_flags.h"
+
+namespace eddy {
+
+DataFlags::DataFlags(CLI::App& app) : data_(app, {}) {
+  data_.begin_group("Data");
+  data_
+      .value(
+          "-d,--data", [](DataConfig & c) -> auto& { return c.path; },
+          "File, directory or archive of texts; \"wordnet\" is Debian's WordNet")
+      ->type_name("PATH");
+  data_.choice(
+      "--format", [](DataConfig & c) -> auto& { return c.format; }, "Kind of data");
+  data_
+      .value(
+          "--text-column", [](DataConfig & c) -> auto& { return c.text_columns; },
+          "tsv, csv: column of the text, by name or number from 0; several are joined")
+      ->type_name("COLUMN")
+      ->allow_extra_args(false);
+  data_
+      .value(
+          "--label-column", [](DataConfig & c) -> auto& { return c.label_column; },
+          "tsv, csv: column of the class, by name or number from 0")
+      ->type_name("COLUMN");
+  data_.toggle(
+      "--header", [](DataConfig & c) -> auto& { return c.header; }, true, "tsv, csv: the first line names the columns");
+  data_.choice(
+      "--encoding", [](DataConfig & c) -> auto& { return c.encoding; }, "Encoding of the texts");
+  app.add_option("--cache-dir", cache_, "Folder for tokenised data, so that the next start is instant")
+      ->type_name("DIR")
+      ->group("Data")
+      ->capture_default_str();
+  app.add_flag("--no-cache", no_cache_, "Neither read nor write that cache")->group("Data");
+}
+
+TextFlags::TextFlags(CLI::App& app) : text_(app, {}) {
+  text_.begin_group("Tokens");
+  text_.choice(
+      "--tokens", [](TextConfig & c) -> auto& { return c.unit; }, "What a token is");
+  text_.toggle(
+      "--keep-case", [](TextConfig & c) -> auto& { return c.lower_case; }, false, "Do not lower-case the text");
+  text_.toggle(
+      "--drop-unknown", [](TextConfig & c) -> auto& { return c.drop_unknown; }, true,
+      "Leave out words outside the vocabulary instead of reading <unk>");
+  text_.value(
+      "--min-count", [](TextConfig & c) -> auto& { return c.min_count; }, "Rarer words are outside the vocabulary");
+  text_.value(
+      "--vocabulary", [](TextConfig & c) -> auto& { return c.vocabulary_size; },
+      "Most entries of the vocabulary; 0: no limit");
+}
+
+}  // namespace eddy

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "eddy/experiments/command_flags.h"
+#include "eddy/experiments/run_data.h"
+
+namespace eddy {
+
+/// Flags that say where the documents are and how they are read.
+class DataFlags {
+ public:
+  explicit DataFlags(CLI::App& app);
+
+  void apply(DataConfig& config) { data_.apply(config); }
+  /// The cache folder; empty when it is switched off.
+  std::filesystem::path cache() const { return no_cache_ ? std::filesystem::path() : std::filesystem::path(cache_); }
+
+ private:
+  FlagSet<DataConfig> data_;
+  std::string cache_ = default_cache_directory().string();
+  bool no_cache_ = false;
+};
+
+/// Flags that say how text becomes tokens.
+class TextFlags {
+ public:
+  explicit TextFlags(CLI::App& app);
+  void apply(TextConfig& config) { text_.apply(config); }
+
+ private:
+  FlagSet<TextConfig> text_;
+};
+
+}  // namespace eddy

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/command_experiment.h"
+
+namespace eddy {
+
+std::vector<Experiment> experiments() { return {}; }
+
+}  // namespace eddy

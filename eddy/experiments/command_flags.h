@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eddy/experiments/training_config_names.h"
+
+namespace eddy {
+
+/// Flags for the members of a config. It remembers which flags were given, so that they can be laid over a config from
+/// elsewhere, such as a checkpoint. CLI11 holds addresses into it: it neither moves nor copies.
+template <class Config>
+class FlagSet {
+ public:
+  FlagSet(CLI::App& app, Config defaults) : app_(app), values_(std::move(defaults)) {}
+  FlagSet(const FlagSet&) = delete;
+  FlagSet& operator=(const FlagSet&) = delete;
+
+  /// `at` maps a config to its member.
+  template <class At>
+  CLI::Option* value(const std::string& names, At at, const std::string& help) {
+    CLI::Option* option = app_.add_option(names, at(values_), help)->capture_default_str();
+    remember(option, at);
+    return option;
+  }
+
+  /// A flag that sets a bool member to `on`.
+  template <class At>
+  CLI::Option* toggle(const std::string& names, At at, bool on, const std::string& help) {
+    CLI::Option* option = app_.add_flag_callback(
+        names, [this, at, on] { at(values_) = on; }, help);
+    remember(option, at);
+    return option;
+  }
+
+  /// An enumeration by the names in EnumNames.
+  template <class At>
+  CLI::Option* choice(const std::string& names, At at, const std::string& help) {
+    using E = std::remove_cvref_t<decltype(at(values_))>;
+    const auto parse = [this, at](const std::string& text) {
+      const auto value = value_of<E>(text);
+      if (!value) throw CLI::ValidationError(fmt::format("\"{}\" is not one of {}", text, all_names<E>()));
+      at(values_) = *value;
+    };
+    CLI::Option* option = app_.add_option_function<std::string>(names, parse, help + ": " + all_names<E>());
+    option->default_str(std::string(name_of(at(values_))))->type_name("NAME");
+    remember(option, at);
+    return option;
+  }
+
+  /// Counts a flag of another making among those of the set.
+  template <class At>
+  void remember(CLI::Option* option, At at) {
+    option->group(group_);
+    given_.emplace_back(option, [at](Config& from, Config& to) { at(to) = at(from); });
+  }
+
+  /// Lays the flags that were given over `target`.
+  void apply(Config& target) {
+    for (const auto& [option, copy] : given_)
+      if (option->count() > 0) copy(values_, target);
+  }
+
+  /// Heading of the flags to come in the help.
+  void begin_group(const std::string& name) { group_ = name; }
+
+  /// The value every flag had or was given.
+  Config& values() { return values_; }
+
+ private:
+  CLI::App& app_;
+  Config values_;
+  std::string group_ = "Options";
+  std::vector<std::pair<CLI::Option*, std::function<void(Config&, Config&)>>> given_;
+};
+
+}  // namespace eddy

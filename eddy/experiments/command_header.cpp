@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/command_header.h"
+
+#include "eddy/core/cpu.h"
+#include "eddy/experiments/environment.h"
+#include "eddy/experiments/progress.h"
+#include "eddy/experiments/training_config_names.h"
+
+namespace eddy {
+
+std::string grouped(std::int64_t number) {
+  std::string digits = std::to_string(number);
+  for (auto at = static_cast<std::int64_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3)
+    digits.insert(static_cast<std::size_t>(at), ",");
+  return digits;
+}
+
+std::string describe_model(const TrainingConfig& config, std::int64_t parameters) {
+  const TextModelConfig& model = config.model;
+  return fmt::format("{}: {}{} {} × {}, embedding {}, vocabulary {}{}, {} parameters", to_string(config.task),
+                     model.bidirectional ? "bidirectional " : "", name_of(model.encoder.cell), model.encoder.layers,
+                     model.encoder.hidden_size, model.embedding_size, grouped(model.vocabulary_size),
+                     model.classes > 0 ? fmt::format(", {} classes", model.classes) : "", grouped(parameters));
+}
+
+std::string run_header(const ModelFile& model, const ParameterStore& store, const EncodedDataset& data,
+                       const TextTrainer& trainer, const ValidationSplit& split, const std::filesystem::path& output) {
+  const TrainingConfig& config = model.config;
+  const EncodedCorpus& corpus = data.part("train");
+  std::string text = fmt::format("eddy      {}: {}\n", eddy_version(), describe_cpu());
+  text += fmt::format("data      {}: {} texts, {} tokens; {} to train on, {} to validate\n", model.data.path,
+                      grouped(corpus.size()), grouped(corpus.token_count()), grouped(trainer.documents_per_epoch()),
+                      grouped(static_cast<std::int64_t>(split.validation.size())));
+  if (data.invalid_sequences > 0)
+    text += fmt::format("          {} ill-formed UTF-8 sequences became U+FFFD (--encoding latin1?)\n",
+                        grouped(data.invalid_sequences));
+  text += fmt::format("model     {}\n", describe_model(config, store.parameter_count()));
+  text += fmt::format("training  {}, learning rate {}, batch {}, {} epochs of {} steps, seed {}\n",
+                      name_of(config.optimizer.kind), config.optimizer.learning_rate, config.batch_size, config.epochs,
+                      grouped(trainer.batches_per_epoch()), config.seed);
+  if (model.progress.steps > 0) text += fmt::format("resumed   after step {}\n", grouped(model.progress.steps));
+  text +=
+      fmt::format("output    {}, {}, {}", output.string(), checkpoint_path(output).string(), log_path(output).string());
+  return text;
+}
+
+std::string run_summary(const ModelFile& model, const RunOutcome& outcome, const std::filesystem::path& output) {
+  const RunProgress& progress = outcome.progress;
+  std::string text =
+      fmt::format("Done {}: step {}, {} tokens, {}, {} tokens/s\n", to_string(outcome.reason, model.config),
+                  grouped(progress.steps), grouped(progress.tokens), format_duration(progress.seconds),
+                  format_count(outcome.tokens_per_second));
+  if (outcome.best) {
+    text += fmt::format("Best validation loss {:.4f}", outcome.best->loss);
+    text += is_classification(model.config.task) ? fmt::format(", error {:.2f} %", 100 * outcome.best->error_rate)
+                                                 : fmt::format(", perplexity {:.2f}", outcome.best->perplexity());
+    text += fmt::format(", at step {}\n", grouped(outcome.best_step));
+  }
+  return text + fmt::format("The model is in {}", output.string());
+}
+
+}  // namespace eddy

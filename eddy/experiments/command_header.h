@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "eddy/data/encode.h"
+#include "eddy/experiments/run_model.h"
+#include "eddy/experiments/run_training.h"
+#include "eddy/experiments/text_trainer.h"
+
+namespace eddy {
+
+/// "an LSTM of 1 × 256, embedding 128, 8,123,456 parameters"
+std::string describe_model(const TrainingConfig& config, std::int64_t parameters);
+
+/// What a run is about to do: machine, data, model, training, output. Lines without a final newline.
+std::string run_header(const ModelFile& model, const ParameterStore& store, const EncodedDataset& data,
+                       const TextTrainer& trainer, const ValidationSplit& split, const std::filesystem::path& output);
+
+/// What it has done.
+std::string run_summary(const ModelFile& model, const RunOutcome& outcome, const std::filesystem::path& output);
+
+/// 1234567 as "1,234,567"
+std::string grouped(std::int64_t number);
+
+}  // namespace eddy

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "eddy/core/error.h"
+#include "eddy/data/encode.h"
+#include "eddy/experiments/command.h"
+#include "eddy/experiments/command_lines.h"
+#include "eddy/experiments/run_model.h"
+#include "eddy/experiments/text_evaluator.h"
+
+namespace eddy {
+namespace {
+
+struct PredictCommand {
+  std::string model;
+  std::vector<std::string> files;
+  std::int64_t top = 1;
+  std::int64_t batch = 32;
+  bool json = false;
+  std::uint64_t seed = 1;
+};
+
+constexpr std::string_view kExamples =
+    R"(One text a line; one line of output for each: class TAB probability, and more of
+such pairs with --top.
+
+Examples:
+  echo "a large cat with stripes" | eddy predict --model classifier.safetensors
+  eddy predict --model classifier.safetensors --top 3 --json texts.txt > predictions.jsonl)";
+
+class Predictor {
+ public:
+  Predictor(const PredictCommand& command, LoadedModel model)
+      : command_(command),
+        model_(std::move(model)),
+        evaluator_(*model_.store, config(command, model_)),
+        tokenizer_(tokenizer_options(model_.file.text.text)) {}
+
+  /// Answers every line, as soon as the input pauses or a batch is full.
+  void read(LineReader lines) {
+    std::vector<std::string> texts;
+    while (auto line = lines.next()) {
+      texts.push_back(std::move(*line));
+      if (static_cast<std::int64_t>(texts.size()) < command_.batch && !lines.would_wait()) continue;
+      answer(texts);
+      texts.clear();
+    }
+    if (!texts.empty()) answer(texts);
+  }
+
+ private:
+  static TrainingConfig config(const PredictCommand& command, const LoadedModel& model) {
+    TrainingConfig config = model.file.config;
+    config.batch_size = command.batch;
+    return config;
+  }
+
+  void answer(const std::vector<std::string>& texts) {
+    const OutOfVocabulary unknown =
+        model_.file.text.text.drop_unknown ? OutOfVocabulary::drop : OutOfVocabulary::unknown;
+    CorpusArrays arrays;
+    for (const std::string& text : texts) {
+      const auto ids = encode_text(text, tokenizer_, model_.file.text.vocabulary, unknown);
+      arrays.tokens.insert(arrays.tokens.end(), ids.begin(), ids.end());
+      arrays.end_document(-1, "");
+    }
+    const Predictions predictions = evaluator_.predict(EncodedCorpus(std::move(arrays)));
+    for (std::size_t i = 0; i < texts.size(); ++i) print(texts[i], predictions.row(static_cast<std::int64_t>(i)));
+    require<DataError>(std::fflush(stdout) == 0, "the standard output cannot be written: {}", std::strerror(errno));
+  }
+
+  void print(const std::string& text, std::span<const float> probabilities) const {
+    std::vector<std::size_t> order(probabilities.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return probabilities[a] > probabilities[b]; });
+    order.resize(std::min(order.size(), static_cast<std::size_t>(command_.top)));
+    const std::vector<std::string>& names = model_.file.text.label_names;
+    if (command_.json) {
+      nlohmann::ordered_json entry = {
+          {"text", text}, {"label", names[order[0]]}, {"probability", probabilities[order[0]]}};
+      if (command_.top > 1)
+        for (const std::size_t label : order)
+          entry["top"].push_back({{"label", names[label]}, {"probability", probabilities[label]}});
+      fmt::print("{}\n", entry.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+      return;
+    }
+    std::string line;
+    for (const std::size_t label : order)
+      line += fmt::format("{}{}\t{:.4f}", line.empty() ? "" : "\t", names[label], probabilities[label]);
+    fmt::print("{}\n", line);
+  }
+
+  const PredictCommand& command_;
+  LoadedModel model_;
+  TextEvaluator evaluator_;
+  Tokenizer tokenizer_;
+};
+
+int predict(const PredictCommand& command) {
+  LoadedModel model = load_model(command.model);
+  require<UsageError>(is_classification(model.file.config.task), "{}: is a {}, which has no classes to predict",
+                      command.model, to_string(model.file.config.task));
+  Predictor predictor(command, std::move(model));
+  if (command.files.empty()) predictor.read(LineReader(STDIN_FILENO, "standard input"));
+  for (const std::string& file : command.files) {
+    if (file == "-") {
+      predictor.read(LineReader(STDIN_FILENO, "standard input"));
+      continue;
+    }
+    const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) fail<DataError>("{}: cannot be opened: {}", file, std::strerror(errno));
+    const std::unique_ptr<const int, void (*)(const int*)> closer(&descriptor, [](const int* d) { close(*d); });
+    predictor.read(LineReader(descriptor, file));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command add_predict_command(CLI::App& program) {
+  CLI::App* app = program.add_subcommand("predict", "Classify texts from standard input or files");
+  app->footer(std::string(kExamples));
+  auto command = std::make_shared<PredictCommand>();
+  app->add_option("files", command->files, "Files with one text a line; none or \"-\": standard input");
+  app->add_option("-m,--model", command->model, "Model file or checkpoint of a classifier")
+      ->type_name("FILE")
+      ->required();
+  app->add_option("--top", command->top, "Most probable classes to print")
+      ->check(CLI::Range(1, 1 << 24))
+      ->capture_default_str();
+  app->add_flag("--json", command->json, "Print one JSON object a line");
+  app->add_option("--batch", command->batch, "Texts computed at once")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  add_seed_flag(*app, command->seed);
+  add_thread_flag(*app);
+  return {app, [command] { return predict(*command); }};
+}
+
+}  // namespace eddy

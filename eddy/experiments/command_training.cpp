@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/command_training.h"
+
+#include <fmt/core.h>
+
+#include "eddy/core/error.h"
+#include "eddy/core/file.h"
+#include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/command_header.h"
+#include "eddy/experiments/command_training_flags.h"
+#include "eddy/experiments/progress_interrupt.h"
+
+namespace eddy {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Limits may change from run to run; nothing else may.
+TrainingConfig with_limits_of(TrainingConfig config, const TrainingConfig& limits) {
+  config.epochs = limits.epochs;
+  config.max_steps = limits.max_steps;
+  config.max_seconds = limits.max_seconds;
+  config.patience = limits.patience;
+  return config;
+}
+
+/// Sizes and names that follow from the data.
+void fit_to_data(ModelFile& model, const EncodedDataset& data) {
+  model.text.vocabulary = data.vocabulary;
+  model.config.model.vocabulary_size = data.vocabulary.size();
+  model.config.model.end_of_sequence = Vocabulary::kEndOfSequence;
+  if (!is_classification(model.config.task)) return;
+  require<DataError>(data.label_names.size() >= 2, "{}: has {} classes, expected at least 2{}", model.data.path,
+                     data.label_names.size(), data.label_names.empty() ? " (--label-column for tsv and csv)" : "");
+  model.text.label_names = data.label_names;
+  model.config.model.classes = static_cast<std::int64_t>(data.label_names.size());
+}
+
+void check_same_data(const ModelFile& model, const EncodedDataset& data, const std::string& where) {
+  require<DataError>(
+      fingerprint(data.part("train")) == model.progress.data_fingerprint && data.vocabulary == model.text.vocabulary,
+      "{}: is not the data that {} was trained on; it has changed since", model.data.path, where);
+}
+
+std::string resume_command(const CommandLine& line, bool resumed) {
+  std::string command = line.text;
+  for (const std::string_view drop : {" --overwrite"})
+    if (const auto at = command.find(drop); at != std::string::npos) command.erase(at, drop.size());
+  return resumed ? command : command + " --resume";
+}
+
+}  // namespace
+
+TrainingCommand::TrainingCommand(CLI::App& app, const CommandLine& command_line, TrainingConfig defaults)
+    : line(command_line), data(app), text(app), config(app, std::move(defaults)) {
+  app.add_option("-o,--output", output, "Model file to write; its checkpoint and log stand beside it")
+      ->type_name("FILE")
+      ->required()
+      ->group("Output");
+  app.add_flag("--resume", resume, "Go on from the checkpoint of --output, with the same bits as if never stopped")
+      ->group("Output");
+  app.add_flag("--overwrite", overwrite, "Start anew where --output or its checkpoint exists")->group("Output");
+  app.add_option("--checkpoint-minutes", checkpoint_minutes, "Minutes between checkpoints; 0: only at the end")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str()
+      ->group("Output");
+  app.add_option("--checkpoint-steps", checkpoint_steps, "Also a checkpoint after so many steps; 0: not")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group("Output");
+  app.add_option("--log-steps", log_steps, "Steps that one line of the log sums up")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group("Output");
+  app.add_flag("--quiet", quiet, "No progress, no header")->group("Output");
+  app.add_option("--config", config_file, "JSON file of a training config; flags go before it")
+      ->type_name("FILE")
+      ->group("Training");
+  add_model_flags(config);
+  add_optimizer_flags(config);
+  add_limit_flags(config);
+  add_thread_flag(app);
+}
+
+ModelFile TrainingCommand::plan(const ModelFile& base) {
+  if (resume) return resumed();
+  check_output();
+  ModelFile model = base;
+  if (!config_file.empty()) model.config = training_config_from_json(read_file(config_file), config_file, model.config);
+  config.apply(model.config);
+  data.apply(model.data);
+  text.apply(model.text.text);
+  require<UsageError>(!model.data.path.empty(), "--data is missing; expected a file, a directory or an archive");
+  check(model.config);
+  return model;
+}
+
+ModelFile TrainingCommand::resumed() {
+  const fs::path checkpoint = checkpoint_path(output);
+  std::error_code error;
+  require<UsageError>(fs::exists(checkpoint, error), "there is nothing to resume: {} does not exist",
+                      checkpoint.string());
+  ModelFile model = read_model_file(checkpoint);
+  TrainingConfig wanted = model.config;
+  if (!config_file.empty()) wanted = training_config_from_json(read_file(config_file), config_file, wanted);
+  config.apply(wanted);
+  check(wanted);
+  TextConfig wanted_text = model.text.text;
+  text.apply(wanted_text);
+  const std::vector<std::string> changes = differences(with_limits_of(model.config, wanted), wanted);
+  if (!changes.empty())
+    fail<UsageError>("--resume cannot change {}; it goes on with the config of {}", fmt::join(changes, ", "),
+                     checkpoint.string());
+  require<UsageError>(to_json(wanted_text) == to_json(model.text.text),
+                      "--resume cannot change how text becomes tokens; it goes on with the config of {}",
+                      checkpoint.string());
+  model.config = wanted;
+  data.apply(model.data);
+  return model;
+}
+
+void TrainingCommand::check_output() const {
+  if (overwrite) return;
+  for (const fs::path& path : {fs::path(output), checkpoint_path(output)}) {
+    std::error_code error;
+    if (fs::exists(path, error))
+      fail<UsageError>("{} exists; --resume goes on with it, --overwrite starts anew", path.string());
+  }
+}
+
+RunSettings TrainingCommand::settings() const {
+  RunSettings settings;
+  settings.output = output;
+  settings.checkpoint_seconds = 60 * checkpoint_minutes;
+  settings.checkpoint_steps = checkpoint_steps;
+  settings.log_steps = log_steps;
+  if (quiet) settings.progress = ProgressStyle::quiet;
+  return settings;
+}
+
+int TrainingCommand::train(ModelFile model, bool fixed_vocabulary, const std::string& from) {
+  const auto say = [&](const std::string& message) {
+    if (!quiet) fmt::print(stderr, "{}\n", message);
+  };
+  DataLoading loading;
+  loading.cache = data.cache();
+  loading.message = say;
+  const TextModelVocabulary known = model.text;
+  if (fixed_vocabulary) loading.model = &known;
+  loading.fixed_labels = fixed_vocabulary && resume && is_classification(model.config.task);
+  const EncodedDataset dataset = load_data(model.data, model.text.text, loading);
+  const EncodedCorpus& corpus = dataset.part("train");
+  if (resume) {
+    check_same_data(model, dataset, checkpoint_path(output).string());
+  } else {
+    fit_to_data(model, dataset);
+    model.progress.data_fingerprint = fingerprint(corpus);
+  }
+
+  const ValidationSplit split = split_validation(model.config, corpus);
+  ParameterStore store(model.config.seed);
+  if (resume) load_checkpoint(checkpoint_path(output), store);
+  const std::size_t restored = store.all().size();
+  create_parameters(store, model.config);
+  require<DataError>(!resume || store.all().size() == restored, "{}: holds {} variables, but its config needs {} more",
+                     checkpoint_path(output).string(), restored, store.all().size() - restored);
+  if (!from.empty()) say(to_string(transfer(fs::path(from), store)));
+  TextTrainer trainer(store, model.config, corpus, split.train);
+  if (resume) trainer.seek(model.progress.position);
+  say(run_header(model, store, dataset, trainer, split, output));
+
+  const InterruptGuard guard;
+  const RunOutcome outcome = run_training(trainer, corpus, split.validation, model, settings());
+  if (outcome.reason == StopReason::interrupt) {
+    fmt::print(stderr, "Interrupted after step {}. Everything is saved in {}; to go on:\n  {}\n",
+               outcome.progress.steps, checkpoint_path(output).string(), resume_command(line, resume));
+    return 128 + interrupt_signal();
+  }
+  say(run_summary(model, outcome, output));
+  return 0;
+}
+
+}  // namespace eddy

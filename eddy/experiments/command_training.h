@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "eddy/experiments/command.h"
+#include "eddy/experiments/command_data_flags.h"
+#include "eddy/experiments/command_flags.h"
+#include "eddy/experiments/run_model.h"
+#include "eddy/experiments/run_training.h"
+
+namespace eddy {
+
+/// What pretrain and finetune have in common: flags, new runs, resumed runs, the run itself.
+struct TrainingCommand {
+  TrainingCommand(CLI::App& app, const CommandLine& line, TrainingConfig defaults);
+
+  /// The run that the flags ask for: that of the checkpoint with --resume, else a new one on top of `base`, the
+  /// defaults or what a pretrained model decides. UsageError for flags that do not go together.
+  ModelFile plan(const ModelFile& base);
+  /// Loads the data, trains, reports. `from` is a pretrained model to start from. Returns the exit status.
+  int train(ModelFile model, bool fixed_vocabulary, const std::string& from);
+
+  const CommandLine line;
+  DataFlags data;
+  TextFlags text;
+  FlagSet<TrainingConfig> config;
+  std::string config_file;
+  std::string output;
+  bool resume = false;
+  bool overwrite = false;
+  bool quiet = false;
+  double checkpoint_minutes = 10;
+  std::int64_t checkpoint_steps = 0;
+  std::int64_t log_steps = 10;
+
+ private:
+  ModelFile resumed();
+  void check_output() const;
+  RunSettings settings() const;
+};
+
+}  // namespace eddy

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/command_training_flags.h"
+
+#include <nlohmann/json.hpp>
+
+namespace eddy {
+
+using Config = TrainingConfig;
+
+void add_model_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Model");
+  flags.choice(
+      "--cell", [](Config & c) -> auto& { return c.model.encoder.cell; }, "Recurrent cell");
+  flags.value(
+      "--embedding", [](Config & c) -> auto& { return c.model.embedding_size; }, "Size of a word's embedding");
+  flags.value(
+      "--hidden", [](Config & c) -> auto& { return c.model.encoder.hidden_size; }, "Size of the recurrent state");
+  flags.value(
+      "--layers", [](Config & c) -> auto& { return c.model.encoder.layers; }, "Recurrent layers on top of each other");
+  flags.toggle(
+      "--bidirectional", [](Config & c) -> auto& { return c.model.bidirectional; }, true,
+      "Read the text in both directions");
+  flags.value(
+      "--word-dropout", [](Config & c) -> auto& { return c.model.word_dropout; }, "Chance that a word is not seen");
+  flags.value(
+      "--embedding-dropout", [](Config & c) -> auto& { return c.model.embedding_dropout; },
+      "Chance that an embedding dimension is zero for a whole text");
+  flags.value(
+      "--layer-dropout", [](Config & c) -> auto& { return c.model.encoder.dropout; }, "Dropout between layers");
+  flags.value(
+      "--output-dropout", [](Config & c) -> auto& { return c.model.output_dropout; },
+      "Dropout on the encoder's outputs");
+  flags.value(
+      "--softmax-samples", [](Config & c) -> auto& { return c.model.softmax_samples; },
+      "Words sampled for the training loss over a large vocabulary; 0: the full softmax");
+  flags.toggle(
+      "--tied-softmax", [](Config & c) -> auto& { return c.model.tied_softmax; }, true,
+      "Predict with the embedding itself (needs --embedding equal to --hidden)");
+}
+
+void add_optimizer_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Optimizer");
+  flags.choice(
+      "--optimizer", [](Config & c) -> auto& { return c.optimizer.kind; }, "Update rule");
+  flags.value(
+      "--learning-rate,--lr", [](Config & c) -> auto& { return c.optimizer.learning_rate; }, "Learning rate");
+  flags.value(
+      "--clip", [](Config & c) -> auto& { return c.optimizer.clip_norm; },
+      "Largest norm of all gradients; 0: no limit");
+  flags
+      .value(
+          "--clip-exclude", [](Config & c) -> auto& { return c.optimizer.clip_excluded; },
+          "Parameters whose names begin so are left out of that norm")
+      ->type_name("PREFIX")
+      ->allow_extra_args(false);
+  flags.value(
+      "--clip-value", [](Config & c) -> auto& { return c.optimizer.clip_value; },
+      "Largest gradient element; 0: no limit (needs --clip 0)");
+  flags.value(
+      "--weight-decay", [](Config & c) -> auto& { return c.optimizer.weight_decay; }, "L2 weight decay");
+  flags.value(
+      "--momentum", [](Config & c) -> auto& { return c.optimizer.momentum; }, "Of --optimizer momentum");
+  flags.toggle(
+      "--nesterov", [](Config & c) -> auto& { return c.optimizer.nesterov; }, true, "Nesterov's form of it");
+  flags.toggle(
+      "--lazy-rows", [](Config & c) -> auto& { return c.optimizer.lazy_rows; }, true,
+      "Update only the embedding rows of the batch");
+  flags.choice(
+      "--schedule", [](Config & c) -> auto& { return c.optimizer.schedule.kind; }, "How the learning rate moves");
+  flags.value(
+      "--warm-up", [](Config & c) -> auto& { return c.optimizer.schedule.warm_up_steps; },
+      "Steps in which the rate rises from 0");
+  flags.value(
+      "--decay", [](Config & c) -> auto& { return c.optimizer.schedule.decay; },
+      "Factor of the exponential, step and plateau schedules");
+  flags.value(
+      "--decay-steps", [](Config & c) -> auto& { return c.optimizer.schedule.decay_steps; },
+      "Steps per factor (exponential, step) or until the end (cosine)");
+  flags.value(
+      "--rate-floor", [](Config & c) -> auto& { return c.optimizer.schedule.floor; },
+      "Smallest share of the rate that a schedule leaves");
+  flags.value(
+      "--plateau-patience", [](Config & c) -> auto& { return c.optimizer.schedule.patience; },
+      "Evaluations without improvement before the plateau schedule lowers the rate");
+  flags.value(
+      "--ema", [](Config & c) -> auto& { return c.optimizer.ema_decay; },
+      "Decay of a moving average of the weights, used for evaluation and in the output; 0: none");
+}
+
+void add_limit_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Training");
+  flags.value(
+      "--batch", [](Config & c) -> auto& { return c.batch_size; }, "Texts (or streams) trained on at once");
+  flags.value(
+      "--max-length", [](Config & c) -> auto& { return c.max_length; }, "Tokens of a text that are read; 0: all");
+  flags.toggle(
+      "--keep-first", [](Config & c) -> auto& { return c.keep_last; }, false,
+      "Of a longer text keep the first tokens instead of the last");
+  flags.value(
+      "--epochs", [](Config & c) -> auto& { return c.epochs; }, "Times through the data at most");
+  flags.value(
+      "--max-steps", [](Config & c) -> auto& { return c.max_steps; }, "Steps at most; 0: no limit");
+  flags.value(
+      "--max-seconds", [](Config & c) -> auto& { return c.max_seconds; }, "Seconds at most; 0: no limit");
+  flags.value(
+      "--patience", [](Config & c) -> auto& { return c.patience; },
+      "Evaluations without a better one before training stops; 0: never");
+  flags.value(
+      "--evaluate-every", [](Config & c) -> auto& { return c.evaluation_interval; },
+      "Steps between evaluations; 0: after each epoch");
+  flags.value(
+      "--validation", [](Config & c) -> auto& { return c.validation_fraction; },
+      "Share of the texts kept from training to choose the best model; 0: none, the last one is kept");
+  flags.value(
+      "--seed", [](Config & c) -> auto& { return c.seed; }, "Of all random numbers");
+}
+
+std::vector<std::string> differences(const Config& old_config, const Config& new_config) {
+  const auto old_values = nlohmann::ordered_json::parse(to_json(old_config)).flatten();
+  const auto new_values = nlohmann::ordered_json::parse(to_json(new_config)).flatten();
+  // Pointers such as "/model/hidden_size"; of lists of different lengths one has keys that the other lacks.
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : old_values.items()) keys.push_back(key);
+  for (const auto& [key, value] : new_values.items())
+    if (!old_values.contains(key)) keys.push_back(key);
+  const auto text = [](const auto& values, const std::string& key) {
+    return values.contains(key) ? values.at(key).dump() : std::string("none");
+  };
+  std::vector<std::string> found;
+  for (const std::string& key : keys) {
+    const std::string from = text(old_values, key);
+    const std::string to = text(new_values, key);
+    if (from != to) found.push_back(fmt::format("{} ({} → {})", key.substr(1), from, to));
+  }
+  return found;
+}
+
+}  // namespace eddy

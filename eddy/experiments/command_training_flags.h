@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "eddy/experiments/command_flags.h"
+#include "eddy/experiments/training_config.h"
+
+namespace eddy {
+
+/// Flags for the members of a TrainingConfig but the task's own.
+void add_model_flags(FlagSet<TrainingConfig>& flags);
+void add_optimizer_flags(FlagSet<TrainingConfig>& flags);
+void add_limit_flags(FlagSet<TrainingConfig>& flags);
+
+/// Keys whose values differ, as "key (old → new)".
+std::vector<std::string> differences(const TrainingConfig& old_config, const TrainingConfig& new_config);
+
+}  // namespace eddy

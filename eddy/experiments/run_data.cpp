@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/run_data.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "eddy/core/error.h"
+#include "eddy/data/checksum.h"
+#include "eddy/data/corpus_cache.h"
+#include "eddy/data/delimited.h"
+#include "eddy/data/imdb.h"
+#include "eddy/data/text_lines.h"
+#include "eddy/data/wordnet.h"
+
+namespace eddy {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// "wordnet" names Debian's copy unless a file is called so.
+fs::path source_path(const DataConfig& config) {
+  std::error_code error;
+  if (config.path == "wordnet" && !fs::exists(config.path, error)) return fs::path(kWordnetDirectory);
+  return config.path;
+}
+
+Column parse_column(const std::string& text) {
+  const bool number =
+      !text.empty() && text.size() < 7 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  if (number) return std::stoi(text);
+  return text;
+}
+
+DelimitedOptions delimited_options(const DataConfig& data, DataFormat format, const DataLoading& loading) {
+  DelimitedOptions options = format == DataFormat::csv ? csv_options() : tsv_options();
+  options.header = data.header;
+  options.encoding = data.encoding;
+  options.text_columns.clear();
+  for (const std::string& column : data.text_columns) options.text_columns.push_back(parse_column(column));
+  if (!data.label_column.empty()) options.label_column = parse_column(data.label_column);
+  if (options.text_columns.empty()) {
+    require<UsageError>(!options.label_column || std::holds_alternative<int>(*options.label_column),
+                        "the label column is given by its name, \"{}\"; name the text column as well",
+                        data.label_column);
+    options.text_columns = {options.label_column && std::get<int>(*options.label_column) == 0 ? 1 : 0};
+  }
+  if (loading.model != nullptr && loading.fixed_labels && options.label_column)
+    options.label_names = loading.model->label_names;
+  return options;
+}
+
+struct RawParts {
+  Dataset train;
+  std::optional<Dataset> test;
+};
+
+RawParts read_raw(const DataConfig& data, DataFormat format, const DataLoading& loading) {
+  const fs::path path = source_path(data);
+  switch (format) {
+    case DataFormat::wordnet:
+      return {read_wordnet(path), std::nullopt};
+    case DataFormat::imdb: {
+      Imdb imdb = read_imdb(path, {.encoding = data.encoding});
+      auto& documents = imdb.train.documents;
+      documents.insert(documents.end(), std::make_move_iterator(imdb.unlabelled.documents.begin()),
+                       std::make_move_iterator(imdb.unlabelled.documents.end()));
+      return {std::move(imdb.train), std::move(imdb.test)};
+    }
+    case DataFormat::tsv:
+    case DataFormat::csv:
+      return {read_delimited(path, delimited_options(data, format, loading)), std::nullopt};
+    default:
+      return {read_text_lines(path, {.encoding = data.encoding}), std::nullopt};
+  }
+}
+
+OutOfVocabulary unknown_rule(const TextConfig& text) {
+  return text.drop_unknown ? OutOfVocabulary::drop : OutOfVocabulary::unknown;
+}
+
+EncodedDataset encode_fresh(const RawParts& raw, const TextConfig& text) {
+  std::vector<DatasetPart> parts = {{"train", &raw.train, true}};
+  if (raw.test) parts.push_back({"test", &*raw.test, false});
+  EncodeOptions options;
+  options.tokenizer = tokenizer_options(text);
+  options.vocabulary = {.min_count = text.min_count, .max_size = text.vocabulary_size};
+  options.unknown = unknown_rule(text);
+  return encode_dataset(parts, options);
+}
+
+EncodedDataset encode_for_model(const RawParts& raw, const DataLoading& loading) {
+  const TextModelVocabulary& model = *loading.model;
+  Tokenizer tokenizer(tokenizer_options(model.text));
+  EncodedDataset result;
+  result.vocabulary = model.vocabulary;
+  result.label_names = raw.train.label_names;
+  result.parts.push_back({"train", encode_corpus(raw.train, tokenizer, model.vocabulary, unknown_rule(model.text))});
+  if (raw.test)
+    result.parts.push_back({"test", encode_corpus(*raw.test, tokenizer, model.vocabulary, unknown_rule(model.text))});
+  result.invalid_sequences = tokenizer.invalid_sequences();
+  return result;
+}
+
+void add_model(CacheKey& key, const TextModelVocabulary& model) {
+  key.add_option("text", to_json(model.text));
+  for (const std::string& token : model.vocabulary.tokens()) key.add_option("token", token);
+  for (const std::string& label : model.label_names) key.add_option("label", label);
+}
+
+void check_labels(const EncodedDataset& result, const DataConfig& data, const DataLoading& loading) {
+  if (loading.model == nullptr || !loading.fixed_labels) return;
+  const std::vector<std::string>& known = loading.model->label_names;
+  if (result.label_names.empty() || result.label_names == known) return;
+  fail<DataError>("{}: its {} classes ({}, …) are not the {} classes of the model ({}, …)", data.path,
+                  result.label_names.size(), result.label_names.front(), known.size(),
+                  known.empty() ? "none" : known.front());
+}
+
+}  // namespace
+
+DataFormat guess_format(const DataConfig& config) {
+  if (config.format != DataFormat::guess) return config.format;
+  const fs::path path = source_path(config);
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  require<DataError>(fs::exists(status), "{}: does not exist; expected a file, a directory or an archive of texts",
+                     config.path);
+  if (fs::is_directory(status)) {
+    if (fs::exists(path / "data.noun", error)) return DataFormat::wordnet;
+    return DataFormat::imdb;
+  }
+  std::string name = path.filename().string();
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  for (const std::string_view packed : {".gz", ".xz", ".bz2", ".zst", ".lz4", ".lzma"})
+    if (name.ends_with(packed)) name.resize(name.size() - packed.size());
+  for (const std::string_view archive : {".tar", ".tgz", ".txz", ".zip"})
+    if (name.ends_with(archive)) return DataFormat::imdb;
+  if (name.ends_with(".tsv")) return DataFormat::tsv;
+  if (name.ends_with(".csv")) return DataFormat::csv;
+  return DataFormat::lines;
+}
+
+EncodedDataset load_data(const DataConfig& data, const TextConfig& text, const DataLoading& loading) {
+  require<UsageError>(!data.path.empty(), "no data given; expected a file, a directory or an archive of texts");
+  const DataFormat format = guess_format(data);
+  const auto build = [&] {
+    const RawParts raw = read_raw(data, format, loading);
+    return loading.model != nullptr ? encode_for_model(raw, loading) : encode_fresh(raw, text);
+  };
+  EncodedDataset result;
+  if (loading.cache.empty()) {
+    result = build();
+  } else {
+    DataConfig resolved = data;
+    resolved.format = format;
+    resolved.path = fs::absolute(source_path(data)).lexically_normal().string();
+    CacheKey options;
+    options.add_option("data", to_json(resolved));
+    options.add_option("fixed labels", loading.fixed_labels ? 1 : 0);
+    if (loading.model != nullptr) {
+      add_model(options, *loading.model);
+    } else {
+      options.add_option("text", to_json(text));
+    }
+    // Named by path and options, keyed by the state of the files too: a changed source replaces its old cache.
+    const std::string stem = fs::path(resolved.path).filename().string();
+    const fs::path file = loading.cache / fmt::format("{}-{:016x}.cache", stem, options.hash());
+    const std::uint64_t key = options.add_source(resolved.path).hash();
+    result = load_or_build(file, key, build, loading.message);
+  }
+  check_labels(result, data, loading);
+  return result;
+}
+
+fs::path default_cache_directory() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
+    return fs::path(cache) / "eddy";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    return fs::path(home) / ".cache" / "eddy";
+  return {};
+}
+
+std::uint64_t fingerprint(const EncodedCorpus& corpus) {
+  std::uint64_t hash = checksum64(std::as_bytes(corpus.tokens()));
+  hash = checksum64(std::as_bytes(corpus.offsets()), hash);
+  return checksum64(std::as_bytes(corpus.labels()), hash);
+}
+
+TokenizerOptions tokenizer_options(const TextConfig& text) {
+  return {.unit = text.unit, .lower_case = text.lower_case};
+}
+
+}  // namespace eddy

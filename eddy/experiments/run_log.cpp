@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/run_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "eddy/core/error.h"
+#include "eddy/core/file.h"
+
+namespace eddy {
+namespace {
+
+/// The lines up to a step; a line that is no JSON, such as one a full disk cut short, goes too.
+std::string kept_lines(const std::string& text, std::int64_t last_step) {
+  std::string kept;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const nlohmann::json entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!entry.is_object() || !entry.contains("step") || !entry["step"].is_number_integer()) continue;
+    if (entry["step"].get<std::int64_t>() <= last_step) kept.append(line).append("\n");
+  }
+  return kept;
+}
+
+}  // namespace
+
+RunLog::RunLog(const std::filesystem::path& path, std::int64_t resume_step) : path_(path) {
+  std::error_code error;
+  const bool go_on = resume_step > 0 && std::filesystem::exists(path, error);
+  write_atomically(path, go_on ? kept_lines(read_file(path), resume_step) : std::string());
+  descriptor_ = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (descriptor_ < 0) fail<DataError>("{}: cannot be opened to append: {}", path.string(), std::strerror(errno));
+}
+
+RunLog::~RunLog() { close(descriptor_); }
+
+void RunLog::write(std::int64_t step, const std::vector<Field>& fields) {
+  nlohmann::ordered_json entry = {{"step", step}};
+  for (const auto& [name, value] : fields) {
+    const bool whole = std::abs(value) < 1e15 && value == std::floor(value);
+    if (whole) {
+      entry[std::string(name)] = static_cast<std::int64_t>(value);
+    } else {
+      entry[std::string(name)] = value;
+    }
+  }
+  const std::string line = entry.dump() + "\n";
+  ssize_t written = 0;
+  do {
+    written = ::write(descriptor_, line.data(), line.size());
+  } while (written < 0 && errno == EINTR);
+  if (written != static_cast<ssize_t>(line.size()))
+    fail<DataError>("{}: {} of {} bytes written: {}", path_.string(), written, line.size(), std::strerror(errno));
+}
+
+}  // namespace eddy

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/run_model.h"
+
+#include "eddy/core/error.h"
+#include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/strict_json.h"
+#include "eddy/experiments/text_trainer.h"
+
+namespace eddy {
+
+// Not in an unnamed namespace: the JSON templates find these by argument-dependent lookup.
+
+template <class T>
+concept IsRunProgress = std::same_as<std::remove_const_t<T>, RunProgress>;
+
+void visit_members(IsRunProgress auto& progress, auto& visit) {
+  visit("steps", progress.steps);
+  visit("epoch", progress.position.epoch);
+  visit("batch", progress.position.index);
+  visit("tokens", progress.tokens);
+  visit("evaluations", progress.evaluations);
+  visit("bad_evaluations", progress.bad_evaluations);
+  visit("has_best", progress.has_best);
+  visit("best_loss", progress.best_loss);
+  visit("best_error", progress.best_error);
+  visit("best_step", progress.best_step);
+  visit("seconds", progress.seconds);
+  visit("data_fingerprint", progress.data_fingerprint);
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kKind = "eddy text model 1";
+
+CheckpointMetadata make_metadata(const ModelFile& model) {
+  CheckpointMetadata metadata;
+  metadata.config = to_json(model.config);
+  metadata.vocabulary = model.text.vocabulary.tokens();
+  metadata.vocabulary_counts = model.text.vocabulary.counts();
+  metadata.position = to_json_text(model.progress);
+  metadata.more["kind"] = std::string(kKind);
+  metadata.more["text"] = to_json(model.text.text);
+  metadata.more["from"] = model.from;
+  metadata.more["data"] = to_json(model.data);
+  metadata.more["labels"] = nlohmann::json(model.text.label_names).dump();
+  return metadata;
+}
+
+std::vector<std::string> parse_labels(const std::string& text, const std::string& where) {
+  std::vector<std::string> labels;
+  try {
+    labels = nlohmann::json::parse(text).get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception&) {
+    fail<DataError>("{}: the class names are not a JSON list of texts", where);
+  }
+  return labels;
+}
+
+ModelFile parse_metadata(const CheckpointMetadata& metadata, const fs::path& path) {
+  const std::string where = path.string();
+  const auto kind = metadata.more.find("kind");
+  require<DataError>(kind != metadata.more.end() && kind->second == kKind,
+                     "{}: is no model of this program: its kind is \"{}\", expected \"{}\"", where,
+                     kind == metadata.more.end() ? "" : kind->second, kKind);
+  const auto entry = [&](const std::string& name) {
+    const auto found = metadata.more.find(name);
+    require<DataError>(found != metadata.more.end(), "{}: has no metadata \"{}\"", where, name);
+    return found->second;
+  };
+  ModelFile model;
+  model.config = training_config_from_json(metadata.config, where + ": config");
+  model.data = data_config_from_json(entry("data"), where + ": data");
+  model.text.text = text_config_from_json(entry("text"), where + ": text");
+  model.from = entry("from");
+  model.text.label_names = parse_labels(entry("labels"), where);
+  try {
+    model.text.vocabulary = Vocabulary::from_lists(metadata.vocabulary, metadata.vocabulary_counts);
+  } catch (const Error& error) {
+    fail<DataError>("{}: vocabulary: {}", where, error.what());
+  }
+  from_json_text(metadata.position, where + ": position", model.progress);
+  const std::int64_t tokens = model.text.vocabulary.size();
+  require<DataError>(model.config.model.vocabulary_size == tokens, "{}: config says {} tokens, the vocabulary has {}",
+                     where, model.config.model.vocabulary_size, tokens);
+  const auto labels = static_cast<std::int64_t>(model.text.label_names.size());
+  require<DataError>(!is_classification(model.config.task) || model.config.model.classes == labels,
+                     "{}: config says {} classes, {} are named", where, model.config.model.classes, labels);
+  return model;
+}
+
+/// A checkpoint may hold moving averages beside the weights; those are what the run's output would hold.
+void use_averages(ParameterStore& store) {
+  for (const std::shared_ptr<Variable>& variable : store.all())
+    if (const auto average = store.find("ema/" + variable->name); average && variable->trainable)
+      variable->value.copy_from(average->value);
+}
+
+fs::path with_suffix(const fs::path& output, std::string_view suffix) {
+  fs::path stem = output;
+  if (stem.extension() == ".safetensors") stem.replace_extension();
+  return fs::path(stem.string() + std::string(suffix));
+}
+
+}  // namespace
+
+void save_model(const fs::path& path, const ParameterStore& store, const ModelFile& model) {
+  ParameterStore weights(store.seed());
+  const auto leave = [](const Tensor&, Philox&) {};
+  for (const std::shared_ptr<Variable>& variable : store.all())
+    if (variable->trainable) {
+      const auto copy = weights.get(variable->name, {f32, {}}, leave);
+      copy->value = variable->value;  // shared, not copied: no program holds the copy's address
+    }
+  // Times are left out, so that equal runs give equal files.
+  ModelFile file = model;
+  file.progress.seconds = 0;
+  save_checkpoint(path, weights, make_metadata(file));
+}
+
+void save_run(const fs::path& path, const ParameterStore& store, const ModelFile& model) {
+  save_checkpoint(path, store, make_metadata(model));
+}
+
+ModelFile read_model_file(const fs::path& path) { return parse_metadata(read_checkpoint_metadata(path), path); }
+
+LoadedModel load_model(const fs::path& path) {
+  const CheckpointMetadata metadata = read_checkpoint_metadata(path);
+  LoadedModel loaded{parse_metadata(metadata, path), std::make_unique<ParameterStore>(metadata.seed)};
+  load_checkpoint(path, *loaded.store);
+  // The config's own parameters, made now, must all be there already and of the same shapes.
+  const std::size_t in_file = loaded.store->all().size();
+  try {
+    create_parameters(*loaded.store, loaded.file.config, Mode::infer);
+  } catch (const GraphError& error) {
+    fail<DataError>("{}: weights and config do not agree: {}", path.string(), error.what());
+  }
+  require<DataError>(loaded.store->all().size() == in_file, "{}: holds {} variables, but the config needs {} more",
+                     path.string(), in_file, loaded.store->all().size() - in_file);
+  use_averages(*loaded.store);
+  return loaded;
+}
+
+fs::path checkpoint_path(const fs::path& output) { return with_suffix(output, ".checkpoint.safetensors"); }
+fs::path log_path(const fs::path& output) { return with_suffix(output, ".log.jsonl"); }
+
+}  // namespace eddy

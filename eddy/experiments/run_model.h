@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "eddy/data/batch.h"
+#include "eddy/experiments/run_data.h"
+#include "eddy/experiments/training_config.h"
+#include "eddy/graph/variable.h"
+
+namespace eddy {
+
+/// How far a training run has come. All but `seconds` is a function of config and data.
+struct RunProgress {
+  std::int64_t steps = 0;
+  BatchPosition position;   ///< the next batch
+  std::int64_t tokens = 0;  ///< read so far
+  std::int64_t evaluations = 0;
+  std::int64_t bad_evaluations = 0;  ///< since the best one
+  bool has_best = false;
+  double best_loss = 0;
+  double best_error = 0;  ///< classification only
+  std::int64_t best_step = 0;
+  double seconds = 0;  ///< of training and evaluation
+  std::uint64_t data_fingerprint = 0;
+};
+
+/// What stands in a model file or checkpoint beside the weights.
+struct ModelFile {
+  TrainingConfig config;
+  DataConfig data;
+  TextModelVocabulary text;
+  std::string from;  ///< pretrained model the weights and the vocabulary came from; may be empty
+  RunProgress progress;
+};
+
+/// Weights alone: smaller, and the same bytes for the same run.
+void save_model(const std::filesystem::path& path, const ParameterStore& store, const ModelFile& model);
+/// Everything that going on needs.
+void save_run(const std::filesystem::path& path, const ParameterStore& store, const ModelFile& model);
+
+/// All but the weights. Throws DataError naming the file when it is not a model of this program.
+ModelFile read_model_file(const std::filesystem::path& path);
+
+struct LoadedModel {
+  ModelFile file;
+  std::unique_ptr<ParameterStore> store;
+};
+/// A model file or checkpoint with its weights for inference (the averages where there are any). Throws DataError when
+/// they are not those the config asks for.
+LoadedModel load_model(const std::filesystem::path& path);
+
+/// "model.checkpoint.safetensors" and "model.log.jsonl" for "model.safetensors".
+std::filesystem::path checkpoint_path(const std::filesystem::path& output);
+std::filesystem::path log_path(const std::filesystem::path& output);
+
+}  // namespace eddy

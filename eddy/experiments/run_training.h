@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eddy/experiments/progress.h"
+#include "eddy/experiments/run_model.h"
+#include "eddy/experiments/text_trainer.h"
+
+namespace eddy {
+
+struct RunSettings {
+  std::filesystem::path output;       ///< the model; checkpoint and log stand beside it
+  double checkpoint_seconds = 600;    ///< between checkpoints; 0: only at the end
+  std::int64_t checkpoint_steps = 0;  ///< also after so many steps; 0: not
+  std::int64_t log_steps = 10;        ///< steps that one line of the log sums up
+  ProgressStyle progress = ProgressStyle::automatic;
+};
+
+enum class StopReason { epochs, steps, seconds, patience, interrupt };
+
+struct RunOutcome {
+  StopReason reason = StopReason::epochs;
+  RunProgress progress;
+  std::optional<Evaluation> best;  ///< validation of the model in the output
+  std::int64_t best_step = 0;
+  double tokens_per_second = 0;  ///< of this process
+};
+
+/// Documents of `corpus` kept from training, by the config's fraction and seed (of the labelled ones for a
+/// classification), and the rest. At least one is kept when the fraction is not 0; then at least two are needed.
+struct ValidationSplit {
+  std::vector<std::int32_t> train;
+  std::vector<std::int32_t> validation;
+};
+ValidationSplit split_validation(const TrainingConfig& config, const EncodedCorpus& corpus);
+
+/// Trains until a limit of the config, the patience or a signal (see InterruptGuard) ends it. Evaluates on `validation`
+/// documents of `corpus`, keeps the best model in `settings.output` (the last one without validation), writes
+/// checkpoints and the log. `model.progress` says where to go on; the trainer's store must be that of its checkpoint.
+/// Throws Error when the gradients stay infinite or NaN.
+RunOutcome run_training(TextTrainer& trainer, const EncodedCorpus& corpus, const std::vector<std::int32_t>& validation,
+                        ModelFile model, const RunSettings& settings);
+
+/// "after 10 epochs", "by Ctrl-C" and so on.
+std::string to_string(StopReason reason, const TrainingConfig& config);
+
+}  // namespace eddy
