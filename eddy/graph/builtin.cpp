@@ -2,6 +2,7 @@
 #include "eddy/graph/builtin.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "eddy/core/threads.h"
@@ -39,12 +40,17 @@ struct AddN final : OpClass<AddN> {
     return {.run = [elements, terms](const KernelArgs& args) {
       float* out = args.out<float>(0);
       parallel_for(elements, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-        const float* a = args.in<float>(0);
-        const float* b = args.in<float>(1);
-        for (std::int64_t i = begin; i < end; ++i) out[i] = a[i] + b[i];
-        for (int term = 2; term < terms; ++term) {
-          const float* c = args.in<float>(term);
-          for (std::int64_t i = begin; i < end; ++i) out[i] += c[i];
+        // Block by block, because the output may lie over a term that comes again later in the list.
+        constexpr std::int64_t kBlock = 256;
+        std::array<float, kBlock> sum;
+        for (std::int64_t at = begin; at < end; at += kBlock) {
+          const std::int64_t count = std::min(kBlock, end - at);
+          std::copy_n(args.in<float>(0) + at, count, sum.data());
+          for (int term = 1; term < terms; ++term) {
+            const float* x = args.in<float>(term) + at;
+            for (std::int64_t i = 0; i < count; ++i) sum[static_cast<std::size_t>(i)] += x[i];
+          }
+          std::copy_n(sum.data(), count, out + at);
         }
       });
     }};
