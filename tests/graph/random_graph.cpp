@@ -190,7 +190,7 @@ void RandomGraph::add_move(Value x) {
       return keep(slice(x, 0, begin));
     }
     case 4:
-      return keep(transpose(x));
+      return rank > 1 ? keep(transpose(x)) : keep(reverse(x));
     case 5:
       return keep(shift(x, below(5) - 2, 0.5F));
     case 6:
@@ -292,7 +292,7 @@ void RandomGraph::choose_results() {
   if (chance(2)) {
     results_.insert(results_.end(), updates_.begin(), updates_.end());
   } else {
-    results_[0] = after(results_[0], updates_);
+    results_[0] = after(copy_of(results_[0]), updates_);  // a copy, for the old value of a variable cannot outlive it
   }
 }
 

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every error of graph and program names what was found, what was expected and the user's line.
+#include <doctest/doctest.h>
+
+#include <functional>
+
+#include "eddy/graph/builtin.h"
+#include "eddy/graph/program.h"
+#include "eddy/graph/variable.h"
+#include "eddy/ops/add.h"
+#include "eddy/ops/log.h"
+#include "eddy/ops/matmul.h"
+#include "eddy/ops/mul.h"
+#include "tests/support/probe_ops.h"
+
+namespace eddy::test {
+namespace {
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const GraphError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+void check_parts(const std::string& message, const std::vector<std::string>& parts) {
+  INFO(message);
+  for (const std::string& part : parts) {
+    INFO("should contain ", part);
+    CHECK(message.find(part) != std::string::npos);
+  }
+}
+
+std::string at_line(unsigned line) { return fmt::format("tests/graph/test_errors.cpp:{}", line); }
+
+TEST_CASE("errors: shapes that do not fit name op, shapes, file, line and scope") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {32, 128});
+  const Value w = graph.input("w", f32, {256, 512});
+  unsigned line = 0;
+  const std::string message = message_of([&] {
+    const NameScope outer(graph, "encoder");
+    const NameScope inner(graph, "layer0");
+    line = __LINE__ + 1;
+    matmul(x, w);
+  });
+  check_parts(message, {"[matmul]", "f32[32,128]", "f32[256,512]", at_line(line), "scope encoder/layer0"});
+}
+
+TEST_CASE("errors: operators name the user's line too") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {3, 4});
+  const Value y = graph.input("y", f32, {5});
+  unsigned line = 0;
+  const std::string message = message_of([&] {
+    line = __LINE__ + 1;
+    x + y;
+  });
+  check_parts(message, {"[add]", "[3,4]", "[5]", at_line(line)});
+  CHECK(message.find("scope") == std::string::npos);
+}
+
+TEST_CASE("errors: empty values and values of another graph") {
+  Graph graph;
+  Graph other;
+  const Value x = graph.input("x", f32, {2});
+  const Value y = other.input("y", f32, {2});
+  check_parts(message_of([&] { x + y; }), {"[add]", "another graph", at_line(__LINE__)});
+  check_parts(message_of([&] { x + Value(); }), {"[add]", "empty", at_line(__LINE__)});
+  CHECK_THROWS_AS(Value().type(), GraphError);
+}
+
+TEST_CASE("errors: an input name taken twice") {
+  Graph graph;
+  graph.input("tokens", f32, {2});
+  check_parts(message_of([&] { graph.input("tokens", f32, {2}); }), {"[input]", "'tokens'", at_line(__LINE__)});
+}
+
+TEST_CASE("errors: a variable asked for with another type") {
+  Graph graph;
+  ParameterStore store;
+  parameter(graph, store, "lstm/w", {2, 3}, zeros());
+  check_parts(message_of([&] {
+                parameter(graph, store, "lstm/w", {3, 2}, zeros());
+              }),
+              {"lstm/w", "f32[2,3]", "f32[3,2]"});
+}
+
+TEST_CASE("errors: bindings that are missing, unknown or of the wrong type") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2});
+  const Value mask = graph.input("mask", f32, {2});
+  graph.input("spare", f32, {1});
+  Program program = compile(graph, {x * mask});
+  const Tensor two(f32, {2});
+  check_parts(message_of([&] { program.run({{"x", two}}); }), {"'mask'", "f32[2]", "not bound"});
+  check_parts(message_of([&] {
+                program.run({{"x", two}, {"mask", Tensor(f32, {3})}});
+              }),
+              {"'mask'", "f32[2]", "f32[3]"});
+  check_parts(message_of([&] { program.run({{"x", two}, {"mask", Tensor(i32, {2})}}); }), {"'mask'", "i32[2]"});
+  check_parts(message_of([&] { program.run({{"x", two}, {"mask", two}, {"msk", two}}); }), {"'msk'", "x", "mask"});
+  CHECK_NOTHROW(program.run({{"x", two}, {"mask", two}, {"spare", Tensor(f32, {1})}}));
+}
+
+TEST_CASE("errors: a kernel that fails at run time names op and line, and the program runs on") {
+  Graph graph;
+  const Value table = graph.input("table", f32, {3, 2});
+  const Value ids = graph.input("ids", i32, {2});
+  const unsigned line = __LINE__ + 1;
+  Program program = compile(graph, {gather_rows(table, ids)});
+  const Tensor table_value(f32, {3, 2});
+  const auto run = [&](std::int32_t id) {
+    program.run({{"table", table_value}, {"ids", Tensor::from(std::vector<std::int32_t>{0, id}, {2})}});
+  };
+  check_parts(message_of([&] { run(3); }), {"[gather_rows]", "index 3", "position 1", "3 rows", at_line(line)});
+  CHECK_NOTHROW(run(2));
+}
+
+TEST_CASE("errors: check_finite names the first node that yields NaN") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2});
+  const unsigned line = __LINE__ + 1;
+  const Value bad = log(x);
+  Program program = compile(graph, {bad * 2}, {.check_finite = true});
+  const auto run = [&](float value) { program.run({{"x", Tensor::from(std::vector<float>{1, value}, {2})}}); };
+  check_parts(message_of([&] { run(-1); }), {"[log]", "nan", "element 1", at_line(line)});
+  CHECK_NOTHROW(run(1));
+}
+
+TEST_CASE("errors: a variable cannot be written twice from the same old value, nor something else than a variable") {
+  Graph graph;
+  ParameterStore store;
+  const Value w = parameter(graph, store, "w", {2}, zeros());
+  const Value first = assign(w, w + 1);
+  const unsigned line = __LINE__ + 1;
+  const Value second = assign(w, w + 2);
+  check_parts(message_of([&] { compile(graph, {first, second}); }), {"[assign]", "already", at_line(line)});
+
+  const Value x = graph.input("x", f32, {2});
+  const Value wrong = assign(copy_of(x), x);
+  check_parts(message_of([&] { compile(graph, {wrong}); }), {"[assign]", "variable", at_line(__LINE__ - 1)});
+  check_parts(message_of([&] { assign(w, graph.input("y", f32, {3})); }), {"f32[2]", "f32[3]", at_line(__LINE__)});
+}
+
+TEST_CASE("errors: an old value read by what needs the new one is a cycle") {
+  Graph graph;
+  ParameterStore store;
+  const Value w = parameter(graph, store, "w", {2}, zeros());
+  const Value updated = assign(w, w + 1);
+  const unsigned line = __LINE__ - 1;
+  const Value both = opaque(w) + updated;  // fine: the old value is copied first
+  CHECK_NOTHROW(compile(graph, {both}));
+  const Value late = add_n({w, updated});
+  check_parts(message_of([&] { compile(graph, {late}); }), {"[assign]", at_line(line)});
+}
+
+TEST_CASE("errors: results that are empty or of another graph") {
+  Graph graph;
+  Graph other;
+  CHECK_THROWS_AS(compile(graph, {Value()}), GraphError);
+  CHECK_THROWS_AS(compile(graph, {other.input("x", f32, {1})}), GraphError);
+}
+
+}  // namespace
+}  // namespace eddy::test

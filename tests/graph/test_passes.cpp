@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each pass does its work: counted in the kernels that are left.
+#include <doctest/doctest.h>
+
+#include "eddy/graph/builtin.h"
+#include "eddy/graph/program.h"
+#include "eddy/ops/add.h"
+#include "eddy/ops/matmul.h"
+#include "eddy/ops/mul.h"
+#include "eddy/ops/neg.h"
+#include "eddy/ops/reshape.h"
+#include "eddy/ops/slice.h"
+#include "eddy/ops/sub.h"
+#include "eddy/ops/tanh.h"
+#include "eddy/ops/transpose.h"
+#include "tests/support/arrays.h"
+
+namespace eddy::test {
+namespace {
+
+int kernels(const Graph& graph, const std::vector<Value>& results, const PassSwitches& passes) {
+  return compile(graph, results, {.passes = passes}).instruction_count();
+}
+
+constexpr PassSwitches kNone{false, false, false, false};
+constexpr PassSwitches kPrune{true, false, false, false};
+constexpr PassSwitches kSimplify{true, true, false, false};
+constexpr PassSwitches kFold{true, false, true, false};
+constexpr PassSwitches kCse{true, false, false, true};
+
+TEST_CASE("passes: pruning drops what no result needs") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {3});
+  tanh(tanh(x));
+  const Value y = x * 2;
+  const Lowered pruned = extract(graph, {y}, true);
+  const Lowered kept = extract(graph, {y}, false);
+  CHECK(kept.graph->size() == pruned.graph->size() + 2);
+  CHECK(kernels(graph, {y}, kPrune) == 1);
+}
+
+TEST_CASE("passes: equal nodes of equal inputs are merged, and chains of them too") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {3});
+  const Value y = tanh(tanh(x) + 1) + tanh(tanh(x) + 1);
+  CHECK(kernels(graph, {y}, kNone) == 7);
+  CHECK(kernels(graph, {y}, kCse) == 4);
+}
+
+TEST_CASE("passes: ops with different attributes or inputs are not merged") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {4, 4});
+  const Value y = graph.input("y", f32, {4, 4});
+  CHECK(kernels(graph, {matmul(x, y), matmul(y, x), matmul(x, y, {.transpose_a = true})}, kCse) == 3);
+  CHECK(kernels(graph, {slice(x, 1, 0, 2), slice(x, 1, 1, 3)}, kCse) == 2);
+}
+
+TEST_CASE("passes: what depends on constants only is computed at compile time") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2});
+  const Value c = graph.constant(Tensor::from(std::vector<float>{1, 2}, {2}));
+  const Value y = x * tanh(c + 1);
+  CHECK(kernels(graph, {y}, kPrune) == 3);
+  CHECK(kernels(graph, {y}, kFold) == 1);
+}
+
+TEST_CASE("passes: large constants are not made at compile time") {
+  Graph graph;
+  const Value big = full(graph, {f32, {1000, 1000}}, 1);
+  Program program = compile(graph, {tanh(big + 1)});
+  CHECK(program.memory_plan().constant_bytes < 1000 * 1000);
+}
+
+TEST_CASE("passes: the clean-up removes neutral operations") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {3, 4});
+  const Value t = tanh(x);
+  for (const Value& same :
+       {t * 1, t + 0, t - 0, -(-t), 1 * t, transpose(transpose(t)), reshape(t, {3, 4}), add_n({t})}) {
+    INFO(graph_text(graph));
+    CHECK(kernels(graph, {same}, kSimplify) == 1);
+  }
+}
+
+TEST_CASE("passes: a transposed operand becomes a flag of the product") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {3, 4});
+  const Value y = graph.input("y", f32, {5, 4});
+  const Value product = matmul(x, transpose(y));
+  CHECK(kernels(graph, {product}, kPrune) == 2);
+  CHECK(kernels(graph, {product}, kSimplify) == 1);
+}
+
+TEST_CASE("passes: every switch can be off, and values stay") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2, 2});
+  const Value c = graph.constant(Tensor::from(std::vector<float>{0.5F, -1}, {2}));
+  const Value y = tanh(x * 1 + tanh(c)) + tanh(x * 1 + tanh(c));
+  const Tensor data = Tensor::from(std::vector<float>{0.25F, 0.5F, -0.75F, 2}, {2, 2});
+  std::vector<Tensor> first;
+  for (int bits = 0; bits < 16; ++bits) {
+    const PassSwitches passes{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+    Program program = compile(graph, {y}, {.passes = passes});
+    const std::vector<Tensor> got = copies(program.run({{"x", data}}));
+    if (first.empty()) first = got;
+    INFO("switches ", bits);
+    CHECK(difference(got, first, 1e-6) == "");
+  }
+}
+
+TEST_CASE("passes: names and lines survive") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2});
+  const NameScope scope(graph, "head");
+  const unsigned line = __LINE__ + 1;
+  const Value y = tanh(x);
+  const std::string text = compile(graph, {y}).text();
+  INFO(text);
+  CHECK(text.find(fmt::format("test_passes.cpp:{}", line)) != std::string::npos);
+  CHECK(text.find("scope head") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace eddy::test
