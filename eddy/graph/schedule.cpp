@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/graph/schedule.h"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <queue>
@@ -35,8 +36,12 @@ std::vector<int> schedule(const Graph& graph) {
   std::map<ValueKey, int> writers;
   for (int id = 0; id < count; ++id) {
     const Node& node = graph.node(id);
-    for (const Value& input : node.inputs) readers[root(key(input))].push_back(id);
-    for (const Alias& alias : aliases_of(node)) {
+    const std::vector<Alias> aliases = aliases_of(node);
+    // A view runs no kernel: what reads it counts, not the view.
+    const auto shows = [](const Alias& alias) { return alias.kind == Alias::Kind::view; };
+    if (std::ranges::none_of(aliases, shows))
+      for (const Value& input : node.inputs) readers[root(key(input))].push_back(id);
+    for (const Alias& alias : aliases) {
       const ValueKey source = root(key(node.inputs[static_cast<std::size_t>(alias.input)]));
       if (alias.kind == Alias::Kind::view) viewed[{id, alias.output}] = source;
       if (alias.kind != Alias::Kind::update) continue;
