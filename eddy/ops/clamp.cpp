@@ -20,7 +20,7 @@ struct ClampGradient final : DerivativeOp<ClampGradient> {
     const float from = low;
     const float to = high;
     EDDY_INDEPENDENT_ITERATIONS
-    for (std::int64_t i = 0; i < n; ++i) dx[i] = (x[i] >= from) & (x[i] <= to) ? dy[i] : 0.0F;
+    for (std::int64_t i = 0; i < n; ++i) dx[i] = ((x[i] >= from) & (x[i] <= to)) ? dy[i] : 0.0F;
   }
   static Value slope(Value) { return {}; }
 };

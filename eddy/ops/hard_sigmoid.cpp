@@ -11,7 +11,7 @@ struct HardSigmoidGradient final : DerivativeOp<HardSigmoidGradient> {
   static constexpr std::string_view kName = "hard_sigmoid_gradient";
   static void span(const float* dy, const float* y, float* dx, std::int64_t n) {
     EDDY_INDEPENDENT_ITERATIONS
-    for (std::int64_t i = 0; i < n; ++i) dx[i] = (y[i] > 0) & (y[i] < 1) ? 0.2F * dy[i] : 0.0F;
+    for (std::int64_t i = 0; i < n; ++i) dx[i] = ((y[i] > 0) & (y[i] < 1)) ? 0.2F * dy[i] : 0.0F;
   }
   static Value slope(Value) { return {}; }
 };

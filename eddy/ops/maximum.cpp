@@ -19,7 +19,7 @@ struct Maximum final : BinaryOp<Maximum> {
   static constexpr bool kIntegers = true;
   template <class T>
   static T apply(T a, T b) {
-    return (a > b) | (a != a) ? a : b;
+    return ((a > b) | (a != a)) ? a : b;
   }
   static void adjust(BinarySpans<float, float>& spans) { spans.both = vector_max; }
   static std::pair<Value, Value> derivatives(const GradientContext& c) {

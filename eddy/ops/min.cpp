@@ -19,7 +19,7 @@ struct FloatMin {
   using Out = float;
 
   static Sum start() { return std::numeric_limits<float>::infinity(); }
-  static Sum join(Sum a, Sum b) { return (a < b) | (a != a) ? a : b; }
+  static Sum join(Sum a, Sum b) { return ((a < b) | (a != a)) ? a : b; }
   static Out finish(Sum sum) { return sum; }
   static Sum row(const In* in, std::int64_t n) { return vector_min_value(in, n); }
   static void rows(Sum* sums, const In* in, std::int64_t stride, std::int64_t rows, std::int64_t n) {

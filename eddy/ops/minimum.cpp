@@ -19,7 +19,7 @@ struct Minimum final : BinaryOp<Minimum> {
   static constexpr bool kIntegers = true;
   template <class T>
   static T apply(T a, T b) {
-    return (a < b) | (a != a) ? a : b;
+    return ((a < b) | (a != a)) ? a : b;
   }
   static void adjust(BinarySpans<float, float>& spans) { spans.both = vector_min; }
   static std::pair<Value, Value> derivatives(const GradientContext& c) {

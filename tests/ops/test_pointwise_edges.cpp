@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the op cases do not reach: NaN and infinity, ties, empty and large arrays, clean-up rules, errors.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "eddy/core/threads.h"
+#include "eddy/graph/builtin.h"
+#include "eddy/graph/gradient.h"
+#include "eddy/graph/program.h"
+#include "eddy/ops/add.h"
+#include "eddy/ops/argmax.h"
+#include "eddy/ops/broadcast_to.h"
+#include "eddy/ops/cast.h"
+#include "eddy/ops/clamp.h"
+#include "eddy/ops/compare.h"
+#include "eddy/ops/div.h"
+#include "eddy/ops/exp.h"
+#include "eddy/ops/layer_norm.h"
+#include "eddy/ops/log_softmax.h"
+#include "eddy/ops/logical.h"
+#include "eddy/ops/logsumexp.h"
+#include "eddy/ops/max.h"
+#include "eddy/ops/maximum.h"
+#include "eddy/ops/mean.h"
+#include "eddy/ops/mean_squared_error.h"
+#include "eddy/ops/min.h"
+#include "eddy/ops/minimum.h"
+#include "eddy/ops/mul.h"
+#include "eddy/ops/neg.h"
+#include "eddy/ops/one_hot.h"
+#include "eddy/ops/pow.h"
+#include "eddy/ops/relu.h"
+#include "eddy/ops/softmax.h"
+#include "eddy/ops/square.h"
+#include "eddy/ops/sub.h"
+#include "eddy/ops/sum.h"
+#include "eddy/ops/tanh.h"
+#include "eddy/ops/top_k.h"
+#include "eddy/ops/where.h"
+#include "tests/support/arrays.h"
+
+namespace eddy::test {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+/// The result of `build` on an input, computed by a program (not folded).
+template <class T, class Build>
+Tensor apply(const std::vector<T>& values, const Shape& shape, Build&& build) {
+  Graph graph;
+  const Value x = graph.input("x", DTypeOf<T>::value, shape);
+  Program program = compile(graph, {build(x)});
+  return program.run({{"x", Tensor::from(values, shape)}})[0].clone();
+}
+
+template <class T>
+std::vector<T> list(const Tensor& tensor) {
+  const auto values = tensor.values<const T>();
+  return {values.begin(), values.end()};
+}
+
+/// The message of the GraphError that `build` throws; empty when it does not.
+template <class Build>
+std::string message(Build&& build) {
+  try {
+    build();
+  } catch (const GraphError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+void check_contains(const std::string& text, std::string_view part) {
+  CHECK_MESSAGE(text.find(part) != std::string::npos, "'" << text << "' lacks '" << part << "'");
+}
+
+TEST_CASE("NaN goes through maxima, minima and corners") {
+  const std::vector<float> x{1, kNaN, -3, 2};
+  for (const Tensor& result :
+       {apply(x, {4}, [](Value v) { return max(v); }), apply(x, {4}, [](Value v) { return min(v); })})
+    CHECK(std::isnan(result.item()));
+  for (const bool larger : {true, false}) {
+    const auto build = [larger](Value v) { return larger ? maximum(v, 0) : minimum(0, v); };
+    CHECK(std::isnan(list<float>(apply(x, {4}, build))[1]));
+  }
+  CHECK(std::isnan(list<float>(apply(x, {2, 2}, [](Value v) { return max(v, 0); }))[1]));
+  CHECK(std::isnan(list<float>(apply(x, {4}, [](Value v) { return clamp(v, -1, 1); }))[1]));
+  CHECK(std::isnan(list<float>(apply(x, {4}, [](Value v) { return relu(v); }))[1]));
+  CHECK(list<std::int32_t>(apply(x, {4}, [](Value v) { return argmax(v); }))[0] == 1);
+  CHECK(list<std::int32_t>(apply(x, {4, 1}, [](Value v) { return argmax(v, 0); }))[0] == 1);
+  CHECK(list<std::int32_t>(apply(std::vector<float>{1, 5, 2, kNaN, 3, 5}, {3, 2},
+                                 [](Value v) { return argmax(v, 0); })) == std::vector<std::int32_t>{2, 1});
+  CHECK(list<std::int32_t>(apply(x, {4}, [](Value v) { return top_k(v, 3).indices; })) ==
+        std::vector<std::int32_t>{1, 3, 0});
+  CHECK(list<std::int32_t>(apply(x, {4}, [](Value v) { return cast(v, i32); })) ==
+        std::vector<std::int32_t>{1, 0, -3, 2});
+  CHECK(list<bool>(apply(x, {4}, [](Value v) { return equal(v, v); })) == std::vector<bool>{true, false, true, true});
+  CHECK(list<bool>(apply(x, {4}, [](Value v) { return not_equal(v, v); })) ==
+        std::vector<bool>{false, true, false, false});
+}
+
+TEST_CASE("softmax and logsumexp take minus infinity as an impossible choice") {
+  const std::vector<float> x{0, -kInfinity, 0, 0, -kInfinity, -kInfinity};
+  CHECK(list<float>(apply(x, {2, 3}, [](Value v) { return softmax(v, 0); }))[3] == doctest::Approx(0.5));
+  CHECK(list<float>(apply(x, {2, 3}, [](Value v) { return softmax(v, 1); }))[5] == 0);
+  const std::vector<float> rows = list<float>(apply(x, {2, 3}, [](Value v) { return logsumexp(v, 1); }));
+  CHECK(rows[0] == doctest::Approx(std::log(2.0)));
+  CHECK(rows[1] == 0);
+  const std::vector<float> columns = list<float>(apply(x, {2, 3}, [](Value v) { return logsumexp(v, 0); }));
+  CHECK(columns[0] == doctest::Approx(std::log(2.0)));
+  CHECK(columns[1] == -kInfinity);
+  CHECK(list<float>(apply(std::vector<float>{kInfinity, 1}, {2, 1}, [](Value v) { return logsumexp(v, 0); }))[0] ==
+        kInfinity);
+}
+
+TEST_CASE("integers wrap around") {
+  const std::vector<std::int32_t> x{2147483647, -2147483647 - 1};
+  CHECK(list<std::int32_t>(apply(x, {2}, [](Value v) { return v + 1; }))[0] == -2147483647 - 1);
+  CHECK(list<std::int32_t>(apply(x, {2}, [](Value v) { return v - 1; }))[1] == 2147483647);
+  CHECK(list<std::int32_t>(apply(x, {2}, [](Value v) { return v * v; })) == std::vector<std::int32_t>{1, 0});
+  CHECK(apply(x, {2}, [](Value v) { return sum(v); }).values<const std::int32_t>()[0] == -1);
+  CHECK(apply(x, {2}, [](Value v) { return sum(v + v); }).values<const std::int32_t>()[0] == -2);
+}
+
+TEST_CASE("ties share the gradient evenly") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2, 3});
+  const Value loss = sum(max(x, 1) * 6) + sum(maximum(x, 2)) + sum(min(x, 0));
+  const std::vector<Value> wrt{x};
+  Program program = compile(graph, dense_gradients(loss, wrt));
+  const Tensor gradient = program.run({{"x", Tensor::from(std::vector<float>{2, 2, -1, 1, 1, 1}, {2, 3})}})[0];
+  // max: 3 3 0 / 2 2 2; maximum(x, 2): 0.5 0.5 0 / 0 0 0; min over rows: 0 0 1 / 1 1 0
+  CHECK(list<float>(gradient) == std::vector<float>{3.5F, 3.5F, 1, 3, 3, 2});
+}
+
+TEST_CASE("large sums keep their digits and do not depend on the number of threads") {
+  const int before = num_threads();
+  Philox random(3);
+  struct Kind {
+    Shape shape;
+    std::vector<int> axes;
+  };
+  for (const Kind& kind : {Kind{{1500000}, {0}}, Kind{{5000, 70}, {0}}, Kind{{3, 2000, 40}, {1}},
+                           Kind{{40, 30, 50}, {0, 2}}, Kind{{7, 90000}, {1}}, Kind{{64, 5000}, {0}}}) {
+    const Tensor x = random_tensor({f32, kind.shape}, random);
+    std::vector<Tensor> results;
+    for (const int threads : {1, 2, 3}) {
+      set_num_threads(threads);
+      Graph graph;
+      const Value input = graph.input("x", f32, kind.shape);
+      Program program = compile(graph, {sum(input, kind.axes), max(input, kind.axes), mean(input, kind.axes)});
+      for (const Tensor& result : copies(program.run({{"x", x}}))) results.push_back(result);
+    }
+    for (std::size_t i = 0; i < 3; ++i) {
+      CHECK(bit_difference(std::span(&results[i], 1), std::span(&results[i + 3], 1)) == "");
+      CHECK(bit_difference(std::span(&results[i], 1), std::span(&results[i + 6], 1)) == "");
+    }
+    // Against plain sums in double: the result's element is found from the indices of the axes that stay.
+    std::vector<double> sums(static_cast<std::size_t>(results[0].elements()));
+    const auto values = x.values<const float>();
+    for (std::int64_t i = 0; i < x.elements(); ++i) {
+      std::int64_t rest = i;
+      std::int64_t at = 0;
+      std::int64_t step = 1;
+      for (int axis = kind.shape.rank() - 1; axis >= 0; rest /= kind.shape[axis], --axis) {
+        if (std::ranges::find(kind.axes, axis) != kind.axes.end()) continue;
+        at += rest % kind.shape[axis] * step;
+        step *= kind.shape[axis];
+      }
+      sums[static_cast<std::size_t>(at)] += static_cast<double>(values[static_cast<std::size_t>(i)]);
+    }
+    CHECK(difference(to_doubles(results[0]), sums, 1e-5) == "");
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("layer_norm over many rows gives the same bits with one thread and two") {
+  const int before = num_threads();
+  Philox random(5);
+  const Tensor x = random_tensor({f32, {300, 96}}, random);
+  std::vector<std::vector<Tensor>> results;
+  for (const int threads : {1, 2}) {
+    set_num_threads(threads);
+    Graph graph;
+    const Value input = graph.input("x", f32, {300, 96});
+    const Value gain = full(graph, {f32, {96}}, 1.5F);
+    const Value bias = full(graph, {f32, {96}}, 0.5F);
+    const Value y = layer_norm(input, gain, bias);
+    const std::vector<Value> wrt{input, gain, bias};
+    std::vector<Value> outputs = dense_gradients(sum(y * square(input)), wrt);
+    Program program = compile(graph, outputs);
+    results.push_back(copies(program.run({{"x", x}})));
+  }
+  CHECK(bit_difference(results[0], results[1]) == "");
+  set_num_threads(before);
+}
+
+TEST_CASE("empty arrays pass through") {
+  const std::vector<float> none;
+  CHECK(apply(none, {0, 3}, [](Value v) { return tanh(v) + 1; }).shape() == Shape{0, 3});
+  CHECK(apply(none, {0, 3}, [](Value v) { return softmax(v); }).shape() == Shape{0, 3});
+  CHECK(list<float>(apply(none, {0, 3}, [](Value v) { return sum(v, 0); })) == std::vector<float>{0, 0, 0});
+  CHECK(apply(none, {0, 3}, [](Value v) { return sum(v); }).item() == 0);
+  CHECK(apply(none, {0, 3}, [](Value v) { return max(v, 1); }).shape() == Shape{0});
+  CHECK(apply(none, {0, 3}, [](Value v) { return top_k(v, 2).values; }).shape() == Shape{0, 2});
+}
+
+TEST_CASE("a gradient is computed where nobody reads the result itself") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2, 3});
+  const Value gain = graph.input("gain", f32, {3});
+  const Value bias = graph.input("bias", f32, {3});
+  const std::vector<Value> wrt{gain, bias};
+  Program program = compile(graph, dense_gradients(sum(layer_norm(x, gain, bias)), wrt));
+  const auto results = program.run({{"x", Tensor::from(std::vector<float>{1, 2, 3, 5, 3, 1}, {2, 3})},
+                                    {"gain", Tensor::from(std::vector<float>{1, 1, 1}, {3})},
+                                    {"bias", Tensor::from(std::vector<float>{0, 0, 0}, {3})}});
+  CHECK(list<float>(results[1]) == std::vector<float>{2, 2, 2});
+  CHECK(list<float>(results[0])[1] == doctest::Approx(0).epsilon(1e-5));
+}
+
+TEST_CASE("neutral operations disappear from programs") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2, 3});
+  const Value same = -(-((x + 0) * 1 / 1 - 0));
+  const Value repeated = broadcast_to(sum(sum_to(same, {2, 3}), 0, true), {1, 3});
+  Program program = compile(graph, {repeated});
+  CHECK(program.instruction_count() == 1);
+  // A neutral number that makes the result larger must stay.
+  Graph other;
+  const Value row = other.input("x", f32, {3});
+  Program grown = compile(other, {row * full(other, {f32, {2, 3}}, 1)});
+  const Tensor result = grown.run({{"x", Tensor::from(std::vector<float>{1, 2, 3}, {3})}})[0];
+  CHECK(list<float>(result) == std::vector<float>{1, 2, 3, 1, 2, 3});
+}
+
+TEST_CASE("errors say what was found and what was expected") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2, 3});
+  const Value n = graph.input("n", i32, {2, 3});
+  const Value flag = graph.input("flag", boolean, {2, 3});
+  const Value row = graph.input("row", f32, {4});
+  const std::string broadcasting = message([&] { x + row; });
+  check_contains(broadcasting, "[add]");
+  check_contains(broadcasting, "[2,3] and [4]");
+  check_contains(broadcasting, "test_pointwise_edges.cpp:");
+  check_contains(message([&] { x* n; }), "dtypes differ: a is f32[2,3], b is i32[2,3]");
+  check_contains(message([&] { n / 2; }), "takes f32, an argument is i32[2,3]");
+  check_contains(message([&] { n + 0.5; }), "the number 0.5 does not go with i32[2,3]");
+  check_contains(message([&] { add(1, 2); }), "[add] needs a value of a graph");
+  check_contains(message([&] { tanh(Operand(1)); }), "[tanh] needs a value of a graph, not the number 1");
+  check_contains(message([&] { tanh(Value()); }), "[tanh] the argument is an empty value");
+  check_contains(message([&] { exp(n); }), "takes f32, an argument is i32[2,3]");
+  check_contains(message([&] { less(flag, flag); }), "takes f32 or i32, an argument is bool[2,3]");
+  check_contains(message([&] { logical_not(x); }), "takes bool, an argument is f32[2,3]");
+  check_contains(message([&] { where(x, x, x); }), "takes bool, an argument is f32[2,3]");
+  check_contains(message([&] { sum(x, 2); }), "axis 2 is out of range for x of shape [2,3]");
+  check_contains(message([&] { sum(x, {1, -1}); }), "axis 1 is given twice");
+  check_contains(message([&] { mean(n); }), "takes f32, x is i32[2,3]");
+  check_contains(message([&] { sum_to(x, {4}); }), "[4] does not broadcast to x of type f32[2,3]");
+  check_contains(message([&] { broadcast_to(x, {3}); }), "f32[2,3] does not broadcast to [3]");
+  check_contains(message([&] { softmax(x, 2); }), "axis 2 is out of range for shape [2,3]");
+  check_contains(message([&] { top_k(x, 4); }), "k is 4, but the last axis of x f32[2,3] must have that many");
+  check_contains(message([&] { layer_norm(x, row, row); }), "must be of shape [3], as x is f32[2,3]");
+  check_contains(message([&] { clamp(x, 1, 0); }), "the lower limit 1 is above the upper limit 0");
+  check_contains(message([&] { one_hot(n, 0); }), "the depth must be above 0, it is 0");
+  check_contains(message([&] {
+                   mean_squared_error(row, broadcast_to(row, {2, 4}));
+                 }),
+                 "the target does not broadcast to the prediction f32[4]");
+}
+
+TEST_CASE("an index beyond the depth of one_hot is an error at run time") {
+  const auto run = [] { apply(std::vector<std::int32_t>{0, 7, 1}, {3}, [](Value v) { return one_hot(v, 5); }); };
+  check_contains(message(run), "index 7 at position 1 is not below the depth 5");
+}
+
+TEST_CASE("the fused layer_norm says that it has no second order") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2, 3});
+  const Value gain = graph.input("gain", f32, {3});
+  const std::vector<Value> wrt{x};
+  const Value first = dense_gradients(sum(square(layer_norm(x, gain, gain))), wrt)[0];
+  const Value again = sum(square(first));
+  check_contains(message([&] { gradients(again, wrt); }), "[layer_norm_gradient] has no gradient");
+}
+
+}  // namespace
+}  // namespace eddy::test
