@@ -27,13 +27,6 @@ struct Place {
   std::size_t offset = 0;
 };
 
-std::vector<TensorType> input_types(const Node& node) {
-  std::vector<TensorType> types;
-  types.reserve(node.inputs.size());
-  for (const Value& input : node.inputs) types.push_back(input.type());
-  return types;
-}
-
 }  // namespace
 
 /// Turns a graph into a program: passes, order, storage, plan, kernels.
@@ -73,7 +66,7 @@ class Compiler {
       for (bool found = true; found;) {
         found = false;
         const Node& node = graph().node(root.node());
-        for (const Alias& alias : node.op->aliases(input_types(node), node.outputs)) {
+        for (const Alias& alias : aliases_of(node)) {
           if (alias.output != root.output() || alias.kind == Alias::Kind::share) continue;
           root = node.inputs[static_cast<std::size_t>(alias.input)];
           found = true;
@@ -110,7 +103,7 @@ class Compiler {
     // A view keeps its source alive.
     for (auto it = impl_->order.rbegin(); it != impl_->order.rend(); ++it) {
       const Node& node = graph().node(*it);
-      for (const Alias& alias : node.op->aliases(input_types(node), node.outputs)) {
+      for (const Alias& alias : aliases_of(node)) {
         if (alias.kind != Alias::Kind::view) continue;
         int& source = last_use(node.inputs[static_cast<std::size_t>(alias.input)]);
         source = std::max(source, last_use_[static_cast<std::size_t>(*it)][static_cast<std::size_t>(alias.output)]);
@@ -132,7 +125,7 @@ class Compiler {
     for (const int id : impl_->order) {
       const Node& node = graph().node(id);
       if (assign_leaf(id, node)) continue;
-      const std::vector<Alias> aliases = node.op->aliases(input_types(node), node.outputs);
+      const std::vector<Alias> aliases = aliases_of(node);
       for (int output = 0; output < static_cast<int>(node.outputs.size()); ++output) {
         const Value value{&graph(), id, output};
         const std::optional<Place> reused = reuse(node, value, aliases);
@@ -310,8 +303,7 @@ class Compiler {
   }
 
   static bool is_view(const Node& node) {
-    return std::ranges::any_of(node.op->aliases(input_types(node), node.outputs),
-                               [](const Alias& alias) { return alias.kind == Alias::Kind::view; });
+    return std::ranges::any_of(aliases_of(node), [](const Alias& alias) { return alias.kind == Alias::Kind::view; });
   }
 
   void list_unused_inputs() {

@@ -15,6 +15,15 @@ std::string to_string(const Origin& origin) {
   return fmt::format("({}:{}, scope {})", origin.file, origin.line, origin.scope);
 }
 
+std::vector<TensorType> input_types(const Node& node) {
+  std::vector<TensorType> types;
+  types.reserve(node.inputs.size());
+  for (const Value& input : node.inputs) types.push_back(input.type());
+  return types;
+}
+
+std::vector<Alias> aliases_of(const Node& node) { return node.op->aliases(input_types(node), node.outputs); }
+
 Value Graph::input(std::string name, DType dtype, const Shape& shape, SourceLocation where) {
   require<GraphError>(!inputs_.contains(name), "[input] '{}' already exists  {}", name, to_string(origin(where)));
   const Value value = add_node(*this, InputOp(name, {dtype, shape}), {}, where);

@@ -35,6 +35,10 @@ struct Node {
   Origin origin;
 };
 
+std::vector<TensorType> input_types(const Node& node);
+/// How the node's outputs may or must use the memory of its inputs.
+std::vector<Alias> aliases_of(const Node& node);
+
 /// Owns the nodes of a computation. Values point into it, so it neither moves nor copies. Not thread-safe.
 class Graph {
  public:

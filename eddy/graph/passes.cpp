@@ -15,10 +15,7 @@ namespace {
 constexpr std::size_t kFoldLimitBytes = 64 * 1024;
 
 bool updates_variable(const Node& node) {
-  std::vector<TensorType> inputs;
-  for (const Value& input : node.inputs) inputs.push_back(input.type());
-  return std::ranges::any_of(node.op->aliases(inputs, node.outputs),
-                             [](const Alias& alias) { return alias.kind == Alias::Kind::update; });
+  return std::ranges::any_of(aliases_of(node), [](const Alias& alias) { return alias.kind == Alias::Kind::update; });
 }
 
 std::vector<bool> needed_nodes(const Graph& graph, const std::vector<Value>& results, bool prune) {
@@ -149,6 +146,42 @@ Lowered eliminate_common_subexpressions(const Lowered& in) {
   });
 }
 
+Lowered separate_updates(const Lowered& in) {
+  // The variable a value shows, directly or through views; -1 for anything computed.
+  std::vector<std::vector<int>> shown(static_cast<std::size_t>(in.graph->size()));
+  const auto shown_by = [&](const Value& value) -> int& {
+    return shown[static_cast<std::size_t>(value.node())][static_cast<std::size_t>(value.output())];
+  };
+  std::map<int, int> writers;  // variable node to the node that updates it
+  for (int id = 0; id < in.graph->size(); ++id) {
+    const Node& node = in.graph->node(id);
+    shown[static_cast<std::size_t>(id)].assign(node.outputs.size(), -1);
+    if (node.op->name() == "variable") shown[static_cast<std::size_t>(id)][0] = id;
+    for (const Alias& alias : aliases_of(node)) {
+      const int source = shown_by(node.inputs[static_cast<std::size_t>(alias.input)]);
+      if (alias.kind == Alias::Kind::view)
+        shown[static_cast<std::size_t>(id)][static_cast<std::size_t>(alias.output)] = source;
+      if (alias.kind == Alias::Kind::update && source >= 0) writers.emplace(source, id);
+    }
+  }
+  int id = -1;
+  return rewrite(in, [&](const Node& node, std::vector<Value> inputs, Graph& out) {
+    ++id;
+    std::vector<Value> outputs;
+    if (!updates_variable(node)) return outputs;
+    const OriginScope origin(out, node.origin);
+    bool changed = false;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const auto writer = writers.find(shown_by(node.inputs[i]));
+      if (writer == writers.end() || writer->second == id) continue;
+      inputs[i] = copy_of(inputs[i]);
+      changed = true;
+    }
+    if (changed) outputs = out.outputs(out.copy(node, std::move(inputs)));
+    return outputs;
+  });
+}
+
 Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const PassSwitches& switches) {
   Lowered lowered = extract(graph, results, switches.prune);
   // One rewrite opens the way for another; the second round catches what the first made visible.
@@ -158,7 +191,7 @@ Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const 
     if (switches.cse) lowered = eliminate_common_subexpressions(lowered);
     if (switches.prune) lowered = extract(*lowered.graph, lowered.results, true);
   }
-  return lowered;
+  return separate_updates(lowered);
 }
 
 }  // namespace eddy

@@ -30,7 +30,10 @@ Lowered simplify(const Lowered& in);
 Lowered fold_constants(const Lowered& in);
 Lowered eliminate_common_subexpressions(const Lowered& in);
 
-/// All passes that are on, in order.
+/// Lets updates that read each other's variables take place: each then reads a copy made before either writes.
+Lowered separate_updates(const Lowered& in);
+
+/// All passes that are on, in order; then separate_updates.
 Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const PassSwitches& switches);
 
 }  // namespace eddy

@@ -99,9 +99,7 @@ Profile Program::profile(std::span<const Binding> bindings, int runs) {
   };
   for (std::size_t i = 0; i < count; ++i) {
     const Node& node = impl_->node(impl_->instructions[i]);
-    std::vector<TensorType> inputs;
-    for (const Value& input : node.inputs) inputs.push_back(input.type());
-    const Cost cost = node.op->cost(inputs, node.outputs);
+    const Cost cost = node.op->cost(input_types(node), node.outputs);
     NodeProfile& entry = profile.nodes[i];
     entry.op = node.op->name();
     entry.label = fmt::format("{} {}", signature(node), to_string(node.origin));
@@ -121,9 +119,7 @@ Cost Program::cost() const {
   Cost sum;
   for (const Instruction& instruction : impl_->instructions) {
     const Node& node = impl_->node(instruction);
-    std::vector<TensorType> inputs;
-    for (const Value& input : node.inputs) inputs.push_back(input.type());
-    const Cost cost = node.op->cost(inputs, node.outputs);
+    const Cost cost = node.op->cost(input_types(node), node.outputs);
     sum.flops += cost.flops;
     sum.bytes += cost.bytes;
   }

@@ -16,12 +16,6 @@ using ValueKey = std::pair<int, int>;
 
 ValueKey key(const Value& value) { return {value.node(), value.output()}; }
 
-std::vector<Alias> aliases_of(const Node& node) {
-  std::vector<TensorType> inputs;
-  for (const Value& input : node.inputs) inputs.push_back(input.type());
-  return node.op->aliases(inputs, node.outputs);
-}
-
 }  // namespace
 
 std::vector<int> schedule(const Graph& graph) {
