@@ -17,6 +17,7 @@ DataFlags::DataFlags(CLI::App& app) : data_(app, {}) {
           "--text-column", [](DataConfig & c) -> auto& { return c.text_columns; },
           "tsv, csv: column of the text, by name or number from 0; several are joined")
       ->type_name("COLUMN")
+      ->default_str("")
       ->allow_extra_args(false);
   data_
       .value(

@@ -132,8 +132,8 @@ int evaluate(EvaluateCommand& command) {
   std::string part = command.part;
   if (part.empty()) part = data.parts.back().name;
   const EncodedCorpus& corpus = data.part(part);
-  fmt::print(stderr, "{}; {} texts of {} ({})\n", describe_model(model.file.config, model.store->parameter_count()),
-             grouped(corpus.size()), model.file.data.path, part);
+  fmt::print(stderr, "{}; {} texts of {}{}\n", describe_model(model.file.config, model.store->parameter_count()),
+             grouped(corpus.size()), model.file.data.path, data.parts.size() > 1 ? ", part " + part : "");
   TextEvaluator evaluator(*model.store, model.file.config);
   if (is_classification(model.file.config.task)) {
     report_classifier(command, evaluator, corpus, model.file, part);
@@ -156,7 +156,7 @@ Command add_evaluate_command(CLI::App& program) {
       ->check(CLI::IsMember({"train", "test"}))
       ->group("Data");
   app->add_option("--batch", command->batch, "Texts computed at once")
-      ->check(CLI::Range(1, 65536))
+      ->check(CLI::Range(1, 65536).description(""))
       ->capture_default_str();
   app->add_flag("--confusion", command->confusion, "Also a table of the classes");
   app->add_flag("--json", command->json, "Print JSON");

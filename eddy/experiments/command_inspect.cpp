@@ -172,11 +172,11 @@ Command add_inspect_command(CLI::App& program) {
       ->group("Program");
   app->add_option("--trace", command->trace, "Run it and write a Chrome trace")->type_name("FILE")->group("Program");
   app->add_option("--time", command->time, "Steps of a text")
-      ->check(CLI::Range(9, 1 << 20))
+      ->check(CLI::Range(9, 1 << 20).description(""))
       ->capture_default_str()
       ->group("Program");
   app->add_option("--batch", command->batch, "Texts; 0: as trained")
-      ->check(CLI::Range(0, 1 << 16))
+      ->check(CLI::Range(0, 1 << 16).description(""))
       ->capture_default_str()
       ->group("Program");
   add_seed_flag(*app, command->seed);

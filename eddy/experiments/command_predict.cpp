@@ -135,11 +135,11 @@ Command add_predict_command(CLI::App& program) {
       ->type_name("FILE")
       ->required();
   app->add_option("--top", command->top, "Most probable classes to print")
-      ->check(CLI::Range(1, 1 << 24))
+      ->check(CLI::Range(1, 1 << 24).description(""))
       ->capture_default_str();
   app->add_flag("--json", command->json, "Print one JSON object a line");
   app->add_option("--batch", command->batch, "Texts computed at once")
-      ->check(CLI::Range(1, 65536))
+      ->check(CLI::Range(1, 65536).description(""))
       ->capture_default_str();
   add_seed_flag(*app, command->seed);
   add_thread_flag(*app);

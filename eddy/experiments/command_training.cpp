@@ -61,15 +61,15 @@ TrainingCommand::TrainingCommand(CLI::App& app, const CommandLine& command_line,
       ->group("Output");
   app.add_flag("--overwrite", overwrite, "Start anew where --output or its checkpoint exists")->group("Output");
   app.add_option("--checkpoint-minutes", checkpoint_minutes, "Minutes between checkpoints; 0: only at the end")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(CLI::Range(0.0, 1e6).description(""))
       ->capture_default_str()
       ->group("Output");
   app.add_option("--checkpoint-steps", checkpoint_steps, "Also a checkpoint after so many steps; 0: not")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description(""))
       ->capture_default_str()
       ->group("Output");
   app.add_option("--log-steps", log_steps, "Steps that one line of the log sums up")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description(""))
       ->capture_default_str()
       ->group("Output");
   app.add_flag("--quiet", quiet, "No progress, no header")->group("Output");

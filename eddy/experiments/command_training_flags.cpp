@@ -52,6 +52,7 @@ void add_optimizer_flags(FlagSet<Config>& flags) {
           "--clip-exclude", [](Config & c) -> auto& { return c.optimizer.clip_excluded; },
           "Parameters whose names begin so are left out of that norm")
       ->type_name("PREFIX")
+      ->default_str("")
       ->allow_extra_args(false);
   flags.value(
       "--clip-value", [](Config & c) -> auto& { return c.optimizer.clip_value; },

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "eddy/core/random.h"
+#include "program.h"
+
+namespace eddy {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+/// Fails as asked, with one line that begins as all errors do.
+void check_error(const Arguments& arguments, int status, const std::string& part) {
+  const ProgramResult result = run_eddy(arguments);
+  std::string command;
+  for (const std::string& argument : arguments) command += argument + " ";
+  INFO(command << "→ " << result.err);
+  CHECK(result.status == status);
+  const auto at = result.err.find("eddy: error: ");
+  REQUIRE(at != std::string::npos);
+  CHECK(result.err.find(part, at) != std::string::npos);
+  CHECK(std::count(result.err.begin() + static_cast<std::ptrdiff_t>(at), result.err.end(), '\n') == 1);
+}
+
+}  // namespace
+
+TEST_CASE("help and version of every command") {
+  for (const Arguments& arguments : {Arguments{"--help"},
+                                     {"pretrain", "--help"},
+                                     {"finetune", "--help"},
+                                     {"evaluate", "--help"},
+                                     {"predict", "--help"},
+                                     {"inspect", "--help"},
+                                     {"experiment", "--help"},
+                                     {"--version"}}) {
+    const ProgramResult result = run_eddy(arguments);
+    CHECK(result.status == 0);
+    CHECK(result.err.empty());
+    CHECK(result.out.size() > 20);
+  }
+  CHECK(run_eddy({"pretrain", "--help"}).out.find("--threads") != std::string::npos);
+}
+
+TEST_CASE("wrong flags are usage errors, exit 2") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(10, 1));
+  const std::string data = folder.path("texts.txt");
+  const std::string output = folder.path("m.safetensors");
+  check_error({}, 2, "subcommand");
+  check_error({"nonsense"}, 2, "");
+  check_error({"pretrain"}, 2, "--output");
+  check_error({"pretrain", "--output", output}, 2, "--data is missing");
+  check_error({"pretrain", "--data", data, "--output", output, "--hiden", "3"}, 2, "--hiden");
+  check_error({"pretrain", "--data", data, "--output", output, "--hidden", "x"}, 2, "--hidden");
+  check_error({"pretrain", "--data", data, "--output", output, "--hidden", "0"}, 2, "hidden_size is 0");
+  check_error({"pretrain", "--data", data, "--output", output, "--batch", "-1"}, 2, "batch_size is -1");
+  check_error({"pretrain", "--data", data, "--output", output, "--word-dropout", "1"}, 2, "word_dropout is 1");
+  check_error({"pretrain", "--data", data, "--output", output, "--lr", "nan"}, 2, "learning_rate");
+  check_error({"pretrain", "--data", data, "--output", output, "--optimizer", "adamm"}, 2, "adamm");
+  check_error({"pretrain", "--data", data, "--output", output, "--threads", "0"}, 2, "threads");
+  check_error({"pretrain", "--data", data, "--output", output, "--task", "sa", "--bidirectional"}, 2, "bidirectional");
+  check_error({"pretrain", "--data", data, "--output", output, "--resume"}, 2, "nothing to resume");
+  check_error({"finetune", "--data", data, "--output", output, "--joint", "lm", "--linear-gain"}, 2, "excludes");
+  check_error({"experiment", "nonsense"}, 2, "");
+}
+
+TEST_CASE("wrong data and files are errors, exit 1, and leave nothing behind") {
+  const TestFolder folder;
+  const std::string output = folder.path("m.safetensors");
+  folder.write("texts.txt", text_lines(10, 1));
+  folder.write("empty.txt", "");
+  folder.write("one.txt", "only one text\n");
+  folder.write("bad.tsv", "a\tb\nc\n");
+  folder.write("bad.json", "{\"batch\": 3}");
+  folder.write("bad.safetensors", "these are no tensors");
+  const auto train = [&](const std::string& data) {
+    return Arguments{"pretrain", "--data", folder.path(data), "--output", output};
+  };
+  check_error(train("missing.txt"), 1, "does not exist");
+  check_error(train("empty.txt"), 1, "empty.txt");
+  check_error(train("one.txt"), 1, "cannot be split");
+  check_error(train("bad.tsv"), 1, "bad.tsv:2");
+  check_error({"finetune", "--data", folder.path("texts.txt"), "--output", output}, 1, "has 0 classes");
+  Arguments with_config = train("texts.txt");
+  with_config.insert(with_config.end(), {"--config", folder.path("bad.json")});
+  check_error(with_config, 1, "unknown key \"batch\"");
+  check_error({"evaluate", "--model", folder.path("bad.safetensors"), "--data", folder.path("texts.txt")}, 1,
+              "bad.safetensors");
+  check_error({"predict", "--model", folder.path("missing.safetensors")}, 1, "missing.safetensors");
+  check_error({"inspect", "--model", folder.path("texts.txt")}, 1, "texts.txt");
+  CHECK_FALSE(folder.has("m.safetensors"));
+  CHECK_FALSE(folder.has("m.checkpoint.safetensors"));
+}
+
+TEST_CASE("a run is not overwritten or changed by mistake") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(20, 1));
+  const Arguments train = {"pretrain",
+                           "--data",
+                           folder.path("texts.txt"),
+                           "--output",
+                           folder.path("m.safetensors"),
+                           "--hidden",
+                           "8",
+                           "--embedding",
+                           "8",
+                           "--max-steps",
+                           "2",
+                           "--quiet"};
+  REQUIRE(run_eddy(train).status == 0);
+  const std::string before = folder.read("m.safetensors");
+  check_error(train, 2, "--resume goes on with it");
+  check_error({"pretrain", "--output", folder.path("m.safetensors"), "--resume", "--hidden", "9"}, 2,
+              "model/hidden_size (8 → 9)");
+  check_error({"finetune", "--output", folder.path("m.safetensors"), "--resume"}, 2, "trains no classifier");
+  check_error({"predict", "--model", folder.path("m.safetensors")}, 2, "no classes to predict");
+  check_error({"finetune", "--from", folder.path("m.safetensors"), "--data", folder.path("texts.txt"), "--output",
+               folder.path("c.safetensors"), "--hidden", "9"},
+              2, "--hidden is 9");
+  CHECK(folder.read("m.safetensors") == before);
+}
+
+TEST_CASE("a damaged model file is an error or loads, but never crashes") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(20, 1));
+  REQUIRE(run_eddy({"pretrain", "--data", folder.path("texts.txt"), "--output", folder.path("m.safetensors"),
+                    "--hidden", "8", "--embedding", "8", "--max-steps", "2"})
+              .status == 0);
+  const std::string good = folder.read("m.safetensors");
+  Philox random(3);
+  for (int i = 0; i < 24; ++i) {
+    std::string bad = good;
+    if (i % 3 == 0) {
+      bad.resize(uniform_index(random, bad.size()));
+    } else {
+      // The header, with the config in it, is at the beginning.
+      const std::size_t range = i % 3 == 1 ? std::min<std::size_t>(bad.size(), 4000) : bad.size();
+      for (int n = 0; n < 3; ++n) bad[uniform_index(random, range)] = static_cast<char>(uniform_index(random, 256));
+    }
+    folder.write("bad.safetensors", bad);
+    const ProgramResult result = run_eddy({"inspect", "--model", folder.path("bad.safetensors")});
+    INFO(result.err);
+    const bool told = result.status == 1 && result.err.find("eddy: error: ") != std::string::npos;
+    const bool fine = result.status == 0;
+    CHECK((told || fine));
+  }
+}
+
+}  // namespace eddy

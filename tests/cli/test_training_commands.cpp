@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "program.h"
+
+namespace eddy {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+Arguments joined(Arguments first, const Arguments& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+Arguments pretrain(const TestFolder& folder, const std::string& output) {
+  return {"pretrain",
+          "--data",
+          folder.path("texts.txt"),
+          "--output",
+          folder.path(output),
+          "--hidden",
+          "16",
+          "--batch",
+          "8",
+          "--embedding",
+          "12",
+          "--threads",
+          "2",
+          "--validation",
+          "0.2",
+          "--word-dropout",
+          "0.1",
+          "--log-steps",
+          "1"};
+}
+
+Arguments finetune(const TestFolder& folder, const std::string& output) {
+  return {"finetune",
+          "--data",
+          folder.path("train.tsv"),
+          "--label-column",
+          "0",
+          "--output",
+          folder.path(output),
+          "--hidden",
+          "24",
+          "--batch",
+          "16",
+          "--embedding",
+          "16",
+          "--lr",
+          "0.01"};
+}
+
+ProgramResult succeed(const Arguments& arguments, const std::string& input = {}) {
+  ProgramResult result = run_eddy(arguments, input);
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  return result;
+}
+
+std::int64_t lines_of(const std::string& text) { return std::ranges::count(text, '\n'); }
+
+}  // namespace
+
+TEST_CASE("pretrain stopped after 10 steps and resumed gives the model of 20 steps, bit for bit") {
+  for (const Arguments& kind : {Arguments{}, Arguments{"--task", "sa"}, Arguments{"--bptt", "6"}}) {
+    const TestFolder folder;
+    folder.write("texts.txt", text_lines(60, 1));
+    const Arguments more = joined(kind, {"--evaluate-every", "5"});
+    succeed(joined(joined(pretrain(folder, "whole.safetensors"), more), {"--max-steps", "20"}));
+    succeed(joined(joined(pretrain(folder, "parts.safetensors"), more), {"--max-steps", "10"}));
+    // The checkpoint knows all flags but the new limit.
+    succeed({"pretrain", "--output", folder.path("parts.safetensors"), "--resume", "--max-steps", "20", "--log-steps",
+             "1", "--threads", "2"});
+    CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
+    const std::string log = folder.read("parts.log.jsonl");
+    CHECK(lines_of(log) == 24);
+    CHECK(lines_of(folder.read("whole.log.jsonl")) == 24);
+    std::istringstream entries(log);
+    std::int64_t last = 0;
+    for (std::string line; std::getline(entries, line);) {
+      const auto entry = nlohmann::json::parse(line);
+      CHECK(entry["step"].get<std::int64_t>() >= last);
+      last = entry["step"].get<std::int64_t>();
+    }
+    CHECK(last == 20);
+  }
+}
+
+TEST_CASE("finetune resumes bit for bit, from pretrained weights too") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(60, 1));
+  folder.write("train.tsv", labelled_lines(60, 2));
+  succeed(joined(pretrain(folder, "lm.safetensors"), {"--epochs", "1"}));
+  const Arguments base = {"finetune",
+                          "--data",
+                          folder.path("train.tsv"),
+                          "--label-column",
+                          "0",
+                          "--from",
+                          folder.path("lm.safetensors"),
+                          "--evaluate-every",
+                          "4",
+                          "--ema",
+                          "0.9"};
+  const ProgramResult first =
+      succeed(joined(base, {"--output", folder.path("whole.safetensors"), "--max-steps", "20"}));
+  CHECK(first.err.find("embedding") != std::string::npos);  // the report of what was transferred
+  succeed(joined(base, {"--output", folder.path("parts.safetensors"), "--max-steps", "8"}));
+  succeed({"finetune", "--output", folder.path("parts.safetensors"), "--resume", "--max-steps", "20"});
+  CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
+}
+
+TEST_CASE("Ctrl-C saves, exits 130, and the resumed run ends with the bits of an uninterrupted one") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(200, 1));
+  const Arguments steps = {"--max-steps", "400", "--epochs", "1000", "--evaluate-every", "50", "--patience", "0"};
+  succeed(joined(pretrain(folder, "whole.safetensors"), steps));
+  const auto interrupt = [&](int process) {
+    // Training is under way once the log has lines; then it is far from its end.
+    while (lines_of(folder.read("parts.log.jsonl")) < 3 && kill(process, 0) == 0) usleep(1000);
+    kill(process, SIGINT);
+  };
+  const ProgramResult stopped = run_eddy(joined(pretrain(folder, "parts.safetensors"), steps), {}, interrupt);
+  INFO(stopped.err);
+  REQUIRE(stopped.status == 130);
+  CHECK(stopped.err.find("--resume") != std::string::npos);
+  CHECK(stopped.err.find(folder.path("parts.safetensors")) != std::string::npos);
+  CHECK(lines_of(folder.read("parts.log.jsonl")) < 400);
+  succeed({"inspect", "--model", folder.path("parts.checkpoint.safetensors"), "--all"});
+  succeed(joined(joined(pretrain(folder, "parts.safetensors"), steps), {"--resume"}));
+  CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
+}
+
+TEST_CASE("a classifier learns, evaluates without error and predicts in a pipe") {
+  const TestFolder folder;
+  folder.write("train.tsv", labelled_lines(300, 1));
+  folder.write("test.tsv", labelled_lines(100, 2));
+  for (const Arguments& kind : {Arguments{}, Arguments{"--linear-gain"}, Arguments{"--joint", "lm"}}) {
+    succeed(joined(joined(finetune(folder, "model.safetensors"), kind), {"--overwrite"}));
+    const ProgramResult scores = succeed({"evaluate", "--model", folder.path("model.safetensors"), "--data",
+                                          folder.path("test.tsv"), "--label-column", "0", "--json"});
+    const auto json = nlohmann::json::parse(scores.out);
+    CHECK(json["error_rate"] == 0);
+    CHECK(json["macro_f1"] == 1);
+    CHECK(json["documents"] == 100);
+  }
+  const std::string model = folder.path("model.safetensors");
+  CHECK(succeed({"evaluate", "--model", model, "--data", folder.path("test.tsv"), "--label-column", "0", "--confusion"})
+            .out.find("error      0.00 %") != std::string::npos);
+  const ProgramResult lines = succeed({"predict", "--model", model}, "the small one barks\na blooms today\n\nit rolls");
+  REQUIRE(lines_of(lines.out) == 4);
+  CHECK(lines.out.find("animal\t") == 0);
+  CHECK(lines.out.find("\nplant\t") != std::string::npos);
+  CHECK(lines.out.rfind("stone\t") != std::string::npos);
+  const ProgramResult top = succeed({"predict", "--model", model, "--json", "--top", "2", "--batch", "2", "-"},
+                                    "one barks here\nodd \xff bytes grows\n");
+  std::istringstream entries(top.out);
+  std::string line;
+  REQUIRE(std::getline(entries, line));
+  const auto entry = nlohmann::json::parse(line);
+  CHECK(entry["label"] == "animal");
+  CHECK(entry["top"].size() == 2);
+  CHECK(entry["probability"] > 0.9);
+  REQUIRE(std::getline(entries, line));
+  CHECK(nlohmann::json::parse(line)["label"] == "plant");
+  CHECK(succeed({"predict", "--model", model}, "").out.empty());
+}
+
+TEST_CASE("predict answers each line while its input stays open") {
+  const TestFolder folder;
+  folder.write("train.tsv", labelled_lines(40, 1));
+  succeed(joined(finetune(folder, "model.safetensors"), {"--epochs", "1"}));
+  const std::string command = std::string(EDDY_PROGRAM) + " predict --model " + folder.path("model.safetensors");
+  // A reader that waits for the answer before it asks again: it would hang if answers were held back.
+  const std::string script =
+      "mkfifo " + folder.path("ask") + " " + folder.path("answer") + " && (" + command + " < " + folder.path("ask") +
+      " > " + folder.path("answer") + " &) && exec 3> " + folder.path("ask") + " 4< " + folder.path("answer") +
+      " && echo one >&3 && read a <&4 && echo two >&3 && read b <&4 && exec 3>&- && test -n \"$b\"";
+  CHECK(std::system(("timeout 60 sh -c '" + script + "'").c_str()) == 0);
+}
+
+TEST_CASE("inspect shows parameters, graph, memory and profile") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(60, 1));
+  succeed(joined(pretrain(folder, "lm.safetensors"), {"--epochs", "1"}));
+  const std::string model = folder.path("lm.safetensors");
+  const auto json = nlohmann::json::parse(succeed({"inspect", "--model", model, "--json"}).out);
+  CHECK(json["config"]["model"]["hidden_size"] == 16);
+  CHECK(json["parameters"].size() >= 6);
+  CHECK(succeed({"inspect", "--model", model}).out.find("softmax/bias") != std::string::npos);
+  for (const std::string mode : {"train", "infer"}) {
+    const ProgramResult shown =
+        succeed({"inspect", "--model", model, "--mode", mode, "--graph", folder.path("graph.dot"), "--memory",
+                 "--profile", "--trace", folder.path("trace.json"), "--time", "20"});
+    CHECK(folder.read("graph.dot").find("digraph") == 0);
+    CHECK(shown.out.find("GFLOP/s") != std::string::npos);
+    CHECK(nlohmann::json::parse(folder.read("trace.json")).size() > 0);
+  }
+  CHECK(succeed({"inspect", "--model", model, "--graph", "-"}).out.find("embedding") != std::string::npos);
+}
+
+TEST_CASE("the second start reads the cache, and other data is refused on resume") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(60, 1));
+  const Arguments cache = {"--cache-dir", folder.path("cache")};
+  const ProgramResult first = succeed(joined(joined(pretrain(folder, "a.safetensors"), cache), {"--max-steps", "2"}));
+  CHECK(first.err.find("building it") != std::string::npos);
+  const ProgramResult second = succeed(joined(joined(pretrain(folder, "b.safetensors"), cache), {"--max-steps", "2"}));
+  CHECK(second.err.find("building it") == std::string::npos);
+  CHECK(folder.read("a.safetensors") == folder.read("b.safetensors"));
+  folder.write("texts.txt", text_lines(61, 3));
+  const ProgramResult other = run_eddy(joined(joined(pretrain(folder, "a.safetensors"), cache), {"--resume"}));
+  CHECK(other.status == 1);
+  CHECK(other.err.find("has changed since") != std::string::npos);
+}
+
+}  // namespace eddy

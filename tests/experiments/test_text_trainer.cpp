@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "eddy/core/error.h"
+#include "eddy/experiments/text_trainer.h"
+#include "toy_corpus.h"
+
+namespace eddy {
+namespace {
+
+double mean_loss(TextTrainer& trainer, int steps) {
+  double sum = 0;
+  for (int i = 0; i < steps; ++i) sum += trainer.step().loss;
+  return sum / steps;
+}
+
+}  // namespace
+
+TEST_CASE("a language model learns what can be predicted") {
+  const EncodedCorpus train = toy_corpus(200, 3, 1);
+  const EncodedCorpus test = toy_corpus(60, 3, 2);
+  for (const std::int64_t stream_steps : {0, 12}) {
+    CAPTURE(stream_steps);
+    ParameterStore store(1);
+    TrainingConfig config = toy_config(TrainingTask::language_model);
+    config.stream_steps = stream_steps;
+    TextTrainer trainer(store, config, train);
+    const double before = trainer.evaluate_loss(test);
+    CHECK(before == doctest::Approx(std::log(40.0)).epsilon(0.1));
+    mean_loss(trainer, 200);
+    const Evaluation after = trainer.evaluate(test);
+    CHECK(after.loss < 0.6 * before);
+    CHECK(after.documents == 60);
+    CHECK(after.perplexity() == doctest::Approx(std::exp(after.loss)));
+    CHECK(trainer.steps() == 200);
+  }
+}
+
+TEST_CASE("each supervised task learns to classify without error") {
+  const EncodedCorpus train = toy_corpus(200, 3, 1);
+  const EncodedCorpus test = toy_corpus(60, 3, 2);
+  for (const TrainingTask task : {TrainingTask::classifier, TrainingTask::label_gain, TrainingTask::joint}) {
+    CAPTURE(to_string(task));
+    ParameterStore store(1);
+    TrainingConfig config = toy_config(task);
+    TextTrainer trainer(store, config, train);
+    const double before = trainer.error_rate(test);
+    mean_loss(trainer, 300);
+    CHECK(before > 0.4);
+    CHECK(trainer.error_rate(test) == 0);
+  }
+}
+
+TEST_CASE("an autoencoder and a bidirectional classifier learn") {
+  const EncodedCorpus train = toy_corpus(200, 3, 1);
+  ParameterStore store(1);
+  TextTrainer autoencoder(store, toy_config(TrainingTask::autoencoder), train);
+  const double before = mean_loss(autoencoder, 5);
+  mean_loss(autoencoder, 200);
+  CHECK(autoencoder.evaluate_loss(train) < 0.8 * before);
+
+  ParameterStore other(1);
+  TrainingConfig config = toy_config(TrainingTask::classifier);
+  config.model.bidirectional = true;
+  config.model.encoder.cell = CellKind::gru;
+  TextTrainer classifier(other, config, train);
+  mean_loss(classifier, 200);
+  CHECK(classifier.error_rate(train) == 0);
+}
+
+TEST_CASE("predictions come in the order of the documents asked for, whatever the batches") {
+  const EncodedCorpus corpus = toy_corpus(50, 3, 3);
+  ParameterStore store(4);
+  TrainingConfig config = toy_config(TrainingTask::classifier);
+  TextTrainer trainer(store, config, corpus);
+  mean_loss(trainer, 20);
+  const Predictions all = trainer.predict(corpus);
+  REQUIRE(all.size() == 50);
+  const std::vector<std::int32_t> some = {49, 3, 3, 0, 17};
+  const Predictions picked = trainer.predict(corpus, some);
+  REQUIRE(picked.size() == 5);
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    double sum = 0;
+    for (std::size_t c = 0; c < 3; ++c) {
+      CHECK(picked.row(static_cast<std::int64_t>(i))[c] == doctest::Approx(all.row(some[i])[c]).epsilon(1e-4));
+      sum += static_cast<double>(picked.row(static_cast<std::int64_t>(i))[c]);
+    }
+    CHECK(sum == doctest::Approx(1).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("documents without label are passed over, or named when none is left") {
+  CorpusArrays arrays;
+  arrays.tokens = {3, 4, 5};
+  arrays.end_document(-1, "a");
+  const EncodedCorpus unlabelled{std::move(arrays)};
+  ParameterStore store(1);
+  CHECK_THROWS_WITH_AS(TextTrainer(store, toy_config(TrainingTask::classifier), unlabelled),
+                       "none of 1 documents has a label to learn", DataError);
+  const EncodedCorpus labelled = toy_corpus(20, 3, 1);
+  TextTrainer trainer(store, toy_config(TrainingTask::classifier), labelled);
+  CHECK_THROWS_AS(trainer.evaluate(unlabelled), DataError);
+  CHECK(trainer.predict(unlabelled).size() == 1);
+  TextTrainer model(store, toy_config(TrainingTask::language_model), labelled);
+  CHECK_THROWS_AS(model.predict(labelled), UsageError);
+  CHECK_THROWS_AS(model.error_rate(labelled), UsageError);
+}
+
+TEST_CASE("averaged weights serve evaluation and leave training alone") {
+  const EncodedCorpus corpus = toy_corpus(60, 3, 5);
+  ParameterStore plain_store(1), averaged_store(1);
+  TrainingConfig config = toy_config(TrainingTask::classifier);
+  TextTrainer plain(plain_store, config, corpus);
+  config.optimizer.ema_decay = 0.9;
+  TextTrainer averaged(averaged_store, config, corpus);
+  for (int i = 0; i < 12; ++i) {
+    CHECK(plain.step().loss == averaged.step().loss);
+    averaged.evaluate(corpus);
+  }
+  CHECK(plain.evaluate_loss(corpus) != averaged.evaluate_loss(corpus));
+  const auto weight = [](const ParameterStore& store) {
+    return store.find("classifier/output/w")->value.values<float>()[0];
+  };
+  averaged.with_averaged_weights([&] { CHECK(weight(averaged_store) != weight(plain_store)); });
+  CHECK(weight(averaged_store) == weight(plain_store));
+}
+
+TEST_CASE("a plateau of the validation loss lowers the learning rate") {
+  const EncodedCorpus corpus = toy_corpus(30, 3, 5);
+  ParameterStore store(1);
+  TrainingConfig config = toy_config(TrainingTask::classifier);
+  config.optimizer.schedule = {.kind = ScheduleKind::plateau, .decay = 0.5, .patience = 0};
+  TextTrainer trainer(store, config, corpus);
+  CHECK(trainer.step().learning_rate == doctest::Approx(0.01));
+  trainer.report_validation(1.0);
+  trainer.report_validation(2.0);
+  CHECK(trainer.step().learning_rate == doctest::Approx(0.005));
+}
+
+}  // namespace eddy
