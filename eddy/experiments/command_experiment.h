@@ -18,6 +18,8 @@ struct Experiment {
   std::function<std::function<int()>(CLI::App& app, const CommandLine& line)> prepare;
 };
 
+Experiment wordnet_experiment();
+
 /// All experiments: the one list to add to.
 std::vector<Experiment> experiments();
 

@@ -63,6 +63,12 @@ EncodedDataset load_data(const WordnetOptions& options, WordnetResults& results,
   return data;
 }
 
+TextModelVocabulary vocabulary_of(const WordnetOptions& options, const EncodedDataset& data) {
+  TextModelVocabulary known{.text = {}, .vocabulary = data.vocabulary, .label_names = data.label_names};
+  known.text.vocabulary_size = options.vocabulary;
+  return known;
+}
+
 /// Values of all trainable variables, to return to the best epoch.
 class Snapshot {
  public:
@@ -84,7 +90,9 @@ class Snapshot {
 class Experiment {
  public:
   explicit Experiment(const WordnetOptions& options)
-      : options_(options), data_(load_data(options, results_, identity_)), parts_(options.output, identity_) {}
+      : options_(options),
+        data_(load_data(options, results_, identity_)),
+        parts_(options.output, identity_, vocabulary_of(options, data_)) {}
 
   WordnetResults run() {
     const double start = now();
@@ -177,7 +185,7 @@ class Experiment {
       record.validation = record.curve.back().validation;
       record.best_epoch = static_cast<double>(config.epochs);
       record.seconds = now() - start;
-      parts_.save(part, config, record, &store);
+      parts_.save(part, config, record, store);
       fmt::print("{}: perplexity {:.1f}, {:.0f} s, {:.0f} tokens/s\n", part, std::exp(record.validation),
                  record.seconds, record.tokens_per_second);
     }
@@ -215,7 +223,7 @@ class Experiment {
       best.restore(store);
       record.test_error = trainer.evaluator().evaluate(test()).error_rate;
       record.seconds = now() - start;
-      parts_.save(part, config, record);
+      parts_.save(part, config, record, store);
       fmt::print("{}: test error {:.1f} % (validation {:.1f} %, epoch {:.0f} of {}), {:.0f} s\n", part,
                  100 * record.test_error, 100 * record.validation, record.best_epoch, record.curve.size(),
                  record.seconds);

@@ -6,6 +6,7 @@
 
 #include "eddy/core/file.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/run_model.h"
 
 namespace eddy {
 namespace {
@@ -64,13 +65,12 @@ bool FinishedParts::load(const std::string& part, const TrainingConfig& config, 
 }
 
 void FinishedParts::save(const std::string& part, const TrainingConfig& config, const RunRecord& record,
-                         const ParameterStore* store) const {
+                         const ParameterStore& store) const {
   std::filesystem::create_directories(folder_);
-  if (store != nullptr) {
-    CheckpointMetadata metadata;
-    metadata.config = to_json(config);
-    save_checkpoint(folder_ / (part + ".safetensors"), *store, metadata);
-  }
+  ModelFile model{.config = config, .data = {}, .text = vocabulary_, .from = {}, .progress = {}};
+  model.data.path = "wordnet";
+  model.data.format = DataFormat::wordnet;
+  save_model(folder_ / (part + ".safetensors"), store, model);
   const Json json{{"data", data_}, {"config", Json::parse(to_json(config))}, {"record", to_json_value(record)}};
   write_atomically(folder_ / (part + ".json"), json.dump(1));
 }
