@@ -282,7 +282,7 @@ const RegisterOpCase case_after{gru_case("gru_recurrence", false, false, true,
                                           {{f32, {512, 1536}}, -0.05F, 0.05F},
                                           {{f32, {1536}}, -0.1F, 0.1F},
                                           {{f32, {32, 512}}, -0.1F, 0.1F},
-                                          {{f32, {100, 32}}, 1, 1},
+                                          {.type = {f32, {100, 32}}, .low = 1, .high = 1, .differentiable = false},
                                           {{f32, {1536}}, -0.1F, 0.1F}})};
 const RegisterOpCase case_reverse{gru_case("gru_recurrence/reverse", true, false, true)};
 const RegisterOpCase case_before{gru_case("gru_recurrence/reset_before", false, false, false)};

@@ -18,9 +18,10 @@ struct SampledSoftmaxOptions {
 /// Softmax cross-entropy against the target and a shared sample of negatives instead of the whole vocabulary
 /// (Jean et al. 2015, "On Using Very Large Target Vocabulary", section 3.2), f32: hidden [rows, size], table
 /// [vocabulary, size], bias [vocabulary], targets i32[rows]; `sampled` from a sampler given the same targets. Every
-/// logit is reduced by the logarithm of its id's expected count, so that the full softmax is approached without bias in
-/// the limit of many samples, and reached with all ids. The gradients of table and bias are row-sparse. Negative
-/// targets are ignored as in cross_entropy. For training only: evaluate with cross_entropy.
+/// logit is reduced by the logarithm of its id's expected count, which makes the minimum that of the full softmax; with
+/// all ids the two are equal. The value is smaller than the full loss, as fewer candidates are easier to tell apart:
+/// train with this, evaluate with cross_entropy. The gradients of table and bias are row-sparse. Negative targets are
+/// ignored as in cross_entropy.
 Value sampled_softmax_cross_entropy(Operand hidden, Operand table, Operand bias, Operand targets,
                                     const SampledIds& sampled, const SampledSoftmaxOptions& options = {});
 
