@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "eddy/core/math.h"
+#include "eddy/ops/axis_split.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reduce.h"
@@ -21,35 +22,33 @@ std::int64_t first_largest(const std::int32_t* x, std::int64_t n) { return std::
 
 template <class T>
 bool beats(T a, T b) {
-  return a > b || (a != a && b == b);
+  return (a > b) | ((a != a) & (b == b));
 }
 
-/// x is [outer, n, inner].
 template <class T>
-Kernel argmax_kernel(std::int64_t outer, std::int64_t n, std::int64_t inner) {
-  return {.run = [=](const KernelArgs& args) {
+Kernel argmax_kernel(const AxisSplit& split) {
+  return {.run = [split](const KernelArgs& args) {
     const T* x = args.in<T>(0);
     auto* out = args.out<std::int32_t>(0);
-    const std::int64_t grain = std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(n, 1));
-    if (inner == 1) {
-      parallel_for(outer, grain, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t row = begin; row < end; ++row)
-          out[row] = static_cast<std::int32_t>(first_largest(x + row * n, n));
+    if (split.inner == 1) {
+      split.for_rows([&](std::int64_t at) {
+        out[at / split.size] = static_cast<std::int32_t>(first_largest(x + at, split.size));
       });
       return;
     }
-    parallel_for(outer * inner, grain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t at = begin; at < end;) {
-        // Columns of one outer index are followed down the rows together.
-        const std::int64_t column = at % inner;
-        const std::int64_t width = std::min(inner - column, end - at);
-        const T* top = x + at / inner * n * inner + column;
-        std::fill_n(out + at, width, 0);
-        for (std::int64_t row = 1; row < n; ++row)
-          for (std::int64_t i = 0; i < width; ++i)
-            if (beats(top[row * inner + i], top[out[at + i] * inner + i])) out[at + i] = static_cast<std::int32_t>(row);
-        at += width;
+    split.for_strips([&](std::int64_t at, std::int64_t width, std::int64_t column) {
+      T best[AxisSplit::kStrip];
+      std::int32_t index[AxisSplit::kStrip] = {};
+      std::copy_n(x + at, width, best);
+      for (std::int64_t k = 1; k < split.size; ++k) {
+        const T* row = x + at + k * split.inner;
+        for (std::int64_t i = 0; i < width; ++i) {
+          const bool better = beats(row[i], best[i]);
+          best[i] = better ? row[i] : best[i];
+          index[i] = better ? static_cast<std::int32_t>(k) : index[i];
+        }
       }
+      std::copy_n(index, width, out + column);
     });
   }};
 }
@@ -71,12 +70,8 @@ struct Argmax final : OpClass<Argmax> {
     return {{i32, ReducedAxes(Axes(axis), keep_dims, x.rank()).result(x)}};
   }
   Kernel make_kernel(const KernelContext& context) const override {
-    const Shape& x = context.inputs[0].shape;
-    const int at = x.normalize_axis(axis);
-    const std::int64_t outer = x.product(0, at);
-    const std::int64_t inner = x.product(at + 1, x.rank());
-    return context.inputs[0].dtype == i32 ? argmax_kernel<std::int32_t>(outer, x[at], inner)
-                                          : argmax_kernel<float>(outer, x[at], inner);
+    const AxisSplit split(context.inputs[0].shape, axis);
+    return context.inputs[0].dtype == i32 ? argmax_kernel<std::int32_t>(split) : argmax_kernel<float>(split);
   }
 };
 

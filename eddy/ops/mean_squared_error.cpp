@@ -16,13 +16,13 @@
 namespace eddy {
 namespace {
 
-constexpr std::string_view kName = "mean_squared_error";
+constexpr std::string_view kFunction = "mean_squared_error";
 
 Value squared_error(const Operand& prediction, const Operand& target) {
-  const Value p = value_of(kName, prediction);
+  const Value p = value_of(kFunction, prediction);
   const Value error = sub(prediction, target);
   require<GraphError>(
-      error.shape() == p.shape(), "[{}] the target does not broadcast to the prediction {}  {}", kName,
+      error.shape() == p.shape(), "[{}] the target does not broadcast to the prediction {}  {}", kFunction,
       to_string(p.type()),
       to_string(Origin{.file = prediction.where.file_name(), .line = prediction.where.line(), .scope = {}}));
   return square({error, prediction.where});

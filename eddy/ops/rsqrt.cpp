@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "eddy/core/math.h"
 #include "eddy/ops/div.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/mul.h"
@@ -14,8 +15,9 @@ namespace {
 struct Rsqrt final : UnaryOp<Rsqrt> {
   static constexpr std::string_view kName = "rsqrt";
   static void span(const float* x, float* y, std::int64_t n) {
+    vector_sqrt(x, y, n);
     EDDY_INDEPENDENT_ITERATIONS
-    for (std::int64_t i = 0; i < n; ++i) y[i] = 1 / std::sqrt(x[i]);
+    for (std::int64_t i = 0; i < n; ++i) y[i] = 1 / y[i];
   }
   static Value derivative(const GradientContext& c) { return c.d_out(0) * -0.5F * c.out(0) / c.in(0); }
 };
