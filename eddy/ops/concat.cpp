@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "eddy/graph/graph.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/slice.h"
@@ -66,15 +67,16 @@ struct Concat final : OpClass<Concat> {
 
 Value concat(const std::vector<Value>& values, int axis, SourceLocation where) {
   require<GraphError>(!values.empty(), "[concat] there is nothing to join");
-  return add_node(values[0].graph(), Concat(values[0].shape().normalize_axis(axis)), values, where);
+  const int position = axis_of(Concat::kName, {values[0], where}, axis);
+  return add_node(values[0].graph(), Concat(position), values, where);
 }
 
 Value stack(const std::vector<Value>& values, int axis, SourceLocation where) {
   require<GraphError>(!values.empty(), "[stack] there is nothing to stack");
   std::vector<Value> expanded;
   for (const Value& value : values) {
-    require<GraphError>(value.type() == values[0].type(), "[stack] types differ: {} and {}",
-                        to_string(values[0].type()), to_string(value.type()));
+    require_argument(value.type() == values[0].type(), "stack", {value, where}, "types differ: {} and {}",
+                     to_string(values[0].type()), to_string(value.type()));
     expanded.push_back(expand_dims({value, where}, axis));
   }
   return concat(expanded, axis, where);

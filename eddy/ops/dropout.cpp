@@ -7,7 +7,7 @@
 #include "eddy/core/math.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
-#include "eddy/ops/elementwise.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/random_bits.h"
 #include "eddy/ops/random_op.h"
@@ -151,7 +151,7 @@ struct Dropout final : OpClass<Dropout>, RandomOp {
 Value dropout(Operand x, float rate, Operand key, const DropoutOptions& options) {
   const Value value = value_of(Dropout::kName, x);
   std::vector<int> axes;
-  for (const int axis : options.broadcast_axes) axes.push_back(value.shape().normalize_axis(axis));
+  for (const int axis : options.broadcast_axes) axes.push_back(axis_of(Dropout::kName, x, axis));
   std::ranges::sort(axes);
   Graph& graph = value.graph();
   return add_node(graph, Dropout(next_stream(graph), rate, std::move(axes)), {value, value_of(Dropout::kName, key)},

@@ -3,13 +3,14 @@
 
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/op_case.h"
 
 namespace eddy {
 
 Value embedding(Operand table, Operand tokens) {
-  require<GraphError>(table.value.rank() == 2, "[embedding] the table must be [vocabulary, size], it is {}",
-                      to_string(table.value.type()));
+  require_argument(value_of("embedding", table).rank() == 2, "embedding", table,
+                   "the table must be [vocabulary, size], it is {}", to_string(table.value.type()));
   return gather_rows(table, tokens);
 }
 

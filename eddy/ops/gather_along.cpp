@@ -5,6 +5,7 @@
 
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reshape.h"
 
@@ -127,12 +128,15 @@ struct ScatterAlong final : OpClass<ScatterAlong> {
 }  // namespace
 
 Value gather_along(Operand x, Operand index, int axis) {
-  return add_node(x.value.graph(), GatherAlong(x.value.shape().normalize_axis(axis)), {x.value, index.value}, x.where);
+  const Value value = value_of(GatherAlong::kName, x);
+  return add_node(value.graph(), GatherAlong(axis_of(GatherAlong::kName, x, axis)),
+                  {value, value_of(GatherAlong::kName, index)}, x.where);
 }
 
 Value scatter_along(Operand updates, Operand index, int axis, std::int64_t size) {
-  return add_node(updates.value.graph(), ScatterAlong(updates.value.shape().normalize_axis(axis), size),
-                  {updates.value, index.value}, updates.where);
+  const Value value = value_of(ScatterAlong::kName, updates);
+  return add_node(value.graph(), ScatterAlong(axis_of(ScatterAlong::kName, updates, axis), size),
+                  {value, value_of(ScatterAlong::kName, index)}, updates.where);
 }
 
 Value pick(Operand x, Operand index) { return squeeze({gather_along(x, expand_dims(index, -1), -1), x.where}, -1); }

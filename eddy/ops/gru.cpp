@@ -7,8 +7,8 @@
 
 #include "eddy/core/rnn_kernels.h"
 #include "eddy/graph/graph.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/concat.h"
-#include "eddy/ops/elementwise.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/op_case.h"
@@ -180,7 +180,7 @@ struct GruRecurrence final : OpClass<GruRecurrence>, GruAttributes {
 
 GruResult gru(Operand x, Operand w_x, Operand w_h, Operand bias, const GruOptions& options) {
   const Value input = value_of("gru", x);
-  require<GraphError>(input.rank() == 3, "[gru] x must be [time, batch, in], it is {}", to_string(input.type()));
+  require_argument(input.rank() == 3, "gru", x, "x must be [time, batch, in], it is {}", to_string(input.type()));
   Graph& graph = input.graph();
   const OriginScope origin(graph, x.where);
   std::vector<Value> inputs{linear(input, w_x, bias), value_of("gru", w_h)};

@@ -7,7 +7,7 @@
 
 #include "eddy/core/math.h"
 #include "eddy/graph/graph.h"
-#include "eddy/ops/elementwise.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
@@ -140,11 +140,17 @@ Value activate(Value x, Activation activation, SourceLocation where) {
 Value linear(Operand x, Operand w, Operand b, LinearOptions options) {
   Value rows = value_of(Linear::kName, x);
   const Shape given = rows.shape();
-  require<GraphError>(given.rank() >= 1, "[linear] x must have at least one axis, it is {}", to_string(rows.type()));
+  require_argument(given.rank() >= 1, Linear::kName, x, "x must have at least one axis, it is {}",
+                   to_string(rows.type()));
+  const Value weights = value_of(Linear::kName, w);
+  // Said here with the shape the user gave.
+  require_argument(weights.rank() == 2 && given.dim(-1) == weights.dim(options.transpose_w ? 1 : 0), Linear::kName, x,
+                   "inner sizes differ: x is {}, w is {}{}", to_string(rows.type()), to_string(weights.type()),
+                   options.transpose_w ? " transposed" : "");
   Shape flat{given.product(0, given.rank() - 1), given.dim(-1)};
   rows = reshape({rows, x.where}, flat);
   const Value out = add_node(rows.graph(), Linear(options.activation, options.transpose_w),
-                             {rows, value_of(Linear::kName, w), value_of(Linear::kName, b)}, x.where);
+                             {rows, weights, value_of(Linear::kName, b)}, x.where);
   Shape shape = given;
   shape[shape.rank() - 1] = out.dim(-1);
   return reshape({out, x.where}, shape);

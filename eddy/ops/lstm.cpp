@@ -7,7 +7,7 @@
 
 #include "eddy/core/rnn_kernels.h"
 #include "eddy/graph/graph.h"
-#include "eddy/ops/elementwise.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/op_case.h"
@@ -181,7 +181,7 @@ struct LstmRecurrence final : OpClass<LstmRecurrence>, LstmAttributes {
 
 LstmResult lstm(Operand x, Operand w_x, Operand w_h, Operand bias, const LstmOptions& options) {
   const Value input = value_of("lstm", x);
-  require<GraphError>(input.rank() == 3, "[lstm] x must be [time, batch, in], it is {}", to_string(input.type()));
+  require_argument(input.rank() == 3, "lstm", x, "x must be [time, batch, in], it is {}", to_string(input.type()));
   Graph& graph = input.graph();
   const OriginScope origin(graph, x.where);
   const bool reverse = options.reverse;

@@ -7,7 +7,7 @@
 
 #include "eddy/core/gemm.h"
 #include "eddy/graph/graph.h"
-#include "eddy/ops/elementwise.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/sum.h"
@@ -151,7 +151,13 @@ Value matmul(Operand a, Operand b, MatmulOptions options) {
   if (row) x = expand_dims({x, a.where}, options.transpose_a ? 1 : 0);
   if (column) y = expand_dims({y, b.where}, options.transpose_b ? 0 : 1);
   const bool one_product = x.rank() > 2 && y.rank() == 2 && !options.transpose_a && x.dim(-1) > 0;
-  if (one_product) x = reshape({x, a.where}, {-1, x.dim(-1)});
+  if (one_product) {
+    // Said here with the shape the user gave.
+    require_argument(x.dim(-1) == y.dim(options.transpose_b ? 1 : 0), Matmul::kName, a,
+                     "inner sizes differ: a is {}, b is {}{}", to_string(x.type()), to_string(y.type()),
+                     options.transpose_b ? " transposed" : "");
+    x = reshape({x, a.where}, {-1, x.dim(-1)});
+  }
   Value result = add_node(x.graph(), Matmul(options.transpose_a, options.transpose_b), {x, y}, a.where);
   if (one_product) {
     Shape shape = given;

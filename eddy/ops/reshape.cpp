@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "eddy/graph/graph.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/op_case.h"
 
 namespace eddy {
@@ -40,8 +41,9 @@ struct Reshape final : OpClass<Reshape> {
 }  // namespace
 
 Value reshape(Operand x, const Shape& shape) {
-  if (x.value && x.value.shape() == shape) return x.value;
-  return add_node(x.value.graph(), Reshape(shape), {x.value}, x.where);
+  const Value value = value_of(Reshape::kName, x);
+  if (value.shape() == shape) return value;
+  return add_node(value.graph(), Reshape(shape), {value}, x.where);
 }
 
 Value reshape(Operand x, std::span<const std::int64_t> sizes) {
@@ -53,13 +55,15 @@ Value reshape(Operand x, std::span<const std::int64_t> sizes) {
       known *= size;
       continue;
     }
-    require<GraphError>(free == nullptr, "[reshape] only one size may be -1, they are [{}]", fmt::join(sizes, ","));
+    require_argument(free == nullptr, Reshape::kName, x, "only one size may be -1, they are [{}]",
+                     fmt::join(sizes, ","));
     free = &size;
   }
   if (free != nullptr) {
-    const std::int64_t elements = x.value.shape().elements();
-    require<GraphError>(known > 0 && elements % known == 0, "[reshape] {} cannot become [{}]: {} is no multiple of {}",
-                        to_string(x.value.type()), fmt::join(sizes, ","), elements, known);
+    const std::int64_t elements = value_of(Reshape::kName, x).shape().elements();
+    require_argument(known > 0 && elements % known == 0, Reshape::kName, x,
+                     "{} cannot become [{}]: {} is no multiple of {}", to_string(x.value.type()), fmt::join(sizes, ","),
+                     elements, known);
     *free = elements / known;
   }
   return reshape(x, Shape(std::span<const std::int64_t>(result)));
@@ -70,12 +74,12 @@ Value reshape(Operand x, std::initializer_list<std::int64_t> sizes) {
 }
 
 Value flatten(Operand x, int first, int last) {
-  const Shape& shape = x.value.shape();
+  const Shape shape = value_of("flatten", x).shape();
   if (shape.rank() == 0) return reshape(x, Shape{1});
-  const int begin = shape.normalize_axis(first);
-  const int end = shape.normalize_axis(last);
-  require<GraphError>(begin <= end, "[flatten] axes {} to {} of {} are in the wrong order", first, last,
-                      to_string(shape));
+  const int begin = axis_of("flatten", x, first);
+  const int end = axis_of("flatten", x, last);
+  require_argument(begin <= end, "flatten", x, "axes {} to {} of {} are in the wrong order", first, last,
+                   to_string(shape));
   Shape result;
   for (int axis = 0; axis < begin; ++axis) result = result.appended(shape[axis]);
   result = result.appended(shape.product(begin, end + 1));
@@ -84,15 +88,16 @@ Value flatten(Operand x, int first, int last) {
 }
 
 Value squeeze(Operand x, int axis) {
-  require<GraphError>(x.value.dim(axis) == 1, "[squeeze] axis {} of {} has size {}, not 1", axis,
-                      to_string(x.value.type()), x.value.dim(axis));
-  return reshape(x, x.value.shape().removed(axis));
+  const int position = axis_of("squeeze", x, axis);
+  require_argument(x.value.dim(position) == 1, "squeeze", x, "axis {} of {} has size {}, not 1", axis,
+                   to_string(x.value.type()), x.value.dim(position));
+  return reshape(x, x.value.shape().removed(position));
 }
 
 Value expand_dims(Operand x, int axis) {
-  const int rank = x.value.rank();
-  require<GraphError>(axis >= -rank - 1 && axis <= rank, "[expand_dims] axis {} is out of range for {}", axis,
-                      to_string(x.value.type()));
+  const int rank = value_of("expand_dims", x).rank();
+  require_argument(axis >= -rank - 1 && axis <= rank, "expand_dims", x, "axis {} is out of range for {}", axis,
+                   to_string(x.value.type()));
   return reshape(x, x.value.shape().inserted(axis < 0 ? axis + rank + 1 : axis, 1));
 }
 

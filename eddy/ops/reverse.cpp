@@ -2,6 +2,7 @@
 #include "eddy/ops/reverse.h"
 
 #include "eddy/graph/graph.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/strips.h"
 
@@ -46,7 +47,8 @@ struct Reverse final : OpClass<Reverse> {
 }  // namespace
 
 Value reverse(Operand x, int axis) {
-  return add_node(x.value.graph(), Reverse(x.value.shape().normalize_axis(axis)), {x.value}, x.where);
+  const Value value = value_of(Reverse::kName, x);
+  return add_node(value.graph(), Reverse(axis_of(Reverse::kName, x, axis)), {value}, x.where);
 }
 
 namespace {

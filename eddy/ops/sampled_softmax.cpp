@@ -11,11 +11,11 @@
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/add.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/cast.h"
 #include "eddy/ops/compare.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/div.h"
-#include "eddy/ops/elementwise.h"
 #include "eddy/ops/id_table.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/logsumexp.h"
@@ -181,12 +181,12 @@ Value sampled_softmax_cross_entropy(Operand hidden, Operand table, Operand bias,
   const Value w = value_of(kName, table);
   const Value b = value_of(kName, bias);
   const Value target = value_of(kName, targets);
-  require<GraphError>(
-      h.rank() == 2 && w.rank() == 2 && h.dim(1) == w.dim(1) && b.shape() == Shape{w.dim(0)} &&
-          target.shape() == Shape{h.dim(0)},
-      "[{}] expected [rows,size], [vocabulary,size], [vocabulary] and [rows], found hidden {}, table {}, "
-      "bias {}, targets {}",
-      kName, to_string(h.type()), to_string(w.type()), to_string(b.type()), to_string(target.type()));
+  require_argument(h.rank() == 2 && w.rank() == 2 && h.dim(1) == w.dim(1) && b.shape() == Shape{w.dim(0)} &&
+                       target.shape() == Shape{h.dim(0)},
+                   kName, hidden,
+                   "expected [rows,size], [vocabulary,size], [vocabulary] and [rows], found hidden {}, table {}, bias "
+                   "{}, targets {}",
+                   to_string(h.type()), to_string(w.type()), to_string(b.type()), to_string(target.type()));
   Graph& graph = h.graph();
   // One line of the user's file for all of it.
   const OriginScope origin(graph, hidden.where);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "eddy/graph/graph.h"
+#include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/strips.h"
 
@@ -65,8 +66,9 @@ struct Shift final : OpClass<Shift> {
 }  // namespace
 
 Value shift(Operand x, std::int64_t steps, std::optional<float> fill) {
-  const float number = fill.value_or(x.value.dtype() == i32 ? -1.0f : 0.0f);
-  return add_node(x.value.graph(), Shift(steps, number), {x.value}, x.where);
+  const Value value = value_of(Shift::kName, x);
+  const float number = fill.value_or(value.dtype() == i32 ? -1.0f : 0.0f);
+  return add_node(value.graph(), Shift(steps, number), {value}, x.where);
 }
 
 namespace {

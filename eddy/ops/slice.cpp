@@ -5,6 +5,7 @@
 
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reshape.h"
@@ -198,7 +199,7 @@ struct Split final : OpClass<Split> {
 }  // namespace
 
 Value slice(Operand x, int axis, std::int64_t begin, std::int64_t end) {
-  const int position = x.value.shape().normalize_axis(axis);
+  const int position = axis_of(Slice::kName, x, axis);
   const std::int64_t size = x.value.dim(position);
   if (begin < 0) begin += size;
   if (end == kToEnd) end = size;
@@ -207,29 +208,29 @@ Value slice(Operand x, int axis, std::int64_t begin, std::int64_t end) {
 }
 
 Value at(Operand x, std::int64_t index, int axis) {
-  const std::int64_t size = x.value.dim(axis);
-  require<GraphError>(index >= -size && index < size, "[at] position {} is out of range for axis {} of {}", index, axis,
-                      to_string(x.value.type()));
+  const int position = axis_of("at", x, axis);
+  const std::int64_t size = x.value.dim(position);
+  require_argument(index >= -size && index < size, "at", x, "position {} is out of range for axis {} of {}", index,
+                   axis, to_string(x.value.type()));
   const std::int64_t begin = index < 0 ? index + size : index;
   return squeeze({slice(x, axis, begin, begin + 1), x.where}, axis);
 }
 
 Value pad(Operand x, int axis, std::int64_t before, std::int64_t after, float number) {
-  return add_node(x.value.graph(), Pad(x.value.shape().normalize_axis(axis), before, after, number), {x.value},
+  return add_node(value_of(Pad::kName, x).graph(), Pad(axis_of(Pad::kName, x, axis), before, after, number), {x.value},
                   x.where);
 }
 
 std::vector<Value> split(Operand x, std::span<const std::int64_t> sizes, int axis) {
-  Graph& graph = x.value.graph();
+  Graph& graph = value_of(Split::kName, x).graph();
   std::vector<std::int64_t> list(sizes.begin(), sizes.end());
-  return graph.outputs(
-      add_node(graph, Split(x.value.shape().normalize_axis(axis), std::move(list)), {x.value}, x.where));
+  return graph.outputs(add_node(graph, Split(axis_of(Split::kName, x, axis), std::move(list)), {x.value}, x.where));
 }
 
 std::vector<Value> split(Operand x, int parts, int axis) {
-  const std::int64_t size = x.value.dim(axis);
-  require<GraphError>(parts >= 1 && size % parts == 0, "[split] axis {} of {} does not divide into {} parts", axis,
-                      to_string(x.value.type()), parts);
+  const std::int64_t size = x.value.dim(axis_of(Split::kName, x, axis));
+  require_argument(parts >= 1 && size % parts == 0, Split::kName, x, "axis {} of {} does not divide into {} parts",
+                   axis, to_string(x.value.type()), parts);
   return split(x, std::vector<std::int64_t>(static_cast<std::size_t>(parts), size / parts), axis);
 }
 

@@ -2,6 +2,7 @@
 #include "eddy/ops/stop_gradient.h"
 
 #include "eddy/graph/graph.h"
+#include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
 
 namespace eddy {
@@ -23,7 +24,10 @@ struct StopGradient final : OpClass<StopGradient> {
 
 }  // namespace
 
-Value stop_gradient(Operand x) { return add_node(x.value.graph(), StopGradient{}, {x.value}, x.where); }
+Value stop_gradient(Operand x) {
+  const Value value = value_of(StopGradient::kName, x);
+  return add_node(value.graph(), StopGradient{}, {value}, x.where);
+}
 
 namespace {
 

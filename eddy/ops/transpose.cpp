@@ -8,6 +8,7 @@
 
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reshape.h"
 
@@ -173,7 +174,7 @@ struct Transpose final : OpClass<Transpose> {
 }  // namespace
 
 Value transpose(Operand x, std::span<const int> permutation) {
-  const int rank = x.value.rank();
+  const int rank = value_of(Transpose::kName, x).rank();
   std::vector<int> axes;
   for (const int axis : permutation) axes.push_back(axis < 0 ? axis + rank : axis);
   return add_node(x.value.graph(), Transpose(std::move(axes)), {x.value}, x.where);
@@ -184,8 +185,8 @@ Value transpose(Operand x, std::initializer_list<int> permutation) {
 }
 
 Value transpose(Operand x) {
-  const int rank = x.value.rank();
-  require<GraphError>(rank >= 2, "[transpose] {} has no two axes to exchange", to_string(x.value.type()));
+  const int rank = value_of(Transpose::kName, x).rank();
+  require_argument(rank >= 2, Transpose::kName, x, "{} has no two axes to exchange", to_string(x.value.type()));
   std::vector<int> axes(static_cast<std::size_t>(rank));
   std::iota(axes.begin(), axes.end(), 0);
   std::swap(axes[axes.size() - 1], axes[axes.size() - 2]);

@@ -72,6 +72,36 @@ TEST_CASE("shape errors carry the values") {
   CHECK_THROWS_WITH_AS(squeeze(x, 0), message("axis 0 of f32[32,128] has size 32, not 1"), GraphError);
 }
 
+TEST_CASE("builder functions name the op and the user's line") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {4, 6, 3});
+  const Value w = graph.input("w", f32, {2, 5});
+  const auto all = [](const std::string& op, const std::string& what) {
+    return [op, what](const auto& call) {
+      try {
+        call();
+      } catch (const GraphError& error) {
+        const std::string text = error.what();
+        INFO(text);
+        CHECK(text.find("[" + op + "] " + what) == 0);
+        CHECK(text.find("test_matrix_ops.cpp:") != std::string::npos);
+        return;
+      }
+      FAIL("nothing was thrown");
+    };
+  };
+  all("squeeze", "axis 3 is out of range for f32[4,6,3]")([&] { squeeze(x, 3); });
+  all("reshape", "f32[4,6,3] cannot become [5,-1]")([&] { reshape(x, {5, -1}); });
+  all("reverse", "axis -4 is out of range")([&] { reverse(x, -4); });
+  all("concat", "axis 3 is out of range")([&] { concat({x, x}, 3); });
+  all("at", "position 4 is out of range")([&] { at(x, 4); });
+  all("matmul", "inner sizes differ: a is f32[4,6,3], b is f32[2,5]")([&] { matmul(x, w); });
+  all("linear", "inner sizes differ: x is f32[4,6,3], w is f32[2,5]")([&] { linear(x, w, w); });
+  all("embedding", "the table must be [vocabulary, size]")([&] { embedding(x, w); });
+  all("reshape", "needs a value of a graph, not the number 2")([&] { reshape(2.0F, {1}); });
+  all("transpose", "the argument is an empty value")([&] { transpose(Value()); });
+}
+
 TEST_CASE("wrong indices are errors at run time with their position") {
   Graph graph;
   const Value tokens = graph.input("tokens", i32, {3});

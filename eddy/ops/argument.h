@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+#include "eddy/graph/graph.h"
+#include "eddy/ops/elementwise.h"
+
+namespace eddy {
+
+/// Throws GraphError with op and the user's line unless `condition` holds: for what a builder function finds wrong
+/// before there is a node whose infer() could say so.
+template <class... Args>
+void require_argument(bool condition, std::string_view op, const Operand& x, fmt::format_string<Args...> format,
+                      Args&&... args) {
+  if (condition) [[likely]]
+    return;
+  const Origin origin{.file = x.where.file_name(), .line = x.where.line(), .scope = {}};
+  fail<GraphError>("[{}] {}  {}", op, fmt::format(format, std::forward<Args>(args)...), to_string(origin));
+}
+
+/// A possibly negative axis of the value behind `x` as 0 … rank - 1. Throws GraphError with op and line.
+inline int axis_of(std::string_view op, const Operand& x, int axis) {
+  const Value value = value_of(op, x);
+  const int rank = value.rank();
+  require_argument(axis >= -rank && axis < rank, op, x, "axis {} is out of range for {}", axis,
+                   to_string(value.type()));
+  return axis < 0 ? axis + rank : axis;
+}
+
+}  // namespace eddy
