@@ -28,7 +28,7 @@ void for_each_case(Check&& check) {
     try {
       check(op_case);
     } catch (const std::exception& error) {
-      FAIL_CHECK(error.what());
+      FAIL_CHECK(std::string(error.what()));
     }
   }
 }
