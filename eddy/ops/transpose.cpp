@@ -70,7 +70,7 @@ Kernel move_rows(const Movement& move) {
   }};
 }
 
-/// The last output axis is strided in the input: square blocks, so that lines of both sides stay in cache.
+/// The last output axis is strided in the input: square blocks.
 template <class T>
 Kernel move_blocks(const Movement& move) {
   constexpr std::int64_t kBlock = 16;
@@ -108,9 +108,14 @@ Kernel move_blocks(const Movement& move) {
         const std::int64_t row_end = std::min(rows, row_begin + kBlock);
         for (std::int64_t col_begin = 0; col_begin < cols; col_begin += kBlock) {
           const std::int64_t col_end = std::min(cols, col_begin + kBlock);
+          // Through a small block of our own, so that each line of both sides is touched once: lines a power of two
+          // apart would push each other out of the cache.
+          T block[kBlock * kBlock];
+          for (std::int64_t col = col_begin; col < col_end; ++col)
+            std::copy_n(in + row_begin + col * in_stride, row_end - row_begin, block + (col - col_begin) * kBlock);
           for (std::int64_t row = row_begin; row < row_end; ++row)
             for (std::int64_t col = col_begin; col < col_end; ++col)
-              out[row * out_stride + col] = in[row + col * in_stride];
+              out[row * out_stride + col] = block[(col - col_begin) * kBlock + row - row_begin];
         }
       }
     });
