@@ -26,7 +26,7 @@ void vector_erf(const float* in, float* out, std::int64_t n);      ///< 4 ulp
 void vector_sqrt(const float* in, float* out, std::int64_t n);     ///< exact rounding
 /// x/2 * (1 + erf(x/sqrt(2))); absolute error below 2e-7 * max(1, |x|).
 void vector_gelu(const float* in, float* out, std::int64_t n);
-/// clamp(x/6 + 1/2, 0, 1)
+/// clamp(0.2 x + 1/2, 0, 1), as Keras
 void vector_hard_sigmoid(const float* in, float* out, std::int64_t n);
 void vector_relu(const float* in, float* out, std::int64_t n);
 

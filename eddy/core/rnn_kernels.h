@@ -31,7 +31,7 @@ struct LstmConfig {
   std::int64_t batch = 0;
   std::int64_t hidden = 0;
   bool reverse = false;
-  /// Gates i, f, o by clamp(x/6 + 1/2, 0, 1) instead of the sigmoid.
+  /// Gates i, f, o by clamp(0.2 x + 1/2, 0, 1) instead of the sigmoid.
   bool hard_sigmoid = false;
 };
 

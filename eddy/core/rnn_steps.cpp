@@ -46,7 +46,7 @@ HWY_INLINE FloatVec gate(bool hard, FloatVec x) { return hard ? hard_sigmoid_ful
 /// dy times the derivative of a gate with output y.
 HWY_INLINE FloatVec gate_gradient(bool hard, FloatVec dy, FloatVec y) {
   const FloatVec one = splat(1.0F), zero = hn::Zero(Floats());
-  if (hard) return hn::IfThenElseZero(hn::And(hn::Gt(y, zero), hn::Lt(y, one)), hn::Mul(dy, splat(1.0F / 6.0F)));
+  if (hard) return hn::IfThenElseZero(hn::And(hn::Gt(y, zero), hn::Lt(y, one)), hn::Mul(dy, splat(0.2F)));
   return hn::Mul(dy, hn::Mul(y, hn::Sub(one, y)));
 }
 

@@ -110,7 +110,7 @@ HWY_INLINE FloatVec sigmoid_gate(FloatVec x) {
 }
 
 HWY_INLINE FloatVec hard_sigmoid_full(FloatVec x) {
-  return at_least(0.0F, at_most(1.0F, hn::MulAdd(x, splat(1.0F / 6.0F), splat(0.5F))));
+  return at_least(0.0F, at_most(1.0F, hn::MulAdd(x, splat(0.2F), splat(0.5F))));
 }
 
 HWY_INLINE FloatVec log_full(FloatVec x) {

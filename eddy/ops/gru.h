@@ -9,7 +9,7 @@ struct GruOptions {
   Value h0 = {};    ///< f32[batch, hidden]; empty for zeros
   Value mask = {};  ///< f32[time, batch] of 0 and 1; empty for all 1. Taken as given: no gradient.
   bool reverse = false;
-  /// Gates r and z by clamp(x / 6 + 1/2, 0, 1) instead of the sigmoid.
+  /// Gates r and z by clamp(0.2 x + 1/2, 0, 1) instead of the sigmoid.
   bool hard_sigmoid = false;
   /// True: n = tanh(x w + r * (h w_h + b_h)), as PyTorch and cuDNN; false: n = tanh(x w + (r * h) w_h), as Cho et al.
   /// 2014.

@@ -10,7 +10,7 @@ struct LstmOptions {
   Value c0 = {};    ///< f32[batch, hidden]; empty for zeros
   Value mask = {};  ///< f32[time, batch] of 0 and 1; empty for all 1. Taken as given: no gradient.
   bool reverse = false;
-  /// Gates i, f, o by clamp(x / 6 + 1/2, 0, 1) instead of the sigmoid.
+  /// Gates i, f, o by clamp(0.2 x + 1/2, 0, 1) instead of the sigmoid.
   bool hard_sigmoid = false;
 };
 

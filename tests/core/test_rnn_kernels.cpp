@@ -75,7 +75,7 @@ struct Reference {
   Doubles states_h, states_c;
 
   static double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-  double gate(double x) const { return c.hard ? std::min(std::max(x / 6 + 0.5, 0.0), 1.0) : sigmoid(x); }
+  double gate(double x) const { return c.hard ? std::min(std::max(0.2 * x + 0.5, 0.0), 1.0) : sigmoid(x); }
 
   double run(const Doubles& gates_x, const Doubles& w_h, const Doubles& b_h, const Doubles& h0, const Doubles& c0,
              const Data& data) {
