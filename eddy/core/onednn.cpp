@@ -435,4 +435,155 @@ void DnnlLstm::backward(const float* x, const float* h0, const float* c0, const 
   std::memcpy(d_bias, s.d_bias.bytes.get(), s.d_bias.size);
 }
 
+// --- GRU ----------------------------------------------------------------------------------------------------------
+
+namespace {
+
+using ForwardGru = dnnl::lbr_gru_forward;
+using BackwardGru = dnnl::lbr_gru_backward;
+
+ForwardGru::primitive_desc make_forward_gru(const LstmDescs& d, const dnnl::primitive_attr& attr) {
+  const auto training = dnnl::prop_kind::forward_training;
+  const auto direction = dnnl::rnn_direction::unidirectional_left2right;
+#if DNNL_VERSION_MAJOR >= 3
+  return {runtime().engine, training, direction, d.x, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, attr};
+#else
+  return {ForwardGru::desc(training, direction, d.x, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter), attr,
+          runtime().engine};
+#endif
+}
+
+BackwardGru::primitive_desc make_backward_gru(const LstmDescs& d, const dnnl::primitive_attr& attr,
+                                              const ForwardGru::primitive_desc& hint) {
+  const auto kind = dnnl::prop_kind::backward;
+  const auto direction = dnnl::rnn_direction::unidirectional_left2right;
+#if DNNL_VERSION_MAJOR >= 3
+  return {runtime().engine, kind,  direction, d.x,    d.iter, d.w_x,  d.w_h, d.bias, d.y, d.iter, d.x,
+          d.iter,           d.w_x, d.w_h,     d.bias, d.y,    d.iter, hint,  attr};
+#else
+  return {BackwardGru::desc(kind, direction, d.x, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, d.x, d.iter, d.w_x, d.w_h,
+                            d.bias, d.y, d.iter),
+          attr, runtime().engine, hint};
+#endif
+}
+
+}  // namespace
+
+struct DnnlGru::State {
+  std::string name;
+  dnnl::primitive forward, backward;
+  Buffer forward_w_x, forward_w_h, backward_w_x, backward_w_h, bias, workspace, forward_scratch, backward_scratch;
+  Buffer d_w_x, d_w_h, d_bias;
+  memory plain_w_x, plain_w_h, x, h0, y, h_last, d_x, d_h0, d_y, d_h_last;
+  dnnl::reorder unpack_w_x, unpack_w_h;
+  std::vector<dnnl_exec_arg_t> forward_arguments, backward_arguments, unpack_w_x_arguments, unpack_w_h_arguments;
+};
+
+DnnlGru::DnnlGru(std::int64_t time, std::int64_t batch, std::int64_t input, std::int64_t hidden)
+    : state_(std::make_unique<State>()) {
+  State& s = *state_;
+  s.name = fmt::format("oneDNN gru T={} B={} E={} H={}", time, batch, input, hidden);
+  translated(s.name, [&] {
+    const Dims w_x_dims{1, 1, input, 3, hidden}, w_h_dims{1, 1, hidden, 3, hidden};
+    LstmDescs d;
+    d.x = memory::desc(Dims{time, batch, input}, kF32, Tag::tnc);
+    d.iter = memory::desc(Dims{1, 1, batch, hidden}, kF32, Tag::ldnc);
+    d.w_x = memory::desc(w_x_dims, kF32, Tag::any);
+    d.w_h = memory::desc(w_h_dims, kF32, Tag::any);
+    d.bias = memory::desc(Dims{1, 1, 4, hidden}, kF32, Tag::ldgo);
+    d.y = memory::desc(Dims{time, batch, hidden}, kF32, Tag::tnc);
+    const auto forward = make_forward_gru(d, user_scratch_attr());
+    const auto backward = make_backward_gru(d, user_scratch_attr(), forward);
+    s.forward = ForwardGru(forward);
+    s.backward = BackwardGru(backward);
+    s.forward_w_x = Buffer(forward.weights_layer_desc());
+    s.forward_w_h = Buffer(forward.weights_iter_desc());
+    s.backward_w_x = Buffer(backward.weights_layer_desc());
+    s.backward_w_h = Buffer(backward.weights_iter_desc());
+    s.d_w_x = Buffer(backward.diff_weights_layer_desc());
+    s.d_w_h = Buffer(backward.diff_weights_iter_desc());
+    s.bias = Buffer(d.bias);
+    s.d_bias = Buffer(d.bias);
+    s.workspace = Buffer(forward.workspace_desc());
+    s.forward_scratch = Buffer(forward.scratchpad_desc());
+    s.backward_scratch = Buffer(backward.scratchpad_desc());
+    s.plain_w_x = make_memory(memory::desc(w_x_dims, kF32, Tag::ldigo));
+    s.plain_w_h = make_memory(memory::desc(w_h_dims, kF32, Tag::ldigo));
+    for (memory* m : {&s.x, &s.d_x}) *m = make_memory(d.x);
+    for (memory* m : {&s.y, &s.d_y}) *m = make_memory(d.y);
+    for (memory* m : {&s.h0, &s.h_last, &s.d_h0, &s.d_h_last}) *m = make_memory(d.iter);
+    s.forward_arguments = {{DNNL_ARG_SRC_LAYER, s.x.get()},
+                           {DNNL_ARG_SRC_ITER, s.h0.get()},
+                           {DNNL_ARG_WEIGHTS_LAYER, s.forward_w_x.mem.get()},
+                           {DNNL_ARG_WEIGHTS_ITER, s.forward_w_h.mem.get()},
+                           {DNNL_ARG_BIAS, s.bias.mem.get()},
+                           {DNNL_ARG_DST_LAYER, s.y.get()},
+                           {DNNL_ARG_DST_ITER, s.h_last.get()},
+                           {DNNL_ARG_WORKSPACE, s.workspace.mem.get()}};
+    s.backward_arguments = s.forward_arguments;
+    s.backward_arguments[2].memory = s.backward_w_x.mem.get();
+    s.backward_arguments[3].memory = s.backward_w_h.mem.get();
+    s.forward_arguments.push_back({DNNL_ARG_SCRATCHPAD, s.forward_scratch.mem.get()});
+    for (const dnnl_exec_arg_t& argument :
+         std::initializer_list<dnnl_exec_arg_t>{{DNNL_ARG_DIFF_SRC_LAYER, s.d_x.get()},
+                                                {DNNL_ARG_DIFF_SRC_ITER, s.d_h0.get()},
+                                                {DNNL_ARG_DIFF_WEIGHTS_LAYER, s.d_w_x.mem.get()},
+                                                {DNNL_ARG_DIFF_WEIGHTS_ITER, s.d_w_h.mem.get()},
+                                                {DNNL_ARG_DIFF_BIAS, s.d_bias.mem.get()},
+                                                {DNNL_ARG_DIFF_DST_LAYER, s.d_y.get()},
+                                                {DNNL_ARG_DIFF_DST_ITER, s.d_h_last.get()},
+                                                {DNNL_ARG_SCRATCHPAD, s.backward_scratch.mem.get()}})
+      s.backward_arguments.push_back(argument);
+    s.unpack_w_x = dnnl::reorder(s.d_w_x.mem, s.plain_w_x);
+    s.unpack_w_h = dnnl::reorder(s.d_w_h.mem, s.plain_w_h);
+    s.unpack_w_x_arguments = {{DNNL_ARG_FROM, s.d_w_x.mem.get()}, {DNNL_ARG_TO, s.plain_w_x.get()}};
+    s.unpack_w_h_arguments = {{DNNL_ARG_FROM, s.d_w_h.mem.get()}, {DNNL_ARG_TO, s.plain_w_h.get()}};
+  });
+}
+
+DnnlGru::~DnnlGru() = default;
+DnnlGru::DnnlGru(DnnlGru&&) noexcept = default;
+DnnlGru& DnnlGru::operator=(DnnlGru&&) noexcept = default;
+
+void DnnlGru::set_weights(const float* w_x, const float* w_h, const float* bias) {
+  State& s = *state_;
+  translated(s.name, [&] {
+    set_handle(s.plain_w_x, w_x);
+    set_handle(s.plain_w_h, w_h);
+    for (Buffer* target : {&s.forward_w_x, &s.backward_w_x}) reorder(s.plain_w_x, target->mem);
+    for (Buffer* target : {&s.forward_w_h, &s.backward_w_h}) reorder(s.plain_w_h, target->mem);
+    std::memcpy(s.bias.bytes.get(), bias, s.bias.size);
+  });
+}
+
+void DnnlGru::forward(const float* x, const float* h0, float* y, float* h_last) {
+  State& s = *state_;
+  for (auto [target, data] :
+       std::initializer_list<std::pair<memory*, const float*>>{{&s.x, x}, {&s.h0, h0}, {&s.y, y}, {&s.h_last, h_last}})
+    set_handle(*target, data);
+  execute(s.forward, s.forward_arguments, s.name);
+}
+
+void DnnlGru::backward(const float* x, const float* h0, const float* y, const float* h_last, const float* d_y,
+                       const float* d_h_last, float* d_x, float* d_h0, float* d_w_x, float* d_w_h, float* d_bias) {
+  State& s = *state_;
+  for (auto [target, data] : std::initializer_list<std::pair<memory*, const float*>>{{&s.x, x},
+                                                                                     {&s.h0, h0},
+                                                                                     {&s.y, y},
+                                                                                     {&s.h_last, h_last},
+                                                                                     {&s.d_y, d_y},
+                                                                                     {&s.d_h_last, d_h_last},
+                                                                                     {&s.d_x, d_x},
+                                                                                     {&s.d_h0, d_h0}})
+    set_handle(*target, data);
+  // The primitive adds to weight gradients.
+  for (Buffer* gradient : {&s.d_w_x, &s.d_w_h, &s.d_bias}) std::memset(gradient->bytes.get(), 0, gradient->size);
+  execute(s.backward, s.backward_arguments, s.name);
+  set_handle(s.plain_w_x, d_w_x);
+  set_handle(s.plain_w_h, d_w_h);
+  execute(s.unpack_w_x, s.unpack_w_x_arguments, s.name);
+  execute(s.unpack_w_h, s.unpack_w_h_arguments, s.name);
+  std::memcpy(d_bias, s.d_bias.bytes.get(), s.d_bias.size);
+}
+
 }  // namespace eddy

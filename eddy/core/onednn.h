@@ -64,4 +64,24 @@ class DnnlLstm {
   std::unique_ptr<State> state_;
 };
 
+/// oneDNN's own single-layer f32 GRU for training with the bias inside the reset gate ("linear before reset", as
+/// PyTorch): the rival of our benchmarks. Gate order z, r, n, which oneDNN calls u, r, o; no masks. Shapes as for
+/// DnnlLstm with 3*hidden for 4*hidden, but bias[4*hidden]: those of z, r, n and the recurrent one of n.
+class DnnlGru {
+ public:
+  DnnlGru(std::int64_t time, std::int64_t batch, std::int64_t input, std::int64_t hidden);
+  ~DnnlGru();
+  DnnlGru(DnnlGru&&) noexcept;
+  DnnlGru& operator=(DnnlGru&&) noexcept;
+
+  void set_weights(const float* w_x, const float* w_h, const float* bias);
+  void forward(const float* x, const float* h0, float* y, float* h_last);
+  void backward(const float* x, const float* h0, const float* y, const float* h_last, const float* d_y,
+                const float* d_h_last, float* d_x, float* d_h0, float* d_w_x, float* d_w_h, float* d_bias);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 }  // namespace eddy
