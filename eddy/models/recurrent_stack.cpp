@@ -41,9 +41,16 @@ LayerResult gru_layer(ParameterStore& store, const std::string& name, const Stac
 StackResult recurrent_stack(ParameterStore& store, std::string_view name, const StackConfig& config, Value x,
                             Value mask, const StackState& initial, Value key) {
   require<GraphError>(config.layers >= 1, "a recurrent stack needs at least one layer, not {}", config.layers);
+  const auto check_states = [&](const std::vector<Value>& states) {
+    require<GraphError>(states.empty() || states.size() == static_cast<std::size_t>(config.layers),
+                        "the initial state of '{}' is of {} layers, but the stack has {}", name, states.size(),
+                        config.layers);
+  };
+  check_states(initial.h);
+  check_states(initial.c);
   StackResult result{.outputs = x, .last = {}};
   const auto initial_of = [](const std::vector<Value>& states, int layer) {
-    return states.empty() ? Value() : states.at(static_cast<std::size_t>(layer));
+    return states.empty() ? Value() : states[static_cast<std::size_t>(layer)];
   };
   for (int layer = 0; layer < config.layers; ++layer) {
     const std::string layer_name = fmt::format("{}{}", name, layer);
