@@ -28,6 +28,7 @@ void visit_members(Is<TextModelConfig> auto& model, auto& visit) {
   visit("classes", model.classes);
   visit("classifier_hidden_size", model.classifier_hidden_size);
   visit("classifier_dropout", model.classifier_dropout);
+  visit("pooling", model.pooling);
   visit("end_of_sequence", model.end_of_sequence);
 }
 

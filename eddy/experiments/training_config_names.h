@@ -53,6 +53,14 @@ struct EnumNames<CellKind> {
   static constexpr std::array<EnumName<CellKind>, 2> list{{{CellKind::lstm, "lstm"}, {CellKind::gru, "gru"}}};
 };
 
+template <>
+struct EnumNames<Pooling> {
+  static constexpr std::array<EnumName<Pooling>, 4> list{{{Pooling::last, "last"},
+                                                          {Pooling::mean, "mean"},
+                                                          {Pooling::last_mean, "last_mean"},
+                                                          {Pooling::concat, "concat"}}};
+};
+
 template <class E>
 std::string_view name_of(E value) {
   for (const EnumName<E>& entry : EnumNames<E>::list)

@@ -7,11 +7,16 @@
 #include "eddy/ops/broadcast_to.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/cross_entropy.h"
+#include "eddy/ops/div.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/linear.h"
+#include "eddy/ops/max.h"
+#include "eddy/ops/maximum.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/relu.h"
 #include "eddy/ops/reshape.h"
+#include "eddy/ops/sub.h"
+#include "eddy/ops/sum.h"
 
 namespace eddy {
 namespace {
@@ -33,13 +38,28 @@ Value class_scores(ParameterStore& store, const TextModelConfig& config, Value f
   return dense(store, "classifier/output", features, config.classes);
 }
 
+/// Features f32[batch, …] of the top layer's states under `mask` f32[time, batch].
+std::vector<Value> pooled(const StackResult& states, Value mask, Pooling pooling) {
+  std::vector<Value> features;
+  if (pooling != Pooling::mean) features.push_back(states.last.h.back());
+  if (pooling == Pooling::last) return features;
+  // Masked steps are zero, so the sum is that of the real ones; an empty row has none.
+  const Value length = maximum(sum(mask, {0}), 1.0f);
+  features.push_back(sum(states.outputs, {0}) / expand_dims(length, 1));
+  // Far below any state, so that masked steps do not count.
+  if (pooling == Pooling::concat) features.push_back(max(states.outputs - expand_dims((1.0f - mask) * 100.0f, 2), {0}));
+  return features;
+}
+
 }  // namespace
 
 Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode) {
   const EncodedText encoded = encode_tokens(store, config, tokens, mask, mode);
-  Value features = encoded.forward.last.h.back();
-  if (config.bidirectional) features = concat({features, encoded.reverse.last.h.back()}, 1);
-  if (mode == Mode::train && config.output_dropout > 0)
+  std::vector<Value> parts = pooled(encoded.forward, mask, config.pooling);
+  if (config.bidirectional)
+    for (const Value& part : pooled(encoded.reverse, mask, config.pooling)) parts.push_back(part);
+  Value features = parts.size() == 1 ? parts[0] : concat(parts, 1);
+  if (mode == Mode::train && config.output_dropout > 0 && config.pooling == Pooling::last)
     features = dropout(features, config.output_dropout, random_key(features.graph(), store));
   return class_scores(store, config, features, mode);
 }

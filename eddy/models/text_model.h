@@ -9,6 +9,14 @@
 
 namespace eddy {
 
+/// What the classifier sees of a text.
+enum class Pooling {
+  last,       ///< the true final state of the top layer (Dai & Le 2015, section 2)
+  mean,       ///< the mean of its states over the text
+  last_mean,  ///< both, side by side
+  concat,     ///< final state, mean and maximum, side by side (Howard & Ruder 2018, section 3.3)
+};
+
 /// Sizes and regularisation of a text model. Language model, sequence autoencoder and classifier of one config share
 /// the parameters "embedding" and "encoder…", so weights go from one to the other by name.
 struct TextModelConfig {
@@ -25,6 +33,7 @@ struct TextModelConfig {
   bool tied_softmax = false;         ///< the softmax table is the embedding (needs embedding_size = hidden_size)
 
   std::int64_t classes = 0;
+  Pooling pooling = Pooling::last;
   std::int64_t classifier_hidden_size = 0;  ///< width of a relu layer before the classes; 0: none
   float classifier_dropout = 0;             ///< before the last linear layer
   std::int32_t end_of_sequence = 1;         ///< token id of <eos>
