@@ -23,7 +23,8 @@ NaiveBayes::NaiveBayes(const EncodedCorpus& corpus, std::span<const std::int32_t
     : classes_(classes),
       log_prior_(static_cast<std::size_t>(classes), smoothing),
       log_likelihood_(static_cast<std::size_t>(vocabulary_size * classes), smoothing) {
-  std::vector<double> words_of_class(static_cast<std::size_t>(classes), smoothing * static_cast<double>(vocabulary_size));
+  std::vector<double> words_of_class(static_cast<std::size_t>(classes),
+                                     smoothing * static_cast<double>(vocabulary_size));
   double labelled = 0;
   for (const std::int32_t document : documents) {
     const std::int32_t label = corpus.label(document);
@@ -67,8 +68,7 @@ double choose_smoothing(const EncodedCorpus& corpus, std::span<const std::int32_
                         std::span<const std::int32_t> validation, std::int64_t vocabulary_size, std::int64_t classes) {
   double best = 1, best_error = 2;
   for (const double smoothing : {1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001}) {
-    const double error =
-        NaiveBayes(corpus, train, vocabulary_size, classes, smoothing).error_rate(corpus, validation);
+    const double error = NaiveBayes(corpus, train, vocabulary_size, classes, smoothing).error_rate(corpus, validation);
     if (error >= best_error) continue;
     best = smoothing;
     best_error = error;
