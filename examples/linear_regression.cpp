@@ -39,7 +39,6 @@ int main() {
   const float bias = store.find("b")->value.item();
   fmt::print("y = {:.3f} a + {:.3f} b + {:.3f}\n\n{}\n{}", weights[0], weights[1], bias, step.text(),
              to_string(step.memory_plan()));
-  const bool right =
-      std::abs(weights[0] - 3) < 0.01f && std::abs(weights[1] + 2) < 0.01f && std::abs(bias - 1) < 0.01f;
+  const bool right = std::abs(weights[0] - 3) < 0.01f && std::abs(weights[1] + 2) < 0.01f && std::abs(bias - 1) < 0.01f;
   return right ? 0 : 1;
 }

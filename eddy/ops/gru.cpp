@@ -205,7 +205,9 @@ constexpr std::size_t kBatch = 3;
 constexpr std::size_t kIn = 2;
 constexpr std::size_t kHidden = 3;
 
-double gate_function(double x, bool hard) { return hard ? std::clamp(0.2 * x + 0.5, 0.0, 1.0) : 1 / (1 + std::exp(-x)); }
+double gate_function(double x, bool hard) {
+  return hard ? std::clamp(0.2 * x + 0.5, 0.0, 1.0) : 1 / (1 + std::exp(-x));
+}
 
 /// One row at a time, one step at a time. inputs: x, w_x, w_h, bias, h0, mask, recurrent bias.
 FlatArrays reference(std::span<const std::vector<double>> in, bool reverse, bool hard, bool reset_after) {

@@ -82,8 +82,7 @@ TEST_CASE("the layout is the one other readers expect") {
   CHECK(bytes.find("__metadata__") == std::string::npos);
   CHECK(bytes.size() == 8 + size + 24 + 4 + 5);  // f32[2,3], a scalar, five booleans
   const SafetensorsReader reader(folder / "a");
-  for (const SafetensorsEntry& entry : reader.entries())
-    CHECK(entry.offset % size_of(entry.element) == 0);
+  for (const SafetensorsEntry& entry : reader.entries()) CHECK(entry.offset % size_of(entry.element) == 0);
 }
 
 TEST_CASE("a file of no tensors is read and written") {
