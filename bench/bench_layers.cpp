@@ -1,164 +1,275 @@
 // SPDX-License-Identifier: Apache-2.0
-// LSTM and GRU layers, forward and backward with the products outside the time loop, next to oneDNN's LSTM primitive at
-// the same shape. Each iteration runs both, one after the other, so that both see the same machine.
-#include <cmath>
+#include <algorithm>
+#include <charconv>
 
+#include "bench/benchmarks.h"
+#include "bench/measure.h"
 #include "eddy/core/onednn.h"
 #include "eddy/core/random.h"
-#include "eddy/graph/graph.h"
-#include "eddy/graph/variable.h"
+#include "eddy/graph/builtin.h"
 #include "eddy/ops/gru.h"
 #include "eddy/ops/lstm.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/sum.h"
-#include "support.h"
 
 namespace eddy::bench {
 namespace {
 
-struct Shapes {
-  std::int64_t time, batch, input, hidden;
-};
-
-/// benchdnn's training shapes (l1t50mb64sic500, the GNMT set), then those of eddy's models.
-const std::vector<Shapes> kShapes = {{50, 64, 500, 500},  {25, 128, 512, 512},  {50, 32, 128, 256},
-                                     {100, 32, 256, 512}, {100, 64, 512, 1024}, {400, 64, 512, 1024},
-                                     {50, 1, 256, 256},   {50, 3, 256, 256},    {50, 16, 256, 256},
-                                     {50, 128, 256, 256}, {5, 3, 20, 20}};
-
 Tensor random_tensor(const Shape& shape, float limit, std::uint64_t stream) {
-  Tensor tensor(f32, shape);
-  Philox random(1, stream);
-  uniform(limit)(tensor, random);
+  Philox random(3, stream);
+  const Tensor tensor(f32, shape);
+  for (float& x : tensor.values<float>()) x = uniform_float(random, -limit, limit);
   return tensor;
 }
 
+float* data(const Tensor& tensor) { return tensor.values<float>().data(); }
+
+/// Weights, inputs and incoming gradient of a layer, and eddy's graph: forward with, optionally, all gradients. A mask
+/// is all ones here: oneDNN's primitives have none, so that it can only cost.
 struct Layer {
-  Tensor x, w_x, w_h, bias, d_y, mask;
-};
-
-Layer make_layer(const Shapes& s, std::int64_t gates) {
-  const float limit = 1 / std::sqrt(static_cast<float>(s.hidden));
-  Layer layer{
-      random_tensor({s.time, s.batch, s.input}, 1, 1),       random_tensor({s.input, gates * s.hidden}, limit, 2),
-      random_tensor({s.hidden, gates * s.hidden}, limit, 3), random_tensor({gates * s.hidden}, limit, 4),
-      random_tensor({s.time, s.batch, s.hidden}, 1, 5),      Tensor(f32, {s.time, s.batch})};
-  for (float& x : layer.mask.values<float>()) x = 1;
-  return layer;
-}
-
-/// Outputs and all gradients for the gradient d_y of the outputs.
-Program layer_program(const Shapes& s, bool is_lstm, bool masked) {
+  LayerShape shape;
+  std::int64_t gates;
+  Tensor x, w_x, w_h, bias, d_y;
+  Tensor bias_h;  ///< GRU only
   Graph graph;
-  const std::int64_t gates = is_lstm ? 4 : 3;
-  const Value x = graph.input("x", f32, {s.time, s.batch, s.input});
-  const Value w_x = graph.input("w_x", f32, {s.input, gates * s.hidden});
-  const Value w_h = graph.input("w_h", f32, {s.hidden, gates * s.hidden});
-  const Value bias = graph.input("bias", f32, {gates * s.hidden});
-  const Value d_y = graph.input("d_y", f32, {s.time, s.batch, s.hidden});
-  const Value mask = masked ? graph.input("mask", f32, {s.time, s.batch}) : Value();
-  const Value outputs =
-      is_lstm ? lstm(x, w_x, w_h, bias, {.mask = mask}).outputs : gru(x, w_x, w_h, bias, {.mask = mask}).outputs;
-  std::vector<Value> results{outputs};
-  for (const Value& gradient : dense_gradients(sum(outputs * d_y), std::vector<Value>{x, w_x, w_h, bias}))
-    results.push_back(gradient);
-  return compile(graph, results);
-}
+  std::vector<Value> results;
+  std::vector<Binding> bindings;
 
-double layer_flops(const Shapes& s, double gates) {
-  const double steps = static_cast<double>(s.time * s.batch);
-  return 3 * 2 * steps * gates * static_cast<double>(s.hidden * (s.input + s.hidden));
-}
-
-/// oneDNN's primitive on the same arrays; empty sinks for its results.
-struct Rival {
-  Rival(const Shapes& s, const Layer& l)
-      : layer(l),
-        primitive(s.time, s.batch, s.input, s.hidden),
-        y(f32, {s.time, s.batch, s.hidden}),
-        state(f32, {s.batch, s.hidden}),
-        h(f32, {s.batch, s.hidden}),
-        c(f32, {s.batch, s.hidden}),
-        d_h0(f32, {s.batch, s.hidden}),
-        d_c0(f32, {s.batch, s.hidden}),
-        d_x(f32, l.x.shape()),
-        d_w_x(f32, l.w_x.shape()),
-        d_w_h(f32, l.w_h.shape()),
-        d_bias(f32, l.bias.shape()) {}
-
-  static float* data(const Tensor& tensor) { return static_cast<float*>(tensor.data()); }
-  void run() {
-    primitive.set_weights(data(layer.w_x), data(layer.w_h), data(layer.bias));
-    primitive.forward(data(layer.x), data(state), data(state), data(y), data(h), data(c));
-    primitive.backward(data(layer.x), data(state), data(state), data(y), data(h), data(c), data(layer.d_y), data(state),
-                       data(state), data(d_x), data(d_h0), data(d_c0), data(d_w_x), data(d_w_h), data(d_bias));
+  Layer(const LayerShape& s, std::int64_t g, bool backward, bool masked)
+      : shape(s),
+        gates(g),
+        x(random_tensor({s.time, s.batch, s.input}, 1, 1)),
+        w_x(random_tensor({s.input, g * s.hidden}, 0.08F, 2)),
+        w_h(random_tensor({s.hidden, g * s.hidden}, 0.08F, 3)),
+        bias(random_tensor({g * s.hidden}, 0.1F, 4)),
+        d_y(random_tensor({s.time, s.batch, s.hidden}, 1, 5)) {
+    const Value x_in = feed("x", x);
+    std::vector<Value> wrt{x_in, feed("w_x", w_x), feed("w_h", w_h), feed("bias", bias)};
+    if (gates == 3) {
+      bias_h = random_tensor({g * s.hidden}, 0.1F, 6);
+      wrt.push_back(feed("bias_h", bias_h));
+    }
+    Value mask;
+    if (masked) {
+      const Tensor ones(f32, {s.time, s.batch});
+      std::ranges::fill(ones.values<float>(), 1.0F);
+      mask = feed("mask", ones);
+    }
+    const Value y = gates == 4 ? lstm(wrt[0], wrt[1], wrt[2], wrt[3], {.mask = mask}).outputs
+                               : gru(wrt[0], wrt[1], wrt[2], wrt[3], {.mask = mask, .recurrent_bias = wrt[4]}).outputs;
+    results = {y};
+    if (!backward) return;
+    for (const Value& gradient : dense_gradients(sum(y * feed("d_y", d_y)), wrt)) results.push_back(gradient);
   }
 
-  const Layer& layer;
-  DnnlLstm primitive;
-  Tensor y, state, h, c, d_h0, d_c0, d_x, d_w_x, d_w_h, d_bias;
+  /// The multiply-adds of the layer's products (2 flops each), which both rivals must do: one pass forward, two back.
+  Cost cost(bool backward) const {
+    const double products = 2.0 * static_cast<double>(shape.time * shape.batch * gates * shape.hidden) *
+                            static_cast<double>(shape.input + shape.hidden);
+    double bytes = 0;
+    for (const Binding& binding : bindings) bytes += static_cast<double>(binding.tensor.bytes());
+    for (const Value& result : results) bytes += static_cast<double>(result.type().bytes());
+    return {.flops = products * (backward ? 3 : 1), .bytes = bytes};
+  }
+
+ private:
+  Value feed(const char* name, const Tensor& tensor) {
+    bindings.push_back({name, tensor});
+    return graph.input(name, f32, tensor.shape());
+  }
 };
 
-bool agree(benchmark::State& state, const char* what, const Tensor& a, const Tensor& b) {
-  double difference = 0, size = 0;
-  for (std::int64_t i = 0; i < a.elements(); ++i) {
-    const double x = a.values<const float>()[static_cast<std::size_t>(i)],
-                 y = b.values<const float>()[static_cast<std::size_t>(i)];
-    difference += (x - y) * (x - y);
-    size += y * y;
+/// oneDNN's LSTM on the same data; results in the order of Layer::results.
+class LstmRival {
+ public:
+  explicit LstmRival(const Layer& layer)
+      : layer_(layer),
+        primitive_(layer.shape.time, layer.shape.batch, layer.shape.input, layer.shape.hidden),
+        zero_(f32, {layer.shape.batch, layer.shape.hidden}),
+        states_(f32, {4, layer.shape.batch, layer.shape.hidden}) {
+    for (const Value& result : layer.results) results_.emplace_back(result.type());
+    primitive_.set_weights(data(layer.w_x), data(layer.w_h), data(layer.bias));
   }
-  if (difference <= 1e-8 * size) return true;
-  state.SkipWithError(
-      fmt::format("{} differs from oneDNN's: relative {:.2e}", what, std::sqrt(difference / size)).c_str());
-  return false;
+  void run() {
+    const std::int64_t size = zero_.elements();
+    float* h_last = data(states_);
+    primitive_.forward(data(layer_.x), data(zero_), data(zero_), data(results_[0]), h_last, h_last + size);
+    if (results_.size() == 1) return;
+    primitive_.backward(data(layer_.x), data(zero_), data(zero_), data(results_[0]), h_last, h_last + size,
+                        data(layer_.d_y), data(zero_), data(zero_), data(results_[1]), h_last + 2 * size,
+                        h_last + 3 * size, data(results_[2]), data(results_[3]), data(results_[4]));
+  }
+  const std::vector<Tensor>& results() const { return results_; }
+
+ private:
+  const Layer& layer_;
+  DnnlLstm primitive_;
+  Tensor zero_, states_;
+  std::vector<Tensor> results_;
+};
+
+/// Swaps the blocks of gates r and z in each row of [rows, 3*hidden]: our order to oneDNN's and back.
+Tensor swapped_gates(const Tensor& weights, std::int64_t hidden) {
+  const Tensor result = weights.clone();
+  for (std::int64_t row = 0; row < weights.elements() / (3 * hidden); ++row)
+    std::swap_ranges(data(result) + row * 3 * hidden, data(result) + row * 3 * hidden + hidden,
+                     data(result) + row * 3 * hidden + hidden);
+  return result;
 }
 
-void run_layer(benchmark::State& state, const Shapes& s, bool is_lstm, bool masked) {
-  const Layer layer = make_layer(s, is_lstm ? 4 : 3);
-  Program program = layer_program(s, is_lstm, masked);
-  const std::vector<Binding> bindings{{"x", layer.x},       {"w_x", layer.w_x}, {"w_h", layer.w_h},
-                                      {"bias", layer.bias}, {"d_y", layer.d_y}, {"mask", layer.mask}};
-  const std::span<const Binding> bound(bindings.data(), masked ? 6 : 5);
-  std::unique_ptr<Rival> rival;
-  const std::span<const Tensor> results = program.run(bound);
-  if (is_lstm) {
-    rival = std::make_unique<Rival>(s, layer);
-    rival->run();
-    if (!agree(state, "y", results[0], rival->y) || !agree(state, "dx", results[1], rival->d_x) ||
-        !agree(state, "dW", results[3], rival->d_w_h))
-      return;
+class GruRival {
+ public:
+  explicit GruRival(const Layer& layer)
+      : layer_(layer),
+        primitive_(layer.shape.time, layer.shape.batch, layer.shape.input, layer.shape.hidden),
+        zero_(f32, {layer.shape.batch, layer.shape.hidden}),
+        states_(f32, {2, layer.shape.batch, layer.shape.hidden}),
+        d_bias_(f32, {4 * layer.shape.hidden}) {
+    for (const Value& result : layer.results) results_.emplace_back(result.type());
+    const std::int64_t hidden = layer.shape.hidden;
+    // Biases of z, r, n and the recurrent one of n; those of z and r are sums.
+    const Tensor first = swapped_gates(layer.bias, hidden);
+    const Tensor second = swapped_gates(layer.bias_h, hidden);
+    const Tensor bias(f32, {4 * hidden});
+    for (std::int64_t i = 0; i < 3 * hidden; ++i)
+      data(bias)[i] = data(first)[i] + (i < 2 * hidden ? data(second)[i] : 0);
+    std::copy_n(data(second) + 2 * hidden, hidden, data(bias) + 3 * hidden);
+    primitive_.set_weights(data(swapped_gates(layer.w_x, hidden)), data(swapped_gates(layer.w_h, hidden)), data(bias));
   }
-  std::vector<double> ours, theirs, peaks;
-  for (auto _ : state) {
-    const double start = seconds_now();
-    program.run(bound);
-    ours.push_back(seconds_now() - start);
-    state.SetIterationTime(ours.back());
-    if (rival) {
-      const double middle = seconds_now();
-      rival->run();
-      theirs.push_back(seconds_now() - middle);
-    }
-    peaks.push_back(fma_peak());
+  void run() {
+    const std::int64_t size = zero_.elements();
+    float* h_last = data(states_);
+    primitive_.forward(data(layer_.x), data(zero_), data(results_[0]), h_last);
+    if (results_.size() == 1) return;
+    primitive_.backward(data(layer_.x), data(zero_), data(results_[0]), h_last, data(layer_.d_y), data(zero_),
+                        data(results_[1]), h_last + size, data(results_[2]), data(results_[3]), data(d_bias_));
   }
-  const double seconds = median(ours), flops = layer_flops(s, is_lstm ? 4 : 3);
-  state.counters["GFLOP/s"] = flops / seconds * 1e-9;
-  state.counters["%peak"] = 100 * flops / seconds / median(peaks);
-  if (rival) state.counters["x_oneDNN"] = median(theirs) / seconds;
+  /// In eddy's order of gates and biases.
+  std::vector<Tensor> results() const {
+    std::vector<Tensor> result = copies(results_);
+    if (result.size() == 1) return result;
+    const std::int64_t hidden = layer_.shape.hidden;
+    for (const std::size_t i : {2, 3}) result[i] = swapped_gates(result[i], hidden);
+    std::copy_n(data(d_bias_), 3 * hidden, data(result[4]));
+    result[4] = swapped_gates(result[4], hidden);
+    result[5] = result[4].clone();
+    std::copy_n(data(d_bias_) + 3 * hidden, hidden, data(result[5]) + 2 * hidden);
+    return result;
+  }
+
+ private:
+  const Layer& layer_;
+  DnnlGru primitive_;
+  Tensor zero_, states_, d_bias_;
+  std::vector<Tensor> results_;
+};
+
+/// Times eddy's layer, and the rival after each iteration, so that both see the same machine.
+template <class Rival>
+void run_layer(benchmark::State& state, const LayerShape& shape, std::int64_t gates, bool backward, bool masked) {
+  Layer layer(shape, gates, backward, masked);
+  Program program = compile(layer.graph, layer.results);
+  Rival rival(layer);
+  rival.run();
+  const std::string wrong = mismatch(program.run(layer.bindings), rival.results(), 1e-3);
+  if (!wrong.empty()) return state.SkipWithError(("differs from oneDNN: " + wrong).c_str());
+  std::vector<double> rival_seconds;
+  const double seconds = measure(
+      state, layer.cost(backward), [&] { program.run(layer.bindings); },
+      [&] { rival_seconds.push_back(seconds_of([&] { rival.run(); })); });
+  if (seconds <= 0) return;
+  const double rival_median = median(rival_seconds);
+  state.counters["oneDNN_ms"] = rival_median * 1e3;
+  state.counters["x_oneDNN"] = rival_median / seconds;
+  state.counters["tokens/s"] = static_cast<double>(shape.time * shape.batch) / seconds;
+}
+
+std::vector<LayerShape> standard_shapes() {
+  std::vector<LayerShape> shapes;
+  for (const char* text : {"50x32x128x256", "100x32x256x512", "100x64x512x1024", "400x64x512x1024", "100x1x256x512",
+                           "100x3x256x512", "100x16x256x512", "100x128x256x512", "30x32x256x256", "5x3x20x20",
+                           // benchdnn's training shapes
+                           "l1t50mb64sic500", "l1t50mb32sic1760", "l1t100mb32sic1760", "l1t200mb32sic1760",
+                           "l1t25mb128sic512", "l1t50mb128sic1024", "l1t629mb128sic128", "l1t952mb128sic128"})
+    shapes.push_back(parse_layer_shape(text));
+  return shapes;
 }
 
 }  // namespace
 
-void register_layers() {
-  for (const Shapes& s : kShapes)
-    for (const char* kind : {"lstm", "lstm_masked", "gru"}) {
-      const std::string name = fmt::format("layer/{}/{}x{}x{}-{}", kind, s.time, s.batch, s.input, s.hidden);
-      const bool is_lstm = kind[0] == 'l', masked = std::string_view(kind) == "lstm_masked";
-      benchmark::RegisterBenchmark(
-          name.c_str(), [s, is_lstm, masked](benchmark::State& state) { run_layer(state, s, is_lstm, masked); })
-          ->Unit(benchmark::kMillisecond)
-          ->UseManualTime();
+LayerShape parse_layer_shape(std::string_view text) {
+  const auto wrong = [&] {
+    fail<UsageError>(
+        "'{}' is neither time x batch x input x hidden, as 100x32x256x512, nor a problem of benchdnn, as "
+        "l1t50mb64sic500",
+        text);
+  };
+  LayerShape shape;
+  shape.name = text;
+  const char* at = text.data();
+  const char* end = text.data() + text.size();
+  const auto number = [&] {
+    std::int64_t value = 0;
+    const auto [next, error] = std::from_chars(at, end, value);
+    if (error != std::errc() || value <= 0) wrong();
+    at = next;
+    return value;
+  };
+  if (!text.empty() && text[0] >= '0' && text[0] <= '9') {
+    for (std::int64_t* size : {&shape.time, &shape.batch, &shape.input, &shape.hidden}) {
+      if (size != &shape.time && (at == end || *at++ != 'x')) wrong();
+      *size = number();
     }
+    if (at != end) wrong();
+    return shape;
+  }
+  std::int64_t layers = 1;
+  std::int64_t state_size = 0;
+  while (at != end) {
+    const char* key = at;
+    while (at != end && *at >= 'a' && *at <= 'z') ++at;
+    const std::string_view name(key, static_cast<std::size_t>(at - key));
+    const std::int64_t value = number();
+    if (name == "l")
+      layers = value;
+    else if (name == "t")
+      shape.time = value;
+    else if (name == "mb")
+      shape.batch = value;
+    else if (name == "sic")
+      state_size = value;
+    else if (name == "slc")
+      shape.input = value;
+    else if (name == "dhc")
+      shape.hidden = value;
+    else
+      wrong();
+  }
+  if (shape.input == 0) shape.input = state_size;
+  if (shape.hidden == 0) shape.hidden = state_size;
+  if (layers != 1 || shape.time == 0 || shape.batch == 0 || shape.input == 0 || shape.hidden == 0) wrong();
+  if (state_size != 0 && state_size != shape.hidden) wrong();
+  return shape;
+}
+
+void register_layer_benchmarks(const std::vector<LayerShape>& problems) {
+  for (const LayerShape& shape : problems.empty() ? standard_shapes() : problems) {
+    for (const bool backward : {false, true}) {
+      const char* what = backward ? "training" : "forward";
+      const auto add = [&](const char* kind, auto function) {
+        benchmark::RegisterBenchmark(fmt::format("layer/{}/{}/{}", kind, what, shape.name).c_str(), std::move(function))
+            ->UseManualTime()
+            ->MinTime(1.0)
+            ->Unit(benchmark::kMillisecond);
+      };
+      for (const bool masked : {false, true}) {
+        add(masked ? "lstm_masked" : "lstm",
+            [=](benchmark::State& state) { run_layer<LstmRival>(state, shape, 4, backward, masked); });
+        add(masked ? "gru_masked" : "gru",
+            [=](benchmark::State& state) { run_layer<GruRival>(state, shape, 3, backward, masked); });
+      }
+    }
+  }
 }
 
 }  // namespace eddy::bench

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/benchmarks.h"
+#include "bench/measure.h"
+#include "eddy/graph/builtin.h"
+#include "eddy/ops/add.h"
+#include "eddy/ops/tanh.h"
+
+namespace eddy::bench {
+namespace {
+
+/// A chain of additions of one element each: next to no work, so that the time is the executor's.
+void node_overhead(benchmark::State& state) {
+  constexpr int kNodes = 1000;
+  Graph graph;
+  const Value x = graph.input("x", f32, {1});
+  Value y = x;
+  for (int i = 0; i < kNodes; ++i) y = y + x;
+  Program program = compile(graph, {y}, {.passes = {false, false, false, false}});
+  const std::vector<Binding> bindings{{"x", Tensor::from(std::vector<float>{1}, {1})}};
+  const float got = program.run(bindings)[0].item();
+  if (got != kNodes + 1)
+    return state.SkipWithError(fmt::format("the chain yields {}, expected {}", got, kNodes + 1).c_str());
+  const double seconds = measure(state, program.cost(), [&] { program.run(bindings); });
+  state.counters["ns/node"] = seconds / kNodes * 1e9;
+}
+
+void compile_time(benchmark::State& state) {
+  constexpr int kNodes = 1000;
+  Graph graph;
+  const Value x = graph.input("x", f32, {8, 8});
+  Value y = x;
+  for (int i = 0; i < kNodes / 2; ++i) y = tanh(y + x);
+  const double seconds = measure(state, {}, [&] { compile(graph, {y}); });
+  state.counters["us/node"] = seconds / kNodes * 1e6;
+}
+
+}  // namespace
+
+void register_executor_benchmarks() {
+  benchmark::RegisterBenchmark("executor/node_overhead", node_overhead)->UseManualTime()->Unit(benchmark::kMicrosecond);
+  benchmark::RegisterBenchmark("executor/compile", compile_time)->UseManualTime()->Unit(benchmark::kMillisecond);
+}
+
+}  // namespace eddy::bench

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace eddy::bench {
+
+/// One recurrent layer: sequences [time, batch, input], states [batch, hidden].
+struct LayerShape {
+  std::int64_t time = 0;
+  std::int64_t batch = 0;
+  std::int64_t input = 0;
+  std::int64_t hidden = 0;
+  std::string name = {};
+};
+
+/// Reads "100x32x256x512" (time x batch x input x hidden) or benchdnn's problem string "l1t50mb64sic500"
+/// (slc: input channels, dhc: hidden size, both sic when absent; one layer). Throws UsageError.
+LayerShape parse_layer_shape(std::string_view text);
+
+/// Every op case that has bench_inputs: forward, and forward with backward.
+void register_op_benchmarks();
+/// LSTM and GRU layers next to oneDNN's primitives. With `problems` those shapes, else the standard list.
+void register_layer_benchmarks(const std::vector<LayerShape>& problems);
+/// Whole training steps of the language model and the sequence autoencoder.
+void register_step_benchmarks();
+/// Overhead per executed node, and compile time.
+void register_executor_benchmarks();
+
+}  // namespace eddy::bench
