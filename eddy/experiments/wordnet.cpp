@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <numeric>
 
 #include "eddy/data/corpus_cache.h"
@@ -69,7 +70,7 @@ TextModelVocabulary vocabulary_of(const WordnetOptions& options, const EncodedDa
   return known;
 }
 
-/// Values of all trainable variables, to return to the best epoch.
+/// Values of all trainable variables.
 class Snapshot {
  public:
   void take(const ParameterStore& store) {
@@ -166,17 +167,17 @@ class Experiment {
   }
 
   void pretrain(ParameterStore& store, const TrainingConfig& base, const std::string& row, std::uint64_t seed) {
-    const TrainingConfig config = seeded(base, seed);
+    TrainingConfig config = seeded(base, seed);
+    const std::int64_t documents = train().size() - kPretrainingValidation;
+    config.optimizer.schedule.decay_steps = config.epochs * (documents / config.batch_size);
     const std::string part = fmt::format("{}-seed{}", row, seed);
     RunRecord record{.row = row, .seed = seed, .curve = {}};
     if (parts_.load(part, config, record, &store)) {
       fmt::print("{}: already done\n", part);
     } else {
       const double start = now();
-      const std::int64_t last = train().size();
-      // The store may hold weights of a part that did not match.
-      TextTrainer trainer(store, config, train(), range(0, last - kPretrainingValidation));
-      const Documents validation = range(last - kPretrainingValidation, last);
+      TextTrainer trainer(store, config, train(), range(0, documents));
+      const Documents validation = range(documents, train().size());
       train_epochs(trainer, part, record, [&](std::int64_t epoch, double loss) {
         const double nats = trainer.evaluate_loss(train(), validation);
         record.curve.push_back({static_cast<double>(epoch), loss, nats});
@@ -192,6 +193,48 @@ class Experiment {
     results_.pretraining.push_back(record);
   }
 
+  /// A classifier ready to train on the first `documents` labelled glosses, from pretrained weights if there are any.
+  std::unique_ptr<TextTrainer> classifier(const ParameterStore* pretrained, const TrainingConfig& config,
+                                          ParameterStore& store, std::int64_t documents) const {
+    auto trainer = std::make_unique<TextTrainer>(store, config, train(), range(0, documents));
+    trainer->program(trainer->times().front());  // makes the variables that weights are transferred to
+    if (pretrained != nullptr) transfer(*pretrained, store);
+    return trainer;
+  }
+
+  /// Trains without the validation part until its error has not fallen for `patience` epochs.
+  void choose_epoch(const ParameterStore* pretrained, const TrainingConfig& config, const std::string& part,
+                    std::int64_t labels, RunRecord& record) {
+    ParameterStore store(config.seed);
+    const std::int64_t first = held_out(labels);
+    const auto trainer = classifier(pretrained, config, store, first);
+    const Documents validation = range(first, labels);
+    record.validation = 2;
+    train_epochs(*trainer, part, record, [&](std::int64_t epoch, double loss) {
+      const double error = trainer->error_rate(train(), validation);
+      record.curve.push_back({static_cast<double>(epoch), loss, error});
+      if (error < record.validation) {
+        record.validation = error;
+        record.best_epoch = static_cast<double>(epoch);
+      }
+      return config.patience == 0 ||
+             static_cast<double>(epoch) - record.best_epoch < static_cast<double>(config.patience);
+    });
+  }
+
+  /// Trains on all labelled glosses for as many epochs, and tests once. `store` keeps the model.
+  void refit(const ParameterStore* pretrained, TrainingConfig config, const std::string& part, std::int64_t labels,
+             RunRecord& record, ParameterStore& store) {
+    config.epochs = static_cast<std::int64_t>(record.best_epoch);
+    const auto trainer = classifier(pretrained, config, store, labels);
+    train_epochs(*trainer, part + " refit", record, [](std::int64_t, double) { return true; });
+    // The store goes to disk as it was tested: with the averaged weights, if there are any.
+    Snapshot averaged;
+    trainer->with_averaged_weights([&] { averaged.take(store); });
+    averaged.restore(store);
+    record.test_error = trainer->evaluator().evaluate(test()).error_rate;
+  }
+
   void classify(const ParameterStore* pretrained, const std::string& row, std::uint64_t seed, std::int64_t labels) {
     const TrainingConfig config =
         seeded(pretrained != nullptr ? options_.classifier : options_.classifier_scratch, seed);
@@ -201,27 +244,9 @@ class Experiment {
       fmt::print("{}: already done\n", part);
     } else {
       const double start = now();
+      choose_epoch(pretrained, config, part, labels, record);
       ParameterStore store(seed);
-      const std::int64_t first = held_out(labels);
-      TextTrainer trainer(store, config, train(), range(0, first));
-      trainer.program(trainer.times().front());  // makes the variables that weights are transferred to
-      if (pretrained != nullptr) transfer(*pretrained, store);
-      const Documents validation = range(first, labels);
-      Snapshot best;
-      record.validation = 2;
-      train_epochs(trainer, part, record, [&](std::int64_t epoch, double loss) {
-        const double error = trainer.error_rate(train(), validation);
-        record.curve.push_back({static_cast<double>(epoch), loss, error});
-        if (error < record.validation) {
-          record.validation = error;
-          record.best_epoch = static_cast<double>(epoch);
-          trainer.with_averaged_weights([&] { best.take(store); });
-        }
-        return config.patience == 0 ||
-               static_cast<double>(epoch) - record.best_epoch < static_cast<double>(config.patience);
-      });
-      best.restore(store);
-      record.test_error = trainer.evaluator().evaluate(test()).error_rate;
+      refit(pretrained, config, part, labels, record, store);
       record.seconds = now() - start;
       parts_.save(part, config, record, store);
       fmt::print("{}: test error {:.1f} % (validation {:.1f} %, epoch {:.0f} of {}), {:.0f} s\n", part,

@@ -14,15 +14,17 @@ WordnetOptions wordnet_defaults() {
   common.max_length = 100;
 
   TrainingConfig pretraining = common;
-  pretraining.batch_size = 64;
-  pretraining.model.softmax_samples = 1024;
+  pretraining.batch_size = 128;
+  pretraining.model.softmax_samples = 512;
   pretraining.model.embedding_dropout = 0.1f;
   pretraining.model.output_dropout = 0.1f;
-  pretraining.optimizer.learning_rate = 2e-3;
+  pretraining.optimizer.learning_rate = 5e-3;
+  pretraining.optimizer.schedule.kind = ScheduleKind::cosine;  // to its floor at the end of the last epoch
+  pretraining.optimizer.schedule.floor = 0.05;
   pretraining.optimizer.lazy_rows = true;
   options.language_model = pretraining;
   options.language_model.task = TrainingTask::language_model;
-  options.language_model.epochs = 3;
+  options.language_model.epochs = 2;
   options.autoencoder = pretraining;
   options.autoencoder.task = TrainingTask::autoencoder;
   options.autoencoder.epochs = 2;
@@ -30,8 +32,12 @@ WordnetOptions wordnet_defaults() {
   options.classifier = common;
   options.classifier.task = TrainingTask::classifier;
   options.classifier.batch_size = 16;
-  options.classifier.epochs = 30;
-  options.classifier.patience = 8;
+  options.classifier.epochs = 25;
+  options.classifier.patience = 5;
+  options.classifier.optimizer.learning_rate = 2e-3;
+  options.classifier.optimizer.ema_decay = 0.99;
+  // A mean over the gloss beats its last state here for the language model.
+  options.classifier.model.pooling = Pooling::mean;
   options.classifier.model.word_dropout = 0.1f;
   options.classifier.model.embedding_dropout = 0.3f;
   options.classifier.model.output_dropout = 0.5f;

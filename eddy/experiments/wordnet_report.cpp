@@ -61,7 +61,7 @@ std::vector<ReportChart> charts(const WordnetOptions& options, const WordnetResu
     made.push_back(
         {fmt::format("validation-error-{}", labels), to_svg(chart),
          fmt::format("Error on the validation part of the {} labelled glosses; mean of {} seeds, the band is one "
-                     "standard deviation. The best epoch of each seed is tested.",
+                     "standard deviation. The best epoch is how long the tested model trains.",
                      labels, options.seeds.size())});
   }
   LineChart chart{
@@ -116,8 +116,9 @@ void write_wordnet_report(const WordnetOptions& options, const WordnetResults& r
           "SA-LSTM begin with the weights of a language model and of a sequence autoencoder trained on all "
           "glosses but the test part (Dai & Le 2015).",
           results.documents, results.tokens, results.test, results.classes),
-      fmt::format("{:.0f} % of the labelled glosses are kept from training to choose the epoch; the test part is used "
-                  "once, at that epoch. ± is the standard deviation over the seeds. tokens/s is the rate of "
+      fmt::format("{:.0f} % of the labelled glosses are kept from training to choose the number of epochs; a second "
+                  "run with all labelled glosses and that many epochs is tested once. ± is the standard deviation over "
+                  "the seeds. tokens/s is the rate of "
                   "pretraining where there is one, else of training. The whole run took {}.",
                   100 * options.validation_fraction, format_duration(results.seconds))};
   report.tables = {wordnet_table(options, results)};
