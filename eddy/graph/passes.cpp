@@ -173,7 +173,10 @@ Lowered separate_updates(const Lowered& in) {
     bool changed = false;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const auto writer = writers.find(shown_by(node.inputs[i]));
-      if (writer == writers.end() || writer->second == id) continue;
+      const bool is_target = std::ranges::any_of(aliases_of(node), [&](const Alias& alias) {
+        return alias.kind == Alias::Kind::update && alias.input == static_cast<int>(i);
+      });
+      if (writer == writers.end() || writer->second == id || is_target) continue;
       inputs[i] = copy_of(inputs[i]);
       changed = true;
     }
