@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/hard_sigmoid.h"
 
+#include "eddy/core/math.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
 
@@ -18,14 +19,7 @@ struct HardSigmoidGradient final : DerivativeOp<HardSigmoidGradient> {
 
 struct HardSigmoid final : UnaryOp<HardSigmoid> {
   static constexpr std::string_view kName = "hard_sigmoid";
-  static void span(const float* x, float* y, std::int64_t n) {
-    EDDY_INDEPENDENT_ITERATIONS
-    for (std::int64_t i = 0; i < n; ++i) {
-      const float line = 0.2F * x[i] + 0.5F;
-      const float above = line < 0 ? 0 : line;
-      y[i] = above > 1 ? 1 : above;
-    }
-  }
+  static void span(const float* x, float* y, std::int64_t n) { vector_hard_sigmoid(x, y, n); }
   static Value derivative(const GradientContext& c) {
     return derivative_node<HardSigmoidGradient>(c.d_out(0), c.out(0));
   }
