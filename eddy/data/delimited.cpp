@@ -131,12 +131,15 @@ DelimitedOptions tsv_options() {
 }
 
 Dataset read_delimited(const std::filesystem::path& path, const DelimitedOptions& options) {
-  const std::string name = path.string();
+  return parse_delimited(read_text_file(path), path.string(), options);
+}
+
+Dataset parse_delimited(std::string contents, const std::string& name, const DelimitedOptions& options) {
   require<UsageError>(options.delimiter != '\n' && options.delimiter != '"' && options.delimiter != '\r',
                       "{}: the delimiter cannot be a quote or a line end", name);
   require<UsageError>(!options.text_columns.empty(), "{}: no text column is chosen", name);
-  const std::string contents = decode_text(read_text_file(path), options.encoding, name);
-  RecordReader reader(contents, name, options);
+  const std::string text = decode_text(std::move(contents), options.encoding, name);
+  RecordReader reader(text, name, options);
 
   std::vector<std::string> fields;
   require<DataError>(reader.next(fields), "{}: is empty; expected {}", name, options.header ? "a header" : "a record");
@@ -153,7 +156,7 @@ Dataset read_delimited(const std::filesystem::path& path, const DelimitedOptions
   std::map<std::string, int> ids;
   for (const std::string& label : options.label_names)
     require<UsageError>(ids.emplace(label, static_cast<int>(ids.size())).second, "label \"{}\" is given twice", label);
-  const std::string file = path.filename().string();
+  const std::string file = std::filesystem::path(name).filename().string();
   for (bool more = options.header ? reader.next(fields) : true; more; more = reader.next(fields)) {
     require<DataError>(fields.size() == columns, "{}:{}: record has {} columns, expected {}", name,
                        reader.record_line(), fields.size(), columns);

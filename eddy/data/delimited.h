@@ -39,4 +39,7 @@ DelimitedOptions tsv_options();
 /// than the first, a broken quote, an empty or unknown label; and for a column that is not there.
 Dataset read_delimited(const std::filesystem::path& path, const DelimitedOptions& options);
 
+/// The same for contents that were read already; `name` stands in errors, what follows its last '/' in ids.
+Dataset parse_delimited(std::string contents, const std::string& name, const DelimitedOptions& options);
+
 }  // namespace eddy

@@ -179,6 +179,45 @@ void read_files(const fs::path& source, const FileFilter& wanted, const FileVisi
   });
 }
 
+std::vector<NamedText> read_named_files(const fs::path& source, std::span<const std::string> names) {
+  for (const std::string& name : names)
+    require<UsageError>(!name.empty(), "{}: the name of a file in it is empty", source.string());
+  const auto meant = [](std::string_view file, const std::string& name) {
+    return file == name || (file.ends_with(name) && file[file.size() - name.size() - 1] == '/');
+  };
+  std::vector<NamedText> found(names.size());
+  std::vector<bool> whole(names.size());
+  std::string there;
+  const FileFilter wanted = [&](std::string_view file) {
+    if (there.size() < 300) there += (there.empty() ? "" : ", ") + std::string(file);
+    return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return meant(file, name); });
+  };
+  read_files(source, wanted, [&](const std::string& file, std::string contents) {
+    const std::string place = (source / file).string();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      // A whole name wins over one that only ends so.
+      if (!meant(file, names[i]) || whole[i]) continue;
+      whole[i] = file == names[i];
+      require<DataError>(found[i].name.empty() || whole[i],
+                         "{}: \"{}\" means two files, {} and {}; give more of the name", source.string(), names[i],
+                         found[i].name, place);
+      found[i] = {place, contents};
+    }
+  });
+  for (std::size_t i = 0; i < names.size(); ++i)
+    require<DataError>(!found[i].name.empty(), "{}: holds no file \"{}\"; there are {}", source.string(), names[i],
+                       there.empty() ? "none" : there);
+  return found;
+}
+
+NamedText read_named_text(const fs::path& source, const std::string& name) {
+  if (!name.empty()) return std::move(read_named_files(source, std::span(&name, 1)).front());
+  NamedText text{source.string(), read_text_file(source)};
+  require<DataError>(text.contents.find('\0') == std::string::npos,
+                     "{}: holds zero bytes, so it is no text; if it is an archive, name the file inside", text.name);
+  return text;
+}
+
 std::string read_text_file(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,19 @@ using FileVisitor = std::function<void(const std::string& name, std::string cont
 
 /// Calls `visit` on every file for which `wanted` is true, in the order of list_files. Unwanted files are not read.
 void read_files(const std::filesystem::path& source, const FileFilter& wanted, const FileVisitor& visit);
+
+struct NamedText {
+  /// Says where the text stands, for errors: "set.tar.xz/pairs/fra.txt".
+  std::string name;
+  std::string contents;
+};
+
+/// The files of a source that `names` mean, in that order: a name is the whole one or its last parts, so that "fra.txt"
+/// finds "tatoeba/fra.txt". DataError when a name means no file or several.
+std::vector<NamedText> read_named_files(const std::filesystem::path& source, std::span<const std::string> names);
+
+/// One file: `name` in the directory or archive `source`, or, with an empty name, `source` itself, plain or compressed.
+NamedText read_named_text(const std::filesystem::path& source, const std::string& name);
 
 /// The whole of one file, decompressed when it is gzip, bzip2, xz, zstd or lz4 (told by its first bytes, not its name).
 std::string read_text_file(const std::filesystem::path& path);

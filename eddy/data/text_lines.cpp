@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "eddy/core/error.h"
 #include "eddy/data/source.h"
@@ -11,8 +12,12 @@
 namespace eddy {
 
 Dataset read_text_lines(const std::filesystem::path& path, const TextLinesOptions& options) {
-  const std::string contents = decode_text(read_text_file(path), options.encoding, path.string());
-  const std::string file = path.filename().string();
+  return parse_text_lines(read_text_file(path), path.string(), options);
+}
+
+Dataset parse_text_lines(std::string contents, const std::string& name, const TextLinesOptions& options) {
+  contents = decode_text(std::move(contents), options.encoding, name);
+  const std::string file = std::filesystem::path(name).filename().string();
   Dataset data;
   std::int64_t number = 0;
   for (std::size_t at = 0; at < contents.size();) {
@@ -24,7 +29,7 @@ Dataset read_text_lines(const std::filesystem::path& path, const TextLinesOption
     if (options.skip_blank && line.find_first_not_of(" \t\v\f\r") == std::string_view::npos) continue;
     data.documents.push_back({std::string(line), options.label, fmt::format("{}:{}", file, number)});
   }
-  require<DataError>(!data.documents.empty(), "{}: holds no document in {} lines", path.string(), number);
+  require<DataError>(!data.documents.empty(), "{}: holds no document in {} lines", name, number);
   return data;
 }
 

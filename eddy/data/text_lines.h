@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "eddy/data/document.h"
 #include "eddy/data/unicode.h"
@@ -19,5 +20,8 @@ struct TextLinesOptions {
 /// One document per line of a text file (plain or compressed); ids are "file:line". LF and CRLF both end a line.
 /// Throws DataError when the file cannot be read or holds no document.
 Dataset read_text_lines(const std::filesystem::path& path, const TextLinesOptions& options = {});
+
+/// The same for contents that were read already; `name` stands in errors, what follows its last '/' in ids.
+Dataset parse_text_lines(std::string contents, const std::string& name, const TextLinesOptions& options = {});
 
 }  // namespace eddy
