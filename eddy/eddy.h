@@ -52,6 +52,7 @@
 #include "eddy/graph/program.h"
 #include "eddy/graph/value.h"
 #include "eddy/graph/variable.h"
+#include "eddy/models/beam_search.h"
 #include "eddy/models/language_model.h"
 #include "eddy/models/recurrent_stack.h"
 #include "eddy/models/sequence_autoencoder.h"

@@ -61,7 +61,8 @@ double text_width(std::string_view text, double font_size) {
 SvgWriter::SvgWriter(double width, double height, std::string_view title) {
   body_ = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
-      "role=\"img\" font-family=\"'DejaVu Sans', 'Noto Sans', 'Segoe UI', Helvetica, Arial, sans-serif\" "
+      "role=\"img\" font-family=\"'DejaVu Sans', 'Noto Sans', 'Segoe UI', Helvetica, Arial, 'Noto Sans CJK SC', "
+      "'Microsoft YaHei', 'PingFang SC', 'WenQuanYi Zen Hei', sans-serif\" "
       "fill=\"#1a1a1a\">\n<title>{2}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
       width, height, escape_markup(title));
 }
