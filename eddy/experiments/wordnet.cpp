@@ -213,7 +213,8 @@ class Experiment {
     train_epochs(*trainer, part, record, [&](std::int64_t epoch, double loss) {
       const double error = trainer->error_rate(train(), validation);
       record.curve.push_back({static_cast<double>(epoch), loss, error});
-      if (error < record.validation) {
+      // Of equals the later one: with few documents the error has few values, and longer training is the safer choice.
+      if (error <= record.validation) {
         record.validation = error;
         record.best_epoch = static_cast<double>(epoch);
       }

@@ -11,10 +11,13 @@ WordnetOptions wordnet_defaults() {
   TrainingConfig common;
   common.model.embedding_size = 128;
   common.model.encoder.hidden_size = 256;
-  common.max_length = 100;
+  // Two glosses in a hundred are longer; what they define comes first.
+  common.max_length = 40;
+  common.keep_last = false;
 
   TrainingConfig pretraining = common;
-  pretraining.batch_size = 128;
+  pretraining.batch_size = 64;       // few epochs are short of updates, not of text
+  pretraining.bucket_growth = 1.15;  // little padding: there are glosses enough for many lengths
   pretraining.model.softmax_samples = 512;
   pretraining.model.embedding_dropout = 0.1f;
   pretraining.model.output_dropout = 0.1f;
@@ -24,16 +27,17 @@ WordnetOptions wordnet_defaults() {
   pretraining.optimizer.lazy_rows = true;
   options.language_model = pretraining;
   options.language_model.task = TrainingTask::language_model;
-  options.language_model.epochs = 2;
+  options.language_model.epochs = 3;
   options.autoencoder = pretraining;
   options.autoencoder.task = TrainingTask::autoencoder;
-  options.autoencoder.epochs = 2;
+  options.autoencoder.optimizer.learning_rate = 4e-3;
+  options.autoencoder.epochs = 1;
 
   options.classifier = common;
   options.classifier.task = TrainingTask::classifier;
   options.classifier.batch_size = 16;
-  options.classifier.epochs = 25;
-  options.classifier.patience = 5;
+  options.classifier.epochs = 16;
+  options.classifier.patience = 8;
   options.classifier.optimizer.learning_rate = 2e-3;
   options.classifier.optimizer.ema_decay = 0.99;
   // A mean over the gloss beats its last state here for the language model.
@@ -41,6 +45,7 @@ WordnetOptions wordnet_defaults() {
   options.classifier.model.word_dropout = 0.1f;
   options.classifier.model.embedding_dropout = 0.3f;
   options.classifier.model.output_dropout = 0.5f;
+  options.classifier.model.classifier_dropout = 0.3f;
   options.classifier_scratch = options.classifier;
   return options;
 }
