@@ -47,7 +47,8 @@ double tolerance_of(const std::string& name) {
 
 TEST_CASE("every rule follows PyTorch step by step, dense") {
   REQUIRE(golden()["dense"].size() == optimizers().size());
-  for (const auto& [name, expected] : golden()["dense"].items()) {
+  for (const auto& [key, expected] : golden()["dense"].items()) {
+    const auto& name = key;  // clang 14 cannot capture a structured binding
     CAPTURE(name);
     REQUIRE(expected.size() >= 10);
     CHECK(trajectory_error(optimizers().at(name), Form::dense, expected) < tolerance_of(name));
@@ -55,14 +56,16 @@ TEST_CASE("every rule follows PyTorch step by step, dense") {
 }
 
 TEST_CASE("a row-sparse gradient does what its dense form does in PyTorch") {
-  for (const auto& [name, expected] : golden()["scattered"].items()) {
+  for (const auto& [key, expected] : golden()["scattered"].items()) {
+    const auto& name = key;  // clang 14 cannot capture a structured binding
     CAPTURE(name);
     CHECK(trajectory_error(optimizers().at(name), Form::sparse, expected) < tolerance_of(name));
   }
 }
 
 TEST_CASE("a row-sparse gradient does what its dense form does, bit for bit") {
-  for (const auto& [name, optimizer] : optimizers()) {
+  for (const auto& [key, optimizer] : optimizers()) {
+    const auto& name = key;  // clang 14 cannot capture a structured binding
     CAPTURE(name);
     ParameterStore sparse_store;
     ParameterStore dense_store;
@@ -73,7 +76,8 @@ TEST_CASE("a row-sparse gradient does what its dense form does, bit for bit") {
 }
 
 TEST_CASE("rows that are updated lazily follow PyTorch's sparse optimizers") {
-  for (const auto& [name, expected] : golden()["sparse"].items()) {
+  for (const auto& [key, expected] : golden()["sparse"].items()) {
+    const auto& name = key;  // clang 14 cannot capture a structured binding
     CAPTURE(name);
     Optimizer optimizer = optimizers().at(name == "adam_lazy" ? "adam" : name);
     optimizer.options.lazy_rows = true;
@@ -88,7 +92,8 @@ TEST_CASE("lazy rows differ from exact ones where slots decay") {
 }
 
 TEST_CASE("kernels treat any count and any split alike") {
-  for (const auto& [name, optimizer] : optimizers()) {
+  for (const auto& [key, optimizer] : optimizers()) {
+    const auto& name = key;  // clang 14 cannot capture a structured binding
     CAPTURE(name);
     const UpdateNumbers numbers = update_numbers(optimizer.rule, 0.1, 3);
     constexpr std::size_t kCount = 53;

@@ -31,7 +31,8 @@ TEST_CASE("schedules follow PyTorch") {
       {"floor", exponential_decay(base, 0.8, 2, 0.1)},
   };
   REQUIRE(golden()["schedules"].size() == schedules.size());
-  for (const auto& [name, expected] : golden()["schedules"].items()) {
+  for (const auto& [key, expected] : golden()["schedules"].items()) {
+    const auto& name = key;  // clang 14 cannot capture a structured binding
     CAPTURE(name);
     CHECK(largest_error(rates_of(schedules.at(name), static_cast<int>(expected.size())), expected) < 1e-7);
   }
@@ -74,7 +75,8 @@ TEST_CASE("plateau follows PyTorch, also when it is made anew at each report") {
       {"cooldown", {.factor = 0.5, .patience = 1, .cooldown = 3, .min_scale = 0.2}},
       {"maximize", {.factor = 0.1, .patience = 3, .threshold = 0.01, .maximize = true}},
   };
-  for (const auto& [name, expected] : golden()["plateau"].items()) {
+  for (const auto& [key, expected] : golden()["plateau"].items()) {
+    const auto& name = key;  // clang 14 cannot capture a structured binding
     CAPTURE(name);
     ParameterStore store;
     std::vector<float> scales;
