@@ -43,9 +43,12 @@ struct Axis {
   double high = 1;
 };
 
-Axis linear_axis(Range range, int wanted, bool tight) {
+Axis linear_axis(Range range, int wanted, bool tight, bool whole) {
   Axis axis;
   axis.ticks = nice_ticks(range.low, range.high, wanted);
+  // Of a few epochs or steps, nothing lies between two.
+  if (whole && range.high > range.low)
+    std::erase_if(axis.ticks, [](double tick) { return std::abs(tick - std::round(tick)) > 1e-6; });
   axis.low = axis.ticks.front();
   axis.high = axis.ticks.back();
   // The horizontal axis ends where the data does.
@@ -232,6 +235,7 @@ std::string to_svg(const LineChart& chart) {
   if (chart.y_from_zero && !chart.log_y) y_range.include(0);
   double legend_text = 0;
   bool has_legend = false;
+  bool whole_x = true;
   for (const ChartSeries& series : chart.series) {
     legend_text = std::max(legend_text, text_width(series.name, kFont));
     has_legend = has_legend || !series.name.empty();
@@ -239,14 +243,15 @@ std::string to_svg(const LineChart& chart) {
       const double y = scaled(series.y[i], chart.log_y);
       if (!std::isfinite(y)) continue;
       x_range.include(series.x[i]);
+      whole_x = whole_x && series.x[i] == std::round(series.x[i]);
       y_range.include(y);
       if (series.spread.empty()) continue;
       y_range.include(scaled(series.y[i] + series.spread[i], chart.log_y));
       y_range.include(scaled(series.y[i] - series.spread[i], chart.log_y));
     }
   }
-  const Axis y_axis = chart.log_y ? log_axis(y_range) : linear_axis(y_range, 6, false);
-  const Axis x_axis = linear_axis(x_range, 8, true);
+  const Axis y_axis = chart.log_y ? log_axis(y_range) : linear_axis(y_range, 6, false, false);
+  const Axis x_axis = linear_axis(x_range, 8, true, whole_x);
 
   const double left = 16 + (chart.y_label.empty() ? 0 : 24) + widest(y_axis.labels) + 8;
   const double right = chart.width - 24;

@@ -5,22 +5,9 @@
 #include <cmath>
 
 #include "eddy/experiments/chart.h"
+#include "eddy/experiments/number_text.h"
 
 namespace eddy {
-namespace {
-
-std::string with_thousands(std::string digits) {
-  std::size_t end = std::min(digits.find('.'), digits.size());
-  const std::size_t begin = digits.starts_with('-') ? 1 : 0;
-  while (end > begin + 3) {
-    end -= 3;
-    digits.insert(end, ",");
-  }
-  return digits;
-}
-
-}  // namespace
-
 std::vector<double> nice_ticks(double low, double high, int wanted) {
   if (!std::isfinite(low) || !std::isfinite(high) || low > high) return {0, 1};
   // A range of one value still gets an axis, wide enough to be told apart in floating point.

@@ -9,6 +9,7 @@
 #include "eddy/experiments/command_data_flags.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/metrics.h"
+#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/text_evaluator.h"
 

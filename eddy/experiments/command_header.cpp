@@ -3,17 +3,11 @@
 
 #include "eddy/core/cpu.h"
 #include "eddy/experiments/environment.h"
+#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/training_config_names.h"
 
 namespace eddy {
-
-std::string grouped(std::int64_t number) {
-  std::string digits = std::to_string(number);
-  for (auto at = static_cast<std::int64_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3)
-    digits.insert(static_cast<std::size_t>(at), ",");
-  return digits;
-}
 
 std::string describe_model(const TrainingConfig& config, std::int64_t parameters) {
   const TextModelConfig& model = config.model;

@@ -21,7 +21,4 @@ std::string run_header(const ModelFile& model, const ParameterStore& store, cons
 /// What it has done.
 std::string run_summary(const ModelFile& model, const RunOutcome& outcome, const std::filesystem::path& output);
 
-/// 1234567 as "1,234,567"
-std::string grouped(std::int64_t number);
-
 }  // namespace eddy

@@ -13,6 +13,7 @@
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_sample.h"
+#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/run_model.h"
 
 namespace eddy {

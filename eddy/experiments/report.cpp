@@ -19,12 +19,12 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view kStyle = R"(
 :root { color-scheme: light; }
 body { font: 16px/1.5 "Noto Sans", "DejaVu Sans", "Segoe UI", Helvetica, Arial, sans-serif; color: #1a1a1a;
-  background: #ffffff; max-width: 68rem; margin: 2rem auto; padding: 0 1.25rem; }
+  background: #ffffff; max-width: 72rem; margin: 2rem auto; padding: 0 1.25rem; }
 h1 { font-size: 1.7rem; margin: 0 0 1rem; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid #dddddd; padding-bottom: .2rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; font-size: .95rem; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; }
-th, td { padding: .35rem .9rem; text-align: left; border-bottom: 1px solid #e3e3e3; white-space: nowrap; }
+th, td { padding: .35rem .7rem; text-align: left; border-bottom: 1px solid #e3e3e3; white-space: nowrap; }
 th { border-bottom: 2px solid #888888; }
 .number { text-align: right; }
 figure { margin: 1.2rem 0; }
@@ -32,6 +32,7 @@ figure svg { max-width: 100%; height: auto; }
 figcaption { color: #444444; font-size: .9rem; }
 pre { background: #f5f5f5; border: 1px solid #e3e3e3; border-radius: 4px; padding: .7rem .9rem; overflow-x: auto;
   font: 13px/1.45 "DejaVu Sans Mono", Consolas, monospace; }
+summary { cursor: pointer; color: #444444; }
 )";
 
 Json parsed(const std::string& text, std::string_view what) {
@@ -164,12 +165,15 @@ std::string to_html(const Report& report) {
     if (!chart.caption.empty()) html += fmt::format("<figcaption>{}</figcaption>\n", escape_markup(chart.caption));
     html += "</figure>\n";
   }
-  const auto block = [&](std::string_view heading, std::string_view text) {
-    html += fmt::format("<h2>{}</h2>\n<pre>{}</pre>\n", heading, escape_markup(text));
+  if (!report.command.empty()) html += fmt::format("<h2>Command</h2>\n<pre>{}</pre>\n", escape_markup(report.command));
+  // Long, and read seldom: folded up.
+  const auto folded = [&](std::string_view heading, const std::string& json, std::string_view what) {
+    if (json.empty()) return;
+    html += fmt::format("<h2>{}</h2>\n<details><summary>as JSON</summary>\n<pre>{}</pre>\n</details>\n", heading,
+                        escape_markup(pretty(json, what)));
   };
-  if (!report.command.empty()) block("Command", report.command);
-  if (!report.configuration.empty()) block("Configuration", pretty(report.configuration, "configuration"));
-  if (!report.environment.empty()) block("Environment", pretty(report.environment, "environment"));
+  folded("Configuration", report.configuration, "configuration");
+  folded("Environment", report.environment, "environment");
   return html + "</body>\n</html>\n";
 }
 

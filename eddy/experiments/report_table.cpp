@@ -9,6 +9,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/data/unicode.h"
+#include "eddy/experiments/number_text.h"
 
 namespace eddy {
 namespace {
@@ -28,7 +29,7 @@ std::size_t character_width(UChar32 c) {
 }
 
 std::string number_text(double value, int decimals) {
-  return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : "–";
+  return std::isfinite(value) ? with_thousands(fmt::format("{:.{}f}", value, decimals)) : "–";
 }
 
 /// Line breaks and control characters would break a table.

@@ -8,6 +8,7 @@
 #include "eddy/experiments/chart.h"
 #include "eddy/experiments/environment.h"
 #include "eddy/experiments/metrics.h"
+#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress.h"
 
 namespace eddy {
@@ -77,8 +78,8 @@ std::vector<ReportChart> charts(const WordnetOptions& options, const WordnetResu
 }  // namespace
 
 Table wordnet_table(const WordnetOptions& options, const WordnetResults& results) {
-  Table table{.title = fmt::format("Test error on {} glosses, {} classes, {} seeds", results.test, results.classes,
-                                   options.seeds.size()),
+  Table table{.title = fmt::format("Test error on {} glosses, {} classes, {} seeds", grouped(results.test),
+                                   results.classes, options.seeds.size()),
               .columns = {"labels", "model", "test error, %", "validation error, %", "best epoch", "pretraining, s",
                           "training, s", "tokens/s"},
               .rows = {}};
@@ -115,12 +116,12 @@ void write_wordnet_report(const WordnetOptions& options, const WordnetResults& r
           "belongs to one of {} lexicographer files. LSTM is trained on the labelled glosses alone; LM-LSTM and "
           "SA-LSTM begin with the weights of a language model and of a sequence autoencoder trained on all "
           "glosses but the test part (Dai & Le 2015).",
-          results.documents, results.tokens, results.test, results.classes),
-      fmt::format("{:.0f} % of the labelled glosses are kept from training to choose the number of epochs; a second "
-                  "run with all labelled glosses and that many epochs is tested once. ± is the standard deviation over "
-                  "the seeds. tokens/s is the rate of "
-                  "pretraining where there is one, else of training. The whole run took {}.",
-                  100 * options.validation_fraction, format_duration(results.seconds))};
+          grouped(results.documents), grouped(results.tokens), grouped(results.test), results.classes),
+      fmt::format(
+          "{:.0f} % of the labelled glosses are kept from training to choose the number of epochs; a second "
+          "run with all labelled glosses and that many epochs is tested once. ± is the standard deviation over "
+          "the seeds. tokens/s is the rate of pretraining where there is one, else of training. The whole run took {}.",
+          100 * options.validation_fraction, format_duration(results.seconds))};
   report.tables = {wordnet_table(options, results)};
   report.charts = charts(options, results);
   report.configuration = Json{{"labels", options.labels},

@@ -56,6 +56,16 @@ TEST_CASE("a line chart holds its series, bands, gaps and legend") {
   CHECK(to_svg(chart) == svg);
 }
 
+TEST_CASE("a few epochs have no ticks between them") {
+  LineChart chart;
+  chart.series = {{"", {1, 2, 3}, {5, 4, 3}, {}}};
+  const std::string whole = to_svg(chart);
+  for (const char* label : {">1</text>", ">2</text>", ">3</text>"}) CHECK(count_of(whole, label) == 1);
+  CHECK(count_of(whole, ">1.5</text>") == 0);
+  chart.series = {{"", {1, 1.5, 3}, {5, 4, 3}, {}}};
+  CHECK(count_of(to_svg(chart), ">1.5</text>") == 1);
+}
+
 TEST_CASE("odd charts are drawn: empty, one point, infinite, logarithmic with zeros") {
   const double inf = std::numeric_limits<double>::infinity();
   CHECK(to_svg(LineChart{}).find("no data") != std::string::npos);

@@ -30,7 +30,7 @@ TEST_CASE("terminal tables are aligned by what a terminal shows") {
         "Test error\n"
         "model      error (%)  tokens/s  note\n"
         "────────  ──────────  ────────  ────\n"
-        "LSTM      71.6 ± 0.4     12345  a|b\n"
+        "LSTM      71.6 ± 0.4    12,345  a|b\n"
         "語モデル   7.1 ± 0.1         –  <i>\n"
         "naïve           35.5\n");
 }
