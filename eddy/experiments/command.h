@@ -2,7 +2,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -28,8 +27,5 @@ Command add_experiment_command(CLI::App& program, const CommandLine& line);
 
 /// --threads, which every command has. Applied as soon as the flags are parsed.
 void add_thread_flag(CLI::App& app);
-
-/// --seed for commands without a TrainingConfig of their own.
-void add_seed_flag(CLI::App& app, std::uint64_t& seed);
 
 }  // namespace eddy

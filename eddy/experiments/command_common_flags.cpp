@@ -11,8 +11,4 @@ void add_thread_flag(CLI::App& app) {
       ->type_name("INT");
 }
 
-void add_seed_flag(CLI::App& app, std::uint64_t& seed) {
-  app.add_option("--seed", seed, "Of all random numbers")->capture_default_str();
-}
-
 }  // namespace eddy

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "eddy/core/error.h"
+#include "eddy/core/random.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_data_flags.h"
 #include "eddy/experiments/command_header.h"
@@ -16,12 +18,15 @@
 namespace eddy {
 namespace {
 
+using Documents = std::vector<std::int32_t>;
+
 struct EvaluateCommand {
   explicit EvaluateCommand(CLI::App& app) : data(app) {}
 
   DataFlags data;
   std::string model, part;
   std::int64_t batch = 32;
+  std::int64_t sample = 0;
   bool json = false, confusion = false;
   std::uint64_t seed = 1;
 };
@@ -36,14 +41,29 @@ struct Classified {
   std::vector<std::int32_t> target, predicted;
 };
 
-Classified classified(const Predictions& predictions, const EncodedCorpus& corpus) {
+Classified classified(const Predictions& predictions, const EncodedCorpus& corpus, const Documents& documents) {
   Classified result;
-  for (std::int32_t i = 0; i < corpus.size(); ++i) {
-    if (corpus.label(i) < 0) continue;
-    result.target.push_back(corpus.label(i));
-    result.predicted.push_back(predictions.label(i));
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    result.target.push_back(corpus.label(documents[i]));
+    result.predicted.push_back(predictions.label(static_cast<std::int64_t>(i)));
   }
   return result;
+}
+
+/// What to evaluate: all documents (those with a label for a classifier), or a sample of them.
+Documents chosen(const EvaluateCommand& command, const EncodedCorpus& corpus, bool labelled) {
+  Documents documents;
+  for (std::int32_t i = 0; i < corpus.size(); ++i)
+    if (!labelled || corpus.label(i) >= 0) documents.push_back(i);
+  require<DataError>(!labelled || !documents.empty(), "none of {} documents has a label to compare with",
+                     corpus.size());
+  const auto size = static_cast<std::size_t>(command.sample);
+  if (size == 0 || size >= documents.size()) return documents;
+  Philox random(command.seed, stable_hash("evaluate sample"));
+  shuffle(std::span(documents), random);
+  documents.resize(size);
+  std::ranges::sort(documents);
+  return documents;
 }
 
 /// One line a class: how often, precision, recall, F1, and what it was taken for most often.
@@ -83,9 +103,10 @@ void print_json(const nlohmann::ordered_json& value) {
 }
 
 void report_classifier(const EvaluateCommand& command, TextEvaluator& evaluator, const EncodedCorpus& corpus,
-                       const ModelFile& model, const std::string& part) {
-  const Evaluation scores = evaluator.evaluate(corpus);
-  const Classified result = classified(evaluator.predict(corpus), corpus);
+                       const Documents& documents, const ModelFile& model, const std::string& part) {
+  const Predictions predictions = evaluator.predict(corpus, documents);
+  const Evaluation scores = score(predictions, corpus, documents);
+  const Classified result = classified(predictions, corpus, documents);
   ConfusionMatrix matrix(static_cast<std::int32_t>(model.config.model.classes));
   matrix.add(result.target, result.predicted);
   if (command.json) {
@@ -106,8 +127,8 @@ void report_classifier(const EvaluateCommand& command, TextEvaluator& evaluator,
 }
 
 void report_unsupervised(const EvaluateCommand& command, TextEvaluator& evaluator, const EncodedCorpus& corpus,
-                         const std::string& part) {
-  const Evaluation scores = evaluator.evaluate(corpus);
+                         const Documents& documents, const std::string& part) {
+  const Evaluation scores = evaluator.evaluate(corpus, documents);
   if (command.json) {
     print_json({{"part", part},
                 {"documents", scores.documents},
@@ -133,13 +154,15 @@ int evaluate(EvaluateCommand& command) {
   std::string part = command.part;
   if (part.empty()) part = data.parts.back().name;
   const EncodedCorpus& corpus = data.part(part);
+  const Documents documents = chosen(command, corpus, is_classification(model.file.config.task));
   fmt::print(stderr, "{}; {} texts of {}{}\n", describe_model(model.file.config, model.store->parameter_count()),
-             grouped(corpus.size()), model.file.data.path, data.parts.size() > 1 ? ", part " + part : "");
+             grouped(static_cast<std::int64_t>(documents.size())), model.file.data.path,
+             data.parts.size() > 1 ? ", part " + part : "");
   TextEvaluator evaluator(*model.store, model.file.config);
   if (is_classification(model.file.config.task)) {
-    report_classifier(command, evaluator, corpus, model.file, part);
+    report_classifier(command, evaluator, corpus, documents, model.file, part);
   } else {
-    report_unsupervised(command, evaluator, corpus, part);
+    report_unsupervised(command, evaluator, corpus, documents, part);
   }
   return 0;
 }
@@ -156,12 +179,16 @@ Command add_evaluate_command(CLI::App& program) {
   app->add_option("--part", command->part, "Part of the data: train or test (default: test if there is one)")
       ->check(CLI::IsMember({"train", "test"}))
       ->group("Data");
+  app->add_option("--sample", command->sample, "Evaluate only so many texts, drawn at random; 0: all")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description(""))
+      ->capture_default_str()
+      ->group("Data");
+  app->add_option("--seed", command->seed, "Of --sample")->capture_default_str()->group("Data");
   app->add_option("--batch", command->batch, "Texts computed at once")
       ->check(CLI::Range(1, 65536).description(""))
       ->capture_default_str();
   app->add_flag("--confusion", command->confusion, "Also a table of the classes");
   app->add_flag("--json", command->json, "Print JSON");
-  add_seed_flag(*app, command->seed);
   add_thread_flag(*app);
   return {app, [command] { return evaluate(*command); }};
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
@@ -23,7 +24,7 @@ struct InspectCommand {
   std::string model, graph, trace, mode = "train";
   std::int64_t time = 64, batch = 0;
   bool config = false, memory = false, profile = false, all = false, json = false;
-  std::uint64_t seed = 1;
+  std::optional<std::uint64_t> seed;
 };
 
 constexpr std::string_view kExamples = R"(Examples:
@@ -121,6 +122,7 @@ void write_graph(const std::string& path, const Program& program) {
 void show_program(const InspectCommand& command, LoadedModel& model) {
   TrainingConfig config = model.file.config;
   if (command.batch > 0) config.batch_size = command.batch;
+  config.seed = command.seed.value_or(config.seed);
   SampleProgram sample(*model.store, config, command.time, command.mode == "train" ? Mode::train : Mode::infer);
   if (!command.graph.empty()) write_graph(command.graph, sample.program());
   if (command.memory) fmt::print("\n{}", to_string(sample.program().memory_plan()));
@@ -180,7 +182,9 @@ Command add_inspect_command(CLI::App& program) {
       ->check(CLI::Range(0, 1 << 16).description(""))
       ->capture_default_str()
       ->group("Program");
-  add_seed_flag(*app, command->seed);
+  app->add_option("--seed", command->seed, "Of the made-up texts that the program runs on (default: as trained)")
+      ->type_name("UINT")
+      ->group("Program");
   add_thread_flag(*app);
   return {app, [command] { return inspect(*command); }};
 }

@@ -141,7 +141,7 @@ Command add_predict_command(CLI::App& program) {
   app->add_option("--batch", command->batch, "Texts computed at once")
       ->check(CLI::Range(1, 65536).description(""))
       ->capture_default_str();
-  add_seed_flag(*app, command->seed);
+  app->add_option("--seed", command->seed, "Taken as by every command; predicting draws no random numbers");
   add_thread_flag(*app);
   return {app, [command] { return predict(*command); }};
 }

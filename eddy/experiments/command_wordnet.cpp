@@ -21,8 +21,9 @@ int run(const WordnetOptions& options) {
     const WordnetResults results = run_wordnet(options);
     fmt::print("\n{}\n{} in all; the report is {}\n", to_text(wordnet_table(options, results)),
                format_duration(results.seconds), (options.output / "index.html").string());
-  } catch (const Interrupted& stop) {
-    fmt::print(stderr, "eddy: {}\n  {}\n", stop.what(), options.command);
+  } catch (const Interrupted&) {
+    fmt::print(stderr, "Interrupted. Finished parts are kept; the same command goes on with the next one:\n  {}\n",
+               options.command);
     return 128 + interrupt_signal();
   }
   return 0;
@@ -38,7 +39,8 @@ std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
   app.add_option("--labels", options->labels, "Labelled glosses to train on; several numbers give several tables")
       ->capture_default_str()
       ->check(CLI::Range(100, 100000));
-  app.add_option("--seeds", *seeds, "Runs of each row, with seeds 1, 2, ...")
+  app.add_option("--seed", options->seeds.front(), "First seed")->capture_default_str();
+  app.add_option("--seeds", *seeds, "Runs of each row, with the first seed and those after it")
       ->capture_default_str()
       ->check(CLI::Range(1, 100));
   app.add_option("--test", options->test, "Glosses held out for the test")
@@ -61,7 +63,7 @@ std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
       "Example: eddy experiment wordnet --labels 1000 3000 10000 --output report");
   return [options, seeds] {
     options->seeds.resize(static_cast<std::size_t>(*seeds));
-    std::iota(options->seeds.begin(), options->seeds.end(), std::uint64_t{1});
+    std::iota(options->seeds.begin(), options->seeds.end(), options->seeds.front());
     return run(*options);
   };
 }

@@ -3,17 +3,16 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <string_view>
-
-#include "eddy/core/error.h"
 
 namespace eddy {
 namespace {
 
 volatile std::sig_atomic_t received = 0;
-bool guarded = false;
+std::atomic<bool> guarded = false;
 
 /// Calls only what a signal handler may.
 extern "C" void note_signal(int signal) {
@@ -49,7 +48,12 @@ InterruptGuard::~InterruptGuard() {
   guarded = false;
 }
 
-bool interrupted() { return received != 0; }
+bool interrupted() { return guarded && received != 0; }
+
+void stop_if_interrupted() {
+  if (interrupted()) fail<Interrupted>("interrupted by signal {}", interrupt_signal());
+}
+
 int interrupt_signal() { return received; }
 
 }  // namespace eddy

@@ -19,6 +19,7 @@ void visit_members(IsRunProgress auto& progress, auto& visit) {
   visit("batch", progress.position.index);
   visit("tokens", progress.tokens);
   visit("evaluations", progress.evaluations);
+  visit("evaluated_step", progress.evaluated_step);
   visit("bad_evaluations", progress.bad_evaluations);
   visit("has_best", progress.has_best);
   visit("best_loss", progress.best_loss);

@@ -20,6 +20,7 @@ struct RunProgress {
   BatchPosition position;   ///< the next batch
   std::int64_t tokens = 0;  ///< read so far
   std::int64_t evaluations = 0;
+  std::int64_t evaluated_step = -1;  ///< of the latest evaluation; a signal may have kept a due one from happening
   std::int64_t bad_evaluations = 0;  ///< since the best one
   bool has_best = false;
   double best_loss = 0;

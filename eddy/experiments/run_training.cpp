@@ -68,20 +68,19 @@ class Run {
 
   RunOutcome run() {
     RunOutcome outcome;
-    for (;;) {
-      const std::optional<StopReason> reason = reason_to_stop();
-      if (reason) {
-        outcome.reason = *reason;
-        break;
-      }
-      const StepResult step = train_step();
-      if (evaluation_due(step)) evaluate();
-      if (checkpoint_due()) save_checkpoint();
+    try {
+      outcome.reason = train();
+    } catch (const Interrupted&) {
+      outcome.reason = StopReason::interrupt;
     }
     write_log();
     // The checkpoint comes first: an evaluation that only the end of the run asks for must not steer a continued run.
     save_checkpoint();
-    if (outcome.reason != StopReason::interrupt) finish();
+    try {
+      if (outcome.reason != StopReason::interrupt) finish();
+    } catch (const Interrupted&) {
+      outcome.reason = StopReason::interrupt;
+    }
     progress_line_.finish();
     outcome.progress = progress();
     if (progress().has_best) {
@@ -97,6 +96,17 @@ class Run {
   const TrainingConfig& config() const { return trainer_.config(); }
   double seconds() const { return seconds_before_ + seconds_since(start_); }
 
+  StopReason train() {
+    // The run that is resumed may have been stopped in the midst of it.
+    if (evaluation_due()) evaluate();
+    for (;;) {
+      if (const auto reason = reason_to_stop()) return *reason;
+      train_step();
+      if (evaluation_due()) evaluate();
+      if (checkpoint_due()) save_checkpoint();
+    }
+  }
+
   std::optional<StopReason> reason_to_stop() {
     if (interrupted()) return StopReason::interrupt;
     if (trainer_.position().epoch >= config().epochs) return StopReason::epochs;
@@ -106,7 +116,7 @@ class Run {
     return std::nullopt;
   }
 
-  StepResult train_step() {
+  void train_step() {
     const StepResult step = trainer_.step();
     skipped_ = step.skipped ? skipped_ + 1 : 0;
     require<Error>(
@@ -118,14 +128,13 @@ class Run {
     window_.add(step);
     progress_line_.step(step.loss, static_cast<double>(step.tokens));
     if (settings_.log_steps > 0 && progress().steps % settings_.log_steps == 0) write_log();
-    evaluated_step_ = -1;
-    return step;
   }
 
-  bool evaluation_due(const StepResult& step) const {
-    if (validation_.empty()) return false;
-    if (config().evaluation_interval > 0) return model_.progress.steps % config().evaluation_interval == 0;
-    return step.epoch_end;
+  bool evaluation_due() const {
+    const RunProgress& now = model_.progress;
+    if (validation_.empty() || now.steps == 0 || now.evaluated_step == now.steps) return false;
+    if (config().evaluation_interval > 0) return now.steps % config().evaluation_interval == 0;
+    return trainer_.position().index == 0;
   }
 
   bool better(const Evaluation& now) const {
@@ -138,7 +147,7 @@ class Run {
 
   void evaluate() {
     const Evaluation now = trainer_.evaluate(corpus_, validation_);
-    evaluated_step_ = progress().steps;
+    progress().evaluated_step = progress().steps;
     const bool improved = std::isfinite(now.loss) && better(now);
     ++progress().evaluations;
     if (improved) {
@@ -208,7 +217,7 @@ class Run {
   void finish() {
     if (validation_.empty()) {
       save_best();
-    } else if (evaluated_step_ != progress().steps && !(progress().steps == resumed_at_ && progress().has_best)) {
+    } else if (progress().evaluated_step != progress().steps) {
       evaluate();
     }
     // Every evaluation may have been infinite; a model is owed all the same.
@@ -224,8 +233,6 @@ class Run {
   RunLog log_;
   Progress progress_line_;
   LogWindow window_;
-  std::int64_t evaluated_step_ = -1;
-  std::int64_t resumed_at_ = model_.progress.steps;
   int skipped_ = 0;
   double seconds_before_;
   Clock::time_point start_ = Clock::now();

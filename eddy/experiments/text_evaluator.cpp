@@ -9,6 +9,7 @@
 #include "eddy/core/error.h"
 #include "eddy/data/bucket_batches.h"
 #include "eddy/data/stream_batches.h"
+#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/text_trainer_graph.h"
 
 namespace eddy {
@@ -25,9 +26,22 @@ std::vector<std::int32_t> listed(const EncodedCorpus& corpus, const DocumentList
   return all;
 }
 
-/// Mean log loss and error rate of predicted classes; documents without label are passed over.
-Evaluation score(const Predictions& predictions, const EncodedCorpus& corpus,
-                 const std::vector<std::int32_t>& documents) {
+}  // namespace
+
+double Evaluation::perplexity() const { return std::exp(loss); }
+
+std::span<const float> Predictions::row(std::int64_t document) const {
+  return std::span(probabilities)
+      .subspan(static_cast<std::size_t>(document * classes), static_cast<std::size_t>(classes));
+}
+
+std::int32_t Predictions::label(std::int64_t document) const {
+  const auto scores = row(document);
+  return static_cast<std::int32_t>(std::ranges::max_element(scores) - scores.begin());
+}
+
+Evaluation score(const Predictions& predictions, const EncodedCorpus& corpus, const DocumentList& list) {
+  const std::vector<std::int32_t> documents = listed(corpus, list);
   Evaluation result;
   std::int64_t wrong = 0;
   for (std::size_t i = 0; i < documents.size(); ++i) {
@@ -47,20 +61,6 @@ Evaluation score(const Predictions& predictions, const EncodedCorpus& corpus,
   result.error_rate = static_cast<double>(wrong) / static_cast<double>(result.targets);
   result.documents = result.targets;
   return result;
-}
-
-}  // namespace
-
-double Evaluation::perplexity() const { return std::exp(loss); }
-
-std::span<const float> Predictions::row(std::int64_t document) const {
-  return std::span(probabilities)
-      .subspan(static_cast<std::size_t>(document * classes), static_cast<std::size_t>(classes));
-}
-
-std::int32_t Predictions::label(std::int64_t document) const {
-  const auto scores = row(document);
-  return static_cast<std::int32_t>(std::ranges::max_element(scores) - scores.begin());
 }
 
 TextEvaluator::TextEvaluator(ParameterStore& store, TrainingConfig config, std::shared_ptr<Arena> arena)
@@ -94,7 +94,7 @@ Evaluation TextEvaluator::evaluate(const EncodedCorpus& corpus, const DocumentLi
   const auto start = Clock::now();
   Evaluation result;
   if (is_classification(config_.task)) {
-    result = score(predict(corpus, documents), corpus, listed(corpus, documents));
+    result = score(predict(corpus, documents), corpus, documents);
   } else {
     result = config_.stream_steps > 0 ? evaluate_streams(documents ? corpus_subset(corpus, *documents) : corpus)
                                       : evaluate_documents(corpus, documents);
@@ -107,6 +107,7 @@ Evaluation TextEvaluator::evaluate_documents(const EncodedCorpus& corpus, const 
   BucketBatches batches(corpus, task_batches(config_, corpus.longest(), Mode::infer), documents);
   Evaluation result;
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
+    stop_if_interrupted();
     const Batch batch = batches.next();
     const std::int64_t targets = config_.task == TrainingTask::autoencoder ? batch.token_count : batch.target_count;
     const double loss = program(batch.time()).run(bindings(batch))[0].item();
@@ -131,6 +132,7 @@ Evaluation TextEvaluator::evaluate_streams(const EncodedCorpus& corpus) {
   Evaluation result;
   result.documents = corpus.size();
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
+    stop_if_interrupted();
     const Batch batch = batches.next();
     std::vector<Binding> inputs = bindings(batch);
     for (std::size_t s = 0; s < names.size(); ++s) inputs.push_back({names[s], states[s]});
@@ -158,6 +160,7 @@ Predictions TextEvaluator::predict(const EncodedCorpus& corpus, const DocumentLi
   std::ranges::sort(places);
   BucketBatches batches(corpus, task_batches(config_, corpus.longest(), Mode::infer), wanted);
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
+    stop_if_interrupted();
     const Batch batch = batches.next();
     const auto log_probabilities = program(batch.time()).run(bindings(batch))[0].values<float>();
     for (std::size_t row = 0; row < static_cast<std::size_t>(batch.real_rows); ++row) {

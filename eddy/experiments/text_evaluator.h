@@ -40,8 +40,14 @@ struct Predictions {
   std::int32_t label(std::int64_t document) const;
 };
 
+/// Mean log loss and error rate of the classes predicted for `documents`; those without label are passed over. Throws
+/// DataError when none has one.
+Evaluation score(const Predictions& predictions, const EncodedCorpus& corpus,
+                 const DocumentList& documents = std::nullopt);
+
 /// Runs a text model without training it: losses, error rates, class probabilities. Programs are compiled once per
-/// batch length and kept; they use the weights that stand in the store at that moment. One thread at a time.
+/// batch length and kept; they use the weights that stand in the store at that moment. A signal that an InterruptGuard
+/// caught ends any of it between two batches with Interrupted. One thread at a time.
 class TextEvaluator {
  public:
   /// `store` must outlive the evaluator. Programs of one `arena` must not run at the same time.

@@ -153,7 +153,7 @@ class Experiment {
     double seconds = 0, loss = 0, tokens = 0;
     for (std::int64_t step = 1; step <= steps; ++step) {
       const StepResult result = trainer.step();
-      if (interrupted()) throw Interrupted(part);
+      stop_if_interrupted();
       seconds += result.seconds;
       tokens += static_cast<double>(result.tokens);
       loss += result.loss;

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "eddy/core/error.h"
 #include "eddy/experiments/training_config.h"
 
 namespace eddy {
@@ -67,14 +66,6 @@ struct WordnetResults {
   std::int64_t documents = 0, repeated = 0, tokens = 0;
   std::int64_t test = 0, unlabelled = 0, classes = 0;
   double seconds = 0;
-};
-
-/// The experiment was stopped by a signal; what was finished is kept.
-class Interrupted : public Error {
- public:
-  explicit Interrupted(const std::string& part)
-      : Error(fmt::format("interrupted during {}; finished parts are kept, the same command goes on with this one",
-                          part)) {}
 };
 
 /// Runs what is not finished yet in `output`, prints progress and the table, writes the report. Returns the results.

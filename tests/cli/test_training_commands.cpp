@@ -140,6 +140,28 @@ TEST_CASE("Ctrl-C saves, exits 130, and the resumed run ends with the bits of an
   CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
 }
 
+TEST_CASE("Ctrl-C during an evaluation saves at once, and the resumed run begins with it") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(20000, 1));
+  // Nearly all texts are for validation: two steps, then an evaluation of two thousand batches.
+  const auto arguments = [&](const std::string& output) {
+    Arguments words = pretrain(folder, output);
+    *std::ranges::find(words, "0.2") = "0.99";
+    return joined(words, {"--max-steps", "4", "--evaluate-every", "2"});
+  };
+  succeed(arguments("whole.safetensors"));
+  const auto interrupt = [&](int process) {
+    while (lines_of(folder.read("parts.log.jsonl")) < 2 && kill(process, 0) == 0) usleep(1000);
+    kill(process, SIGINT);
+  };
+  const ProgramResult stopped = run_eddy(arguments("parts.safetensors"), {}, interrupt);
+  INFO(stopped.err);
+  REQUIRE(stopped.status == 130);
+  CHECK(stopped.err.find("Interrupted after step") != std::string::npos);
+  succeed(joined(arguments("parts.safetensors"), {"--resume"}));
+  CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
+}
+
 TEST_CASE("a classifier learns, evaluates without error and predicts in a pipe") {
   const TestFolder folder;
   folder.write("train.tsv", labelled_lines(300, 1));
@@ -154,6 +176,15 @@ TEST_CASE("a classifier learns, evaluates without error and predicts in a pipe")
     CHECK(json["documents"] == 100);
   }
   const std::string model = folder.path("model.safetensors");
+  const auto sample = [&](const std::string& seed) {
+    const Arguments words = {"evaluate",       "--model", model,    "--data",   folder.path("test.tsv"),
+                             "--label-column", "0",       "--json", "--sample", "20",
+                             "--seed",         seed};
+    return nlohmann::json::parse(succeed(words).out);
+  };
+  CHECK(sample("1")["documents"] == 20);
+  CHECK(sample("1") == sample("1"));
+  CHECK(sample("1")["loss"] != sample("2")["loss"]);
   CHECK(succeed({"evaluate", "--model", model, "--data", folder.path("test.tsv"), "--label-column", "0", "--confusion"})
             .out.find("error      0.00 %") != std::string::npos);
   const ProgramResult lines = succeed({"predict", "--model", model}, "the small one barks\na blooms today\n\nit rolls");
