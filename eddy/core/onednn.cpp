@@ -249,40 +249,79 @@ void DnnlMatmul::run(const float* a, const float* b, float* c, const float* bias
   execute(s.primitive, s.arguments, s.name);
 }
 
-// --- LSTM ---------------------------------------------------------------------------------------------------------
+// --- recurrent layers ---------------------------------------------------------------------------------------------
 
 namespace {
 
-using ForwardLstm = dnnl::lstm_forward;
-using BackwardLstm = dnnl::lstm_backward;
-
-struct LstmDescs {
+struct RnnDescs {
+  dnnl::rnn_direction direction = dnnl::rnn_direction::unidirectional_left2right;
   memory::desc x, iter, w_x, w_h, bias, y;
 };
 
-ForwardLstm::primitive_desc make_forward(dnnl::rnn_direction direction, const LstmDescs& d,
-                                         const dnnl::primitive_attr& attr) {
-  const auto training = dnnl::prop_kind::forward_training;
-#if DNNL_VERSION_MAJOR >= 3
-  return {runtime().engine, training, direction, d.x, d.iter, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, d.iter, attr};
-#else
-  return {ForwardLstm::desc(training, direction, d.x, d.iter, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, d.iter), attr,
-          runtime().engine};
-#endif
-}
+/// What differs between the two kinds of layer: gates, whether there is a cell state, and oneDNN's classes.
+struct LstmCell {
+  static constexpr std::string_view kName = "lstm";
+  static constexpr std::int64_t kGates = 4;
+  static constexpr bool kHasCellState = true;
+  using Forward = dnnl::lstm_forward;
+  using Backward = dnnl::lstm_backward;
 
-BackwardLstm::primitive_desc make_backward(dnnl::rnn_direction direction, const LstmDescs& d,
-                                           const dnnl::primitive_attr& attr, const ForwardLstm::primitive_desc& hint) {
-  const auto kind = dnnl::prop_kind::backward;
+  static Forward::primitive_desc forward(const RnnDescs& d, const dnnl::primitive_attr& attr) {
+    const auto training = dnnl::prop_kind::forward_training;
 #if DNNL_VERSION_MAJOR >= 3
-  return {runtime().engine, kind,   direction, d.x,   d.iter, d.iter, d.w_x,  d.w_h,  d.bias, d.y, d.iter, d.iter, d.x,
-          d.iter,           d.iter, d.w_x,     d.w_h, d.bias, d.y,    d.iter, d.iter, hint,   attr};
+    return {runtime().engine, training, d.direction, d.x,    d.iter, d.iter, d.w_x, d.w_h,
+            d.bias,           d.y,      d.iter,      d.iter, attr};
 #else
-  return {BackwardLstm::desc(kind, direction, d.x, d.iter, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, d.iter, d.x,
-                             d.iter, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, d.iter),
-          attr, runtime().engine, hint};
+    return {Forward::desc(training, d.direction, d.x, d.iter, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, d.iter), attr,
+            runtime().engine};
 #endif
-}
+  }
+
+  static Backward::primitive_desc backward(const RnnDescs& d, const dnnl::primitive_attr& attr,
+                                           const Forward::primitive_desc& hint) {
+    const auto kind = dnnl::prop_kind::backward;
+#if DNNL_VERSION_MAJOR >= 3
+    return {runtime().engine, kind,   d.direction, d.x,    d.iter, d.iter, d.w_x, d.w_h,  d.bias, d.y,
+            d.iter,           d.iter, d.x,         d.iter, d.iter, d.w_x,  d.w_h, d.bias, d.y,    d.iter,
+            d.iter,           hint,   attr};
+#else
+    return {Backward::desc(kind, d.direction, d.x, d.iter, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, d.iter, d.x,
+                           d.iter, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, d.iter),
+            attr, runtime().engine, hint};
+#endif
+  }
+};
+
+struct GruCell {
+  static constexpr std::string_view kName = "gru";
+  static constexpr std::int64_t kGates = 3;
+  static constexpr bool kHasCellState = false;
+  using Forward = dnnl::lbr_gru_forward;
+  using Backward = dnnl::lbr_gru_backward;
+
+  static Forward::primitive_desc forward(const RnnDescs& d, const dnnl::primitive_attr& attr) {
+    const auto training = dnnl::prop_kind::forward_training;
+#if DNNL_VERSION_MAJOR >= 3
+    return {runtime().engine, training, d.direction, d.x, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, attr};
+#else
+    return {Forward::desc(training, d.direction, d.x, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter), attr,
+            runtime().engine};
+#endif
+  }
+
+  static Backward::primitive_desc backward(const RnnDescs& d, const dnnl::primitive_attr& attr,
+                                           const Forward::primitive_desc& hint) {
+    const auto kind = dnnl::prop_kind::backward;
+#if DNNL_VERSION_MAJOR >= 3
+    return {runtime().engine, kind,  d.direction, d.x,    d.iter, d.w_x,  d.w_h, d.bias, d.y, d.iter, d.x,
+            d.iter,           d.w_x, d.w_h,       d.bias, d.y,    d.iter, hint,  attr};
+#else
+    return {Backward::desc(kind, d.direction, d.x, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, d.x, d.iter, d.w_x, d.w_h,
+                           d.bias, d.y, d.iter),
+            attr, runtime().engine, hint};
+#endif
+  }
+};
 
 /// A memory that owns its bytes, zeroed.
 struct Buffer {
@@ -303,86 +342,131 @@ void reorder(memory& from, memory& to) {
   runtime().stream.wait();
 }
 
-}  // namespace
+/// A state before the first step and after the last one, and their gradients.
+struct StateMemories {
+  memory first, last, d_first, d_last;
+  explicit StateMemories(const memory::desc& desc)
+      : first(make_memory(desc)), last(make_memory(desc)), d_first(make_memory(desc)), d_last(make_memory(desc)) {}
+  StateMemories() = default;
+};
 
-struct DnnlLstm::State {
+/// A recurrent layer for training, forward and backward.
+struct RnnLayer {
+  using Handles = std::initializer_list<std::pair<memory*, const float*>>;
+
   std::string name;
   dnnl::primitive forward, backward;
   Buffer forward_w_x, forward_w_h, backward_w_x, backward_w_h, bias, workspace, forward_scratch, backward_scratch;
   Buffer d_w_x, d_w_h, d_bias;
-  memory plain_w_x, plain_w_h;
-  memory x, h0, c0, y, h_last, c_last, d_x, d_h0, d_c0, d_y, d_h_last, d_c_last;
+  memory plain_w_x, plain_w_h, x, y, d_x, d_y;
+  StateMemories h, c;
   dnnl::reorder unpack_w_x, unpack_w_h;
   std::vector<dnnl_exec_arg_t> forward_arguments, backward_arguments, unpack_w_x_arguments, unpack_w_h_arguments;
+
+  template <class Cell>
+  void make(std::int64_t time, std::int64_t batch, std::int64_t input, std::int64_t hidden, bool reverse) {
+    name = fmt::format("oneDNN {} T={} B={} E={} H={}", Cell::kName, time, batch, input, hidden);
+    translated(name, [&] {
+      const Dims w_x_dims{1, 1, input, Cell::kGates, hidden}, w_h_dims{1, 1, hidden, Cell::kGates, hidden};
+      RnnDescs d;
+      if (reverse) d.direction = dnnl::rnn_direction::unidirectional_right2left;
+      d.x = memory::desc(Dims{time, batch, input}, kF32, Tag::tnc);
+      d.iter = memory::desc(Dims{1, 1, batch, hidden}, kF32, Tag::ldnc);
+      d.w_x = memory::desc(w_x_dims, kF32, Tag::any);
+      d.w_h = memory::desc(w_h_dims, kF32, Tag::any);
+      d.bias = memory::desc(Dims{1, 1, 4, hidden}, kF32, Tag::ldgo);
+      d.y = memory::desc(Dims{time, batch, hidden}, kF32, Tag::tnc);
+      const auto forward_desc = Cell::forward(d, user_scratch_attr());
+      const auto backward_desc = Cell::backward(d, user_scratch_attr(), forward_desc);
+      forward = typename Cell::Forward(forward_desc);
+      backward = typename Cell::Backward(backward_desc);
+      forward_w_x = Buffer(forward_desc.weights_layer_desc());
+      forward_w_h = Buffer(forward_desc.weights_iter_desc());
+      backward_w_x = Buffer(backward_desc.weights_layer_desc());
+      backward_w_h = Buffer(backward_desc.weights_iter_desc());
+      d_w_x = Buffer(backward_desc.diff_weights_layer_desc());
+      d_w_h = Buffer(backward_desc.diff_weights_iter_desc());
+      bias = Buffer(d.bias);
+      d_bias = Buffer(d.bias);
+      workspace = Buffer(forward_desc.workspace_desc());
+      forward_scratch = Buffer(forward_desc.scratchpad_desc());
+      backward_scratch = Buffer(backward_desc.scratchpad_desc());
+      plain_w_x = make_memory(memory::desc(w_x_dims, kF32, Tag::ldigo));
+      plain_w_h = make_memory(memory::desc(w_h_dims, kF32, Tag::ldigo));
+      for (memory* m : {&x, &d_x}) *m = make_memory(d.x);
+      for (memory* m : {&y, &d_y}) *m = make_memory(d.y);
+      h = StateMemories(d.iter);
+      if (Cell::kHasCellState) c = StateMemories(d.iter);
+      wire(Cell::kHasCellState);
+    });
+  }
+
+  void set_weights(const float* w_x, const float* w_h, const float* bias_values) {
+    translated(name, [&] {
+      set_handle(plain_w_x, w_x);
+      set_handle(plain_w_h, w_h);
+      for (Buffer* target : {&forward_w_x, &backward_w_x}) reorder(plain_w_x, target->mem);
+      for (Buffer* target : {&forward_w_h, &backward_w_h}) reorder(plain_w_h, target->mem);
+      std::memcpy(bias.bytes.get(), bias_values, bias.size);
+    });
+  }
+
+  void run_forward(Handles handles) {
+    for (auto [target, data] : handles) set_handle(*target, data);
+    execute(forward, forward_arguments, name);
+  }
+
+  void run_backward(Handles handles, float* out_d_w_x, float* out_d_w_h, float* out_d_bias) {
+    for (auto [target, data] : handles) set_handle(*target, data);
+    // The primitive adds to weight gradients.
+    for (Buffer* gradient : {&d_w_x, &d_w_h, &d_bias}) std::memset(gradient->bytes.get(), 0, gradient->size);
+    execute(backward, backward_arguments, name);
+    set_handle(plain_w_x, out_d_w_x);
+    set_handle(plain_w_h, out_d_w_h);
+    execute(unpack_w_x, unpack_w_x_arguments, name);
+    execute(unpack_w_h, unpack_w_h_arguments, name);
+    std::memcpy(out_d_bias, d_bias.bytes.get(), d_bias.size);
+  }
+
+ private:
+  void wire(bool has_cell_state) {
+    std::vector<dnnl_exec_arg_t> both = {{DNNL_ARG_SRC_LAYER, x.get()},     {DNNL_ARG_SRC_ITER, h.first.get()},
+                                         {DNNL_ARG_BIAS, bias.mem.get()},   {DNNL_ARG_DST_LAYER, y.get()},
+                                         {DNNL_ARG_DST_ITER, h.last.get()}, {DNNL_ARG_WORKSPACE, workspace.mem.get()}};
+    std::vector<dnnl_exec_arg_t> gradients = {
+        {DNNL_ARG_DIFF_SRC_LAYER, d_x.get()},           {DNNL_ARG_DIFF_SRC_ITER, h.d_first.get()},
+        {DNNL_ARG_DIFF_WEIGHTS_LAYER, d_w_x.mem.get()}, {DNNL_ARG_DIFF_WEIGHTS_ITER, d_w_h.mem.get()},
+        {DNNL_ARG_DIFF_BIAS, d_bias.mem.get()},         {DNNL_ARG_DIFF_DST_LAYER, d_y.get()},
+        {DNNL_ARG_DIFF_DST_ITER, h.d_last.get()}};
+    if (has_cell_state) {
+      both.push_back({DNNL_ARG_SRC_ITER_C, c.first.get()});
+      both.push_back({DNNL_ARG_DST_ITER_C, c.last.get()});
+      gradients.push_back({DNNL_ARG_DIFF_SRC_ITER_C, c.d_first.get()});
+      gradients.push_back({DNNL_ARG_DIFF_DST_ITER_C, c.d_last.get()});
+    }
+    forward_arguments = both;
+    forward_arguments.push_back({DNNL_ARG_WEIGHTS_LAYER, forward_w_x.mem.get()});
+    forward_arguments.push_back({DNNL_ARG_WEIGHTS_ITER, forward_w_h.mem.get()});
+    forward_arguments.push_back({DNNL_ARG_SCRATCHPAD, forward_scratch.mem.get()});
+    backward_arguments = both;
+    backward_arguments.insert(backward_arguments.end(), gradients.begin(), gradients.end());
+    backward_arguments.push_back({DNNL_ARG_WEIGHTS_LAYER, backward_w_x.mem.get()});
+    backward_arguments.push_back({DNNL_ARG_WEIGHTS_ITER, backward_w_h.mem.get()});
+    backward_arguments.push_back({DNNL_ARG_SCRATCHPAD, backward_scratch.mem.get()});
+    unpack_w_x = dnnl::reorder(d_w_x.mem, plain_w_x);
+    unpack_w_h = dnnl::reorder(d_w_h.mem, plain_w_h);
+    unpack_w_x_arguments = {{DNNL_ARG_FROM, d_w_x.mem.get()}, {DNNL_ARG_TO, plain_w_x.get()}};
+    unpack_w_h_arguments = {{DNNL_ARG_FROM, d_w_h.mem.get()}, {DNNL_ARG_TO, plain_w_h.get()}};
+  }
 };
+
+}  // namespace
+
+struct DnnlLstm::State : RnnLayer {};
 
 DnnlLstm::DnnlLstm(std::int64_t time, std::int64_t batch, std::int64_t input, std::int64_t hidden, bool reverse)
     : state_(std::make_unique<State>()) {
-  State& s = *state_;
-  s.name = fmt::format("oneDNN lstm T={} B={} E={} H={}", time, batch, input, hidden);
-  translated(s.name, [&] {
-    const auto direction =
-        reverse ? dnnl::rnn_direction::unidirectional_right2left : dnnl::rnn_direction::unidirectional_left2right;
-    const Dims w_x_dims{1, 1, input, 4, hidden}, w_h_dims{1, 1, hidden, 4, hidden};
-    LstmDescs d;
-    d.x = memory::desc(Dims{time, batch, input}, kF32, Tag::tnc);
-    d.iter = memory::desc(Dims{1, 1, batch, hidden}, kF32, Tag::ldnc);
-    d.w_x = memory::desc(w_x_dims, kF32, Tag::any);
-    d.w_h = memory::desc(w_h_dims, kF32, Tag::any);
-    d.bias = memory::desc(Dims{1, 1, 4, hidden}, kF32, Tag::ldgo);
-    d.y = memory::desc(Dims{time, batch, hidden}, kF32, Tag::tnc);
-    const auto forward = make_forward(direction, d, user_scratch_attr());
-    const auto backward = make_backward(direction, d, user_scratch_attr(), forward);
-    s.forward = ForwardLstm(forward);
-    s.backward = BackwardLstm(backward);
-    s.forward_w_x = Buffer(forward.weights_layer_desc());
-    s.forward_w_h = Buffer(forward.weights_iter_desc());
-    s.backward_w_x = Buffer(backward.weights_layer_desc());
-    s.backward_w_h = Buffer(backward.weights_iter_desc());
-    s.d_w_x = Buffer(backward.diff_weights_layer_desc());
-    s.d_w_h = Buffer(backward.diff_weights_iter_desc());
-    s.bias = Buffer(d.bias);
-    s.d_bias = Buffer(d.bias);
-    s.workspace = Buffer(forward.workspace_desc());
-    s.forward_scratch = Buffer(forward.scratchpad_desc());
-    s.backward_scratch = Buffer(backward.scratchpad_desc());
-    s.plain_w_x = make_memory(memory::desc(w_x_dims, kF32, Tag::ldigo));
-    s.plain_w_h = make_memory(memory::desc(w_h_dims, kF32, Tag::ldigo));
-    for (memory* m : {&s.x, &s.d_x}) *m = make_memory(d.x);
-    for (memory* m : {&s.y, &s.d_y}) *m = make_memory(d.y);
-    for (memory* m : {&s.h0, &s.c0, &s.h_last, &s.c_last, &s.d_h0, &s.d_c0, &s.d_h_last, &s.d_c_last})
-      *m = make_memory(d.iter);
-    s.forward_arguments = {{DNNL_ARG_SRC_LAYER, s.x.get()},
-                           {DNNL_ARG_SRC_ITER, s.h0.get()},
-                           {DNNL_ARG_SRC_ITER_C, s.c0.get()},
-                           {DNNL_ARG_WEIGHTS_LAYER, s.forward_w_x.mem.get()},
-                           {DNNL_ARG_WEIGHTS_ITER, s.forward_w_h.mem.get()},
-                           {DNNL_ARG_BIAS, s.bias.mem.get()},
-                           {DNNL_ARG_DST_LAYER, s.y.get()},
-                           {DNNL_ARG_DST_ITER, s.h_last.get()},
-                           {DNNL_ARG_DST_ITER_C, s.c_last.get()},
-                           {DNNL_ARG_WORKSPACE, s.workspace.mem.get()}};
-    s.backward_arguments = s.forward_arguments;
-    s.backward_arguments[3].memory = s.backward_w_x.mem.get();
-    s.backward_arguments[4].memory = s.backward_w_h.mem.get();
-    s.forward_arguments.push_back({DNNL_ARG_SCRATCHPAD, s.forward_scratch.mem.get()});
-    for (const dnnl_exec_arg_t& argument :
-         std::initializer_list<dnnl_exec_arg_t>{{DNNL_ARG_DIFF_SRC_LAYER, s.d_x.get()},
-                                                {DNNL_ARG_DIFF_SRC_ITER, s.d_h0.get()},
-                                                {DNNL_ARG_DIFF_SRC_ITER_C, s.d_c0.get()},
-                                                {DNNL_ARG_DIFF_WEIGHTS_LAYER, s.d_w_x.mem.get()},
-                                                {DNNL_ARG_DIFF_WEIGHTS_ITER, s.d_w_h.mem.get()},
-                                                {DNNL_ARG_DIFF_BIAS, s.d_bias.mem.get()},
-                                                {DNNL_ARG_DIFF_DST_LAYER, s.d_y.get()},
-                                                {DNNL_ARG_DIFF_DST_ITER, s.d_h_last.get()},
-                                                {DNNL_ARG_DIFF_DST_ITER_C, s.d_c_last.get()},
-                                                {DNNL_ARG_SCRATCHPAD, s.backward_scratch.mem.get()}})
-      s.backward_arguments.push_back(argument);
-    s.unpack_w_x = dnnl::reorder(s.d_w_x.mem, s.plain_w_x);
-    s.unpack_w_h = dnnl::reorder(s.d_w_h.mem, s.plain_w_h);
-    s.unpack_w_x_arguments = {{DNNL_ARG_FROM, s.d_w_x.mem.get()}, {DNNL_ARG_TO, s.plain_w_x.get()}};
-    s.unpack_w_h_arguments = {{DNNL_ARG_FROM, s.d_w_h.mem.get()}, {DNNL_ARG_TO, s.plain_w_h.get()}};
-  });
+  state_->make<LstmCell>(time, batch, input, hidden, reverse);
 }
 
 DnnlLstm::~DnnlLstm() = default;
@@ -390,155 +474,38 @@ DnnlLstm::DnnlLstm(DnnlLstm&&) noexcept = default;
 DnnlLstm& DnnlLstm::operator=(DnnlLstm&&) noexcept = default;
 
 void DnnlLstm::set_weights(const float* w_x, const float* w_h, const float* bias) {
-  State& s = *state_;
-  translated(s.name, [&] {
-    set_handle(s.plain_w_x, w_x);
-    set_handle(s.plain_w_h, w_h);
-    for (Buffer* target : {&s.forward_w_x, &s.backward_w_x}) reorder(s.plain_w_x, target->mem);
-    for (Buffer* target : {&s.forward_w_h, &s.backward_w_h}) reorder(s.plain_w_h, target->mem);
-    std::memcpy(s.bias.bytes.get(), bias, s.bias.size);
-  });
+  state_->set_weights(w_x, w_h, bias);
 }
 
 void DnnlLstm::forward(const float* x, const float* h0, const float* c0, float* y, float* h_last, float* c_last) {
   State& s = *state_;
-  for (auto [target, data] : std::initializer_list<std::pair<memory*, const float*>>{
-           {&s.x, x}, {&s.h0, h0}, {&s.c0, c0}, {&s.y, y}, {&s.h_last, h_last}, {&s.c_last, c_last}})
-    set_handle(*target, data);
-  execute(s.forward, s.forward_arguments, s.name);
+  s.run_forward({{&s.x, x}, {&s.h.first, h0}, {&s.c.first, c0}, {&s.y, y}, {&s.h.last, h_last}, {&s.c.last, c_last}});
 }
 
 void DnnlLstm::backward(const float* x, const float* h0, const float* c0, const float* y, const float* h_last,
                         const float* c_last, const float* d_y, const float* d_h_last, const float* d_c_last, float* d_x,
                         float* d_h0, float* d_c0, float* d_w_x, float* d_w_h, float* d_bias) {
   State& s = *state_;
-  for (auto [target, data] : std::initializer_list<std::pair<memory*, const float*>>{{&s.x, x},
-                                                                                     {&s.h0, h0},
-                                                                                     {&s.c0, c0},
-                                                                                     {&s.y, y},
-                                                                                     {&s.h_last, h_last},
-                                                                                     {&s.c_last, c_last},
-                                                                                     {&s.d_y, d_y},
-                                                                                     {&s.d_h_last, d_h_last},
-                                                                                     {&s.d_c_last, d_c_last},
-                                                                                     {&s.d_x, d_x},
-                                                                                     {&s.d_h0, d_h0},
-                                                                                     {&s.d_c0, d_c0}})
-    set_handle(*target, data);
-  // The primitive adds to weight gradients.
-  for (Buffer* gradient : {&s.d_w_x, &s.d_w_h, &s.d_bias}) std::memset(gradient->bytes.get(), 0, gradient->size);
-  execute(s.backward, s.backward_arguments, s.name);
-  set_handle(s.plain_w_x, d_w_x);
-  set_handle(s.plain_w_h, d_w_h);
-  execute(s.unpack_w_x, s.unpack_w_x_arguments, s.name);
-  execute(s.unpack_w_h, s.unpack_w_h_arguments, s.name);
-  std::memcpy(d_bias, s.d_bias.bytes.get(), s.d_bias.size);
+  s.run_backward({{&s.x, x},
+                  {&s.h.first, h0},
+                  {&s.c.first, c0},
+                  {&s.y, y},
+                  {&s.h.last, h_last},
+                  {&s.c.last, c_last},
+                  {&s.d_y, d_y},
+                  {&s.h.d_last, d_h_last},
+                  {&s.c.d_last, d_c_last},
+                  {&s.d_x, d_x},
+                  {&s.h.d_first, d_h0},
+                  {&s.c.d_first, d_c0}},
+                 d_w_x, d_w_h, d_bias);
 }
 
-// --- GRU ----------------------------------------------------------------------------------------------------------
-
-namespace {
-
-using ForwardGru = dnnl::lbr_gru_forward;
-using BackwardGru = dnnl::lbr_gru_backward;
-
-ForwardGru::primitive_desc make_forward_gru(const LstmDescs& d, const dnnl::primitive_attr& attr) {
-  const auto training = dnnl::prop_kind::forward_training;
-  const auto direction = dnnl::rnn_direction::unidirectional_left2right;
-#if DNNL_VERSION_MAJOR >= 3
-  return {runtime().engine, training, direction, d.x, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, attr};
-#else
-  return {ForwardGru::desc(training, direction, d.x, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter), attr,
-          runtime().engine};
-#endif
-}
-
-BackwardGru::primitive_desc make_backward_gru(const LstmDescs& d, const dnnl::primitive_attr& attr,
-                                              const ForwardGru::primitive_desc& hint) {
-  const auto kind = dnnl::prop_kind::backward;
-  const auto direction = dnnl::rnn_direction::unidirectional_left2right;
-#if DNNL_VERSION_MAJOR >= 3
-  return {runtime().engine, kind,  direction, d.x,    d.iter, d.w_x,  d.w_h, d.bias, d.y, d.iter, d.x,
-          d.iter,           d.w_x, d.w_h,     d.bias, d.y,    d.iter, hint,  attr};
-#else
-  return {BackwardGru::desc(kind, direction, d.x, d.iter, d.w_x, d.w_h, d.bias, d.y, d.iter, d.x, d.iter, d.w_x, d.w_h,
-                            d.bias, d.y, d.iter),
-          attr, runtime().engine, hint};
-#endif
-}
-
-}  // namespace
-
-struct DnnlGru::State {
-  std::string name;
-  dnnl::primitive forward, backward;
-  Buffer forward_w_x, forward_w_h, backward_w_x, backward_w_h, bias, workspace, forward_scratch, backward_scratch;
-  Buffer d_w_x, d_w_h, d_bias;
-  memory plain_w_x, plain_w_h, x, h0, y, h_last, d_x, d_h0, d_y, d_h_last;
-  dnnl::reorder unpack_w_x, unpack_w_h;
-  std::vector<dnnl_exec_arg_t> forward_arguments, backward_arguments, unpack_w_x_arguments, unpack_w_h_arguments;
-};
+struct DnnlGru::State : RnnLayer {};
 
 DnnlGru::DnnlGru(std::int64_t time, std::int64_t batch, std::int64_t input, std::int64_t hidden)
     : state_(std::make_unique<State>()) {
-  State& s = *state_;
-  s.name = fmt::format("oneDNN gru T={} B={} E={} H={}", time, batch, input, hidden);
-  translated(s.name, [&] {
-    const Dims w_x_dims{1, 1, input, 3, hidden}, w_h_dims{1, 1, hidden, 3, hidden};
-    LstmDescs d;
-    d.x = memory::desc(Dims{time, batch, input}, kF32, Tag::tnc);
-    d.iter = memory::desc(Dims{1, 1, batch, hidden}, kF32, Tag::ldnc);
-    d.w_x = memory::desc(w_x_dims, kF32, Tag::any);
-    d.w_h = memory::desc(w_h_dims, kF32, Tag::any);
-    d.bias = memory::desc(Dims{1, 1, 4, hidden}, kF32, Tag::ldgo);
-    d.y = memory::desc(Dims{time, batch, hidden}, kF32, Tag::tnc);
-    const auto forward = make_forward_gru(d, user_scratch_attr());
-    const auto backward = make_backward_gru(d, user_scratch_attr(), forward);
-    s.forward = ForwardGru(forward);
-    s.backward = BackwardGru(backward);
-    s.forward_w_x = Buffer(forward.weights_layer_desc());
-    s.forward_w_h = Buffer(forward.weights_iter_desc());
-    s.backward_w_x = Buffer(backward.weights_layer_desc());
-    s.backward_w_h = Buffer(backward.weights_iter_desc());
-    s.d_w_x = Buffer(backward.diff_weights_layer_desc());
-    s.d_w_h = Buffer(backward.diff_weights_iter_desc());
-    s.bias = Buffer(d.bias);
-    s.d_bias = Buffer(d.bias);
-    s.workspace = Buffer(forward.workspace_desc());
-    s.forward_scratch = Buffer(forward.scratchpad_desc());
-    s.backward_scratch = Buffer(backward.scratchpad_desc());
-    s.plain_w_x = make_memory(memory::desc(w_x_dims, kF32, Tag::ldigo));
-    s.plain_w_h = make_memory(memory::desc(w_h_dims, kF32, Tag::ldigo));
-    for (memory* m : {&s.x, &s.d_x}) *m = make_memory(d.x);
-    for (memory* m : {&s.y, &s.d_y}) *m = make_memory(d.y);
-    for (memory* m : {&s.h0, &s.h_last, &s.d_h0, &s.d_h_last}) *m = make_memory(d.iter);
-    s.forward_arguments = {{DNNL_ARG_SRC_LAYER, s.x.get()},
-                           {DNNL_ARG_SRC_ITER, s.h0.get()},
-                           {DNNL_ARG_WEIGHTS_LAYER, s.forward_w_x.mem.get()},
-                           {DNNL_ARG_WEIGHTS_ITER, s.forward_w_h.mem.get()},
-                           {DNNL_ARG_BIAS, s.bias.mem.get()},
-                           {DNNL_ARG_DST_LAYER, s.y.get()},
-                           {DNNL_ARG_DST_ITER, s.h_last.get()},
-                           {DNNL_ARG_WORKSPACE, s.workspace.mem.get()}};
-    s.backward_arguments = s.forward_arguments;
-    s.backward_arguments[2].memory = s.backward_w_x.mem.get();
-    s.backward_arguments[3].memory = s.backward_w_h.mem.get();
-    s.forward_arguments.push_back({DNNL_ARG_SCRATCHPAD, s.forward_scratch.mem.get()});
-    for (const dnnl_exec_arg_t& argument :
-         std::initializer_list<dnnl_exec_arg_t>{{DNNL_ARG_DIFF_SRC_LAYER, s.d_x.get()},
-                                                {DNNL_ARG_DIFF_SRC_ITER, s.d_h0.get()},
-                                                {DNNL_ARG_DIFF_WEIGHTS_LAYER, s.d_w_x.mem.get()},
-                                                {DNNL_ARG_DIFF_WEIGHTS_ITER, s.d_w_h.mem.get()},
-                                                {DNNL_ARG_DIFF_BIAS, s.d_bias.mem.get()},
-                                                {DNNL_ARG_DIFF_DST_LAYER, s.d_y.get()},
-                                                {DNNL_ARG_DIFF_DST_ITER, s.d_h_last.get()},
-                                                {DNNL_ARG_SCRATCHPAD, s.backward_scratch.mem.get()}})
-      s.backward_arguments.push_back(argument);
-    s.unpack_w_x = dnnl::reorder(s.d_w_x.mem, s.plain_w_x);
-    s.unpack_w_h = dnnl::reorder(s.d_w_h.mem, s.plain_w_h);
-    s.unpack_w_x_arguments = {{DNNL_ARG_FROM, s.d_w_x.mem.get()}, {DNNL_ARG_TO, s.plain_w_x.get()}};
-    s.unpack_w_h_arguments = {{DNNL_ARG_FROM, s.d_w_h.mem.get()}, {DNNL_ARG_TO, s.plain_w_h.get()}};
-  });
+  state_->make<GruCell>(time, batch, input, hidden, false);
 }
 
 DnnlGru::~DnnlGru() = default;
@@ -546,44 +513,26 @@ DnnlGru::DnnlGru(DnnlGru&&) noexcept = default;
 DnnlGru& DnnlGru::operator=(DnnlGru&&) noexcept = default;
 
 void DnnlGru::set_weights(const float* w_x, const float* w_h, const float* bias) {
-  State& s = *state_;
-  translated(s.name, [&] {
-    set_handle(s.plain_w_x, w_x);
-    set_handle(s.plain_w_h, w_h);
-    for (Buffer* target : {&s.forward_w_x, &s.backward_w_x}) reorder(s.plain_w_x, target->mem);
-    for (Buffer* target : {&s.forward_w_h, &s.backward_w_h}) reorder(s.plain_w_h, target->mem);
-    std::memcpy(s.bias.bytes.get(), bias, s.bias.size);
-  });
+  state_->set_weights(w_x, w_h, bias);
 }
 
 void DnnlGru::forward(const float* x, const float* h0, float* y, float* h_last) {
   State& s = *state_;
-  for (auto [target, data] :
-       std::initializer_list<std::pair<memory*, const float*>>{{&s.x, x}, {&s.h0, h0}, {&s.y, y}, {&s.h_last, h_last}})
-    set_handle(*target, data);
-  execute(s.forward, s.forward_arguments, s.name);
+  s.run_forward({{&s.x, x}, {&s.h.first, h0}, {&s.y, y}, {&s.h.last, h_last}});
 }
 
 void DnnlGru::backward(const float* x, const float* h0, const float* y, const float* h_last, const float* d_y,
                        const float* d_h_last, float* d_x, float* d_h0, float* d_w_x, float* d_w_h, float* d_bias) {
   State& s = *state_;
-  for (auto [target, data] : std::initializer_list<std::pair<memory*, const float*>>{{&s.x, x},
-                                                                                     {&s.h0, h0},
-                                                                                     {&s.y, y},
-                                                                                     {&s.h_last, h_last},
-                                                                                     {&s.d_y, d_y},
-                                                                                     {&s.d_h_last, d_h_last},
-                                                                                     {&s.d_x, d_x},
-                                                                                     {&s.d_h0, d_h0}})
-    set_handle(*target, data);
-  // The primitive adds to weight gradients.
-  for (Buffer* gradient : {&s.d_w_x, &s.d_w_h, &s.d_bias}) std::memset(gradient->bytes.get(), 0, gradient->size);
-  execute(s.backward, s.backward_arguments, s.name);
-  set_handle(s.plain_w_x, d_w_x);
-  set_handle(s.plain_w_h, d_w_h);
-  execute(s.unpack_w_x, s.unpack_w_x_arguments, s.name);
-  execute(s.unpack_w_h, s.unpack_w_h_arguments, s.name);
-  std::memcpy(d_bias, s.d_bias.bytes.get(), s.d_bias.size);
+  s.run_backward({{&s.x, x},
+                  {&s.h.first, h0},
+                  {&s.y, y},
+                  {&s.h.last, h_last},
+                  {&s.d_y, d_y},
+                  {&s.h.d_last, d_h_last},
+                  {&s.d_x, d_x},
+                  {&s.h.d_first, d_h0}},
+                 d_w_x, d_w_h, d_bias);
 }
 
 }  // namespace eddy

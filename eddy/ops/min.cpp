@@ -6,66 +6,28 @@
 
 #include "eddy/core/math.h"
 #include "eddy/ops/elementwise.h"
+#include "eddy/ops/extreme_op.h"
 #include "eddy/ops/reduce_cases.h"
-#include "eddy/ops/reduce_kernel.h"
-#include "eddy/ops/share_among_equal.h"
 
 namespace eddy {
 namespace {
 
-struct FloatMin {
-  using In = float;
-  using Sum = float;
-  using Out = float;
-
-  static Sum start() { return std::numeric_limits<float>::infinity(); }
-  static Sum join(Sum a, Sum b) { return ((a < b) | (a != a)) ? a : b; }
-  static Out finish(Sum sum) { return sum; }
-  static Sum row(const In* in, std::int64_t n) { return vector_min_value(in, n); }
-  static void rows(Sum* sums, const In* in, std::int64_t stride, std::int64_t rows, std::int64_t n) {
-    for (std::int64_t row = 0; row < rows; ++row) vector_min(sums, in + row * stride, sums, n);
+struct Smaller {
+  template <class T>
+  static bool beats(T a, T b) {
+    return a < b;
   }
+  template <class T>
+  static T worst() {
+    return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+  }
+  static float best_value(const float* x, std::int64_t n) { return vector_min_value(x, n); }
+  static void best_values(const float* a, const float* b, float* out, std::int64_t n) { vector_min(a, b, out, n); }
 };
 
-struct IntegerMin {
-  using In = std::int32_t;
-  using Sum = std::int32_t;
-  using Out = std::int32_t;
-
-  static Sum start() { return 2147483647; }
-  static Sum join(Sum a, Sum b) { return std::min(a, b); }
-  static Out finish(Sum sum) { return sum; }
-  static Sum row(const In* in, std::int64_t n) {
-    Sum best = start();
-    for (std::int64_t i = 0; i < n; ++i) best = std::min(best, in[i]);
-    return best;
-  }
-  static void rows(Sum* sums, const In* in, std::int64_t stride, std::int64_t rows, std::int64_t n) {
-    for (std::int64_t row = 0; row < rows; ++row)
-      for (std::int64_t i = 0; i < n; ++i) sums[i] = std::min(sums[i], in[row * stride + i]);
-  }
-};
-
-struct Min final : ReduceOp<Min> {
+struct Min final : ExtremeOp<Min, Smaller> {
   static constexpr std::string_view kName = "min";
-  static constexpr bool kIntegers = true;
-  using ReduceOp::ReduceOp;
-
-  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    std::vector<TensorType> types = ReduceOp::infer(inputs);
-    require<GraphError>(count(inputs[0].shape) > 0, "there is no min of nothing: x is {}", to_string(inputs[0]));
-    return types;
-  }
-  std::vector<Gradient> gradient(const GradientContext& context) const override {
-    return {share_among_equal(context.in(0), context.out(0), context.d_out(0), *this)};
-  }
-  std::vector<Value> simplify(std::span<const Value> inputs) const override {
-    if (result(inputs[0].shape()) == inputs[0].shape()) return {inputs[0]};
-    return {};
-  }
-  Kernel kernel(const Shape& x, DType dtype) const {
-    return dtype == i32 ? reduce_kernel(x, axes, IntegerMin{}) : reduce_kernel(x, axes, FloatMin{});
-  }
+  using ExtremeOp::ExtremeOp;
 };
 
 }  // namespace

@@ -6,9 +6,8 @@
 #include "eddy/core/math.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/axis_cases.h"
-#include "eddy/ops/axis_split.h"
-#include "eddy/ops/elementwise.h"
 #include "eddy/ops/mul.h"
+#include "eddy/ops/softmax_op.h"
 #include "eddy/ops/sub.h"
 #include "eddy/ops/sum.h"
 
@@ -40,13 +39,15 @@ void gradient_strip(const float* dy, const float* y, float* dx, const AxisSplit&
 }
 
 /// dx = y * (dy - sum(dy * y)), from dy and y.
-struct SoftmaxGradient final : OpClass<SoftmaxGradient> {
+struct SoftmaxGradient final : SoftmaxGradientOp<SoftmaxGradient> {
   static constexpr std::string_view kName = "softmax_gradient";
-  int axis;
-  explicit SoftmaxGradient(int a) : axis(a) {}
-  static void attributes(auto& op, auto&& visit) { visit("axis", op.axis); }
+  static constexpr double kFlops = 4;
+  using SoftmaxGradientOp::SoftmaxGradientOp;
 
-  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {inputs[0]}; }
+  static void row(const float* dy, const float* y, float* dx, std::int64_t n) { softmax_row_gradient(dy, y, dx, n); }
+  static void strip(const float* dy, const float* y, float* dx, const AxisSplit& split, std::int64_t width) {
+    gradient_strip(dy, y, dx, split, width);
+  }
   std::vector<Gradient> gradient(const GradientContext& c) const override {
     std::vector<Gradient> result(2);
     const Value d = c.d_out(0);
@@ -56,64 +57,17 @@ struct SoftmaxGradient final : OpClass<SoftmaxGradient> {
     if (c.needs(1)) result[1] = d * (dy - sum(dy * y, axis, true)) - dy * sum(d * y, axis, true);
     return result;
   }
-  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
-    return {.flops = 4 * static_cast<double>(inputs[0].shape.elements()),
-            .bytes = 3 * static_cast<double>(inputs[0].bytes())};
-  }
-  std::vector<Alias> aliases(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
-    return share_equal_sizes(inputs, outputs);
-  }
-  Kernel make_kernel(const KernelContext& context) const override {
-    const AxisSplit split(context.inputs[0].shape, axis);
-    return {.run = [split](const KernelArgs& args) {
-      const float* dy = args.in<float>(0);
-      const float* y = args.in<float>(1);
-      float* dx = args.out<float>(0);
-      if (split.inner == 1) {
-        split.for_rows([&](std::int64_t at) { softmax_row_gradient(dy + at, y + at, dx + at, split.size); });
-      } else {
-        split.for_strips([&](std::int64_t at, std::int64_t width, std::int64_t) {
-          gradient_strip(dy + at, y + at, dx + at, split, width);
-        });
-      }
-    }};
-  }
 };
 
-struct Softmax final : OpClass<Softmax> {
+struct Softmax final : SoftmaxOp<Softmax, SoftmaxGradient> {
   static constexpr std::string_view kName = "softmax";
-  int axis;
-  explicit Softmax(int a) : axis(a) {}
-  static void attributes(auto& op, auto&& visit) { visit("axis", op.axis); }
-
-  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    require_dtype(inputs, f32);
-    require<GraphError>(inputs[0].shape.dim(axis) > 0, "axis {} of x of type {} is empty", axis, to_string(inputs[0]));
-    return {inputs[0]};
-  }
-  std::vector<Gradient> gradient(const GradientContext& c) const override {
-    return {add_node(c.d_out(0).graph(), SoftmaxGradient(axis), {c.d_out(0), c.out(0)}, SourceLocation::current())};
-  }
   /// Largest, difference, exp (8), sum and product.
-  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
-    return {.flops = 12 * static_cast<double>(inputs[0].shape.elements()),
-            .bytes = 2 * static_cast<double>(inputs[0].bytes())};
-  }
-  std::vector<Alias> aliases(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
-    return share_equal_sizes(inputs, outputs);
-  }
-  Kernel make_kernel(const KernelContext& context) const override {
-    const AxisSplit split(context.inputs[0].shape, axis);
-    return {.run = [split](const KernelArgs& args) {
-      const float* x = args.in<float>(0);
-      float* y = args.out<float>(0);
-      if (split.inner == 1) {
-        split.for_rows([&](std::int64_t at) { softmax_row(x + at, y + at, split.size); });
-      } else {
-        split.for_strips(
-            [&](std::int64_t at, std::int64_t width, std::int64_t) { softmax_strip(x + at, y + at, split, width); });
-      }
-    }};
+  static constexpr double kFlops = 12;
+  using SoftmaxOp::SoftmaxOp;
+
+  static void row(const float* x, float* y, std::int64_t n) { softmax_row(x, y, n); }
+  static void strip(const float* x, float* y, const AxisSplit& split, std::int64_t width) {
+    softmax_strip(x, y, split, width);
   }
 };
 
