@@ -30,7 +30,8 @@ WordnetOptions wordnet_defaults() {
   options.language_model.epochs = 3;
   options.autoencoder = pretraining;
   options.autoencoder.task = TrainingTask::autoencoder;
-  options.autoencoder.optimizer.learning_rate = 4e-3;
+  options.autoencoder.batch_size = 32;
+  options.autoencoder.optimizer.learning_rate = 3e-3;
   options.autoencoder.epochs = 1;
 
   options.classifier = common;
