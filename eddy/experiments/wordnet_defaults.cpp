@@ -31,7 +31,6 @@ WordnetOptions wordnet_defaults() {
   options.autoencoder = pretraining;
   options.autoencoder.task = TrainingTask::autoencoder;
   options.autoencoder.batch_size = 32;
-  options.autoencoder.optimizer.learning_rate = 3e-3;
   options.autoencoder.epochs = 1;
 
   options.classifier = common;
