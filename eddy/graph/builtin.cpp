@@ -34,6 +34,21 @@ struct AddN final : OpClass<AddN> {
     if (inputs.size() == 1) return {inputs[0]};
     return {};
   }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    if (std::ranges::find(context.stepped, false) != context.stepped.end()) return {};
+    return {add_n({context.inputs.begin(), context.inputs.end()})};
+  }
+  TileFunction tile(std::span<const TensorType> inputs) const override {
+    return [terms = inputs.size()](const void* const* in, void* out, std::int64_t n) {
+      auto* sum = static_cast<float*>(out);
+      // The output may lie over any term, so all terms of an element are read before it is written.
+      for (std::int64_t i = 0; i < n; ++i) {
+        float total = static_cast<const float*>(in[0])[i];
+        for (std::size_t term = 1; term < terms; ++term) total += static_cast<const float*>(in[term])[i];
+        sum[i] = total;
+      }
+    };
+  }
   Kernel make_kernel(const KernelContext& context) const override {
     const std::int64_t elements = context.outputs[0].shape.elements();
     const auto terms = static_cast<int>(context.inputs.size());
@@ -100,6 +115,10 @@ struct ScatterAdd final : OpClass<ScatterAdd> {
     if (inputs.size() < 3) return {};
     return {{.output = 0, .input = 2, .kind = Alias::Kind::share}};
   }
+  Value summed_over_time(const TimeContext& context) const override {
+    if (context.inputs.size() > 2 || !context.stepped[0] || !context.stepped[1]) return {};
+    return scatter_add({}, shape, context.in(0), context.in(1));
+  }
   Kernel make_kernel(const KernelContext& context) const override {
     const std::int64_t count = context.inputs[0].shape.elements();
     const std::int64_t width = row_size(shape);
@@ -146,6 +165,10 @@ struct GatherRows final : OpClass<GatherRows> {
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
     return {.flops = 0, .bytes = 2.0 * static_cast<double>(outputs[0].bytes() + inputs[1].bytes())};
+  }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    if (context.stepped[0]) return {};
+    return {gather_rows(context.in(0), context.in(1))};
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const std::int64_t count = context.inputs[1].shape.elements();

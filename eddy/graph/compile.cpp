@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/program_impl.h"
@@ -18,7 +20,7 @@ struct Storage {
   int first = 0;
   int last = 0;
   int node = 0;     ///< the node that made it
-  int base = -1;    ///< of Program::Impl::bases, for all kinds but arena
+  int base = -1;    ///< of ProgramImpl::bases, for all kinds but arena
   int buffer = -1;  ///< of the memory plan, for the arena
 };
 
@@ -33,7 +35,7 @@ struct Place {
 class Compiler {
  public:
   Compiler(const Graph& graph, const std::vector<Value>& results, CompileOptions options)
-      : source_(graph), impl_(std::make_unique<Program::Impl>()) {
+      : source_(graph), impl_(std::make_unique<ProgramImpl>()) {
     for (const Value& result : results)
       require<GraphError>(result && &result.graph() == &graph, "[compile] a result is empty or of another graph");
     impl_->options = std::move(options);
@@ -41,7 +43,15 @@ class Compiler {
     impl_->lowered = run_passes(graph, results, impl_->options.passes);
   }
 
-  Program compile() {
+  /// For the body of a loop.
+  Compiler(const Graph& graph, const std::vector<Value>& results, const std::set<std::string>& invariant)
+      : source_(graph), impl_(std::make_unique<ProgramImpl>()), invariant_(&invariant) {
+    impl_->lowered = extract(graph, results, true);
+  }
+
+  Program compile() { return Program(take()); }
+
+  std::unique_ptr<ProgramImpl> take() {
     own_results();
     impl_->order = schedule(graph());
     find_uses();
@@ -49,7 +59,7 @@ class Compiler {
     plan();
     build_instructions();
     list_unused_inputs();
-    return Program(std::move(impl_));
+    return std::move(impl_);
   }
 
  private:
@@ -59,8 +69,12 @@ class Compiler {
   }
   Storage& storage_of(const Value& value) { return storages_[static_cast<std::size_t>(place(value).storage)]; }
 
-  /// A result that shows an input, a constant or a variable gets memory of its own, so that it keeps its value.
+  bool is_body() const { return invariant_ != nullptr; }
+
+  /// A result that shows an input, a constant or a variable gets memory of its own, so that it keeps its value. In the
+  /// body of a loop so does one that shows a part of something, or something another result shows.
   void own_results() {
+    std::set<std::pair<int, int>> owned;
     for (Value& result : impl_->lowered.results) {
       Value root = result;
       for (bool found = true; found;) {
@@ -74,7 +88,9 @@ class Compiler {
         }
       }
       const std::string_view name = graph().node(root.node()).op->name();
-      if (name == "input" || name == "constant" || name == "variable") {
+      const bool shares = is_body() && (root.type().bytes() != result.type().bytes() ||
+                                        !owned.emplace(root.node(), root.output()).second);
+      if (name == "input" || name == "constant" || name == "variable" || shares) {
         const OriginScope origin(graph(), graph().node(result.node()).origin);
         result = copy_of(result);
       }
@@ -146,6 +162,10 @@ class Compiler {
       Storage& storage = storage_of(result);
       if (storage.kind == StorageKind::result) continue;
       storage.kind = StorageKind::result;
+      if (is_body()) {
+        storage.base = new_base(nullptr);
+        continue;
+      }
       impl_->result_memory.emplace_back(boolean, Shape{static_cast<std::int64_t>(storage.bytes)});
       storage.base = new_base(static_cast<std::byte*>(impl_->result_memory.back().data()));
       impl_->plan.result_bytes += storage.bytes;
@@ -233,21 +253,41 @@ class Compiler {
                          fmt::format("{} {}", signature(node), to_string(node.origin))});
     }
     kernels_.resize(impl_->order.size());
+    find_invariants();
     for (std::size_t i = 0; i < impl_->order.size(); ++i) {
       const Node& node = graph().node(impl_->order[i]);
       kernels_[i] = make_kernel(impl_->order[i], node);
       if (kernels_[i].scratch_bytes == 0) continue;
       scratch_buffers_.resize(impl_->order.size(), -1);
       scratch_buffers_[i] = static_cast<int>(buffers.size());
-      const int at = static_cast<int>(i);
-      buffers.push_back({kernels_[i].scratch_bytes, at, at, fmt::format("scratch of {}", signature(node))});
+      const bool kept = static_cast<bool>(kernels_[i].prepare);
+      const int first = kept ? 0 : static_cast<int>(i);
+      const int last = kept ? end_ : first;
+      buffers.push_back({kernels_[i].scratch_bytes, first, last, fmt::format("scratch of {}", signature(node))});
     }
     MemoryPlan plan = plan_memory(std::move(buffers), impl_->options.reuse_memory);
     plan.result_bytes = impl_->plan.result_bytes;
     plan.variable_bytes = impl_->plan.variable_bytes;
     plan.constant_bytes = impl_->plan.constant_bytes;
     impl_->plan = std::move(plan);
-    impl_->options.arena->reserve(impl_->plan.arena_bytes);
+    if (!is_body()) impl_->options.arena->reserve(impl_->plan.arena_bytes);
+  }
+
+  /// Nodes of a loop's body whose memory holds the same at all steps: leaves and views of them.
+  void find_invariants() {
+    if (!is_body()) return;
+    invariants_.assign(static_cast<std::size_t>(graph().size()), false);
+    for (const int id : impl_->order) {
+      const Node& node = graph().node(id);
+      const auto index = static_cast<std::size_t>(id);
+      if (const auto* input = dynamic_cast<const InputOp*>(node.op.get())) {
+        invariants_[index] = invariant_->contains(input->label);
+      } else if (node.op->name() == "constant") {
+        invariants_[index] = true;
+      } else if (is_view(node)) {
+        invariants_[index] = invariants_[static_cast<std::size_t>(node.inputs[0].node())];
+      }
+    }
   }
 
   Kernel make_kernel(int id, const Node& node) {
@@ -259,8 +299,14 @@ class Compiler {
       any = any || used[i];
     }
     if (!any) return {};  // its result is dead, and pruning is off
+    const std::unique_ptr<bool[]> invariant(new bool[node.inputs.size()]);
+    for (std::size_t i = 0; i < node.inputs.size(); ++i)
+      invariant[i] = is_body() && invariants_[static_cast<std::size_t>(node.inputs[i].node())];
     try {
-      return node.op->make_kernel({inputs, node.outputs, {used.get(), node.outputs.size()}});
+      return node.op->make_kernel({inputs,
+                                   node.outputs,
+                                   {used.get(), node.outputs.size()},
+                                   {invariant.get(), is_body() ? node.inputs.size() : 0}});
     } catch (const Error& error) {
       throw GraphError(
           fmt::format("[{}] {}: {}  {}", node.op->name(), signature(node), error.what(), to_string(node.origin)));
@@ -292,6 +338,10 @@ class Compiler {
       impl_->instructions.push_back(std::move(instruction));
     }
     impl_->addresses.resize(impl_->slots.size());
+    if (is_body()) {
+      for (const Value& result : impl_->lowered.results) impl_->result_bases.push_back(slot_of(result).base);
+      return;
+    }
     for (const Value& result : impl_->lowered.results) {
       const Slot slot = slot_of(result);
       // The tensor shares ownership of the program's result memory.
@@ -317,7 +367,9 @@ class Compiler {
   }
 
   const Graph& source_;
-  std::unique_ptr<Program::Impl> impl_;
+  std::unique_ptr<ProgramImpl> impl_;
+  const std::set<std::string>* invariant_ = nullptr;
+  std::vector<bool> invariants_;
   int end_ = 0;
   std::vector<int> position_;
   std::vector<std::vector<int>> last_use_;
@@ -329,6 +381,11 @@ class Compiler {
 
 Program compile(const Graph& graph, const std::vector<Value>& results, CompileOptions options) {
   return Compiler(graph, results, std::move(options)).compile();
+}
+
+std::unique_ptr<ProgramImpl> compile_body(const Graph& graph, const std::vector<Value>& results,
+                                          const std::set<std::string>& invariant) {
+  return Compiler(graph, results, invariant).take();
 }
 
 }  // namespace eddy

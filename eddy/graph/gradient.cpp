@@ -71,14 +71,25 @@ std::vector<Gradient> gradients(Value loss, std::span<const Value> wrt) {
   for (const Value& value : wrt)
     require<GraphError>(value && &value.graph() == &graph && value.dtype() == f32,
                         "[gradients] each value must be f32 and of the loss's graph");
-  const NameScope scope(graph, "gradient");
-  const std::vector<bool> depends = dependents(graph, loss.node(), wrt);
-  Adjoints adjoints(loss.node() + 1);
-  if (depends[static_cast<std::size_t>(loss.node())]) {
-    const OriginScope origin(graph, graph.node(loss.node()).origin);
-    adjoints.add(loss, full(graph, loss.type(), 1.0f));
+  Seed seed{loss, {}};
+  {
+    const OriginScope origin(graph, Origin(graph.node(loss.node()).origin));
+    seed.gradient = full(graph, loss.type(), 1.0f);
   }
-  for (int id = loss.node(); id >= 0; --id) {
+  return backpropagate({&seed, 1}, wrt);
+}
+
+std::vector<Gradient> backpropagate(std::span<const Seed> seeds, std::span<const Value> wrt) {
+  if (seeds.empty()) return std::vector<Gradient>(wrt.size());
+  Graph& graph = seeds[0].value.graph();
+  const NameScope scope(graph, "gradient");
+  int last = 0;
+  for (const Seed& seed : seeds) last = std::max(last, seed.value.node());
+  const std::vector<bool> depends = dependents(graph, last, wrt);
+  Adjoints adjoints(last + 1);
+  for (const Seed& seed : seeds)
+    if (depends[static_cast<std::size_t>(seed.value.node())]) adjoints.add(seed.value, seed.gradient);
+  for (int id = last; id >= 0; --id) {
     if (!depends[static_cast<std::size_t>(id)] || !adjoints.any(id)) continue;
     const Node& node = graph.node(id);
     GradientContext context;
@@ -114,7 +125,7 @@ std::vector<Gradient> gradients(Value loss, std::span<const Value> wrt) {
     }
   }
   std::vector<Gradient> result;
-  for (const Value& value : wrt) result.push_back(value.node() <= loss.node() ? adjoints.total(value) : Gradient());
+  for (const Value& value : wrt) result.push_back(value.node() <= last ? adjoints.total(value) : Gradient());
   return result;
 }
 

@@ -58,7 +58,16 @@ struct GradientContext {
 /// Throws GraphError naming the op when one on the path has no gradient.
 std::vector<Gradient> gradients(Value loss, std::span<const Value> wrt);
 
-/// The same with dense results; a value without a path gets zeros.
+/// A gradient that arrives at a value from outside: f32 of the value's shape.
+struct Seed {
+  Value value;
+  Value gradient;
+};
+
+/// Derivatives of sum(seed.value * seed.gradient) over all seeds, of one graph, with respect to each of `wrt`.
+std::vector<Gradient> backpropagate(std::span<const Seed> seeds, std::span<const Value> wrt);
+
+/// The same as `gradients` with dense results; a value without a path gets zeros.
 std::vector<Value> dense_gradients(Value loss, std::span<const Value> wrt);
 
 }  // namespace eddy

@@ -24,6 +24,11 @@ std::vector<TensorType> input_types(const Node& node) {
 
 std::vector<Alias> aliases_of(const Node& node) { return node.op->aliases(input_types(node), node.outputs); }
 
+Graph::Graph(Graph& outer)
+    : outer_(&outer),
+      depth_(outer.depth_ + 1),
+      first_stream_(outer.first_stream_ + 4096 * (static_cast<std::uint32_t>(outer.size()) + 1)) {}
+
 Value Graph::input(std::string name, DType dtype, const Shape& shape, SourceLocation where) {
   require<GraphError>(!inputs_.contains(name), "[input] '{}' already exists  {}", name, to_string(origin(where)));
   const Value value = add_node(*this, InputOp(name, {dtype, shape}), {}, where);
@@ -38,6 +43,7 @@ Value Graph::constant(const Tensor& tensor, SourceLocation where) {
 Value Graph::constant(float value, SourceLocation where) { return constant(Tensor::scalar(value), where); }
 
 Value Graph::variable(const std::shared_ptr<Variable>& variable, SourceLocation where) {
+  if (outer_ != nullptr) return import(outer_->variable(variable, where));
   const auto found = variables_.find(variable.get());
   if (found != variables_.end()) return found->second;
   const Value value = add_node(*this, VariableOp(variable), {}, where);
@@ -50,14 +56,49 @@ Origin Graph::origin(SourceLocation where) const {
   return {where.file_name(), where.line(), scope_};
 }
 
+bool Graph::is_inside(const Graph& other) const {
+  for (const Graph* graph = outer_; graph != nullptr; graph = graph->outer_)
+    if (graph == &other) return true;
+  return false;
+}
+
+Value Graph::import(Value value) {
+  require<GraphError>(static_cast<bool>(value), "an empty value was used");
+  if (&value.graph() == this) return value;
+  for (const Capture& capture : captures_)
+    if (capture.outer == value) return capture.inner;
+  require<GraphError>(is_inside(value.graph()), "{} belongs to another graph", to_string(value.type()));
+  const Node& node = value.graph().node(value.node());
+  const bool is_literal = node.inputs.empty() && (node.op->name() == "constant" || node.op->name() == "full");
+  Value inner;
+  if (is_literal) {
+    inner = copy(node, {});
+  } else {
+    const Value outer = outer_->import(value);
+    const std::string name = fmt::format("capture{}", inputs_.size());
+    nodes_.push_back({std::make_shared<InputOp>(name, value.type()), {}, {value.type()}, node.origin});
+    inner = {this, size() - 1, 0};
+    inputs_.emplace(name, inner);
+    captures_.push_back({outer, inner});
+    if (outer != value) captures_.push_back({value, inner});
+  }
+  return inner;
+}
+
 Value Graph::add(std::shared_ptr<const Op> op, std::vector<Value> inputs, SourceLocation where) {
+  Graph* innermost = this;
+  for (const Value& input : inputs)
+    if (input && input.graph().depth_ > innermost->depth_ && input.graph().is_inside(*this)) innermost = &input.graph();
+  if (innermost != this) return innermost->add(std::move(op), std::move(inputs), where);
   std::vector<TensorType> types;
   types.reserve(inputs.size());
   Origin from = origin(where);
   try {
-    for (const Value& input : inputs) {
+    for (Value& input : inputs) {
       require<GraphError>(static_cast<bool>(input), "argument {} is an empty value", types.size());
-      require<GraphError>(&input.graph() == this, "argument {} belongs to another graph", types.size());
+      require<GraphError>(&input.graph() == this || is_inside(input.graph()), "argument {} belongs to another graph",
+                          types.size());
+      input = import(input);
       types.push_back(input.type());
     }
     std::vector<TensorType> outputs = op->infer(types);
@@ -70,8 +111,9 @@ Value Graph::add(std::shared_ptr<const Op> op, std::vector<Value> inputs, Source
 
 std::vector<Value> Graph::outputs(Value value) {
   std::vector<Value> result;
-  for (int i = 0; i < static_cast<int>(node(value.node()).outputs.size()); ++i)
-    result.emplace_back(this, value.node(), i);
+  Graph& graph = value.graph();
+  for (int i = 0; i < static_cast<int>(graph.node(value.node()).outputs.size()); ++i)
+    result.emplace_back(&graph, value.node(), i);
   return result;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -39,10 +40,18 @@ std::vector<TensorType> input_types(const Node& node);
 /// How the node's outputs may or must use the memory of its inputs.
 std::vector<Alias> aliases_of(const Node& node);
 
+/// A value of a surrounding graph that a graph traced inside it uses, and the input that stands for it there.
+struct Capture {
+  Value outer;
+  Value inner;
+};
+
 /// Owns the nodes of a computation. Values point into it, so it neither moves nor copies. Not thread-safe.
 class Graph {
  public:
   Graph() = default;
+  /// A graph traced inside `outer`, such as the body of a loop: it may use values of `outer`, which it captures.
+  explicit Graph(Graph& outer);
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
@@ -53,10 +62,20 @@ class Graph {
   /// A value that lives outside the graph, shared by all programs that name it. The same variable gives the same node.
   Value variable(const std::shared_ptr<Variable>& variable, SourceLocation where = SourceLocation::current());
 
-  /// Adds a node, inferring its types. Throws GraphError with op, reason, line and scope.
+  /// Adds a node, inferring its types. Throws GraphError with op, reason, line and scope. When an input belongs to a
+  /// graph traced inside this one, the node goes there.
   Value add(std::shared_ptr<const Op> op, std::vector<Value> inputs, SourceLocation where);
-  /// All outputs of the node of `value`.
-  std::vector<Value> outputs(Value value);
+  /// All outputs of the node of `value`, which may belong to any graph.
+  static std::vector<Value> outputs(Value value);
+  /// `value` as a value of this graph: itself, or what stands here for a value of a surrounding graph.
+  Value import(Value value);
+  /// How many graphs this one is traced inside.
+  int depth() const { return depth_; }
+  const std::vector<Capture>& captures() const { return captures_; }
+  /// Ends tracing: the graph no longer depends on the one around it.
+  void close() { outer_ = nullptr; }
+  /// Where the stream numbers of this graph's random ops begin: graphs inside one graph draw different numbers.
+  std::uint32_t first_stream() const { return first_stream_; }
 
   const Node& node(int id) const { return nodes_[static_cast<std::size_t>(id)]; }
   int size() const { return static_cast<int>(nodes_.size()); }
@@ -71,12 +90,17 @@ class Graph {
   friend class OriginScope;
 
   Origin origin(SourceLocation where) const;
+  bool is_inside(const Graph& other) const;
 
   std::deque<Node> nodes_;
   std::map<std::string, Value, std::less<>> inputs_;
   std::map<const Variable*, Value> variables_;
   std::string scope_;
   const Origin* pinned_origin_ = nullptr;
+  Graph* outer_ = nullptr;
+  int depth_ = 0;
+  std::uint32_t first_stream_ = 0;
+  std::vector<Capture> captures_;
 };
 
 /// Names the nodes made during its life: nested scopes join with '/'.

@@ -25,4 +25,12 @@ std::vector<Alias> Op::aliases(std::span<const TensorType>, std::span<const Tens
 
 std::vector<Value> Op::simplify(std::span<const Value>) const { return {}; }
 
+std::vector<Value> Op::lower(std::span<const Value>, const std::vector<bool>&, const PassSwitches&) const { return {}; }
+
+std::vector<Value> Op::over_time(const TimeContext&) const { return {}; }
+
+Value Op::summed_over_time(const TimeContext&) const { return {}; }
+
+TileFunction Op::tile(std::span<const TensorType>) const { return nullptr; }
+
 }  // namespace eddy

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -57,6 +58,9 @@ struct KernelArgs {
 struct Kernel {
   std::function<void(const KernelArgs&)> run;
   std::size_t scratch_bytes = 0;
+  /// Called once before the steps of a loop, with the same arguments, to fill the scratch from invariant inputs; the
+  /// scratch is then kept for all steps. Only for a kernel made with invariant inputs.
+  std::function<void(const KernelArgs&)> prepare = nullptr;
 };
 
 /// What is known of a node when its kernel is made.
@@ -65,7 +69,27 @@ struct KernelContext {
   std::span<const TensorType> outputs;
   /// Outputs nobody reads are false here and null at run time.
   std::span<const bool> output_used;
+  /// Inputs that stay the same over all steps of the loop the kernel runs in; empty outside a loop.
+  std::span<const bool> input_invariant = {};
+
+  bool invariant(std::size_t input) const { return input < input_invariant.size() && input_invariant[input]; }
 };
+
+/// The inputs of an op that a loop applies at each step, seen from outside the loop: a stepped input has one leading
+/// axis more, of size `time`; the others are the same at all steps.
+struct TimeContext {
+  std::span<const Value> inputs;
+  std::vector<bool> stepped;
+  std::int64_t time = 0;
+
+  const Value& in(std::size_t i) const { return inputs[i]; }
+};
+
+/// Computes n elements of an elementwise op's output from the same elements of its inputs; the output may lie over an
+/// input of the same element size.
+using TileFunction = std::function<void(const void* const* inputs, void* output, std::int64_t n)>;
+
+struct PassSwitches;
 
 /// One kind of computation. An op is immutable once its node is made and may be shared between graphs and threads.
 /// Derive from `OpClass`, which writes everything that follows from the attribute list.
@@ -85,6 +109,22 @@ class Op {
   /// A simpler equal value for each output in terms of `inputs`, or nothing. Used by the algebraic clean-up pass.
   virtual std::vector<Value> simplify(std::span<const Value> inputs) const;
 
+  /// Values equal to the outputs, in terms of `inputs`, given which outputs are used at all (an unused one may be
+  /// empty), or nothing. Called once per compilation, after the clean-up passes: where an op with graphs inside
+  /// optimises them.
+  virtual std::vector<Value> lower(std::span<const Value> inputs, const std::vector<bool>& used,
+                                   const PassSwitches& switches) const;
+  /// The outputs at all steps, each with a leading axis `time`, computed at once, or nothing when the op cannot.
+  virtual std::vector<Value> over_time(const TimeContext& context) const;
+  /// The sum over all steps of the only output, computed at once, or an empty value when the op has no better way than
+  /// adding up.
+  virtual Value summed_over_time(const TimeContext& context) const;
+
+  /// For an op whose output element i depends on elements i of its inputs, once these are broadcast to the output's
+  /// shape: how to compute a run of them. Null for any other op.
+  virtual TileFunction tile(std::span<const TensorType> inputs) const;
+
+  virtual std::shared_ptr<const Op> clone() const = 0;
   virtual std::string attribute_text() const = 0;
   virtual std::string attribute_bytes() const = 0;
   /// Two nodes of equal ops and equal inputs compute the same.
@@ -101,6 +141,9 @@ class OpClass : public Op {
   std::string_view name() const final { return Derived::kName; }
   std::string attribute_text() const final { return visited(AttributePrinter{}); }
   std::string attribute_bytes() const final { return visited(AttributeSerializer{}); }
+  std::shared_ptr<const Op> clone() const final {
+    return std::make_shared<const Derived>(static_cast<const Derived&>(*this));
+  }
   static void attributes(auto&, auto&&) {}
 
  private:

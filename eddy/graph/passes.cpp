@@ -146,6 +146,25 @@ Lowered eliminate_common_subexpressions(const Lowered& in) {
   });
 }
 
+Lowered lower(const Lowered& in, const PassSwitches& switches) {
+  std::vector<std::vector<bool>> used(static_cast<std::size_t>(in.graph->size()));
+  const auto use = [&](const Value& value) {
+    std::vector<bool>& outputs = used[static_cast<std::size_t>(value.node())];
+    outputs.resize(in.graph->node(value.node()).outputs.size());
+    outputs[static_cast<std::size_t>(value.output())] = true;
+  };
+  for (int id = 0; id < in.graph->size(); ++id)
+    for (const Value& input : in.graph->node(id).inputs) use(input);
+  for (const Value& result : in.results) use(result);
+  int id = -1;
+  return rewrite(in, [&](const Node& node, const std::vector<Value>& inputs, Graph& out) {
+    std::vector<bool>& outputs = used[static_cast<std::size_t>(++id)];
+    outputs.resize(node.outputs.size());
+    const OriginScope origin(out, node.origin);
+    return node.op->lower(inputs, outputs, switches);
+  });
+}
+
 Lowered separate_updates(const Lowered& in) {
   // The variable a value shows, directly or through views; -1 for anything computed.
   std::vector<std::vector<int>> shown(static_cast<std::size_t>(in.graph->size()));
@@ -193,6 +212,13 @@ Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const 
     if (switches.fold) lowered = fold_constants(lowered);
     if (switches.cse) lowered = eliminate_common_subexpressions(lowered);
     if (switches.prune) lowered = extract(*lowered.graph, lowered.results, true);
+  }
+  // Lowering an op with a graph inside moves work out of it; once that is cleaned up, the second time finishes it.
+  for (int stage = 0; stage < 2 && switches.lower; ++stage) {
+    lowered = lower(lowered, switches);
+    lowered = extract(*lowered.graph, lowered.results, true);
+    if (switches.simplify) lowered = simplify(lowered);
+    if (switches.cse) lowered = eliminate_common_subexpressions(lowered);
   }
   return separate_updates(lowered);
 }

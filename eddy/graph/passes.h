@@ -20,6 +20,8 @@ struct PassSwitches {
   bool simplify = true;  ///< algebraic clean-up: each op's own rewrite rules
   bool fold = true;      ///< compute small nodes of constants at compile time
   bool cse = true;       ///< merge equal nodes of equal inputs
+  bool lower = true;     ///< let ops with graphs inside (loops) move work out of them
+  bool fuse = true;      ///< run chains of elementwise ops tile by tile
 };
 
 /// Copies the part of `graph` that the results need. Updates no result needs are always dropped (they would change
@@ -29,6 +31,12 @@ Lowered extract(const Graph& graph, const std::vector<Value>& results, bool prun
 Lowered simplify(const Lowered& in);
 Lowered fold_constants(const Lowered& in);
 Lowered eliminate_common_subexpressions(const Lowered& in);
+
+/// Each op's own lowering, see Op::lower.
+Lowered lower(const Lowered& in, const PassSwitches& switches);
+
+/// Joins elementwise ops that feed each other into single nodes.
+Lowered fuse_elementwise(const Lowered& in);
 
 /// Lets updates that read each other's variables take place: each then reads a copy made before either writes.
 Lowered separate_updates(const Lowered& in);

@@ -14,12 +14,12 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 }  // namespace
 
-Program::Program(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Program::Program(std::unique_ptr<ProgramImpl> impl) : impl_(std::move(impl)) {}
 Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program&&) noexcept = default;
 Program::~Program() = default;
 
-void Program::Impl::bind(std::span<const Binding> bindings) {
+void ProgramImpl::bind(std::span<const Binding> bindings) {
   for (const Binding& binding : bindings) {
     const auto matches = [&](const auto& input) { return input == binding.name; };
     if (std::ranges::any_of(inputs, matches, &ProgramInput::name) || std::ranges::any_of(unused_inputs, matches))
@@ -28,6 +28,7 @@ void Program::Impl::bind(std::span<const Binding> bindings) {
     for (const ProgramInput& input : inputs) names.push_back(input.name);
     fail<GraphError>("the program has no input '{}'; its inputs are: {}", binding.name, fmt::join(names, ", "));
   }
+  bases[0] = options.arena->data();
   for (const ProgramInput& input : inputs) {
     const auto binding = std::ranges::find_if(bindings, [&](const Binding& b) { return b.name == input.name; });
     require<GraphError>(binding != bindings.end(), "input '{}' ({}) is not bound", input.name, to_string(input.type));
@@ -37,13 +38,24 @@ void Program::Impl::bind(std::span<const Binding> bindings) {
   }
 }
 
-void Program::Impl::resolve() {
-  bases[0] = options.arena->data();
+void ProgramImpl::prepare() {
+  for (const Instruction& instruction : instructions) {
+    if (!instruction.kernel.prepare) continue;
+    void* const* first = addresses.data() + instruction.first_slot;
+    instruction.kernel.prepare({first, first + instruction.inputs, first[instruction.inputs + instruction.outputs]});
+  }
+}
+
+void ProgramImpl::run() {
+  for (const Instruction& instruction : instructions) execute(instruction);
+}
+
+void ProgramImpl::resolve() {
   for (std::size_t i = 0; i < slots.size(); ++i)
     addresses[i] = slots[i].base < 0 ? nullptr : bases[static_cast<std::size_t>(slots[i].base)] + slots[i].offset;
 }
 
-void Program::Impl::execute(const Instruction& instruction) {
+void ProgramImpl::execute(const Instruction& instruction) {
   void* const* first = addresses.data() + instruction.first_slot;
   try {
     instruction.kernel.run({first, first + instruction.inputs, first[instruction.inputs + instruction.outputs]});
@@ -54,7 +66,7 @@ void Program::Impl::execute(const Instruction& instruction) {
   if (options.check_finite) check_finite(instruction);
 }
 
-void Program::Impl::check_finite(const Instruction& instruction) const {
+void ProgramImpl::check_finite(const Instruction& instruction) const {
   const Node& at = node(instruction);
   for (int output = 0; output < instruction.outputs; ++output) {
     const TensorType& type = at.outputs[static_cast<std::size_t>(output)];
@@ -70,7 +82,7 @@ void Program::Impl::check_finite(const Instruction& instruction) const {
 std::span<const Tensor> Program::run(std::span<const Binding> bindings) {
   impl_->bind(bindings);
   impl_->resolve();
-  for (const Instruction& instruction : impl_->instructions) impl_->execute(instruction);
+  impl_->run();
   return impl_->results;
 }
 

@@ -51,6 +51,8 @@ std::string to_string(const Profile& profile, double peak_gflops = 0);
 /// The profile in Chrome's trace event format (load it in a trace viewer).
 std::string chrome_trace(const Profile& profile);
 
+struct ProgramImpl;
+
 /// A graph made ready to run: instructions in order, memory planned, kernels built. It keeps variables and constants
 /// alive, but not the graph it came from. Movable; one thread at a time may run it or others of its arena.
 class Program {
@@ -81,9 +83,8 @@ class Program {
 
  private:
   friend class Compiler;
-  struct Impl;
-  explicit Program(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Program(std::unique_ptr<ProgramImpl> impl);
+  std::unique_ptr<ProgramImpl> impl_;
 };
 
 /// Makes a program that yields `results` and performs the updates they depend on. Throws GraphError.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,7 +30,8 @@ struct ProgramInput {
   int base = 0;
 };
 
-struct Program::Impl {
+/// What a compiled graph consists of; behind Program and LoopBody.
+struct ProgramImpl {
   Lowered lowered;
   CompileOptions options;
   std::vector<int> order;  ///< nodes as scheduled
@@ -42,14 +45,23 @@ struct Program::Impl {
   std::vector<Tensor> held;                ///< constants and variables, kept alive
   std::vector<Tensor> result_memory;
   std::vector<Tensor> results;
+  std::vector<int> result_bases;  ///< of a loop body, whose results lie where its owner says
   MemoryPlan plan;
 
+  /// Runs the kernels' preparations, for the body of a loop.
+  void prepare();
+  void run();
   void bind(std::span<const Binding> bindings);
   void resolve();
   void execute(const Instruction& instruction);
   void check_finite(const Instruction& instruction) const;
   const Node& node(const Instruction& instruction) const { return lowered.graph->node(instruction.node); }
 };
+
+/// Compiles `graph` as the body of a loop: no passes but pruning, and every result in memory of its own, given by the
+/// owner at each step. Inputs named in `invariant` stay the same over all steps.
+std::unique_ptr<ProgramImpl> compile_body(const Graph& graph, const std::vector<Value>& results,
+                                          const std::set<std::string>& invariant);
 
 /// "op(f32[2,3], f32[3]) -> f32[2,3]".
 std::string signature(const Node& node);

@@ -81,6 +81,17 @@ struct BinaryOp : OpClass<Derived> {
   std::vector<Alias> aliases(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
     return share_equal_sizes(inputs, outputs);
   }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    return elementwise_over_time(*this, context);
+  }
+  TileFunction tile(std::span<const TensorType> inputs) const override {
+    if (inputs[0].dtype != f32) return nullptr;
+    BinarySpans<float, float> spans = plain_spans<Derived, float, float>();
+    if constexpr (requires { Derived::adjust(spans); }) Derived::adjust(spans);
+    return [run = spans.both](const void* const* in, void* out, std::int64_t n) {
+      run(static_cast<const float*>(in[0]), static_cast<const float*>(in[1]), static_cast<float*>(out), n);
+    };
+  }
   Kernel make_kernel(const KernelContext& context) const override {
     if constexpr (Derived::kIntegers) {
       if (context.inputs[0].dtype == i32)

@@ -51,6 +51,13 @@ struct BroadcastTo final : OpClass<BroadcastTo> {
     require<GraphError>(fits, "{} does not broadcast to {}", to_string(inputs[0]), to_string(shape));
     return {{inputs[0].dtype, shape}};
   }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    if (shape.rank() >= Shape::kMaxRank) return {};
+    std::vector<int> axes = inserted;
+    for (int& axis : axes) ++axis;
+    return {add_node(context.in(0).graph(), BroadcastTo(shape.inserted(0, context.time), std::move(axes)),
+                     {context.in(0)}, SourceLocation::current())};
+  }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     const Shape from = padded(context.in(0).shape());
     std::vector<int> kept;

@@ -14,6 +14,16 @@ struct CompareOp : OpClass<Derived> {
     require<GraphError>(inputs[0].dtype != boolean, "takes f32 or i32, an argument is {}", to_string(inputs[0]));
     return {{boolean, shape}};
   }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    return elementwise_over_time(*this, context);
+  }
+  TileFunction tile(std::span<const TensorType> inputs) const override {
+    if (inputs[0].dtype != f32) return nullptr;
+    return [](const void* const* in, void* out, std::int64_t n) {
+      plain_spans<Derived, float, bool>().both(static_cast<const float*>(in[0]), static_cast<const float*>(in[1]),
+                                               static_cast<bool*>(out), n);
+    };
+  }
   Kernel make_kernel(const KernelContext& context) const override {
     if (context.inputs[0].dtype == i32) return broadcast_kernel(context, plain_spans<Derived, std::int32_t, bool>());
     return broadcast_kernel(context, plain_spans<Derived, float, bool>());

@@ -5,6 +5,7 @@
 
 #include "eddy/graph/graph.h"
 #include "eddy/ops/argument.h"
+#include "eddy/ops/broadcast_to.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/slice.h"
@@ -47,6 +48,14 @@ struct Concat final : OpClass<Concat> {
   std::vector<Value> simplify(std::span<const Value> inputs) const override {
     if (inputs.size() == 1) return {inputs[0]};
     return {};
+  }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    std::vector<Value> parts;
+    for (std::size_t i = 0; i < context.inputs.size(); ++i) {
+      const Value& part = context.in(i);
+      parts.push_back(context.stepped[i] ? part : broadcast_to(part, part.shape().inserted(0, context.time)));
+    }
+    return {concat(parts, axis + 1)};
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const TensorType& out = context.outputs[0];

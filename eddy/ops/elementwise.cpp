@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/elementwise.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "eddy/ops/mul.h"
+#include "eddy/ops/reshape.h"
 
 namespace eddy {
 namespace {
@@ -45,6 +47,17 @@ std::pair<Value, Value> values_of(std::string_view op, const Operand& a, const O
   }
   const Value left = value_of(op, a);
   return {left, b.scalar ? number(op, b, left) : value_of(op, b)};
+}
+
+std::vector<Value> elementwise_over_time(const Op& op, const TimeContext& context) {
+  int rank = 0;
+  for (std::size_t i = 0; i < context.inputs.size(); ++i)
+    rank = std::max(rank, context.in(i).rank() - (context.stepped[i] ? 1 : 0));
+  if (rank >= Shape::kMaxRank) return {};
+  std::vector<Value> inputs;
+  for (std::size_t i = 0; i < context.inputs.size(); ++i)
+    inputs.push_back(context.stepped[i] ? with_rank_after_time(context.in(i), rank) : context.in(i));
+  return {inputs[0].graph().add(op.clone(), inputs, SourceLocation::current())};
 }
 
 Value product(Value a, Value b, Value c) { return a * b * c; }

@@ -35,6 +35,10 @@ Value product(Value a, Value b, Value c);
 /// Outputs may overwrite any input of the same size: for ops that read element i of each before writing element i.
 std::vector<Alias> share_equal_sizes(std::span<const TensorType> inputs, std::span<const TensorType> outputs);
 
+/// An elementwise op applied at all steps of a loop at once: stepped inputs get axes of size 1 after time until the op
+/// broadcasts them as it does at one step.
+std::vector<Value> elementwise_over_time(const Op& op, const TimeContext& context);
+
 /// Base of ops y = f(x) on each f32 element by itself. `Derived` has
 /// - `void span(const float* x, float* y, std::int64_t n) const` (may be static): f on n elements; y may be x;
 /// - `Value derivative(const GradientContext& c) const`: dx from c.d_out(0), c.in(0) and c.out(0).
@@ -47,6 +51,14 @@ struct UnaryOp : OpClass<Derived> {
   std::vector<Gradient> gradient(const GradientContext& context) const override { return {self().derivative(context)}; }
   std::vector<Alias> aliases(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
     return share_equal_sizes(inputs, outputs);
+  }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    return elementwise_over_time(*this, context);
+  }
+  TileFunction tile(std::span<const TensorType>) const override {
+    return [op = self()](const void* const* in, void* out, std::int64_t n) {
+      op.span(static_cast<const float*>(in[0]), static_cast<float*>(out), n);
+    };
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const std::int64_t elements = context.outputs[0].shape.elements();
@@ -84,6 +96,14 @@ struct DerivativeOp : OpClass<Derived> {
   }
   std::vector<Alias> aliases(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
     return share_equal_sizes(inputs, outputs);
+  }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    return elementwise_over_time(*this, context);
+  }
+  TileFunction tile(std::span<const TensorType>) const override {
+    return [op = self()](const void* const* in, void* out, std::int64_t n) {
+      op.span(static_cast<const float*>(in[0]), static_cast<const float*>(in[1]), static_cast<float*>(out), n);
+    };
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const std::int64_t elements = context.outputs[0].shape.elements();

@@ -104,9 +104,16 @@ struct Linear final : OpClass<Linear> {
     return {
         add_node(w.graph(), Linear(activation, !transpose_w), {inputs[0], w, inputs[2]}, SourceLocation::current())};
   }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    if (!context.stepped[0] || context.stepped[1] || context.stepped[2]) return {};
+    return {
+        linear(context.in(0), context.in(1), context.in(2), {.activation = activation, .transpose_w = transpose_w})};
+  }
   Kernel make_kernel(const KernelContext& context) const override {
     const Shape& out = context.outputs[0].shape;
     if (out.elements() == 0) return {.run = [](const KernelArgs&) {}};
+    if (context.invariant(1) && activation == Activation::none && context.inputs[0].shape[1] > 0)
+      return packed_kernel({out[0], out[1], context.inputs[0].shape[1], transpose_w}, true);
     const Gemm gemm({.m = out[0],
                      .n = out[1],
                      .k = context.inputs[0].shape[1],

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "eddy/core/gemm.h"
+#include "eddy/core/packed_product.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/argument.h"
 #include "eddy/ops/op_case.h"
@@ -122,11 +123,30 @@ struct Matmul final : OpClass<Matmul> {
                      Matmul(transpose_a != static_cast<bool>(a), transpose_b != static_cast<bool>(b)),
                      {a ? a : inputs[0], b ? b : inputs[1]}, SourceLocation::current())};
   }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    Value a = context.in(0);
+    Value b = context.in(1);
+    const int rank = std::max(a.rank() - (context.stepped[0] ? 1 : 0), b.rank() - (context.stepped[1] ? 1 : 0));
+    if (context.stepped[0] && !context.stepped[1] && a.rank() == 3 && b.rank() == 2 && !transpose_a)
+      return {matmul(a, b, {.transpose_b = transpose_b})};
+    // Batched products, one a step.
+    if (context.stepped[0]) a = with_rank_after_time(a, rank);
+    if (context.stepped[1]) b = with_rank_after_time(b, rank);
+    return {add_node(a.graph(), *this, {a, b}, SourceLocation::current())};
+  }
+  Value summed_over_time(const TimeContext& context) const override {
+    const bool both = context.stepped[0] && context.stepped[1];
+    if (!both || context.in(0).rank() != 3 || context.in(1).rank() != 3 || !transpose_a || transpose_b) return {};
+    // The sum over steps of a^T b is one product over the rows of all steps.
+    return matmul(flatten(context.in(0), 0, 1), flatten(context.in(1), 0, 1), {.transpose_a = true});
+  }
   Kernel make_kernel(const KernelContext& context) const override {
     const Shape& a = context.inputs[0].shape;
     const Shape& b = context.inputs[1].shape;
     const Shape& c = context.outputs[0].shape;
     if (c.elements() == 0) return {.run = [](const KernelArgs&) {}};
+    if (context.invariant(1) && a.rank() == 2 && b.rank() == 2 && !transpose_a && k(a) > 0)
+      return packed_kernel({m(a), n(b), k(a), transpose_b}, false);
     GemmConfig config{.m = m(a), .n = n(b), .k = k(a), .transpose_a = transpose_a, .transpose_b = transpose_b};
     std::vector<Start> starts = plan_batch(a, b, batch_of(c), config.m * config.n, config);
     const Gemm gemm(config);
@@ -141,6 +161,16 @@ struct Matmul final : OpClass<Matmul> {
 };
 
 }  // namespace
+
+Kernel packed_kernel(const PackedProduct& product, bool has_bias) {
+  return {.run =
+              [product, has_bias](const KernelArgs& args) {
+                product.run(args.in<float>(0), args.scratch, has_bias ? args.in<float>(2) : nullptr,
+                            args.out<float>(0));
+              },
+          .scratch_bytes = product.packed_bytes(),
+          .prepare = [product](const KernelArgs& args) { product.pack(args.in<float>(1), args.scratch); }};
+}
 
 Value matmul(Operand a, Operand b, MatmulOptions options) {
   Value x = value_of(Matmul::kName, a);

@@ -37,7 +37,7 @@ struct AdvanceRandom final : OpClass<AdvanceRandom> {
 }  // namespace
 
 std::uint32_t next_stream(const Graph& graph) {
-  std::uint32_t next = 0;
+  std::uint32_t next = graph.first_stream();
   for (int id = 0; id < graph.size(); ++id)
     if (const auto* op = dynamic_cast<const RandomOp*>(graph.node(id).op.get())) next = std::max(next, op->stream + 1);
   return next;

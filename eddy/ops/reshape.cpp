@@ -35,6 +35,10 @@ struct Reshape final : OpClass<Reshape> {
     if (before.op->name() == kName) return {reshape(before.inputs[0], shape)};
     return {};
   }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    if (shape.rank() >= Shape::kMaxRank) return {};
+    return {reshape(context.in(0), shape.inserted(0, context.time))};
+  }
   Kernel make_kernel(const KernelContext&) const override { return {}; }
 };
 
@@ -71,6 +75,12 @@ Value reshape(Operand x, std::span<const std::int64_t> sizes) {
 
 Value reshape(Operand x, std::initializer_list<std::int64_t> sizes) {
   return reshape(x, std::span<const std::int64_t>(sizes.begin(), sizes.size()));
+}
+
+Value with_rank_after_time(Value x, int rank) {
+  Shape shape = x.shape();
+  while (shape.rank() < rank + 1) shape = shape.inserted(1, 1);
+  return reshape(x, shape);
 }
 
 Value flatten(Operand x, int first, int last) {

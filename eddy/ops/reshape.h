@@ -24,4 +24,7 @@ Value squeeze(Operand x, int axis);
 /// With a new axis of size 1 that becomes axis `axis` of the result; -1 appends it.
 Value expand_dims(Operand x, int axis);
 
+/// `x` [time, …] with axes of size 1 after time, so that what follows time has `rank` axes.
+Value with_rank_after_time(Value x, int rank);
+
 }  // namespace eddy

@@ -55,6 +55,9 @@ struct Slice final : OpClass<Slice> {
     if (begin == 0 && end == inputs[0].dim(axis)) return {inputs[0]};
     return {};
   }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    return {slice(context.in(0), axis + 1, begin, end)};
+  }
   Kernel make_kernel(const KernelContext& context) const override {
     const TensorType& type = context.inputs[0];
     if (leads(type.shape, axis)) return {};
@@ -94,6 +97,9 @@ struct Pad final : OpClass<Pad> {
   std::vector<Value> simplify(std::span<const Value> inputs) const override {
     if (before == 0 && after == 0) return {inputs[0]};
     return {};
+  }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    return {pad(context.in(0), axis + 1, before, after, number)};
   }
   Kernel make_kernel(const KernelContext& context) const override {
     switch (context.inputs[0].dtype) {
@@ -177,6 +183,9 @@ struct Split final : OpClass<Split> {
   std::vector<Value> simplify(std::span<const Value> inputs) const override {
     if (sizes.size() == 1) return {inputs[0]};
     return {};
+  }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    return split(context.in(0), sizes, axis + 1);
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const TensorType& type = context.inputs[0];

@@ -41,6 +41,19 @@ struct SumOp final : ReduceOp<SumOp> {
     if (result(inputs[0].shape()) == inputs[0].shape()) return {inputs[0]};
     return {};
   }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    const auto after_time = [](std::vector<int> list) {
+      for (int& axis : list) ++axis;
+      return list;
+    };
+    return {sum_along(context.in(0), after_time(axes), after_time(kept))};
+  }
+  Value summed_over_time(const TimeContext& context) const override {
+    std::vector<int> all{0}, staying;
+    for (const int axis : axes) all.push_back(axis + 1);
+    for (const int axis : kept) staying.push_back(axis + 1);
+    return sum_along(context.in(0), std::move(all), std::move(staying));
+  }
   Kernel kernel(const Shape& x, DType dtype) const {
     return dtype == i32 ? reduce_kernel(x, axes, IntegerSum{}) : reduce_kernel(x, axes, FloatSum{});
   }

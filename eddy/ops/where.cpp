@@ -64,6 +64,16 @@ struct Where final : OpClass<Where> {
   std::vector<Alias> aliases(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
     return share_equal_sizes(inputs, outputs);
   }
+  std::vector<Value> over_time(const TimeContext& context) const override {
+    return elementwise_over_time(*this, context);
+  }
+  TileFunction tile(std::span<const TensorType> inputs) const override {
+    if (inputs[1].dtype != f32) return nullptr;
+    return [](const void* const* in, void* out, std::int64_t n) {
+      select<float, 1, 1>(static_cast<const bool*>(in[0]), static_cast<const float*>(in[1]),
+                          static_cast<const float*>(in[2]), static_cast<float*>(out), n);
+    };
+  }
   Kernel make_kernel(const KernelContext& context) const override {
     switch (context.outputs[0].dtype) {
       case DType::f32:

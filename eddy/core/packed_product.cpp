@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/core/packed_product.h"
+
+#include <algorithm>
+#include <array>
+
+#include "eddy/core/error.h"
+#include "eddy/core/rnn_steps.h"
+#include "eddy/core/tensor.h"
+#include "eddy/core/threads.h"
+
+namespace eddy {
+namespace {
+
+/// Below this many multiply-adds per thread a fork costs more than it saves.
+constexpr std::int64_t kWorkPerThread = 100'000;
+/// Row lists are made on the stack, a block at a time.
+constexpr std::int64_t kRowBlock = 64;
+
+/// Columns of one thread, in whole panels.
+UnitRange share_of(std::int64_t n, int thread, int team) {
+  const std::int64_t unit = rnn_steps().geometry.unit;
+  const std::int64_t panels = (n + unit - 1) / unit;
+  return {std::min(panels * thread / team * unit, n), std::min(panels * (thread + 1) / team * unit, n)};
+}
+
+template <class Body>
+void in_team(int threads, const Body& body) {
+  if (threads <= 1) {
+    body(0, 1);
+  } else {
+    parallel_team(threads, body);
+  }
+}
+
+}  // namespace
+
+PackedProduct::PackedProduct(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b)
+    : m_(m), n_(n), k_(k), transpose_b_(transpose_b) {
+  require(m >= 0 && n >= 0 && k >= 0, "product sizes must not be negative: m {}, n {}, k {}", m, n, k);
+  const std::int64_t panels = (n + rnn_steps().geometry.unit - 1) / rnn_steps().geometry.unit;
+  threads_ = static_cast<int>(std::clamp<std::int64_t>(std::min(m * n * k / kWorkPerThread, panels), 1, num_threads()));
+}
+
+std::size_t PackedProduct::packed_bytes() const {
+  const auto bytes = static_cast<std::size_t>(rnn_steps().plain_panel_floats(k_, n_)) * sizeof(float);
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+void PackedProduct::pack(const float* b, void* packed) const {
+  in_team(threads_, [&](int thread, int team) {
+    rnn_steps().pack_plain(b, transpose_b_ ? k_ : n_, transpose_b_, k_, share_of(n_, thread, team),
+                           static_cast<float*>(packed));
+  });
+}
+
+void PackedProduct::run(const float* a, const void* packed, const float* bias, float* c) const {
+  in_team(threads_, [&](int thread, int team) {
+    const UnitRange columns = share_of(n_, thread, team);
+    std::array<std::int32_t, kRowBlock> rows;
+    for (std::int64_t begin = 0; begin < m_; begin += kRowBlock) {
+      const std::int64_t count = std::min(kRowBlock, m_ - begin);
+      for (std::int64_t i = 0; i < count; ++i) rows[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(begin + i);
+      if (bias != nullptr)
+        for (std::int64_t row = begin; row < begin + count; ++row)
+          std::copy(bias + columns.begin, bias + columns.end, c + row * n_ + columns.begin);
+      rnn_steps().plain_product(static_cast<const float*>(packed), k_, a, k_, bias != nullptr, c, n_, columns,
+                                {rows.data(), count});
+    }
+  });
+}
+
+}  // namespace eddy

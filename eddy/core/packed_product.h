@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace eddy {
+
+/// c[m,n] = a[m,k] * B (+ bias[n]) for many a and one B, which is packed once: the product of one step of a loop.
+/// All arrays are dense row-major f32. Planned when built, for num_threads() at that time; bits do not depend on that
+/// number. Concurrent runs with one packed B are safe.
+class PackedProduct {
+ public:
+  /// With `transpose_b`, B is stored as [n,k]. Throws Error for a negative size.
+  PackedProduct(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b);
+
+  /// Of the packed B, on a kAlignment boundary.
+  std::size_t packed_bytes() const;
+  void pack(const float* b, void* packed) const;
+  /// `bias` may be null.
+  void run(const float* a, const void* packed, const float* bias, float* c) const;
+
+ private:
+  std::int64_t m_, n_, k_;
+  bool transpose_b_;
+  int threads_;
+};
+
+}  // namespace eddy

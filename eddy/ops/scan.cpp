@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/ops/scan.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "eddy/graph/builtin.h"
+#include "eddy/ops/argument.h"
+#include "eddy/ops/compare.h"
+#include "eddy/ops/reshape.h"
+#include "eddy/ops/scan_op.h"
+#include "eddy/ops/slice.h"
+#include "eddy/ops/stop_gradient.h"
+#include "eddy/ops/where.h"
+
+namespace eddy {
+namespace {
+
+constexpr std::string_view kScan = "scan";
+
+TensorType one_step(const Value& sequence) { return {sequence.dtype(), sequence.shape().removed(0)}; }
+
+std::string names_of(const State& state) {
+  std::string names;
+  for (const auto& [name, value] : state) names += (names.empty() ? "" : ", ") + name;
+  return names;
+}
+
+/// Traces one step into a body, and turns masks and truncation into nodes of it.
+class Tracer {
+ public:
+  Tracer(const std::vector<Value>& sequences, const State& initial, const ScanOptions& options, SourceLocation where)
+      : initial_(initial), options_(options), sequences_(sequences), where_(where) {
+    check();
+    find_outer();
+    body_->graph = std::make_unique<Graph>(outer());
+    surrounding_ = std::exchange(traced, body_->graph.get());
+  }
+  ~Tracer() { traced = surrounding_; }
+  Tracer(const Tracer&) = delete;
+  Tracer& operator=(const Tracer&) = delete;
+
+  ScanResult trace(const StepFunction& function) {
+    for (const Value& sequence : sequences_) add_sequence(sequence);
+    const std::vector<Value> inputs = body_->sequences;
+    State before;
+    for (const auto& [name, value] : initial_) {
+      const Value state = graph().input("state:" + name, value.dtype(), value.shape(), where_);
+      body_->states.push_back(state);
+      before.set(name, state);
+    }
+    Step step = function(inputs, options_.truncate > 0 ? truncated(before) : before);
+    bring_in(step);
+    if (options_.mask) apply_mask(step, before);
+    body_->next.clear();
+    for (const auto& [name, value] : initial_) body_->next.push_back(step.state[name]);
+    body_->stack_everything();
+    if (step.output) stack(step.output);
+    for (const auto& [name, value] : step.outputs) stack(value);
+    return finish(step);
+  }
+
+ private:
+  Graph& graph() { return *body_->graph; }
+  Graph& outer() { return *outer_; }
+  Operand here(const Value& value) const { return {value, where_}; }
+
+  template <class... Args>
+  void require_that(bool condition, fmt::format_string<Args...> format, Args&&... args) const {
+    require_argument(condition, kScan, Operand(0, where_), format, std::forward<Args>(args)...);
+  }
+
+  /// A loop inside the step of another belongs to that step, whatever it runs over.
+  void find_outer() {
+    outer_ = traced != nullptr ? traced : &sequences_[0].graph();
+    for (const Value& sequence : sequences_)
+      if (sequence.graph().depth() > outer_->depth()) outer_ = &sequence.graph();
+    for (const auto& [name, value] : initial_)
+      if (value.graph().depth() > outer_->depth()) outer_ = &value.graph();
+  }
+
+  void check() const {
+    require_that(!sequences_.empty(), "a loop needs a sequence to run over");
+    for (const Value& sequence : sequences_) {
+      require_that(sequence && sequence.rank() >= 1, "a sequence must have a time axis, it is {}",
+                   sequence ? to_string(sequence.type()) : "empty");
+      require_that(sequence.dim(0) == sequences_[0].dim(0), "sequences differ in length: {} and {}",
+                   to_string(sequences_[0].type()), to_string(sequence.type()));
+    }
+    for (const auto& [name, value] : initial_) require_that(static_cast<bool>(value), "state '{}' is empty", name);
+    require_that(options_.truncate >= 0, "the gradient cannot be truncated after {} steps", options_.truncate);
+    if (!options_.mask) return;
+    const Value& mask = options_.mask;
+    require_that(mask.dtype() == f32 && mask.rank() == 2 && mask.dim(0) == sequences_[0].dim(0),
+                 "the mask must be f32[time={}, batch], it is {}", sequences_[0].dim(0), to_string(mask.type()));
+  }
+
+  Value add_sequence(const Value& sequence) {
+    const TensorType type = one_step(sequence);
+    body_->sequences.push_back(
+        graph().input(fmt::format("sequence{}", body_->sequences.size()), type.dtype, type.shape, where_));
+    if (body_->sequences.size() > sequences_.size()) sequences_.push_back(sequence);
+    return body_->sequences.back();
+  }
+
+  /// The states with no way for the gradient to the step before the first of each stretch.
+  State truncated(const State& before) {
+    const std::int64_t time = sequences_[0].dim(0);
+    Tensor first(boolean, {time});
+    for (std::int64_t t = 0; t < time; ++t) {
+      const std::int64_t step = options_.reverse ? time - 1 - t : t;
+      first.values<bool>()[static_cast<std::size_t>(t)] = step % options_.truncate == 0;
+    }
+    const Value is_first = add_sequence(outer().constant(first, where_));
+    State result;
+    for (const auto& [name, value] : before) {
+      const bool flows = value.dtype() == f32;
+      result.set(name, flows ? where(here(is_first), here(stop_gradient(here(value))), here(value)) : value);
+    }
+    return result;
+  }
+
+  /// What a step returns may be values of the graph around it.
+  void bring_in(Step& step) {
+    const auto bring = [&](const Value& value, std::string_view name) {
+      require_that(static_cast<bool>(value), "the step gives an empty value for '{}'", name);
+      return graph().import(value);
+    };
+    if (step.output) step.output = bring(step.output, "output");
+    for (auto* values : {&step.state, &step.outputs})
+      for (const auto& [name, value] : State(*values)) values->set(name, bring(value, name));
+    for (const auto& [name, value] : initial_) {
+      require_that(step.state.contains(name), "the step does not return state '{}'; it returns: {}", name,
+                   names_of(step.state));
+      require_that(step.state[name].type() == value.type(), "state '{}' is {} at first, but {} after a step", name,
+                   to_string(value.type()), to_string(step.state[name].type()));
+    }
+    for (const auto& [name, value] : step.state)
+      require_that(initial_.contains(name), "the step returns state '{}', which has no initial value; there are: {}",
+                   name, names_of(initial_));
+  }
+
+  void apply_mask(Step& step, const State& before) {
+    const Value active = not_equal(here(add_sequence(options_.mask)), Operand(0, where_));
+    const std::int64_t batch = active.dim(0);
+    const auto select = [&](std::string_view name, const Value& value, Operand otherwise) {
+      require_that(value.rank() >= 1 && value.dim(0) == batch,
+                   "with a mask of batch {}, '{}' must have the batch as its first axis, it is {}", batch, name,
+                   to_string(value.type()));
+      Shape shape{batch};
+      while (shape.rank() < value.rank()) shape = shape.appended(1);
+      return where(here(reshape(here(active), shape)), here(value), otherwise);
+    };
+    for (const auto& [name, value] : before) step.state.set(name, select(name, step.state[name], here(value)));
+    if (step.output) step.output = select("output", step.output, Operand(0, where_));
+    for (const auto& [name, value] : State(step.outputs))
+      step.outputs.set(name, select(name, value, Operand(0, where_)));
+  }
+
+  void stack(const Value& value) {
+    for (const auto* kept : {&body_->next, &body_->stacked})
+      if (std::ranges::find(*kept, value) != kept->end()) return;
+    body_->stacked.push_back(value);
+  }
+
+  ScanResult finish(const Step& step) {
+    std::vector<Value> initial, captures;
+    for (const auto& [name, value] : initial_) initial.push_back(value);
+    for (const Capture& capture : graph().captures()) {
+      if (&capture.outer.graph() != &outer()) continue;
+      captures.push_back(capture.outer);
+      body_->captures.push_back(capture.inner);
+    }
+    graph().close();
+    const ScanOp op(body_, sequences_[0].dim(0), options_.reverse, options_.recompute);
+    const std::vector<Value> node = Graph::outputs(add_scan(outer(), op, sequences_, initial, captures, where_));
+    ScanResult result;
+    std::size_t index = 0;
+    for (const auto& [name, value] : initial_) {
+      result.last.set(name, node[index]);
+      result.states.set(name, states_before_steps(node[op.first_history() + index], !options_.reverse));
+      ++index;
+    }
+    const auto at_all_steps = [&](const Value& value) {
+      const auto state = std::ranges::find(body_->next, value);
+      if (state != body_->next.end())
+        return states_before_steps(node[op.first_history() + static_cast<std::size_t>(state - body_->next.begin())],
+                                   !options_.reverse);
+      const auto kept = std::ranges::find(body_->stacked, value);
+      return node[op.first_stacked() + static_cast<std::size_t>(kept - body_->stacked.begin())];
+    };
+    if (step.output) result.output = at_all_steps(step.output);
+    for (const auto& [name, value] : step.outputs) result.outputs.set(name, at_all_steps(value));
+    return result;
+  }
+
+  /// The body being traced in this thread, if any.
+  static thread_local Graph* traced;
+
+  Graph* outer_ = nullptr;
+  Graph* surrounding_ = nullptr;
+  const State& initial_;
+  const ScanOptions& options_;
+  std::vector<Value> sequences_;
+  SourceLocation where_;
+  std::shared_ptr<ScanBody> body_ = std::make_shared<ScanBody>();
+};
+
+thread_local Graph* Tracer::traced = nullptr;
+
+}  // namespace
+
+const Value& State::operator[](std::string_view name) const {
+  for (const Entry& entry : entries_)
+    if (entry.first == name) return entry.second;
+  fail<GraphError>("there is no '{}'; there are: {}", name, names_of(*this));
+}
+
+void State::set(std::string_view name, Value value) {
+  const auto found = std::ranges::find(entries_, name, &Entry::first);
+  if (found == entries_.end()) {
+    entries_.emplace_back(name, value);
+  } else {
+    found->second = value;
+  }
+}
+
+bool State::contains(std::string_view name) const {
+  return std::ranges::find(entries_, name, &Entry::first) != entries_.end();
+}
+
+State zero_state(Value like, std::initializer_list<std::string_view> names, const Shape& shape) {
+  State state;
+  for (const std::string_view name : names) state.set(name, full(like.graph(), {f32, shape}, 0.0f));
+  return state;
+}
+
+ScanResult scan(const StepFunction& step, const std::vector<Value>& sequences, const State& initial,
+                const ScanOptions& options, SourceLocation where) {
+  return Tracer(sequences, initial, options, where).trace(step);
+}
+
+}  // namespace eddy

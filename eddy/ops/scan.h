@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "eddy/graph/value.h"
+
+namespace eddy {
+
+/// Values by name, in a fixed order: what a loop carries from step to step. A plain value.
+class State {
+ public:
+  using Entry = std::pair<std::string, Value>;
+
+  State() = default;
+  State(std::initializer_list<Entry> entries) : entries_(entries) {}
+
+  /// Throws GraphError listing the names there are when `name` is not one of them.
+  const Value& operator[](std::string_view name) const;
+  /// Adds a value, or replaces the one of that name.
+  void set(std::string_view name, Value value);
+  bool contains(std::string_view name) const;
+  std::size_t size() const { return entries_.size(); }
+  std::vector<Entry>::const_iterator begin() const { return entries_.begin(); }
+  std::vector<Entry>::const_iterator end() const { return entries_.end(); }
+
+ private:
+  std::vector<Entry> entries_;
+};
+
+/// f32 zeros of one shape under each of the names, in the graph of `like`.
+State zero_state(Value like, std::initializer_list<std::string_view> names, const Shape& shape);
+
+/// What one step yields: its output (may be empty), named further outputs, and every state by its name.
+struct Step {
+  Value output = {};
+  State state = {};
+  State outputs = {};
+};
+
+struct ScanOptions {
+  /// f32[time, batch] of 0 and 1; empty for all 1. At a masked step a row of the batch (axis 0 of states and outputs)
+  /// carries its states through unchanged and yields zeros. No gradient flows to the mask.
+  Value mask = {};
+  /// From the last step to the first; outputs keep their places in time.
+  bool reverse = false;
+  /// The gradient does not flow through states from one stretch of this many steps to the one before it; 0: it always
+  /// does.
+  std::int64_t truncate = 0;
+  /// Keep only the states for the gradient and compute the rest of each step again: less memory, more time.
+  bool recompute = false;
+};
+
+struct ScanResult {
+  Value output;   ///< [time, …]; empty when the steps yield none
+  State last;     ///< states after the last step
+  State outputs;  ///< named outputs, [time, …]
+  State states;   ///< states after each step, [time, …]
+
+  // For `auto [output, last] = scan(…)`.
+  template <std::size_t index>
+  const auto& get() const {
+    if constexpr (index == 0) {
+      return output;
+    } else {
+      return last;
+    }
+  }
+};
+
+/// One step of a loop: the values of all sequences at this step, and the states before it.
+using StepFunction = std::function<Step(std::span<const Value> inputs, const State& state)>;
+
+/// A loop over axis 0 (time) of `sequences`, all of one length. `step` is called once, on values of a graph of its own:
+/// it may use any value around it, which is then the same at every step. Differentiable, to any order its ops allow, in
+/// the sequences, the initial states and the values the step captures. Throws GraphError with the user's line.
+ScanResult scan(const StepFunction& step, const std::vector<Value>& sequences, const State& initial,
+                const ScanOptions& options = {}, SourceLocation where = SourceLocation::current());
+
+/// The same with a step of one sequence: `step(Value x, const State& state)`.
+template <class F>
+requires std::is_invocable_r_v<Step, F, Value, const State&> ScanResult
+scan(F&& step, Value sequence, const State& initial, const ScanOptions& options = {},
+     SourceLocation where = SourceLocation::current()) {
+  return scan([&](std::span<const Value> inputs, const State& state) { return step(inputs[0], state); },
+              std::vector<Value>{sequence}, initial, options, where);
+}
+
+}  // namespace eddy
+
+template <>
+struct std::tuple_size<eddy::ScanResult> : std::integral_constant<std::size_t, 2> {};
+template <>
+struct std::tuple_element<0, eddy::ScanResult> {
+  using type = const eddy::Value;
+};
+template <>
+struct std::tuple_element<1, eddy::ScanResult> {
+  using type = const eddy::State;
+};

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0
+// What makes a loop of small steps as fast as a hand-written one: work that does not depend on the states leaves it.
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "eddy/graph/builtin.h"
+#include "eddy/graph/passes.h"
+#include "eddy/ops/scan_op.h"
+
+namespace eddy {
+namespace {
+
+using Key = std::pair<int, int>;
+
+Key key_of(const Value& value) { return {value.node(), value.output()}; }
+
+const Node& node_of(const Value& value) { return value.graph().node(value.node()); }
+
+bool is_view(const Node& node) {
+  return std::ranges::any_of(aliases_of(node), [](const Alias& a) { return a.kind == Alias::Kind::view; });
+}
+
+/// Worth a product over all steps instead of one a step: many operations for each element of the result.
+bool is_heavy(const Node& node) {
+  double elements = 0;
+  for (const TensorType& type : node.outputs) elements += static_cast<double>(type.shape.elements());
+  return node.op->cost(input_types(node), node.outputs).flops >= 8 * elements;
+}
+
+/// Which of the loop's results are needed, and which states they depend on.
+struct Needs {
+  std::vector<bool> states, stacked, sums;
+
+  Needs(const ScanOp& op, const std::vector<bool>& used) {
+    const ScanBody& body = op.body();
+    for (std::size_t i = 0; i < body.states.size(); ++i) states.push_back(used[i] || used[op.first_history() + i]);
+    for (std::size_t i = 0; i < body.stacked.size(); ++i) stacked.push_back(used[op.first_stacked() + i]);
+    for (std::size_t i = 0; i < body.summed.size(); ++i) sums.push_back(used[op.first_sum() + i]);
+    while (add_states(body)) {
+    }
+  }
+
+  std::vector<Value> results(const ScanBody& body) const {
+    std::vector<Value> values;
+    const auto take = [&](const std::vector<Value>& from, const std::vector<bool>& wanted) {
+      for (std::size_t i = 0; i < from.size(); ++i)
+        if (wanted[i]) values.push_back(from[i]);
+    };
+    take(body.next, states);
+    take(body.stacked, stacked);
+    take(body.summed, sums);
+    return values;
+  }
+
+ private:
+  /// A state that a needed result reads is needed too.
+  bool add_states(const ScanBody& body) {
+    std::vector<bool> reached(static_cast<std::size_t>(body.graph->size()), false);
+    for (const Value& result : results(body)) reached[static_cast<std::size_t>(result.node())] = true;
+    for (int id = body.graph->size() - 1; id >= 0; --id)
+      if (reached[static_cast<std::size_t>(id)])
+        for (const Value& input : body.graph->node(id).inputs) reached[static_cast<std::size_t>(input.node())] = true;
+    bool found = false;
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      if (states[i] || !reached[static_cast<std::size_t>(body.states[i].node())]) continue;
+      states[i] = true;
+      found = true;
+    }
+    return found;
+  }
+};
+
+/// The body after the clean-up passes, with the inputs that are left.
+struct CleanBody {
+  Lowered lowered;
+  std::vector<Value> sequences, states, captures;  ///< by position in the first body; empty where no longer read
+  std::vector<Value> next, stacked, summed;        ///< likewise; empty where not needed
+
+  CleanBody(const ScanBody& body, const Needs& needs, const PassSwitches& switches)
+      : lowered(run_passes(*body.graph, needs.results(body), switches)) {
+    std::map<std::string, Value> inputs;
+    Graph& graph = *lowered.graph;
+    for (int id = 0; id < graph.size(); ++id)
+      if (const auto* input = dynamic_cast<const InputOp*>(graph.node(id).op.get()))
+        inputs[input->label] = {&graph, id, 0};
+    const auto find = [&](const std::vector<Value>& from, std::vector<Value>& to) {
+      for (const Value& value : from) {
+        const auto found = inputs.find(dynamic_cast<const InputOp&>(*node_of(value).op).label);
+        to.push_back(found == inputs.end() ? Value() : found->second);
+      }
+    };
+    find(body.sequences, sequences);
+    find(body.states, states);
+    find(body.captures, captures);
+    std::size_t result = 0;
+    const auto take = [&](const std::vector<bool>& wanted, std::vector<Value>& to) {
+      for (const bool is_wanted : wanted) to.push_back(is_wanted ? lowered.results[result++] : Value());
+    };
+    take(needs.states, next);
+    take(needs.stacked, stacked);
+    take(needs.sums, summed);
+  }
+};
+
+/// Builds a value of the surrounding graph once the new loop is there.
+using Builder = std::function<Value()>;
+
+class Lowering {
+ public:
+  Lowering(const ScanOp& op, std::span<const Value> inputs, const std::vector<bool>& used, const PassSwitches& switches)
+      : op_(op),
+        inputs_(inputs),
+        used_(used),
+        needs_(op, used),
+        clean_(op.body(), needs_, switches),
+        old_(*clean_.lowered.graph),
+        outer_(inputs[0].graph()),
+        invariants_(outer_) {
+    make_inputs();
+  }
+
+  /// Moves work out of the loop.
+  std::vector<Value> move_out() {
+    find_dependence();
+    hoist();
+    plan_results(true);
+    body_->stack_everything();
+    return finish(ScanOp::Stage::moved);
+  }
+
+  /// Only keeps what is needed.
+  std::vector<Value> tidy() {
+    plan_results(false);
+    return finish(ScanOp::Stage::final);
+  }
+
+ private:
+  std::size_t position(const Value& value) const { return static_cast<std::size_t>(value.node()); }
+
+  void make_inputs() {
+    const auto make = [&](const std::vector<Value>& from, std::vector<Value>& to, std::vector<Value>* outer,
+                          std::size_t first) {
+      for (std::size_t i = 0; i < from.size(); ++i) {
+        if (!from[i]) continue;
+        add_input(from[i], to);
+        if (outer != nullptr) outer->push_back(inputs_[first + i]);
+      }
+    };
+    const ScanBody& body = op_.body();
+    make(clean_.sequences, body_->sequences, &sequences_, 0);
+    make(clean_.captures, body_->captures, &captures_, body.sequences.size() + body.states.size());
+    // A state may be needed though no step reads it: its last value is.
+    for (std::size_t i = 0; i < body.states.size(); ++i) {
+      if (!needs_.states[i]) continue;
+      const Value like = clean_.states[i] ? clean_.states[i] : clean_.next[i];
+      const Value input = new_input(like.type(), body_->states);
+      if (clean_.states[i]) copier_.use(clean_.states[i], input);
+      initial_.push_back(inputs_[body.sequences.size() + i]);
+    }
+  }
+
+  Value new_input(const TensorType& type, std::vector<Value>& list) {
+    const Value input = body_->graph->input(fmt::format("input{}", input_count_++), type.dtype, type.shape);
+    list.push_back(input);
+    return input;
+  }
+  void add_input(const Value& old, std::vector<Value>& list) { copier_.use(old, new_input(old.type(), list)); }
+
+  void find_dependence() {
+    const auto nodes = static_cast<std::size_t>(old_.size());
+    on_state_.assign(nodes, false);
+    on_sequence_.assign(nodes, false);
+    feeds_state_.assign(nodes, false);
+    for (const Value& state : clean_.states)
+      if (state) on_state_[position(state)] = true;
+    for (const Value& sequence : clean_.sequences)
+      if (sequence) on_sequence_[position(sequence)] = true;
+    for (int id = 0; id < old_.size(); ++id)
+      for (const Value& input : old_.node(id).inputs) {
+        const auto index = static_cast<std::size_t>(id);
+        on_state_[index] = on_state_[index] || on_state_[position(input)];
+        on_sequence_[index] = on_sequence_[index] || on_sequence_[position(input)];
+      }
+    for (const Value& next : clean_.next)
+      if (next) feeds_state_[position(next)] = true;
+    for (int id = old_.size() - 1; id >= 0; --id)
+      if (feeds_state_[static_cast<std::size_t>(id)])
+        for (const Value& input : old_.node(id).inputs) feeds_state_[position(input)] = true;
+    for (std::size_t i = 0; i < clean_.sequences.size(); ++i)
+      if (clean_.sequences[i]) lifted_[key_of(clean_.sequences[i])] = inputs_[i];
+    const std::size_t first = op_.body().sequences.size() + op_.body().states.size();
+    for (std::size_t i = 0; i < clean_.captures.size(); ++i)
+      if (clean_.captures[i]) invariants_.use(clean_.captures[i], inputs_[first + i]);
+  }
+
+  bool is_invariant(const Value& value) const { return !on_state_[position(value)] && !on_sequence_[position(value)]; }
+
+  /// What is the same at every step is computed once before the loop; products of sequences once for all steps.
+  void hoist() {
+    std::vector<bool> wanted(static_cast<std::size_t>(old_.size()), false);
+    for (int id = 0; id < old_.size(); ++id) {
+      const Node& node = old_.node(id);
+      const Value value{&old_, id, 0};
+      if (is_invariant(value)) continue;
+      for (const Value& input : node.inputs)
+        if (is_invariant(input) && !node_of(input).inputs.empty() && !copier_.knows(input)) {
+          const Value once = invariants_.copy(input);
+          add_input(input, body_->captures);
+          captures_.push_back(once);
+        }
+      if (on_state_[static_cast<std::size_t>(id)] || node.inputs.empty() || !is_heavy(node)) continue;
+      const Value all = lift(value);
+      if (!all) continue;
+      for (const Value& output : Graph::outputs(value)) {
+        add_input(output, body_->sequences);
+        sequences_.push_back(lifted_.at(key_of(output)));
+      }
+    }
+  }
+
+  /// A value that depends on sequences only, at all steps at once: [time, …]; empty when an op on the way cannot.
+  Value lift(const Value& value) {
+    const auto found = lifted_.find(key_of(value));
+    if (found != lifted_.end()) return found->second;
+    const Node& node = node_of(value);
+    if (on_state_[position(value)] || node.inputs.empty()) return {};
+    std::vector<Value> inputs;
+    for (const Value& input : node.inputs) {
+      inputs.push_back(is_invariant(input) ? invariants_.copy(input) : lift(input));
+      if (!inputs.back()) return {};
+    }
+    const OriginScope origin(outer_, node.origin);
+    const std::vector<Value> outputs = node.op->over_time(time_context(node, inputs));
+    for (std::size_t i = 0; i < outputs.size(); ++i) lifted_[{value.node(), static_cast<int>(i)}] = outputs[i];
+    return outputs.empty() ? Value() : outputs[static_cast<std::size_t>(value.output())];
+  }
+
+  TimeContext time_context(const Node& node, std::span<const Value> inputs) const {
+    TimeContext context{.inputs = inputs, .stepped = {}, .time = op_.time()};
+    for (const Value& input : node.inputs) context.stepped.push_back(!is_invariant(input));
+    return context;
+  }
+
+  /// Whether `apply`, given such inputs in a graph for trial, yields anything.
+  template <class Apply>
+  bool can(const Node& node, const Apply& apply) const {
+    Graph trial;
+    std::vector<Value> inputs;
+    for (const Value& input : node.inputs) {
+      const Shape shape = is_invariant(input) ? input.shape() : input.shape().inserted(0, op_.time());
+      inputs.push_back(trial.input(fmt::format("input{}", inputs.size()), input.dtype(), shape));
+    }
+    return apply(time_context(node, inputs));
+  }
+
+  void plan_results(bool move) {
+    for (const Value& next : clean_.next)
+      if (next) body_->next.push_back(copier_.copy(next));
+    for (const Value& value : clean_.stacked) {
+      Builder builder = value && move ? sink(value) : nullptr;
+      stacked_.push_back(value && !builder ? outside(value) : builder);
+    }
+    for (const Value& value : clean_.summed)
+      sums_.push_back(!value ? Builder() : move ? sum_outside(value) : sum_inside(value));
+  }
+
+  /// The value at all steps, from the loop's inputs and results: [time, …], or as it is when it is the same always.
+  Builder outside(const Value& value) {
+    const auto lifted = lifted_.find(key_of(value));
+    if (lifted != lifted_.end()) return [all = lifted->second] { return all; };
+    for (std::size_t i = 0; i < clean_.sequences.size(); ++i)
+      if (clean_.sequences[i] == value) return [all = inputs_[i]] { return all; };
+    std::size_t index = 0;
+    for (std::size_t i = 0; i < clean_.next.size(); ++i) {
+      if (!clean_.next[i]) continue;
+      if (clean_.states[i] == value)
+        return [this, index] { return states_before_steps(history(index), op_.reverse()); };
+      if (clean_.next[i] == value) return [this, index] { return states_before_steps(history(index), !op_.reverse()); };
+      ++index;
+    }
+    const Value inside = copier_.copy(value);
+    const auto known = std::ranges::find(body_->stacked, inside);
+    const auto at = static_cast<std::size_t>(known - body_->stacked.begin());
+    if (known == body_->stacked.end()) body_->stacked.push_back(inside);
+    return [this, at] { return node_[first_stacked() + at]; };
+  }
+
+  Value history(std::size_t state) const { return node_[body_->states.size() + state]; }
+  std::size_t first_stacked() const { return 2 * body_->states.size(); }
+
+  std::vector<Builder> outside_inputs(const Node& node) {
+    std::vector<Builder> builders;
+    for (const Value& input : node.inputs) {
+      if (is_invariant(input)) {
+        builders.push_back([once = invariants_.copy(input)] { return once; });
+      } else {
+        builders.push_back(outside(input));
+      }
+    }
+    return builders;
+  }
+
+  /// For a product that no later step depends on: all steps of it at once, after the loop. Null for anything else.
+  Builder sink(const Value& value) {
+    const Node& node = node_of(value);
+    if (feeds_state_[position(value)] || node.inputs.empty() || is_invariant(value)) return nullptr;
+    std::vector<Builder> inputs;
+    if (is_view(node) && node.inputs.size() == 1) {
+      inputs.push_back(sink(node.inputs[0]));
+      if (!inputs[0]) return nullptr;
+    } else if (!is_heavy(node)) {
+      return nullptr;
+    }
+    if (!can(node, [&](const TimeContext& context) { return !node.op->over_time(context).empty(); })) return nullptr;
+    if (inputs.empty()) inputs = outside_inputs(node);
+    return [this, value, inputs] {
+      const Node& at = node_of(value);
+      const std::vector<Value> built = build(inputs);
+      const OriginScope origin(outer_, at.origin);
+      return at.op->over_time(time_context(at, built))[static_cast<std::size_t>(value.output())];
+    };
+  }
+
+  /// The sum of a value over the steps: where possible, products and sums over all steps at once, after the loop.
+  Builder sum_outside(const Value& value) {
+    const Node& node = node_of(value);
+    if (is_invariant(value) || node.inputs.empty()) return sum_inside(value);
+    if (node.op->name() == "add_n") {
+      std::vector<Builder> terms;
+      for (const Value& input : node.inputs) terms.push_back(sum_outside(input));
+      return [this, terms] { return add_n(build(terms)); };
+    }
+    if ((is_view(node) || node.op->name() == "transpose") && node.inputs.size() == 1) {
+      Builder input = sum_outside(node.inputs[0]);
+      return [this, value, input] { return outer_.add(node_of(value).op, {input()}, SourceLocation::current()); };
+    }
+    if (!can(node, [&](const TimeContext& c) { return static_cast<bool>(node.op->summed_over_time(c)); }))
+      return sum_inside(value);
+    const std::vector<Builder> inputs = outside_inputs(node);
+    return [this, value, inputs] {
+      const Node& at = node_of(value);
+      const std::vector<Value> built = build(inputs);
+      const OriginScope origin(outer_, at.origin);
+      return at.op->summed_over_time(time_context(at, built));
+    };
+  }
+
+  Builder sum_inside(const Value& value) {
+    const std::size_t index = body_->summed.size();
+    body_->summed.push_back(copier_.copy(value));
+    return [this, index] { return node_[first_stacked() + body_->stacked.size() + index]; };
+  }
+
+  static std::vector<Value> build(const std::vector<Builder>& builders) {
+    std::vector<Value> values;
+    for (const Builder& builder : builders) values.push_back(builder());
+    return values;
+  }
+
+  std::vector<Value> finish(ScanOp::Stage stage) {
+    if (!body_->next.empty() || !body_->stacked.empty() || !body_->summed.empty()) {
+      const ScanOp op(body_, op_.time(), op_.reverse(), false, stage);
+      node_ = Graph::outputs(add_scan(outer_, op, sequences_, initial_, captures_));
+    }
+    std::vector<Value> result(used_.size());
+    std::size_t index = 0;
+    for (std::size_t i = 0; i < clean_.next.size(); ++i) {
+      if (!clean_.next[i]) continue;
+      result[i] = node_[index];
+      result[op_.first_history() + i] = history(index++);
+    }
+    for (std::size_t i = 0; i < stacked_.size(); ++i)
+      if (stacked_[i]) result[op_.first_stacked() + i] = stacked_[i]();
+    for (std::size_t i = 0; i < sums_.size(); ++i)
+      if (sums_[i]) result[op_.first_sum() + i] = sums_[i]();
+    return result;
+  }
+
+  const ScanOp& op_;
+  std::span<const Value> inputs_;
+  const std::vector<bool>& used_;
+  Needs needs_;
+  CleanBody clean_;
+  Graph& old_;    ///< the clean body
+  Graph& outer_;  ///< the graph the loop stands in
+  std::shared_ptr<ScanBody> body_ = std::make_shared<ScanBody>();
+  GraphCopier copier_{*body_->graph};  ///< from the clean body to the new one
+  GraphCopier invariants_;             ///< from the clean body to the surrounding graph
+  std::vector<Value> sequences_, initial_, captures_;
+  int input_count_ = 0;
+  std::vector<bool> on_state_, on_sequence_, feeds_state_;  ///< by node of the clean body
+  std::map<Key, Value> lifted_;
+  std::vector<Builder> stacked_, sums_;
+  std::vector<Value> node_;
+};
+
+}  // namespace
+
+std::vector<Value> ScanOp::lower(std::span<const Value> inputs, const std::vector<bool>& used,
+                                 const PassSwitches& switches) const {
+  PassSwitches inside = switches;
+  if (stage_ == Stage::traced) {
+    inside.fuse = false;
+    return Lowering(*this, inputs, used, inside).move_out();
+  }
+  if (stage_ == Stage::moved) return Lowering(*this, inputs, used, inside).tidy();
+  return {};
+}
+
+}  // namespace eddy

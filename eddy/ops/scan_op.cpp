@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/ops/scan_op.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "eddy/graph/builtin.h"
+#include "eddy/ops/slice.h"
+
+namespace eddy {
+namespace {
+
+std::string key_of(const ScanBody& body, std::int64_t time, bool reverse, bool recompute) {
+  std::string key = fmt::format("{} {} {}", time, reverse, recompute);
+  const Graph& graph = *body.graph;
+  for (int id = 0; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    const std::string attributes = node.op->attribute_bytes();
+    key += fmt::format(";{} {} {}", node.op->name(), attributes.size(), attributes);
+    for (const Value& input : node.inputs) key += fmt::format(" {}.{}", input.node(), input.output());
+    for (const TensorType& type : node.outputs) key += to_string(type);
+  }
+  for (const auto* values : {&body.sequences, &body.states, &body.captures, &body.next, &body.stacked, &body.summed}) {
+    key += '|';
+    for (const Value& value : *values) key += fmt::format(" {}.{}", value.node(), value.output());
+  }
+  return key;
+}
+
+void require_type(const TensorType& found, const TensorType& expected, std::string_view what, std::size_t index) {
+  require<GraphError>(found == expected, "{} {} is {}, expected {}", what, index, to_string(found),
+                      to_string(expected));
+}
+
+TensorType with_time(const Value& value, std::int64_t time) { return {value.dtype(), value.shape().inserted(0, time)}; }
+
+}  // namespace
+
+void ScanBody::stack_everything() {
+  std::vector<std::pair<int, int>> known;
+  for (const Value& value : stacked) known.emplace_back(value.node(), value.output());
+  for (int id = 0; id < graph->size(); ++id) {
+    const Node& node = graph->node(id);
+    if (node.inputs.empty()) continue;
+    for (int output = 0; output < static_cast<int>(node.outputs.size()); ++output) {
+      const Value value{graph.get(), id, output};
+      const bool is_state = std::ranges::find(next, value) != next.end();
+      if (is_state || std::ranges::find(known, std::pair(id, output)) != known.end() || value.rank() >= Shape::kMaxRank)
+        continue;
+      stacked.push_back(value);
+    }
+  }
+}
+
+ScanOp::ScanOp(std::shared_ptr<const ScanBody> body, std::int64_t time, bool reverse, bool recompute, Stage stage)
+    : body_(std::move(body)),
+      time_(time),
+      reverse_(reverse),
+      recompute_(recompute),
+      stage_(stage),
+      key_(fmt::format("{};{}", static_cast<int>(stage), key_of(*body_, time, reverse, recompute))) {}
+
+std::vector<TensorType> ScanOp::infer(std::span<const TensorType> inputs) const {
+  const ScanBody& b = *body_;
+  require<GraphError>(time_ >= 1, "a loop needs at least one step, not {}", time_);
+  require<GraphError>(inputs.size() == b.sequences.size() + b.states.size() + b.captures.size(),
+                      "{} inputs given, expected {}", inputs.size(),
+                      b.sequences.size() + b.states.size() + b.captures.size());
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < b.sequences.size(); ++i)
+    require_type(inputs[next++], with_time(b.sequences[i], time_), "sequence", i);
+  for (std::size_t i = 0; i < b.states.size(); ++i)
+    require_type(inputs[next++], b.states[i].type(), "initial state", i);
+  for (std::size_t i = 0; i < b.captures.size(); ++i) require_type(inputs[next++], b.captures[i].type(), "capture", i);
+  std::vector<TensorType> outputs;
+  for (std::size_t i = 0; i < b.states.size(); ++i) {
+    require_type(b.next[i].type(), b.states[i].type(), "after one step, state", i);
+    outputs.push_back(b.states[i].type());
+  }
+  for (const Value& state : b.states) outputs.push_back(with_time(state, time_ + 1));
+  for (const Value& value : b.stacked) outputs.push_back(with_time(value, time_));
+  for (const Value& value : b.summed) outputs.push_back(value.type());
+  return outputs;
+}
+
+Cost ScanOp::cost(std::span<const TensorType>, std::span<const TensorType>) const {
+  Cost sum;
+  const Graph& graph = *body_->graph;
+  for (int id = 0; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    const Cost cost = node.op->cost(input_types(node), node.outputs);
+    sum.flops += cost.flops * static_cast<double>(time_);
+    sum.bytes += cost.bytes * static_cast<double>(time_);
+  }
+  return sum;
+}
+
+std::string ScanOp::attribute_text() const {
+  return fmt::format("time={}, reverse={}, body={} nodes", time_, reverse_, body_->graph->size());
+}
+
+Value add_scan(Graph& graph, const ScanOp& op, std::span<const Value> sequences, std::span<const Value> initial,
+               std::span<const Value> captures, SourceLocation where) {
+  std::vector<Value> inputs(sequences.begin(), sequences.end());
+  inputs.insert(inputs.end(), initial.begin(), initial.end());
+  inputs.insert(inputs.end(), captures.begin(), captures.end());
+  return graph.add(std::make_shared<const ScanOp>(op), std::move(inputs), where);
+}
+
+Value states_before_steps(Value history, bool reverse) {
+  const std::int64_t slots = history.dim(0);
+  return reverse ? slice(history, 0, 1, slots) : slice(history, 0, 0, slots - 1);
+}
+
+void GraphCopier::use(const Value& original, const Value& instead) {
+  known_[{original.node(), original.output()}] = instead;
+}
+
+bool GraphCopier::knows(const Value& original) const { return known_.contains({original.node(), original.output()}); }
+
+Value GraphCopier::copy(const Value& original) {
+  const auto found = known_.find({original.node(), original.output()});
+  if (found != known_.end()) return found->second;
+  const Node& node = original.graph().node(original.node());
+  std::vector<Value> inputs;
+  for (const Value& input : node.inputs) inputs.push_back(copy(input));
+  const std::vector<Value> outputs = Graph::outputs(to_.copy(node, std::move(inputs)));
+  for (const Value& output : outputs) {
+    const Value source{&original.graph(), original.node(), output.output()};
+    if (!knows(source)) use(source, output);
+  }
+  return known_.at({original.node(), original.output()});
+}
+
+}  // namespace eddy

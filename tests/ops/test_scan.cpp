@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loops against the same step function unrolled by hand: values, gradients, second order, options, passes.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "eddy/eddy.h"
+#include "tests/support/arrays.h"
+
+namespace eddy::test {
+namespace {
+
+constexpr std::int64_t kTime = 6;
+constexpr std::int64_t kBatch = 3;
+constexpr std::int64_t kIn = 4;
+constexpr std::int64_t kHidden = 5;
+
+/// A graph whose inputs come with random data.
+class Fed {
+ public:
+  Graph graph;
+  std::vector<Value> leaves;  ///< f32 inputs
+
+  Value leaf(const Shape& shape, float range = 0.8F) {
+    return add({f32, shape}, random_tensor({f32, shape}, random_, -range, range));
+  }
+  Value add(const TensorType& type, const Tensor& tensor) {
+    names_.push_back(fmt::format("in{}", names_.size()));
+    tensors_.push_back(tensor);
+    const Value value = graph.input(names_.back(), type.dtype, type.shape);
+    if (type.dtype == f32) leaves.push_back(value);
+    return value;
+  }
+  std::vector<Tensor> run(const std::vector<Value>& results, const CompileOptions& options = {}) {
+    std::vector<Binding> bindings;
+    for (std::size_t i = 0; i < names_.size(); ++i) bindings.push_back({names_[i], tensors_[i]});
+    Program program = compile(graph, results, options);
+    program.run(bindings);
+    return copies(program.run(bindings));
+  }
+
+ private:
+  Philox random_{11};
+  std::vector<std::string> names_;
+  std::vector<Tensor> tensors_;
+};
+
+struct Loop {
+  StepFunction step;
+  std::vector<Value> sequences;
+  State initial;
+};
+
+using MakeLoop = Loop (*)(Fed& fed);
+
+LstmCell lstm_weights(Fed& fed, std::int64_t in = kIn) {
+  return {.w_x = fed.leaf({in, 4 * kHidden}), .w_h = fed.leaf({kHidden, 4 * kHidden}), .bias = fed.leaf({4 * kHidden})};
+}
+
+State lstm_state(Fed& fed) { return {{"h", fed.leaf({kBatch, kHidden})}, {"c", fed.leaf({kBatch, kHidden})}}; }
+
+template <class Cell>
+StepFunction on_one(Cell cell) {
+  return [cell](std::span<const Value> x, const State& state) { return cell(x[0], state); };
+}
+
+Loop lstm_loop(Fed& fed) { return {on_one(lstm_weights(fed)), {fed.leaf({kTime, kBatch, kIn})}, lstm_state(fed)}; }
+
+Loop gru_loop(Fed& fed) {
+  const GruCell cell{
+      .w_x = fed.leaf({kIn, 3 * kHidden}), .w_h = fed.leaf({kHidden, 3 * kHidden}), .bias = fed.leaf({3 * kHidden})};
+  return {on_one(cell), {fed.leaf({kTime, kBatch, kIn})}, {{"h", fed.leaf({kBatch, kHidden})}}};
+}
+
+Loop peephole_loop(Fed& fed) {
+  const PeepholeLstmCell cell{.base = lstm_weights(fed),
+                              .peephole_i = fed.leaf({kHidden}),
+                              .peephole_f = fed.leaf({kHidden}),
+                              .peephole_o = fed.leaf({kHidden})};
+  return {on_one(cell), {fed.leaf({kTime, kBatch, kIn})}, lstm_state(fed)};
+}
+
+Loop layer_norm_loop(Fed& fed) {
+  const LayerNormLstmCell cell{.base = lstm_weights(fed),
+                               .gain_x = fed.leaf({4 * kHidden}),
+                               .bias_x = fed.leaf({4 * kHidden}),
+                               .gain_h = fed.leaf({4 * kHidden}),
+                               .bias_h = fed.leaf({4 * kHidden}),
+                               .gain_c = fed.leaf({kHidden}),
+                               .bias_c = fed.leaf({kHidden})};
+  return {on_one(cell), {fed.leaf({kTime, kBatch, kIn})}, lstm_state(fed)};
+}
+
+Loop attention_loop(Fed& fed) {
+  constexpr std::int64_t kSource = 7;
+  constexpr std::int64_t kAttention = 3;
+  const Value memory = fed.leaf({kBatch, kSource, kHidden});
+  std::vector<float> mask(kBatch * kSource, 1);
+  mask[kSource - 1] = mask[2 * kSource - 1] = mask[2 * kSource - 2] = 0;
+  const AttentionDecoderCell cell{.base = lstm_weights(fed, kIn + kHidden),
+                                  .attention = {.memory = memory,
+                                                .keys = matmul(memory, fed.leaf({kHidden, kAttention})),
+                                                .mask = fed.graph.constant(Tensor::from(mask, {kBatch, kSource})),
+                                                .w_query = fed.leaf({kHidden, kAttention}),
+                                                .w_energy = fed.leaf({kAttention})}};
+  return {on_one(cell), {fed.leaf({kTime, kBatch, kIn})}, lstm_state(fed)};
+}
+
+/// Parts that leave the loop in every way there is: rows of a table, a hidden layer of the sequence alone, a head that
+/// nothing later reads, an integer state, an unused state, an unused sequence.
+Loop many_ways_loop(Fed& fed) {
+  const Value table = fed.leaf({9, kHidden});
+  const Value w_1 = fed.leaf({kIn, 7}), w_2 = fed.leaf({7, kHidden}), w_h = fed.leaf({kHidden, kHidden});
+  const Value w_out = fed.leaf({kHidden, 2}), scale = fed.leaf({kHidden});
+  const StepFunction step = [=](std::span<const Value> in, const State& s) -> Step {
+    const Value deep = matmul(tanh(matmul(in[0], w_1)), w_2);
+    const Value row = gather_rows(table, s["id"]);
+    const Value h = tanh(deep + row + matmul(s["h"], w_h * sigmoid(scale)));
+    return {.output = tanh(matmul(h, w_out)),
+            .state = {{"h", h}, {"id", s["id"] + 1}, {"idle", s["idle"] * 0.5 + sum(h)}},
+            .outputs = {{"h_and_x", concat({h, in[0]}, 1)}}};
+  };
+  return {step,
+          {fed.leaf({kTime, kBatch, kIn}), fed.leaf({kTime, 2})},
+          {{"h", fed.leaf({kBatch, kHidden})},
+           {"id", fed.add({i32, {kBatch}}, Tensor::from(std::vector<std::int32_t>{0, 2, 1}, {kBatch}))},
+           {"idle", fed.leaf({kBatch})}}};
+}
+
+/// What scan() promises, spelled out.
+ScanResult unrolled(const Loop& loop, const ScanOptions& options) {
+  State state = loop.initial;
+  std::vector<Value> outputs(kTime);
+  std::vector<State> named(kTime);
+  for (std::int64_t step = 0; step < kTime; ++step) {
+    const std::int64_t t = options.reverse ? kTime - 1 - step : step;
+    std::vector<Value> inputs;
+    for (const Value& sequence : loop.sequences) inputs.push_back(at(sequence, t));
+    State before = state;
+    if (options.truncate > 0 && step % options.truncate == 0)
+      for (const auto& [name, value] : state)
+        if (value.dtype() == f32) before.set(name, stop_gradient(value));
+    Step next = loop.step(inputs, before);
+    if (options.mask) {
+      const Value active = reshape(greater(at(options.mask, t), 0), {kBatch, 1});
+      const auto select = [&](Value after, Operand otherwise) {
+        return where(after.rank() == 1 ? reshape(active, {kBatch}) : active, after, otherwise);
+      };
+      for (const auto& [name, value] : state) next.state.set(name, select(next.state[name], value));
+      next.output = select(next.output, 0);
+      for (const auto& [name, value] : State(next.outputs)) next.outputs.set(name, select(value, 0));
+    }
+    state = next.state;
+    outputs[static_cast<std::size_t>(t)] = next.output;
+    named[static_cast<std::size_t>(t)] = next.outputs;
+  }
+  ScanResult result{.output = stack(outputs, 0), .last = state, .outputs = {}, .states = {}};
+  for (const auto& [name, value] : named[0]) {
+    std::vector<Value> all;
+    for (const State& one : named) all.push_back(one[name]);
+    result.outputs.set(name, stack(all, 0));
+  }
+  return result;
+}
+
+/// A scalar that weighs every element of every result differently.
+Value asymmetric_loss(Fed& fed, const ScanResult& result) {
+  Philox random(5);
+  std::vector<Value> terms;
+  const auto weigh = [&](const Value& value) {
+    if (value.dtype() != f32) return;
+    const Value weights = fed.graph.constant(random_tensor(value.type(), random, -1, 1));
+    terms.push_back(sum(value * weights));
+    terms.push_back(sum(square(value * weights)));
+  };
+  weigh(result.output);
+  for (const auto& [name, value] : result.last) weigh(value);
+  for (const auto& [name, value] : result.outputs) weigh(value);
+  return add_n(terms);
+}
+
+struct Results {
+  std::vector<Tensor> values;
+  std::vector<Tensor> gradients;
+  std::vector<Tensor> second;
+};
+
+Results evaluate(MakeLoop make, const ScanOptions& options, bool loop, bool second_order,
+                 const CompileOptions& compile_options = {}) {
+  Fed fed;
+  const Loop parts = make(fed);
+  ScanOptions used = options;
+  if (options.mask) {  // any value says that a mask is wanted
+    const std::vector<float> mask{1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1, 0, 0, 0};
+    used.mask = fed.graph.constant(Tensor::from(mask, {kTime, kBatch}));
+  }
+  const ScanResult result = loop ? scan(parts.step, parts.sequences, parts.initial, used) : unrolled(parts, used);
+  const Value loss = asymmetric_loss(fed, result);
+  std::vector<Value> values{result.output};
+  for (const auto& [name, value] : result.last) values.push_back(value);
+  for (const auto& [name, value] : result.outputs) values.push_back(value);
+  const std::vector<Value> leaves = fed.leaves;
+  const std::vector<Value> gradients = dense_gradients(loss, leaves);
+  std::vector<Value> all = values;
+  all.insert(all.end(), gradients.begin(), gradients.end());
+  std::vector<Value> second;
+  if (second_order) {
+    std::vector<Value> squares;
+    for (const Value& gradient : gradients) squares.push_back(sum(square(gradient)));
+    second = dense_gradients(add_n(squares), leaves);
+    all.insert(all.end(), second.begin(), second.end());
+  }
+  const std::vector<Tensor> run = fed.run(all, compile_options);
+  const auto begin = run.begin();
+  const auto v = static_cast<std::ptrdiff_t>(values.size());
+  const auto g = static_cast<std::ptrdiff_t>(gradients.size());
+  return {{begin, begin + v}, {begin + v, begin + v + g}, {begin + v + g, run.end()}};
+}
+
+void compare(MakeLoop make, const ScanOptions& options, bool second_order, const CompileOptions& compile_options = {}) {
+  const Results expected = evaluate(make, options, false, second_order);
+  const Results got = evaluate(make, options, true, second_order, compile_options);
+  CHECK(difference(got.values, expected.values, 2e-5) == "");
+  CHECK(difference(got.gradients, expected.gradients, 1e-4) == "");
+  CHECK(difference(got.second, expected.second, 2e-3) == "");
+  double norm = 0;
+  for (const Tensor& gradient : got.gradients)
+    for (const double x : to_doubles(gradient)) norm += x * x;
+  CHECK(norm > 0.1);
+}
+
+const Value kWanted{reinterpret_cast<Graph*>(1), 0, 0};
+
+struct Named {
+  const char* name;
+  MakeLoop make;
+  bool second_order;
+};
+
+const Named kLoops[] = {{"lstm", lstm_loop, true},           {"gru", gru_loop, true},
+                        {"peephole", peephole_loop, true},   {"layer_norm", layer_norm_loop, false},
+                        {"attention", attention_loop, true}, {"many ways", many_ways_loop, true}};
+
+TEST_CASE("a loop equals its step function unrolled, to the second order") {
+  for (const Named& loop : kLoops) {
+    CAPTURE(std::string(loop.name));
+    compare(loop.make, {}, loop.second_order);
+  }
+}
+
+TEST_CASE("masks, direction, truncation and recomputation do as unrolled") {
+  for (const Named& loop : kLoops) {
+    CAPTURE(std::string(loop.name));
+    compare(loop.make, {.mask = kWanted}, loop.second_order);
+    compare(loop.make, {.reverse = true}, false);
+    compare(loop.make, {.mask = kWanted, .reverse = true}, loop.second_order);
+    compare(loop.make, {.truncate = 2}, false);
+    compare(loop.make, {.mask = kWanted, .reverse = true, .truncate = 4, .recompute = true}, loop.second_order);
+    compare(loop.make, {.recompute = true}, loop.second_order);
+  }
+}
+
+TEST_CASE("any pass may be off") {
+  for (int off = 0; off < 8; ++off) {
+    CAPTURE(off);
+    CompileOptions options;
+    options.passes.prune = off != 0;
+    options.passes.simplify = off != 1;
+    options.passes.fold = off != 2;
+    options.passes.cse = off != 3;
+    options.passes.lower = off != 4;
+    options.passes.fuse = off != 5;
+    options.reuse_memory = off != 6;
+    options.in_place = off != 7;
+    for (const Named& loop : kLoops) {
+      CAPTURE(std::string(loop.name));
+      compare(loop.make, {.mask = kWanted}, false, options);
+    }
+  }
+}
+
+TEST_CASE("zoneout keeps other elements at each step, as often as asked, and the gradient replays them") {
+  constexpr std::int64_t kSteps = 40;
+  const auto run = [](const std::vector<Tensor>* kept) {
+    Fed fed;
+    const LstmCell base = lstm_weights(fed);
+    const State initial = lstm_state(fed);
+    const Value x = fed.leaf({kSteps, kBatch, kIn});
+    ScanResult result;
+    if (kept == nullptr) {
+      const Value key = fed.add({i32, {4}}, Tensor::from(std::vector<std::int32_t>{1, 2, 3, 4}, {4}));
+      const ZoneoutLstmCell cell{.base = base, .key = key, .rate_c = 0.4F, .rate_h = 0.2F};
+      result = scan(cell, {x, iota(fed.graph, kSteps)}, initial);
+    } else {
+      const StepFunction step = [&](std::span<const Value> in, const State& s) {
+        Step next = base(in[0], s);
+        next.state = {{"h", where(in[1], s["h"], next.state["h"])}, {"c", where(in[2], s["c"], next.state["c"])}};
+        return Step{.output = next.state["h"], .state = next.state};
+      };
+      result = scan(step, {x, fed.graph.constant((*kept)[0]), fed.graph.constant((*kept)[1])}, initial);
+    }
+    std::vector<Value> values = dense_gradients(asymmetric_loss(fed, {.output = result.output}), fed.leaves);
+    values.push_back(result.output);
+    if (kept == nullptr) values.insert(values.begin(), {result.outputs["kept_h"], result.outputs["kept_c"]});
+    return fed.run(values);
+  };
+  const std::vector<Tensor> drawn = run(nullptr);
+  const std::vector<Tensor> kept{drawn[0], drawn[1]};
+  CHECK(difference(std::span(drawn).subspan(2), run(&kept), 1e-5) == "");
+  const double elements = kSteps * kBatch * kHidden;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::vector<double> flags = to_doubles(kept[i]);
+    const double share = std::accumulate(flags.begin(), flags.end(), 0.0) / elements;
+    CHECK(share == doctest::Approx(i == 0 ? 0.2 : 0.4).epsilon(0.15));
+    int steps_alike = 0;
+    constexpr auto kStep = static_cast<std::ptrdiff_t>(kBatch * kHidden);
+    for (std::ptrdiff_t t = 1; t < kSteps; ++t)
+      steps_alike += std::equal(flags.begin() + t * kStep, flags.begin() + (t + 1) * kStep, flags.begin());
+    CHECK(steps_alike < 3);
+  }
+}
+
+TEST_CASE("a loop inside a loop") {
+  const auto build = [](Fed& fed, bool loops) {
+    const Value x = fed.leaf({kTime, kBatch, kHidden});
+    const Value w = fed.leaf({kHidden, kHidden});
+    const Value v = fed.leaf({kHidden, kHidden});
+    const auto inner = [&](Value start) {
+      const auto step = [&](const State& s) { return tanh(matmul(s["z"], v) + start * 0.3); };
+      if (loops) {
+        const StepFunction function = [&](std::span<const Value>, const State& s) -> Step {
+          return {.state = {{"z", step(s)}}};
+        };
+        return scan(function, {iota(fed.graph, 3)}, {{"z", start}}).last["z"];
+      }
+      Value z = start;
+      for (int i = 0; i < 3; ++i) z = step({{"z", z}});
+      return z;
+    };
+    const auto outer = [&](Value in, Value h) { return inner(matmul(h, w) + in); };
+    if (loops) {
+      const auto step = [&](Value in, const State& s) -> Step {
+        const Value h = outer(in, s["h"]);
+        return {.output = h, .state = {{"h", h}}};
+      };
+      return scan(step, x, zero_state(x, {"h"}, {kBatch, kHidden})).output;
+    }
+    Value h = full(fed.graph, {f32, {kBatch, kHidden}}, 0);
+    std::vector<Value> all;
+    for (std::int64_t t = 0; t < kTime; ++t) all.push_back(h = outer(at(x, t), h));
+    return stack(all, 0);
+  };
+  std::vector<std::vector<Tensor>> runs;
+  for (const bool loops : {false, true}) {
+    Fed fed;
+    const Value output = build(fed, loops);
+    std::vector<Value> values = dense_gradients(asymmetric_loss(fed, {.output = output}), fed.leaves);
+    values.push_back(output);
+    runs.push_back(fed.run(values));
+  }
+  CHECK(difference(runs[1], runs[0], 1e-4) == "");
+}
+
+TEST_CASE("what is wrong with a loop is said with the user's line") {
+  Fed fed;
+  const Value x = fed.leaf({kTime, kBatch, kHidden});
+  const State start = zero_state(x, {"h"}, {kBatch, kHidden});
+  const auto message = [&](const StepFunction& step, const std::vector<Value>& sequences, const ScanOptions& options) {
+    try {
+      scan(step, sequences, start, options);
+    } catch (const GraphError& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing");
+  };
+  const auto has = [](const std::string& text, std::initializer_list<const char*> parts) {
+    for (const char* part : parts)
+      if (text.find(part) == std::string::npos) return text + " lacks: " + part;
+    return std::string();
+  };
+  const StepFunction keep = [](std::span<const Value> in, const State& s) -> Step {
+    return {.output = in[0], .state = {{"h", s["h"]}}};
+  };
+  const StepFunction forgets = [](std::span<const Value> in, const State&) -> Step { return {.output = in[0]}; };
+  const StepFunction grows = [](std::span<const Value> in, const State& s) -> Step {
+    return {.output = in[0], .state = {{"h", concat({s["h"], s["h"]}, 1)}}};
+  };
+  const StepFunction unknown = [](std::span<const Value> in, const State& s) -> Step {
+    return {.output = in[0], .state = {{"h", s["cell"]}}};
+  };
+  CHECK(has(message(keep, {}, {}), {"[scan]", "needs a sequence"}) == "");
+  CHECK(has(message(keep, {x, fed.leaf({2, 2})}, {}), {"differ in length", "f32[6,3,5]", "f32[2,2]"}) == "");
+  CHECK(has(message(keep, {x}, {.mask = fed.leaf({5, 3})}), {"f32[time=6, batch]", "f32[5,3]"}) == "");
+  CHECK(has(message(forgets, {x}, {}), {"[scan]", "does not return state 'h'", "test_scan.cpp"}) == "");
+  CHECK(has(message(grows, {x}, {}), {"state 'h' is f32[3,5] at first, but f32[3,10] after a step"}) == "");
+  CHECK(has(message(unknown, {x}, {}), {"there is no 'cell'; there are: h"}) == "");
+}
+
+TEST_CASE("a loop repeats its bits") {
+  Fed fed;
+  const Loop parts = lstm_loop(fed);
+  const Value loss = asymmetric_loss(fed, scan(parts.step, parts.sequences, parts.initial));
+  std::vector<Value> values = dense_gradients(loss, fed.leaves);
+  values.push_back(loss);
+  CHECK(bit_difference(fed.run(values), fed.run(values)) == "");
+}
+
+}  // namespace
+}  // namespace eddy::test
