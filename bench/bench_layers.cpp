@@ -7,9 +7,11 @@
 #include "eddy/core/onednn.h"
 #include "eddy/core/random.h"
 #include "eddy/graph/builtin.h"
+#include "eddy/models/cells.h"
 #include "eddy/ops/gru.h"
 #include "eddy/ops/lstm.h"
 #include "eddy/ops/mul.h"
+#include "eddy/ops/scan.h"
 #include "eddy/ops/sum.h"
 
 namespace eddy::bench {
@@ -26,6 +28,12 @@ float* data(const Tensor& tensor) { return tensor.values<float>().data(); }
 
 /// Weights, inputs and incoming gradient of a layer, and eddy's graph: forward with, optionally, all gradients. A mask
 /// is all ones here: oneDNN's primitives have none, so that it can only cost.
+enum class Form {
+  standard,        ///< lstm() and gru() as oneDNN defines them
+  cell_equations,  ///< lstm() and gru() with the equations of LstmCell and GruCell
+  scanned,         ///< scan() over those cells
+};
+
 struct Layer {
   LayerShape shape;
   std::int64_t gates;
@@ -35,7 +43,7 @@ struct Layer {
   std::vector<Value> results;
   std::vector<Binding> bindings;
 
-  Layer(const LayerShape& s, std::int64_t g, bool backward, bool masked)
+  Layer(const LayerShape& s, std::int64_t g, bool backward, bool masked, Form form = Form::standard)
       : shape(s),
         gates(g),
         x(random_tensor({s.time, s.batch, s.input}, 1, 1)),
@@ -45,7 +53,7 @@ struct Layer {
         d_y(random_tensor({s.time, s.batch, s.hidden}, 1, 5)) {
     const Value x_in = feed("x", x);
     std::vector<Value> wrt{x_in, feed("w_x", w_x), feed("w_h", w_h), feed("bias", bias)};
-    if (gates == 3) {
+    if (gates == 3 && form == Form::standard) {
       bias_h = random_tensor({g * s.hidden}, 0.1F, 6);
       wrt.push_back(feed("bias_h", bias_h));
     }
@@ -55,8 +63,7 @@ struct Layer {
       std::ranges::fill(ones.values<float>(), 1.0F);
       mask = feed("mask", ones);
     }
-    const Value y = gates == 4 ? lstm(wrt[0], wrt[1], wrt[2], wrt[3], {.mask = mask}).outputs
-                               : gru(wrt[0], wrt[1], wrt[2], wrt[3], {.mask = mask, .recurrent_bias = wrt[4]}).outputs;
+    const Value y = output(form, wrt, mask);
     results = {y};
     if (!backward) return;
     for (const Value& gradient : dense_gradients(sum(y * feed("d_y", d_y)), wrt)) results.push_back(gradient);
@@ -73,6 +80,18 @@ struct Layer {
   }
 
  private:
+  Value output(Form form, const std::vector<Value>& in, Value mask) {
+    if (form == Form::scanned) {
+      const Shape state{shape.batch, shape.hidden};
+      if (gates == 4)
+        return scan(LstmCell{in[1], in[2], in[3]}, in[0], zero_state(in[0], {"h", "c"}, state), {.mask = mask}).output;
+      return scan(GruCell{in[1], in[2], in[3]}, in[0], zero_state(in[0], {"h"}, state), {.mask = mask}).output;
+    }
+    if (gates == 4) return lstm(in[0], in[1], in[2], in[3], {.mask = mask}).outputs;
+    if (form == Form::cell_equations)
+      return gru(in[0], in[1], in[2], in[3], {.mask = mask, .reset_after = false}).outputs;
+    return gru(in[0], in[1], in[2], in[3], {.mask = mask, .recurrent_bias = in[4]}).outputs;
+  }
   Value feed(const char* name, const Tensor& tensor) {
     bindings.push_back({name, tensor});
     return graph.input(name, f32, tensor.shape());
@@ -82,6 +101,7 @@ struct Layer {
 /// oneDNN's LSTM on the same data; results in the order of Layer::results.
 class LstmRival {
  public:
+  static constexpr const char* kName = "oneDNN";
   explicit LstmRival(const Layer& layer)
       : layer_(layer),
         primitive_(layer.shape.time, layer.shape.batch, layer.shape.input, layer.shape.hidden),
@@ -119,6 +139,7 @@ Tensor swapped_gates(const Tensor& weights, std::int64_t hidden) {
 
 class GruRival {
  public:
+  static constexpr const char* kName = "oneDNN";
   explicit GruRival(const Layer& layer)
       : layer_(layer),
         primitive_(layer.shape.time, layer.shape.batch, layer.shape.input, layer.shape.hidden),
@@ -164,23 +185,46 @@ class GruRival {
   std::vector<Tensor> results_;
 };
 
+/// The built-in layer, as the rival of a loop over cells.
+class BuiltInRival {
+ public:
+  static constexpr const char* kName = "built_in";
+  BuiltInRival(const Layer& layer, std::int64_t gates, bool backward, bool masked)
+      : layer_(layer.shape, gates, backward, masked, Form::cell_equations),
+        program_(compile(layer_.graph, layer_.results)) {}
+  void run() { results_ = program_.run(layer_.bindings); }
+  std::span<const Tensor> results() const { return results_; }
+
+ private:
+  Layer layer_;
+  Program program_;
+  std::span<const Tensor> results_;
+};
+
 /// Times eddy's layer, and the rival after each iteration, so that both see the same machine.
 template <class Rival>
 void run_layer(benchmark::State& state, const LayerShape& shape, std::int64_t gates, bool backward, bool masked) {
-  Layer layer(shape, gates, backward, masked);
+  constexpr bool kScanned = std::is_same_v<Rival, BuiltInRival>;
+  Layer layer(shape, gates, backward, masked, kScanned ? Form::scanned : Form::standard);
   Program program = compile(layer.graph, layer.results);
-  Rival rival(layer);
+  Rival rival = [&] {
+    if constexpr (kScanned) {
+      return Rival(layer, gates, backward, masked);
+    } else {
+      return Rival(layer);
+    }
+  }();
   rival.run();
   const std::string wrong = mismatch(program.run(layer.bindings), rival.results(), 1e-3);
-  if (!wrong.empty()) return state.SkipWithError(("differs from oneDNN: " + wrong).c_str());
+  if (!wrong.empty()) return state.SkipWithError((fmt::format("differs from {}: {}", Rival::kName, wrong)).c_str());
   std::vector<double> rival_seconds;
   const double seconds = measure(
       state, layer.cost(backward), [&] { program.run(layer.bindings); },
       [&] { rival_seconds.push_back(seconds_of([&] { rival.run(); })); });
   if (seconds <= 0) return;
   const double rival_median = median(rival_seconds);
-  state.counters["oneDNN_ms"] = rival_median * 1e3;
-  state.counters["x_oneDNN"] = rival_median / seconds;
+  state.counters[fmt::format("{}_ms", Rival::kName)] = rival_median * 1e3;
+  state.counters[fmt::format("x_{}", Rival::kName)] = rival_median / seconds;
   state.counters["tokens/s"] = static_cast<double>(shape.time * shape.batch) / seconds;
 }
 
@@ -267,6 +311,10 @@ void register_layer_benchmarks(const std::vector<LayerShape>& problems) {
             [=](benchmark::State& state) { run_layer<LstmRival>(state, shape, 4, backward, masked); });
         add(masked ? "gru_masked" : "gru",
             [=](benchmark::State& state) { run_layer<GruRival>(state, shape, 3, backward, masked); });
+        add(masked ? "scan_lstm_masked" : "scan_lstm",
+            [=](benchmark::State& state) { run_layer<BuiltInRival>(state, shape, 4, backward, masked); });
+        add(masked ? "scan_gru_masked" : "scan_gru",
+            [=](benchmark::State& state) { run_layer<BuiltInRival>(state, shape, 3, backward, masked); });
       }
     }
   }

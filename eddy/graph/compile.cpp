@@ -40,7 +40,9 @@ class Compiler {
       require<GraphError>(result && &result.graph() == &graph, "[compile] a result is empty or of another graph");
     impl_->options = std::move(options);
     if (!impl_->options.arena) impl_->options.arena = std::make_shared<Arena>();
-    impl_->lowered = run_passes(graph, results, impl_->options.passes);
+    PassSwitches passes = impl_->options.passes;
+    if (impl_->options.check_finite) passes.fuse = false;  // so that the error can name the op
+    impl_->lowered = run_passes(graph, results, passes);
   }
 
   /// For the body of a loop.

@@ -33,4 +33,8 @@ Value Op::summed_over_time(const TimeContext&) const { return {}; }
 
 TileFunction Op::tile(std::span<const TensorType>) const { return nullptr; }
 
+std::optional<Window> Op::input_window(std::span<const TensorType>, int) const { return {}; }
+
+std::optional<Window> Op::output_window(std::span<const TensorType>, int) const { return {}; }
+
 }  // namespace eddy

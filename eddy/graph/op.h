@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -85,6 +86,14 @@ struct TimeContext {
   const Value& in(std::size_t i) const { return inputs[i]; }
 };
 
+/// A part of a tensor seen as rows: `width` elements from `begin` on in each of `rows` rows `stride` elements apart.
+struct Window {
+  std::int64_t rows = 1;
+  std::int64_t width = 0;
+  std::int64_t stride = 0;
+  std::int64_t begin = 0;
+};
+
 /// Computes n elements of an elementwise op's output from the same elements of its inputs; the output may lie over an
 /// input of the same element size.
 using TileFunction = std::function<void(const void* const* inputs, void* output, std::int64_t n)>;
@@ -123,6 +132,11 @@ class Op {
   /// For an op whose output element i depends on elements i of its inputs, once these are broadcast to the output's
   /// shape: how to compute a run of them. Null for any other op.
   virtual TileFunction tile(std::span<const TensorType> inputs) const;
+
+  /// For an op whose outputs are parts of its only input: the part that `output` is. Nothing for any other op.
+  virtual std::optional<Window> input_window(std::span<const TensorType> inputs, int output) const;
+  /// For an op that puts its inputs side by side: the part of its only output that `input` becomes.
+  virtual std::optional<Window> output_window(std::span<const TensorType> inputs, int input) const;
 
   virtual std::shared_ptr<const Op> clone() const = 0;
   virtual std::string attribute_text() const = 0;

@@ -220,6 +220,7 @@ Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const 
     if (switches.simplify) lowered = simplify(lowered);
     if (switches.cse) lowered = eliminate_common_subexpressions(lowered);
   }
+  if (switches.fuse) lowered = fuse_elementwise(lowered);
   return separate_updates(lowered);
 }
 

@@ -49,6 +49,17 @@ struct Concat final : OpClass<Concat> {
     if (inputs.size() == 1) return {inputs[0]};
     return {};
   }
+  std::optional<Window> output_window(std::span<const TensorType> inputs, int input) const override {
+    Shape whole = inputs[0].shape;
+    std::int64_t begin = 0;
+    whole[axis] = 0;
+    for (int i = 0; i < static_cast<int>(inputs.size()); ++i) {
+      const std::int64_t size = inputs[static_cast<std::size_t>(i)].shape[axis];
+      if (i < input) begin += size;
+      whole[axis] += size;
+    }
+    return window_along(whole, axis, begin, begin + inputs[static_cast<std::size_t>(input)].shape[axis]);
+  }
   std::vector<Value> over_time(const TimeContext& context) const override {
     std::vector<Value> parts;
     for (std::size_t i = 0; i < context.inputs.size(); ++i) {

@@ -60,10 +60,10 @@ struct ScanOptions {
 };
 
 struct ScanResult {
-  Value output;   ///< [time, …]; empty when the steps yield none
-  State last;     ///< states after the last step
-  State outputs;  ///< named outputs, [time, …]
-  State states;   ///< states after each step, [time, …]
+  Value output = {};   ///< [time, …]; empty when the steps yield none
+  State last = {};     ///< states after the last step
+  State outputs = {};  ///< named outputs, [time, …]
+  State states = {};   ///< states after each step, [time, …]
 
   // For `auto [output, last] = scan(…)`.
   template <std::size_t index>

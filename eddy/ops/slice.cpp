@@ -55,6 +55,9 @@ struct Slice final : OpClass<Slice> {
     if (begin == 0 && end == inputs[0].dim(axis)) return {inputs[0]};
     return {};
   }
+  std::optional<Window> input_window(std::span<const TensorType> inputs, int) const override {
+    return window_along(inputs[0].shape, axis, begin, end);
+  }
   std::vector<Value> over_time(const TimeContext& context) const override {
     return {slice(context.in(0), axis + 1, begin, end)};
   }
@@ -183,6 +186,10 @@ struct Split final : OpClass<Split> {
   std::vector<Value> simplify(std::span<const Value> inputs) const override {
     if (sizes.size() == 1) return {inputs[0]};
     return {};
+  }
+  std::optional<Window> input_window(std::span<const TensorType> inputs, int output) const override {
+    const std::int64_t begin = std::accumulate(sizes.begin(), sizes.begin() + output, std::int64_t{0});
+    return window_along(inputs[0].shape, axis, begin, begin + sizes[static_cast<std::size_t>(output)]);
   }
   std::vector<Value> over_time(const TimeContext& context) const override {
     return split(context.in(0), sizes, axis + 1);

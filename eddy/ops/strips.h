@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "eddy/core/threads.h"
+#include "eddy/graph/op.h"
 
 namespace eddy {
 
@@ -18,6 +19,15 @@ inline void copy_strips(const std::byte* in, std::int64_t in_stride, std::byte* 
     for (std::int64_t row = begin; row < end; ++row)
       std::memcpy(out + row * out_stride, in + row * in_stride, static_cast<std::size_t>(width));
   });
+}
+
+/// Positions [begin, end) of `axis` of a tensor.
+inline Window window_along(const Shape& shape, int axis, std::int64_t begin, std::int64_t end) {
+  const std::int64_t unit = shape.product(axis + 1, shape.rank());
+  return {.rows = shape.product(0, axis),
+          .width = (end - begin) * unit,
+          .stride = shape[axis] * unit,
+          .begin = begin * unit};
 }
 
 }  // namespace eddy

@@ -22,11 +22,11 @@ int kernels(const Graph& graph, const std::vector<Value>& results, const PassSwi
   return compile(graph, results, {.passes = passes}).instruction_count();
 }
 
-constexpr PassSwitches kNone{false, false, false, false};
-constexpr PassSwitches kPrune{true, false, false, false};
-constexpr PassSwitches kSimplify{true, true, false, false};
-constexpr PassSwitches kFold{true, false, true, false};
-constexpr PassSwitches kCse{true, false, false, true};
+constexpr PassSwitches kNone{false, false, false, false, false, false};
+constexpr PassSwitches kPrune{true, false, false, false, false, false};
+constexpr PassSwitches kSimplify{true, true, false, false, false, false};
+constexpr PassSwitches kFold{true, false, true, false, false, false};
+constexpr PassSwitches kCse{true, false, false, true, false, false};
 
 TEST_CASE("passes: pruning drops what no result needs") {
   Graph graph;

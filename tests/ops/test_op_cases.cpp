@@ -63,7 +63,9 @@ std::vector<NamedOptions> option_variants() {
       {"without clean-up", {.passes = {.simplify = false}}, false},
       {"without folding", {.passes = {.fold = false}}, true},
       {"without CSE", {.passes = {.cse = false}}, true},
-      {"without any pass", {.passes = {false, false, false, false}}, false},
+      {"without lowering", {.passes = {.lower = false}}, true},
+      {"without fusion", {.passes = {.fuse = false}}, true},
+      {"without any pass", {.passes = {false, false, false, false, false, false}}, false},
       {"without reuse of memory", {.reuse_memory = false}, true},
       {"without in-place kernels", {.in_place = false}, true},
   };

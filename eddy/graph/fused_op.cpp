@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/graph/fused_op.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "eddy/core/threads.h"
+
+namespace eddy {
+namespace {
+
+/// Elements of a tile: the values between instructions stay in the first-level cache.
+constexpr std::int64_t kTile = 512;
+constexpr std::size_t kTileBytes = kTile * sizeof(float);
+constexpr std::size_t kMaxArguments = 16;
+
+template <class T>
+void repeat(const void* value, void* out, std::int64_t n) {
+  std::fill_n(static_cast<T*>(out), n, *static_cast<const T*>(value));
+}
+
+void repeat(DType dtype, const void* value, void* out, std::int64_t n) {
+  if (size_of(dtype) == 1) {
+    repeat<std::uint8_t>(value, out, n);
+  } else {
+    repeat<std::uint32_t>(value, out, n);
+  }
+}
+
+/// A tile in memory, or in one of the tile buffers.
+struct Place {
+  enum class Kind : std::uint8_t { operand, result, buffer } kind = Kind::buffer;
+  int index = 0;
+};
+
+struct Step {
+  TileFunction run;
+  std::vector<Place> arguments;
+  Place target;
+  std::vector<int> copies;  ///< further results that get the same value
+  DType dtype = DType::f32;
+};
+
+/// What runs: instructions with their tiles assigned to buffers.
+struct TileProgram {
+  std::int64_t rows, columns;
+  std::vector<FusedOp::Access> operands, results;
+  std::vector<Step> steps;
+  std::vector<int> operand_buffers;  ///< for operands that repeat one element: where it is spread out; else -1
+  int buffers = 0;
+
+  explicit TileProgram(const FusedOp::Plan& plan)
+      : rows(plan.rows), columns(plan.columns), operands(plan.operands), results(plan.results) {
+    for (const FusedOp::Access& operand : operands)
+      operand_buffers.push_back(operand.column_stride == 0 ? buffers++ : -1);
+    std::vector<int> last_reader(plan.instructions.size(), -1);
+    for (std::size_t i = 0; i < plan.instructions.size(); ++i)
+      for (const FusedOp::Source& source : plan.instructions[i].sources)
+        if (!source.is_operand) last_reader[static_cast<std::size_t>(source.index)] = static_cast<int>(i);
+    std::vector<Place> places;
+    std::vector<int> free;
+    for (std::size_t i = 0; i < plan.instructions.size(); ++i) {
+      const FusedOp::Instruction& instruction = plan.instructions[i];
+      Step step{.run = instruction.op->tile(instruction.input_types),
+                .arguments = {},
+                .target = {},
+                .copies = {},
+                .dtype = instruction.type.dtype};
+      for (const FusedOp::Source& source : instruction.sources) {
+        const auto index = static_cast<std::size_t>(source.index);
+        if (!source.is_operand) {
+          step.arguments.push_back(places[index]);
+        } else if (operand_buffers[index] >= 0) {
+          step.arguments.push_back({Place::Kind::buffer, operand_buffers[index]});
+        } else {
+          step.arguments.push_back({Place::Kind::operand, source.index});
+        }
+      }
+      if (!instruction.results.empty()) {
+        step.target = {Place::Kind::result, instruction.results[0]};
+        step.copies.assign(instruction.results.begin() + 1, instruction.results.end());
+      } else {
+        if (free.empty()) free.push_back(buffers++);
+        step.target = {Place::Kind::buffer, free.back()};
+        free.pop_back();
+      }
+      places.push_back(step.target);
+      for (std::size_t j = 0; j < i; ++j)
+        if (last_reader[j] == static_cast<int>(i) && places[j].kind == Place::Kind::buffer)
+          free.push_back(places[j].index);
+      steps.push_back(std::move(step));
+    }
+  }
+
+  std::int64_t tiles_per_row() const { return (columns + kTile - 1) / kTile; }
+  std::size_t bytes_per_thread() const { return static_cast<std::size_t>(buffers) * kTileBytes; }
+
+  static std::byte* address(void* base, const FusedOp::Access& access, std::int64_t row, std::int64_t column) {
+    const std::int64_t element = access.begin + row * access.row_stride + column * access.column_stride;
+    return static_cast<std::byte*>(base) + static_cast<std::size_t>(element) * size_of(access.dtype);
+  }
+
+  void run(const KernelArgs& args, std::byte* scratch, std::int64_t begin, std::int64_t end) const {
+    const std::int64_t per_row = tiles_per_row();
+    std::int64_t row = begin / per_row;
+    std::int64_t tile = begin % per_row;
+    bool fresh = true;
+    for (std::int64_t at = begin; at < end; ++at) {
+      const std::int64_t column = tile * kTile;
+      const std::int64_t count = std::min(kTile, columns - column);
+      if (fresh || tile == 0) spread(args, scratch, row, fresh);
+      fresh = false;
+      run_tile(args, scratch, row, column, count);
+      if (++tile == per_row) {
+        tile = 0;
+        ++row;
+      }
+    }
+  }
+
+ private:
+  /// Fills the buffers of operands that repeat one element along a row.
+  void spread(const KernelArgs& args, std::byte* scratch, std::int64_t row, bool fresh) const {
+    for (std::size_t i = 0; i < operands.size(); ++i) {
+      const FusedOp::Access& operand = operands[i];
+      if (operand_buffers[i] < 0 || (!fresh && operand.row_stride == 0)) continue;
+      repeat(operand.dtype, address(const_cast<void*>(args.inputs[operand.index]), operand, row, 0),
+             scratch + static_cast<std::size_t>(operand_buffers[i]) * kTileBytes, std::min(kTile, columns));
+    }
+  }
+
+  void run_tile(const KernelArgs& args, std::byte* scratch, std::int64_t row, std::int64_t column,
+                std::int64_t count) const {
+    const auto locate = [&](const Place& place) -> std::byte* {
+      const auto index = static_cast<std::size_t>(place.index);
+      switch (place.kind) {
+        case Place::Kind::operand:
+          return address(const_cast<void*>(args.inputs[operands[index].index]), operands[index], row, column);
+        case Place::Kind::result:
+          return address(args.outputs[results[index].index], results[index], row, column);
+        case Place::Kind::buffer:
+          break;
+      }
+      return scratch + index * kTileBytes;
+    };
+    std::array<const void*, kMaxArguments> arguments;
+    for (const Step& step : steps) {
+      for (std::size_t i = 0; i < step.arguments.size(); ++i) arguments[i] = locate(step.arguments[i]);
+      std::byte* target = locate(step.target);
+      step.run(arguments.data(), target, count);
+      for (const int copy : step.copies)
+        std::memcpy(locate({Place::Kind::result, copy}), target, static_cast<std::size_t>(count) * size_of(step.dtype));
+    }
+  }
+};
+
+}  // namespace
+
+FusedOp::FusedOp(Plan plan) : plan_(std::move(plan)) {}
+
+Cost FusedOp::cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {
+  Cost cost = Op::cost(inputs, outputs);
+  cost.flops = static_cast<double>(plan_.rows * plan_.columns) * static_cast<double>(plan_.instructions.size());
+  return cost;
+}
+
+std::vector<Alias> FusedOp::aliases(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {
+  const auto is_plain = [&](const Access& access) {
+    return access.begin == 0 && access.column_stride == 1 && (access.row_stride == plan_.columns || plan_.rows == 1);
+  };
+  std::vector<Alias> result;
+  for (const Access& out : plan_.results) {
+    if (!is_plain(out)) continue;
+    const int position = static_cast<int>(&out - plan_.results.data());
+    for (const Access& in : plan_.operands) {
+      const auto at = static_cast<std::size_t>(in.index);
+      // Every access of that input must be to the same element, and none may come after the output is written.
+      bool fits = size_of(in.dtype) == size_of(out.dtype) &&
+                  inputs[at].bytes() == outputs[static_cast<std::size_t>(out.index)].bytes();
+      bool written = false;
+      for (const Instruction& instruction : plan_.instructions) {
+        for (const Source& source : instruction.sources) {
+          if (!source.is_operand) continue;
+          const Access& other = plan_.operands[static_cast<std::size_t>(source.index)];
+          if (other.index == in.index) fits = fits && is_plain(other) && !written;
+        }
+        written = written || std::ranges::find(instruction.results, position) != instruction.results.end();
+      }
+      const Alias alias{.output = out.index, .input = in.index, .kind = Alias::Kind::share};
+      const bool known = std::ranges::any_of(
+          result, [&](const Alias& a) { return a.output == alias.output && a.input == alias.input; });
+      if (fits && !known) result.push_back(alias);
+    }
+  }
+  return result;
+}
+
+Kernel FusedOp::make_kernel(const KernelContext&) const {
+  const TileProgram program(plan_);
+  const std::int64_t tiles = program.rows * program.tiles_per_row();
+  // Work for one thread in tiles: a chain of many ops pays for a fork sooner than one op.
+  const auto ops = static_cast<std::int64_t>(program.steps.size());
+  const std::int64_t tile_elements = std::max<std::int64_t>(1, std::min(kTile, program.columns));
+  const std::int64_t grain =
+      std::max<std::int64_t>(1, 2 * kElementwiseGrain / std::max<std::int64_t>(2, ops) / tile_elements);
+  const std::size_t bytes = program.bytes_per_thread();
+  return {.run =
+              [program, tiles, grain, bytes](const KernelArgs& args) {
+                const std::int64_t threads = std::min<std::int64_t>(num_threads(), tiles / grain);
+                auto* scratch = static_cast<std::byte*>(args.scratch);
+                if (threads <= 1) {
+                  program.run(args, scratch, 0, tiles);
+                  return;
+                }
+                parallel_team(static_cast<int>(threads), [&](int thread, int team) {
+                  const std::int64_t begin = tiles * thread / team;
+                  const std::int64_t end = tiles * (thread + 1) / team;
+                  if (begin < end) program.run(args, scratch + static_cast<std::size_t>(thread) * bytes, begin, end);
+                });
+              },
+          .scratch_bytes = bytes * static_cast<std::size_t>(num_threads())};
+}
+
+std::string FusedOp::attribute_text() const {
+  std::string names;
+  for (const Instruction& instruction : plan_.instructions)
+    names += (names.empty() ? "" : " ") + std::string(instruction.op->name());
+  return fmt::format("{}x{}: {}", plan_.rows, plan_.columns, names);
+}
+
+std::string FusedOp::attribute_bytes() const {
+  std::string key = fmt::format("{} {}", plan_.rows, plan_.columns);
+  const auto add = [&](const Access& a) {
+    key += fmt::format("|{} {} {} {} {}", a.index, static_cast<int>(a.dtype), a.begin, a.row_stride, a.column_stride);
+  };
+  for (const Access& operand : plan_.operands) add(operand);
+  for (const Access& result : plan_.results) add(result);
+  for (const Instruction& instruction : plan_.instructions) {
+    const std::string attributes = instruction.op->attribute_bytes();
+    key += fmt::format(";{} {} {}", instruction.op->name(), attributes.size(), attributes);
+    for (const Source& source : instruction.sources) key += fmt::format(" {}{}", source.is_operand, source.index);
+    for (const int result : instruction.results) key += fmt::format(" >{}", result);
+  }
+  return key;
+}
+
+}  // namespace eddy
