@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/models/repeated_context.h"
+
+#include "eddy/models/cells.h"
+#include "eddy/ops/gru.h"
+#include "eddy/ops/iota.h"
+#include "eddy/ops/linear.h"
+#include "eddy/ops/one_hot.h"
+
+namespace eddy {
+namespace {
+
+GruCell gru_weights(Graph& graph, ParameterStore& store, const std::string& name, std::int64_t in,
+                    const RepeatedContextConfig& config) {
+  const std::int64_t hidden = config.hidden_size;
+  return {.w_x = parameter(graph, store, name + "/w_x", {in, 3 * hidden}, glorot_uniform(3)),
+          .w_h = parameter(graph, store, name + "/w_h", {hidden, 3 * hidden}, orthogonal(1, 3)),
+          .bias = parameter(graph, store, name + "/bias", {3 * hidden}, zeros()),
+          .hard_sigmoid = config.hard_sigmoid};
+}
+
+Value dense(ParameterStore& store, const std::string& name, Value x, std::int64_t out, Activation activation) {
+  return linear(x, parameter(x.graph(), store, name + "/w", {x.dim(-1), out}, glorot_uniform()),
+                parameter(x.graph(), store, name + "/bias", {out}, zeros()), {.activation = activation});
+}
+
+}  // namespace
+
+Value repeated_context(ParameterStore& store, const RepeatedContextConfig& config, Value source) {
+  require<GraphError>(config.characters >= 1 && config.target_length >= 1 && config.hidden_size >= 1,
+                      "a model of frames needs positive sizes, not {} characters, target length {}, hidden size {}",
+                      config.characters, config.target_length, config.hidden_size);
+  Graph& graph = source.graph();
+  const GruCell encoder = gru_weights(graph, store, "encoder", config.characters, config);
+  const Value read = gru(one_hot(source, config.characters), encoder.w_x, encoder.w_h, encoder.bias,
+                         {.hard_sigmoid = config.hard_sigmoid, .reset_after = false})
+                         .final_h;
+  const Value context = dense(store, "context", read, config.hidden_size, Activation::relu);
+  const GruCell decoder = gru_weights(graph, store, "decoder", config.hidden_size, config);
+  // What depends on the context alone is computed once, not at every step.
+  const ScanResult written =
+      scan([&](Value, const State& state) { return decoder(context, state); }, iota(graph, config.target_length),
+           zero_state(context, {"h"}, {source.dim(1), config.hidden_size}));
+  return dense(store, "scores", written.output, config.characters, Activation::none);
+}
+
+}  // namespace eddy
