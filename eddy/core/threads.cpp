@@ -3,7 +3,12 @@
 
 #include <sched.h>
 
+#include <atomic>
+#include <exception>
+#include <utility>
+
 #include "eddy/core/error.h"
+#include "eddy/core/resident_team.h"
 
 // libgomp's own entry points: the team is the one oneDNN uses, whichever compiler builds eddy (clang's -fopenmp would
 // bring a second runtime whose threads fight the first).
@@ -23,6 +28,67 @@ struct Job {
   void (*body)(void*, int, int);
   void* context;
 };
+
+/// Threads that stay in one parallel region and take job after job from its first thread.
+class ResidentTeam {
+ public:
+  explicit ResidentTeam(int size) : size_(size) {}
+
+  void run(int threads, const Job& job) {
+    job_ = job;
+    members_ = threads;
+    // Those without a part answer too: none may still look at this job when the next one comes.
+    busy_.store(size_ - 1, std::memory_order_relaxed);
+    ticket_.fetch_add(1, std::memory_order_release);
+    ticket_.notify_all();
+    job.body(job.context, 0, threads);
+    wait([&] { return busy_.load(std::memory_order_acquire) == 0; });
+  }
+  void stop() {
+    stopped_ = true;
+    ticket_.fetch_add(1, std::memory_order_release);
+    ticket_.notify_all();
+  }
+  void serve(int thread) {
+    for (unsigned seen = 0;;) {
+      // After a while without work the thread sleeps.
+      const bool found = wait([&] { return ticket_.load(std::memory_order_acquire) != seen; }, kYields);
+      if (!found) ticket_.wait(seen, std::memory_order_acquire);
+      seen = ticket_.load(std::memory_order_acquire);
+      if (stopped_) return;
+      if (thread < members_) job_.body(job_.context, thread, members_);
+      busy_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+ private:
+  static constexpr int kSpins = 2000;
+  static constexpr int kYields = 2000;
+
+  /// Spins, then gives the processor away again and again; false when `yields` times were not enough.
+  template <class Condition>
+  static bool wait(const Condition& condition, int yields = -1) {
+    for (int spin = 0; spin < kSpins; ++spin) {
+      if (condition()) return true;
+      __builtin_ia32_pause();
+    }
+    for (int count = 0; count != yields; ++count) {
+      if (condition()) return true;
+      sched_yield();
+    }
+    return false;
+  }
+
+  int size_;
+  Job job_{};
+  int members_ = 0;
+  bool stopped_ = false;
+  alignas(64) std::atomic<unsigned> ticket_{0};
+  alignas(64) std::atomic<int> busy_{0};
+};
+
+/// The team whose first thread this is, unless it is at work in one of its jobs.
+thread_local ResidentTeam* resident = nullptr;
 
 int allowed_processors() {
   cpu_set_t set;
@@ -46,17 +112,52 @@ void set_num_threads(int threads) {
 }
 
 void run_team(int threads, void (*body)(void*, int, int), void* context) {
+  Job job{body, context};
+  if (threads > 1 && resident != nullptr) {
+    ResidentTeam* team = std::exchange(resident, nullptr);  // inside the job there are no more threads to be had
+    team->run(threads, job);
+    resident = team;
+    return;
+  }
   if (threads <= 1 || omp_in_parallel() != 0) {
     body(context, 0, 1);
     return;
   }
-  Job job{body, context};
   GOMP_parallel(
       [](void* data) {
         const auto* work = static_cast<const Job*>(data);
         work->body(work->context, omp_get_thread_num(), omp_get_num_threads());
       },
       &job, static_cast<unsigned>(threads), 0);
+}
+
+void run_resident(void (*body)(void*), void* context) {
+  const int threads = num_threads();
+  if (threads <= 1 || resident != nullptr || omp_in_parallel() != 0) {
+    body(context);
+    return;
+  }
+  struct Region {
+    ResidentTeam team;
+    void (*body)(void*);
+    void* context;
+    std::exception_ptr error;
+  } region{.team = ResidentTeam(threads), .body = body, .context = context, .error = nullptr};
+  GOMP_parallel(
+      [](void* data) {
+        auto& all = *static_cast<Region*>(data);
+        if (omp_get_thread_num() != 0) return all.team.serve(omp_get_thread_num());
+        resident = &all.team;
+        try {
+          all.body(all.context);
+        } catch (...) {
+          all.error = std::current_exception();
+        }
+        resident = nullptr;
+        all.team.stop();
+      },
+      &region, static_cast<unsigned>(threads), 0);
+  if (region.error) std::rethrow_exception(region.error);
 }
 
 }  // namespace eddy

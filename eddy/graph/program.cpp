@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "eddy/core/resident_team.h"
 #include "eddy/graph/program_impl.h"
 
 namespace eddy {
@@ -82,7 +83,7 @@ void ProgramImpl::check_finite(const Instruction& instruction) const {
 std::span<const Tensor> Program::run(std::span<const Binding> bindings) {
   impl_->bind(bindings);
   impl_->resolve();
-  impl_->run();
+  with_resident_team([&] { impl_->run(); });
   return impl_->results;
 }
 
@@ -95,16 +96,17 @@ Profile Program::profile(std::span<const Binding> bindings, int runs) {
   profile.nodes.resize(count);
   impl_->bind(bindings);
   impl_->resolve();
-  for (int run = 0; run < runs; ++run) {
-    const double start = now();
-    for (std::size_t i = 0; i < count; ++i) {
-      const double before = now();
-      impl_->execute(impl_->instructions[i]);
-      seconds[i].push_back(now() - before);
-      profile.nodes[i].start = before - start;
-    }
-    totals.push_back(now() - start);
-  }
+  for (int run = 0; run < runs; ++run)
+    with_resident_team([&] {
+      const double start = now();
+      for (std::size_t i = 0; i < count; ++i) {
+        const double before = now();
+        impl_->execute(impl_->instructions[i]);
+        seconds[i].push_back(now() - before);
+        profile.nodes[i].start = before - start;
+      }
+      totals.push_back(now() - start);
+    });
   const auto median = [](std::vector<double>& values) {
     std::ranges::sort(values);
     return values[values.size() / 2];
