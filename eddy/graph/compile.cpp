@@ -13,6 +13,9 @@ namespace {
 
 enum class StorageKind { arena, input, constant, variable, result };
 
+/// Operations and bytes of a run from which on holding the threads pays: some hundred microseconds.
+constexpr double kTeamWork = 2e7;
+
 /// Memory that one value or several (views, in-place results, updates) occupy.
 struct Storage {
   StorageKind kind = StorageKind::arena;
@@ -61,6 +64,8 @@ class Compiler {
     plan();
     build_instructions();
     list_unused_inputs();
+    const Cost cost = impl_->cost();
+    impl_->keeps_team = cost.flops + cost.bytes >= kTeamWork;
     return std::move(impl_);
   }
 

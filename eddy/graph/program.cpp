@@ -83,7 +83,11 @@ void ProgramImpl::check_finite(const Instruction& instruction) const {
 std::span<const Tensor> Program::run(std::span<const Binding> bindings) {
   impl_->bind(bindings);
   impl_->resolve();
-  with_resident_team([&] { impl_->run(); });
+  if (impl_->keeps_team) {
+    with_resident_team([&] { impl_->run(); });
+  } else {
+    impl_->run();
+  }
   return impl_->results;
 }
 
@@ -129,11 +133,13 @@ const MemoryPlan& Program::memory_plan() const { return impl_->plan; }
 
 int Program::instruction_count() const { return static_cast<int>(impl_->instructions.size()); }
 
-Cost Program::cost() const {
+Cost Program::cost() const { return impl_->cost(); }
+
+Cost ProgramImpl::cost() const {
   Cost sum;
-  for (const Instruction& instruction : impl_->instructions) {
-    const Node& node = impl_->node(instruction);
-    const Cost cost = node.op->cost(input_types(node), node.outputs);
+  for (const Instruction& instruction : instructions) {
+    const Node& at = node(instruction);
+    const Cost cost = at.op->cost(input_types(at), at.outputs);
     sum.flops += cost.flops;
     sum.bytes += cost.bytes;
   }

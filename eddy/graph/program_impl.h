@@ -47,6 +47,9 @@ struct ProgramImpl {
   std::vector<Tensor> results;
   std::vector<int> result_bases;  ///< of a loop body, whose results lie where its owner says
   MemoryPlan plan;
+  bool keeps_team = false;  ///< whether a run is long enough to hold its threads for
+
+  Cost cost() const;
 
   /// Runs the kernels' preparations, for the body of a loop.
   void prepare();
