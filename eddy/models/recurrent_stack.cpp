@@ -17,9 +17,11 @@ LayerResult lstm_layer(ParameterStore& store, const std::string& name, const Sta
   Graph& graph = x.graph();
   const std::int64_t hidden = config.hidden_size;
   const Value w_x = parameter(graph, store, name + "/w_x", {x.dim(-1), 4 * hidden}, glorot_uniform(4));
-  const Value w_h = parameter(graph, store, name + "/w_h", {hidden, 4 * hidden}, orthogonal(1.0f, 4));
+  const Value w_h = parameter(graph, store, name + "/w_h", {hidden, 4 * hidden}, orthogonal(config.recurrent_gain, 4));
   const Value bias = parameter(graph, store, name + "/bias", {4 * hidden}, block_bias(1, 4, config.forget_bias));
-  const LstmResult result = lstm(x, w_x, w_h, bias, {.h0 = h0, .c0 = c0, .mask = mask, .reverse = config.reverse});
+  const LstmResult result =
+      lstm(x, w_x, w_h, bias,
+           {.h0 = h0, .c0 = c0, .mask = mask, .reverse = config.reverse, .hard_sigmoid = config.hard_sigmoid});
   return {result.outputs, result.final_h, result.final_c};
 }
 
@@ -28,11 +30,17 @@ LayerResult gru_layer(ParameterStore& store, const std::string& name, const Stac
   Graph& graph = x.graph();
   const std::int64_t hidden = config.hidden_size;
   const Value w_x = parameter(graph, store, name + "/w_x", {x.dim(-1), 3 * hidden}, glorot_uniform(3));
-  const Value w_h = parameter(graph, store, name + "/w_h", {hidden, 3 * hidden}, orthogonal(1.0f, 3));
+  const Value w_h = parameter(graph, store, name + "/w_h", {hidden, 3 * hidden}, orthogonal(config.recurrent_gain, 3));
   const Value bias = parameter(graph, store, name + "/bias", {3 * hidden}, zeros());
-  const Value bias_h = parameter(graph, store, name + "/bias_h", {3 * hidden}, zeros());
-  const GruResult result =
-      gru(x, w_x, w_h, bias, {.h0 = h0, .mask = mask, .reverse = config.reverse, .recurrent_bias = bias_h});
+  Value bias_h;
+  if (config.reset_after) bias_h = parameter(graph, store, name + "/bias_h", {3 * hidden}, zeros());
+  const GruResult result = gru(x, w_x, w_h, bias,
+                               {.h0 = h0,
+                                .mask = mask,
+                                .reverse = config.reverse,
+                                .hard_sigmoid = config.hard_sigmoid,
+                                .reset_after = config.reset_after,
+                                .recurrent_bias = bias_h});
   return {result.outputs, result.final_h, {}};
 }
 

@@ -16,9 +16,12 @@ struct StackConfig {
   CellKind cell = CellKind::lstm;
   std::int64_t hidden_size = 256;
   int layers = 1;
-  bool reverse = false;      ///< run from the last step to the first
-  float dropout = 0;         ///< on the outputs of every layer but the last, while training
-  float forget_bias = 1.0f;  ///< initial bias of the LSTM's forget gate (Jozefowicz et al. 2015, section 2.1)
+  bool reverse = false;         ///< run from the last step to the first
+  float dropout = 0;            ///< on the outputs of every layer but the last, while training
+  float forget_bias = 1.0f;     ///< initial bias of the LSTM's forget gate (Jozefowicz et al. 2015, section 2.1)
+  float recurrent_gain = 1.0f;  ///< the recurrent weights begin orthogonal times this
+  bool hard_sigmoid = false;    ///< gates by clamp(0.2 x + 1/2, 0, 1)
+  bool reset_after = true;      ///< see GruOptions; false has no "bias_h"
 };
 
 /// State of each layer, f32[batch, hidden_size]; `c` is empty for GRUs.

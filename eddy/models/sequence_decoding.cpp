@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/models/sequence_decoding.h"
+
+#include "eddy/core/error.h"
+#include "eddy/graph/builtin.h"
+#include "eddy/ops/argmax.h"
+#include "eddy/ops/compare.h"
+#include "eddy/ops/cross_entropy.h"
+#include "eddy/ops/dropout.h"
+#include "eddy/ops/fold_key.h"
+#include "eddy/ops/iota.h"
+#include "eddy/ops/random_uniform.h"
+#include "eddy/ops/reshape.h"
+#include "eddy/ops/sampled_softmax.h"
+#include "eddy/ops/slice.h"
+#include "eddy/ops/where.h"
+
+namespace eddy {
+namespace {
+
+/// A step that reads a token and leaves its own likeliest one in the state "token".
+Step step_on_token(const SequenceDecoder& decoder, Value token, const State& state) {
+  Step step = decoder(decoder.embed(token), state);
+  step.state.set("token", argmax(decoder.logits(step.output)));
+  return step;
+}
+
+/// The decoder's outputs f32[time, batch, width] when fed the previous targets.
+Value taught_outputs(const SequenceDecoder& decoder, const EncodedSource& encoded, const PairValues& pairs,
+                     float drop_rate, Value key) {
+  Value x = iota(pairs.target_out.graph(), pairs.target_out.dim(0));
+  const bool fed = decoder.reads_tokens();
+  if (fed) x = decoder.embed(pairs.target_in);
+  if (fed && key && drop_rate > 0) x = dropout(x, drop_rate, key);
+  const auto step = [&](Value previous, const State& state) { return decoder(fed ? previous : Value(), state); };
+  return scan(step, x, encoded.initial, {.mask = pairs.target_mask}).output;
+}
+
+/// The same when fed its own choices with chance `own_share`.
+Value sampled_outputs(const SequenceDecoder& decoder, const EncodedSource& encoded, const PairValues& pairs,
+                      Value own_share, Value key) {
+  State initial = encoded.initial;
+  initial.set("token", at(pairs.target_in, 0));
+  const std::int64_t batch = pairs.target_in.dim(1);
+  const auto step = [&](std::span<const Value> target_and_step, const State& state) {
+    const Value own = less(random_uniform(fold_key(key, target_and_step[1]), {batch}), own_share);
+    return step_on_token(decoder, where(own, state["token"], target_and_step[0]), state);
+  };
+  const Value steps = iota(pairs.target_in.graph(), pairs.target_in.dim(0));
+  return scan(step, std::vector<Value>{pairs.target_in, steps}, initial, {.mask = pairs.target_mask}).output;
+}
+
+}  // namespace
+
+Value sequence_loss(ParameterStore& store, const SequenceToSequenceConfig& config, const PairValues& pairs, Mode mode,
+                    Value own_share) {
+  Graph& graph = pairs.source.graph();
+  const bool training = mode == Mode::train;
+  const EncodedSource encoded = encode_source(store, config, pairs.source, pairs.source_mask, mode);
+  const SequenceDecoder decoder(graph, store, config, encoded);
+  const bool sampling = training && own_share && decoder.reads_tokens();
+  const bool random = training && (config.dropout > 0 || config.softmax_samples > 0 || sampling);
+  const Value key = random ? random_key(graph, store) : Value();
+  Value outputs = sampling ? sampled_outputs(decoder, encoded, pairs, own_share, key)
+                           : taught_outputs(decoder, encoded, pairs, config.dropout, key);
+  if (key && config.dropout > 0) outputs = dropout(outputs, config.dropout, key);
+  const std::int64_t positions = pairs.target_out.shape().elements();
+  const Value rows = reshape(outputs, {positions, outputs.dim(2)});
+  const Value targets = reshape(pairs.target_out, {positions});
+  const Value weights = reshape(pairs.target_mask, {positions});
+  if (!training || config.softmax_samples == 0)
+    return cross_entropy(decoder.logits(rows), targets, {.weights = weights});
+  const SampledIds samples = log_uniform_sampler(key, config.softmax_samples, config.classes, targets);
+  return sampled_softmax_cross_entropy(rows, decoder.softmax_table(), decoder.softmax_bias(), targets, samples,
+                                       {.weights = weights});
+}
+
+GreedySequence greedy_sequence(ParameterStore& store, const SequenceToSequenceConfig& config, Value source, Value mask,
+                               std::int64_t steps, std::int32_t go) {
+  require<GraphError>(steps > 0, "a sequence of {} steps cannot be decoded", steps);
+  Graph& graph = source.graph();
+  const EncodedSource encoded = encode_source(store, config, source, mask, Mode::infer);
+  const SequenceDecoder decoder(graph, store, config, encoded);
+  State initial = encoded.initial;
+  initial.set("token", full(graph, {i32, {source.dim(1)}}, static_cast<float>(go)));
+  const auto step = [&](Value, const State& state) { return step_on_token(decoder, state["token"], state); };
+  const ScanResult result = scan(step, iota(graph, steps), initial);
+  GreedySequence sequence{.tokens = result.states["token"], .attention = {}};
+  if (result.outputs.contains("attention")) sequence.attention = result.outputs["attention"];
+  return sequence;
+}
+
+}  // namespace eddy

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "eddy/core/tensor.h"
+#include "eddy/models/beam_search.h"
+#include "eddy/models/sequence_to_sequence.h"
+
+namespace eddy {
+
+/// Beam search with an encoder-decoder: one program encodes the sources, another makes a step. They are compiled once
+/// for each size of batch and beam, read the weights of `store`, which must outlive this and be used by one thread at
+/// a time, and share one arena.
+class SequenceSearch {
+ public:
+  SequenceSearch(ParameterStore& store, const SequenceToSequenceConfig& config);
+  ~SequenceSearch();
+  SequenceSearch(SequenceSearch&&) noexcept;
+
+  /// source i32[time, batch] under mask f32[time, batch]: the hypotheses of each row; see beam_search(). Without
+  /// attention there is none in the hypotheses, and coverage is a UsageError.
+  std::vector<std::vector<Hypothesis>> search(const Tensor& source, const Tensor& mask, const BeamOptions& options);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace eddy
