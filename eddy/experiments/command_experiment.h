@@ -18,6 +18,7 @@ struct Experiment {
   std::function<std::function<int()>(CLI::App& app, const CommandLine& line)> prepare;
 };
 
+Experiment decoders_experiment();
 Experiment wordnet_experiment();
 
 /// All experiments: the one list to add to.

@@ -3,6 +3,6 @@
 
 namespace eddy {
 
-std::vector<Experiment> experiments() { return {wordnet_experiment()}; }
+std::vector<Experiment> experiments() { return {decoders_experiment(), wordnet_experiment()}; }
 
 }  // namespace eddy

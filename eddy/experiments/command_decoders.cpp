@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "eddy/core/cpu.h"
+#include "eddy/experiments/command_experiment.h"
+#include "eddy/experiments/command_flags.h"
+#include "eddy/experiments/decoders.h"
+#include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/sequence_names.h"
+
+namespace eddy {
+namespace {
+
+int run(const DecodersOptions& options) {
+  const InterruptGuard guard;
+  fmt::print("eddy experiment decoders: {}\n", describe_cpu());
+  fmt::print("Vocab size: 51 unique words\nDimension of hidden vectors: {}\n", options.model.encoder.hidden_size);
+  fmt::print("Number of training stories: 5\nNumber of test stories: 5\n");
+  const DecodersResult result = run_decoders(options);
+  for (const DecoderRun& one : result.runs)
+    fmt::print("\nmode {} ({})\n{}", static_cast<int>(one.mode), name_of(one.mode), decoders_listing(one));
+  fmt::print("\n{}", to_text(decoders_table(result)));
+  if (!options.output.empty()) fmt::print("the report is {}\n", (options.output / "index.html").string());
+  return result.interrupted ? 128 + interrupt_signal() : 0;
+}
+
+/// A mode by its number or its name.
+DecoderMode parse_mode(const std::string& text) {
+  for (const auto& entry : EnumNames<DecoderMode>::list)
+    if (text == entry.name || text == std::to_string(static_cast<int>(entry.value))) return entry.value;
+  throw CLI::ValidationError(fmt::format("\"{}\" is not one of 0 to 3, {}", text, all_names<DecoderMode>()));
+}
+
+std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
+  DecodersOptions defaults;
+  defaults.output = "report-decoders";
+  defaults.command = line.text;
+  auto flags = std::make_shared<FlagSet<DecodersOptions>>(app, defaults);
+  using Options = DecodersOptions;
+  DecodersOptions& options = flags->values();
+  app.add_option_function<std::vector<std::string>>(
+         "--modes",
+         [&options](const std::vector<std::string>& names) {
+           options.modes.clear();
+           for (const std::string& name : names) options.modes.push_back(parse_mode(name));
+         },
+         "Modes to train, by number or name: basic 0, feedback 1, peek 2, attention 3")
+      ->default_str("0 1 2 3");
+  flags->choice(
+      "--energy", [](auto& o) -> auto& { return o.model.energy; }, "How attention compares");
+  flags->choice(
+      "--feedback", [](auto& o) -> auto& { return o.model.feedback; }, "What is fed back");
+  flags->choice(
+      "--cell", [](auto& o) -> auto& { return o.model.encoder.cell; }, "Kind of the recurrent layers");
+  app.add_flag("--hand-over", options.model.hand_over_state, "Begin the decoder with the encoder's final states");
+  flags
+      ->value(
+          "--epochs", [](Options & o) -> auto& { return o.epochs; }, "Most epochs of a mode")
+      ->check(CLI::Range(1, 1000000).description(""));
+  flags
+      ->value(
+          "--lr", [](Options & o) -> auto& { return o.learning_rate; }, "Learning rate of RMSProp")
+      ->check(CLI::PositiveNumber);
+  flags
+      ->value(
+          "--batch", [](Options & o) -> auto& { return o.batch_size; }, "Stories in a batch")
+      ->check(CLI::Range(1, 5).description(""));
+  flags->value(
+      "-o,--out,--output", [](Options & o) -> auto& { return o.output; }, "Folder for the report");
+  app.add_option("--seed", options.seed, "Of the weights and the order of the stories")->capture_default_str();
+  app.footer(
+      "Without flags these are the equations of jacoxu/encoder_decoder: continuous feedback, zero decoder states,\n"
+      "linear attention energy. Example: eddy experiment decoders --energy additive --modes attention");
+  return [flags] { return run(flags->values()); };
+}
+
+}  // namespace
+
+Experiment decoders_experiment() {
+  return {"decoders", "The four decoder modes on five number stories, until they are reproduced", prepare};
+}
+
+}  // namespace eddy

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "eddy/experiments/decoders.h"
+
+namespace eddy {
+
+/// Writes report.md, report.json, index.html and the charts into the output folder.
+void write_decoders_report(const DecodersOptions& options, const DecodersResult& result);
+
+}  // namespace eddy

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "eddy/experiments/training_config_names.h"
+#include "eddy/models/beam_search.h"
+#include "eddy/models/sequence_to_sequence.h"
+
+namespace eddy {
+
+template <>
+struct EnumNames<DecoderMode> {
+  static constexpr std::array<EnumName<DecoderMode>, 4> list{{{DecoderMode::basic, "basic"},
+                                                              {DecoderMode::feedback, "feedback"},
+                                                              {DecoderMode::peek, "peek"},
+                                                              {DecoderMode::attention, "attention"}}};
+};
+
+template <>
+struct EnumNames<AttentionEnergy> {
+  static constexpr std::array<EnumName<AttentionEnergy>, 4> list{{{AttentionEnergy::additive, "additive"},
+                                                                  {AttentionEnergy::dot, "dot"},
+                                                                  {AttentionEnergy::general, "general"},
+                                                                  {AttentionEnergy::linear, "linear"}}};
+};
+
+template <>
+struct EnumNames<Feedback> {
+  static constexpr std::array<EnumName<Feedback>, 2> list{{{Feedback::output, "output"}, {Feedback::token, "token"}}};
+};
+
+template <>
+struct EnumNames<LengthNormalisation> {
+  static constexpr std::array<EnumName<LengthNormalisation>, 3> list{
+      {{LengthNormalisation::none, "none"}, {LengthNormalisation::mean, "mean"}, {LengthNormalisation::wu, "wu"}}};
+};
+
+}  // namespace eddy
