@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/strict_json.h"
-#include "eddy/experiments/training_config.h"
-#include "eddy/experiments/training_config_names.h"
+#include "eddy/experiments/training_config_members.h"
 
 namespace eddy {
 
 // Not in an unnamed namespace: the JSON templates find these by argument-dependent lookup.
-
-template <class T, class U>
-concept Is = std::same_as<std::remove_const_t<T>, U>;
 
 void visit_members(Is<TextModelConfig> auto& model, auto& visit) {
   visit("vocabulary_size", model.vocabulary_size);
@@ -30,33 +26,6 @@ void visit_members(Is<TextModelConfig> auto& model, auto& visit) {
   visit("classifier_dropout", model.classifier_dropout);
   visit("pooling", model.pooling);
   visit("end_of_sequence", model.end_of_sequence);
-}
-
-void visit_members(Is<ScheduleSettings> auto& schedule, auto& visit) {
-  visit("kind", schedule.kind);
-  visit("warm_up_steps", schedule.warm_up_steps);
-  visit("decay", schedule.decay);
-  visit("decay_steps", schedule.decay_steps);
-  visit("floor", schedule.floor);
-  visit("patience", schedule.patience);
-}
-
-void visit_members(Is<OptimizerSettings> auto& optimizer, auto& visit) {
-  visit("kind", optimizer.kind);
-  visit("learning_rate", optimizer.learning_rate);
-  visit("clip_norm", optimizer.clip_norm);
-  visit("clip_excluded", optimizer.clip_excluded);
-  visit("clip_value", optimizer.clip_value);
-  visit("weight_decay", optimizer.weight_decay);
-  visit("momentum", optimizer.momentum);
-  visit("nesterov", optimizer.nesterov);
-  visit("beta1", optimizer.beta1);
-  visit("beta2", optimizer.beta2);
-  visit("epsilon", optimizer.epsilon);
-  visit("lazy_rows", optimizer.lazy_rows);
-  visit("rate_multipliers", optimizer.rate_multipliers);
-  visit("ema_decay", optimizer.ema_decay);
-  visit("schedule", optimizer.schedule);
 }
 
 void visit_members(Is<TrainingConfig> auto& config, auto& visit) {

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "eddy/experiments/command.h"
+#include "eddy/experiments/seq2seq_translator.h"
+
+namespace eddy {
+
+// The subcommands of `eddy seq2seq`.
+Command add_seq2seq_train(CLI::App& group, const CommandLine& line);
+Command add_seq2seq_translate(CLI::App& group);
+Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line);
+
+/// How to search, for translate and evaluate. `options` must outlive the app's parsing.
+void add_search_flags(CLI::App& app, TranslatorOptions& options);
+
+}  // namespace eddy

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "eddy/core/cpu.h"
+#include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/command_flags.h"
+#include "eddy/experiments/command_seq2seq.h"
+#include "eddy/experiments/number_text.h"
+#include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/run_model.h"
+#include "eddy/experiments/seq2seq_trainer.h"
+#include "eddy/experiments/sequence_names.h"
+
+namespace eddy {
+namespace {
+
+namespace fs = std::filesystem;
+using Config = Seq2SeqConfig;
+
+struct TrainCommand {
+  explicit TrainCommand(CLI::App& app) : flags(app, seq2seq_defaults()) {}
+
+  FlagSet<Config> flags;
+  std::string output;
+  bool resume = false, overwrite = false, quiet = false;
+  double checkpoint_minutes = 10;
+  std::int64_t checkpoint_steps = 0, log_steps = 10;
+  std::string line;
+};
+
+void add_data_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Data");
+  flags.value(
+      "--data", [](Config & c) -> auto& { return c.data.path; },
+      "TSV file of pairs, or a folder or archive with --file in it");
+  flags.value(
+      "--file", [](Config & c) -> auto& { return c.data.file; }, "The file in it");
+  flags.value(
+      "--source-column", [](Config & c) -> auto& { return c.data.source_column; }, "From 0");
+  flags.value(
+      "--target-column", [](Config & c) -> auto& { return c.data.target_column; }, "From 0");
+  flags.toggle(
+      "--keep-case", [](Config & c) -> auto& { return c.data.lower_case; }, false, "Do not lower the case");
+  flags.value(
+      "--source-words", [](Config & c) -> auto& { return c.data.source_words; }, "Most words to know");
+  flags.value(
+      "--target-words", [](Config & c) -> auto& { return c.data.target_words; }, "Most words to write");
+  flags.value(
+      "--min-count", [](Config & c) -> auto& { return c.data.min_count; }, "Words rarer than this are unknown");
+  flags.value(
+      "--validation", [](Config & c) -> auto& { return c.data.validation; },
+      "Sources kept from training, with all their targets");
+  flags.value(
+      "--test", [](Config & c) -> auto& { return c.data.test; }, "The same for the test");
+  flags.value(
+      "--max-source", [](Config & c) -> auto& { return c.max_source; }, "Longest source to train on, in words");
+  flags.value(
+      "--max-target", [](Config & c) -> auto& { return c.max_target; }, "Longest target to train on, in words");
+}
+
+void add_model_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Model");
+  flags.choice(
+      "--mode", [](auto& c) -> auto& { return c.model.mode; }, "What the decoder reads");
+  flags.choice(
+      "--energy", [](auto& c) -> auto& { return c.model.energy; }, "How attention compares");
+  flags.choice(
+      "--cell", [](auto& c) -> auto& { return c.model.encoder.cell; }, "Recurrent cell");
+  flags.value(
+      "--embedding", [](Config & c) -> auto& { return c.model.embedding_size; }, "Size of a word's embedding");
+  flags.value(
+      "--hidden", [](Config & c) -> auto& { return c.model.encoder.hidden_size; }, "Size of the recurrent states");
+  flags.value(
+      "--attention", [](Config & c) -> auto& { return c.model.attention_size; }, "Width of additive attention");
+  flags.value(
+      "--encoder-layers", [](Config & c) -> auto& { return c.model.encoder.layers; }, "Layers of the encoder");
+  flags.value(
+      "--decoder-layers", [](Config & c) -> auto& { return c.model.decoder_layers; }, "Layers of the decoder");
+  flags.toggle(
+      "--one-way", [](Config & c) -> auto& { return c.model.bidirectional; }, false, "Read the source forwards only");
+  flags.toggle(
+      "--zero-state", [](Config & c) -> auto& { return c.model.hand_over_state; }, false,
+      "Begin the decoder with zeros, not with the encoder's states");
+  flags.value(
+      "--dropout", [](Config & c) -> auto& { return c.model.dropout; }, "On embeddings and outputs");
+  flags.value(
+      "--layer-dropout", [](Config & c) -> auto& { return c.model.encoder.dropout; }, "Between layers of the encoder");
+  flags.value(
+      "--softmax-samples", [](Config & c) -> auto& { return c.model.softmax_samples; },
+      "Words sampled for the training loss; 0: the full softmax");
+}
+
+void add_training_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Training");
+  flags.choice(
+      "--optimizer", [](auto& c) -> auto& { return c.optimizer.kind; }, "Update rule");
+  flags.value(
+      "--learning-rate,--lr", [](Config & c) -> auto& { return c.optimizer.learning_rate; }, "Learning rate");
+  flags.choice(
+      "--schedule", [](auto& c) -> auto& { return c.optimizer.schedule.kind; }, "Of the learning rate");
+  flags.value(
+      "--decay-steps", [](Config & c) -> auto& { return c.optimizer.schedule.decay_steps; }, "Of the schedule");
+  flags.value(
+      "--warm-up", [](Config & c) -> auto& { return c.optimizer.schedule.warm_up_steps; },
+      "Steps in which the learning rate rises");
+  flags.value(
+      "--clip", [](Config & c) -> auto& { return c.optimizer.clip_norm; }, "Largest norm of all gradients");
+  flags.value(
+      "--batch", [](Config & c) -> auto& { return c.batch_size; }, "Pairs in a batch");
+  flags.value(
+      "--own-share", [](Config & c) -> auto& { return c.own_share; },
+      "Chance that a step reads the decoder's own choice (scheduled sampling)");
+  flags.value(
+      "--own-share-steps", [](Config & c) -> auto& { return c.own_share_steps; },
+      "Steps in which that chance rises from 0");
+  flags.value(
+      "--epochs", [](Config & c) -> auto& { return c.epochs; }, "Most epochs");
+  flags.value(
+      "--steps", [](Config & c) -> auto& { return c.max_steps; }, "Most steps; 0: no limit");
+  flags.value(
+      "--seconds", [](Config & c) -> auto& { return c.max_seconds; }, "Most seconds; 0: no limit");
+  flags.value(
+      "--seed", [](Config & c) -> auto& { return c.seed; }, "Of the split, the weights and the order");
+}
+
+Seq2SeqModel plan(TrainCommand& command) {
+  Seq2SeqModel model;
+  const fs::path checkpoint = checkpoint_path(command.output);
+  std::error_code error;
+  if (!command.resume) {
+    if (!command.overwrite)
+      for (const fs::path& path : {fs::path(command.output), checkpoint})
+        if (fs::exists(path, error))
+          fail<UsageError>("{} exists; --resume goes on with it, --overwrite starts anew", path.string());
+    model.config = seq2seq_defaults();
+    command.flags.apply(model.config);
+    require<UsageError>(!model.config.data.path.empty(), "--data is missing; expected a file, a folder or an archive");
+    check(model.config);
+    return model;
+  }
+  require<UsageError>(fs::exists(checkpoint, error), "there is nothing to resume: {} does not exist",
+                      checkpoint.string());
+  model = read_seq2seq(checkpoint);
+  Config wanted = model.config, limits = model.config;
+  command.flags.apply(wanted);
+  check(wanted);
+  limits.epochs = wanted.epochs;
+  limits.max_steps = wanted.max_steps;
+  limits.max_seconds = wanted.max_seconds;
+  limits.data.path = wanted.data.path;
+  limits.data.file = wanted.data.file;
+  require<UsageError>(to_json(limits) == to_json(wanted),
+                      "--resume can change limits and where the data are only; it goes on with the config of {}",
+                      checkpoint.string());
+  model.config = wanted;
+  return model;
+}
+
+int train(TrainCommand& command) {
+  Seq2SeqModel model = plan(command);
+  const auto say = [&](const std::string& message) {
+    if (!command.quiet) fmt::print(stderr, "{}\n", message);
+  };
+  const Seq2SeqData data = load_seq2seq_data(model.config, command.resume ? &model : nullptr);
+  if (command.resume) {
+    require<DataError>(data.fingerprint == model.progress.data_fingerprint,
+                       "{}: these are not the pairs that {} was trained on", model.config.data.path,
+                       checkpoint_path(command.output).string());
+  } else {
+    model.source_tokens = data.pairs.source_tokens;
+    model.target_tokens = data.pairs.target_tokens;
+    model.config.model.source_vocabulary = model.source_tokens.size();
+    model.config.model.target_vocabulary = model.target_tokens.size();
+    model.config.model.classes = model.target_tokens.classes();
+    model.progress.data_fingerprint = data.fingerprint;
+  }
+  ParameterStore store(model.config.seed);
+  if (command.resume) load_checkpoint(checkpoint_path(command.output), store);
+  create_parameters(store, model.config.model);
+  say(
+      fmt::format("eddy seq2seq train: {}\n{} pairs: {} to train, {} to validate, {} to test; {} and {} words\n"
+                  "{} decoder, {} parameters; the model is {}",
+                  describe_cpu(), grouped(data.pairs.size()), grouped(std::ssize(data.split.train)),
+                  grouped(std::ssize(data.split.validation)), grouped(std::ssize(data.split.test)),
+                  grouped(model.source_tokens.size()), grouped(model.target_tokens.size()),
+                  name_of(model.config.model.mode), grouped(store.parameter_count()), command.output));
+  RunSettings settings;
+  settings.output = command.output;
+  settings.checkpoint_seconds = 60 * command.checkpoint_minutes;
+  settings.checkpoint_steps = command.checkpoint_steps;
+  settings.log_steps = command.log_steps;
+  if (command.quiet) settings.progress = ProgressStyle::quiet;
+  const InterruptGuard guard;
+  const StopReason reason = run_seq2seq(store, data, model, settings);
+  if (reason == StopReason::interrupt) {
+    fmt::print(stderr, "Interrupted after step {}. Everything is saved in {}; to go on:\n  {}{}\n",
+               model.progress.steps, checkpoint_path(command.output).string(), command.line,
+               command.resume ? "" : " --resume");
+    return 128 + interrupt_signal();
+  }
+  say(fmt::format("{} steps, {} target tokens, {:.0f} s; best validation loss {:.4f} at step {}", model.progress.steps,
+                  grouped(model.progress.tokens), model.progress.seconds, model.progress.best_loss,
+                  model.progress.best_step));
+  return 0;
+}
+
+}  // namespace
+
+Command add_seq2seq_train(CLI::App& group, const CommandLine& line) {
+  CLI::App* app = group.add_subcommand("train", "Train on pairs of texts");
+  auto command = std::make_shared<TrainCommand>(*app);
+  command->line = line.text;
+  app->add_option("-o,--output", command->output, "The model; checkpoint and log stand beside it")
+      ->type_name("FILE")
+      ->required();
+  app->add_flag("--resume", command->resume, "Go on from the checkpoint of --output, with the same bits");
+  app->add_flag("--overwrite", command->overwrite, "Start anew where --output or its checkpoint exists");
+  app->add_option("--checkpoint-minutes", command->checkpoint_minutes, "Between checkpoints; 0: only at the end")
+      ->check(CLI::Range(0.0, 1e6).description(""))
+      ->capture_default_str();
+  app->add_option("--checkpoint-steps", command->checkpoint_steps, "Also after so many steps; 0: not")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app->add_option("--log-steps", command->log_steps, "Steps from line to line of the log")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app->add_flag("--quiet", command->quiet, "No progress, no header");
+  add_data_flags(command->flags);
+  add_model_flags(command->flags);
+  add_training_flags(command->flags);
+  add_thread_flag(*app);
+  return {app, [command] { return train(*command); }};
+}
+
+}  // namespace eddy

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "eddy/core/error.h"
+#include "eddy/core/file.h"
+#include "eddy/experiments/attention_map.h"
+#include "eddy/experiments/command_lines.h"
+#include "eddy/experiments/command_seq2seq.h"
+#include "eddy/experiments/environment.h"
+#include "eddy/experiments/report.h"
+#include "eddy/experiments/seq2seq_trainer.h"
+
+namespace eddy {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct TranslateCommand {
+  std::string model;
+  std::vector<std::string> files;
+  std::string heat_map;
+  bool json = false;
+  TranslatorOptions search;
+};
+
+struct EvaluateCommand {
+  std::string model, data, file, part = "test", report;
+  std::int64_t limit = 0, samples = 10;
+  std::string line;
+  TranslatorOptions search;
+};
+
+std::string joined(const TokenText& words) { return fmt::format("{}", fmt::join(words, " ")); }
+
+std::string picture(const TokenText& source, const Translation& translation) {
+  TokenText target = translation.words;
+  target.emplace_back("<eos>");
+  // Cut off at the longest length, there is no row for the end.
+  target.resize(std::min(target.size(), translation.attention.size() / static_cast<std::size_t>(std::max<std::int64_t>(
+                                                                           translation.source_time, 1))));
+  return to_svg(attention_heat_map({.title = "Attention",
+                                    .source = source,
+                                    .target = target,
+                                    .weights = translation.attention,
+                                    .source_time = translation.source_time}));
+}
+
+class LineTranslator {
+ public:
+  LineTranslator(const TranslateCommand& command, const LoadedSeq2Seq& loaded)
+      : command_(command), translator_(loaded, command.search), tokenizer_(tokenizer_of(loaded.model.config.data)) {}
+
+  void read(LineReader lines) {
+    std::vector<std::string> texts;
+    while (auto line = lines.next()) {
+      texts.push_back(std::move(*line));
+      if (static_cast<int>(texts.size()) < command_.search.batch_size && !lines.would_wait()) continue;
+      answer(texts);
+      texts.clear();
+    }
+    if (!texts.empty()) answer(texts);
+  }
+
+ private:
+  void answer(const std::vector<std::string>& texts) {
+    std::vector<TokenText> sources;
+    for (const std::string& text : texts) sources.push_back(tokenizer_.tokenize(text));
+    const auto translations = translator_.translate(sources);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      print(texts[i], translations[i]);
+      draw(sources[i], translations[i][0]);
+    }
+    require<DataError>(std::fflush(stdout) == 0, "the standard output cannot be written: {}", std::strerror(errno));
+  }
+
+  void print(const std::string& text, const std::vector<Translation>& translations) const {
+    if (command_.json) {
+      Json list = Json::array();
+      for (const Translation& one : translations)
+        list.push_back({{"text", joined(one.words)}, {"score", one.score}, {"complete", one.complete}});
+      fmt::print("{}\n",
+                 Json{{"source", text}, {"translations", list}}.dump(-1, ' ', false, Json::error_handler_t::replace));
+      return;
+    }
+    if (command_.search.beam.best == 1) {
+      fmt::print("{}\n", joined(translations[0].words));
+      return;
+    }
+    for (const Translation& one : translations) fmt::print("{:.4f}\t{}\n", one.score, joined(one.words));
+    fmt::print("\n");
+  }
+
+  /// The first text that can be drawn.
+  void draw(const TokenText& source, const Translation& translation) {
+    if (command_.heat_map.empty() || drawn_ || source.empty()) return;
+    require<UsageError>(!translation.attention.empty(), "{}: has no attention to draw", command_.model);
+    write_atomically(command_.heat_map, picture(source, translation));
+    drawn_ = true;
+  }
+
+  const TranslateCommand& command_;
+  Translator translator_;
+  Tokenizer tokenizer_;
+  bool drawn_ = false;
+};
+
+int translate(const TranslateCommand& command) {
+  const LoadedSeq2Seq loaded = load_seq2seq(command.model);
+  LineTranslator translator(command, loaded);
+  if (command.files.empty()) translator.read(LineReader(STDIN_FILENO, "standard input"));
+  for (const std::string& file : command.files) {
+    if (file == "-") {
+      translator.read(LineReader(STDIN_FILENO, "standard input"));
+      continue;
+    }
+    const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) fail<DataError>("{}: cannot be opened: {}", file, std::strerror(errno));
+    const std::unique_ptr<const int, void (*)(const int*)> closer(&descriptor, [](const int* d) { close(*d); });
+    translator.read(LineReader(descriptor, file));
+  }
+  return 0;
+}
+
+Table scores_table(const EvaluateCommand& command, const TranslationScores& scores, double loss) {
+  const auto number = [](double value, int decimals) {
+    return Measure{.mean = value, .spread = {}, .decimals = decimals};
+  };
+  Table table{.title = fmt::format("{} part, beam {}", command.part, command.search.beam.beam),
+              .columns = {"measure", "value"},
+              .rows = {}};
+  table.rows.push_back({std::string("sources"), number(static_cast<double>(scores.sources.size()), 0)});
+  table.rows.push_back({std::string("BLEU-4"), number(100 * scores.bleu.score, 2)});
+  for (std::size_t n = 0; n < scores.bleu.precisions.size(); ++n)
+    table.rows.push_back({fmt::format("precision of {}-grams %", n + 1), number(100 * scores.bleu.precisions[n], 2)});
+  table.rows.push_back({std::string("brevity penalty"), number(scores.bleu.brevity_penalty, 4)});
+  table.rows.push_back({std::string("ROUGE-L f1 %"), number(100 * scores.rouge.rouge_l.f1, 2)});
+  table.rows.push_back({std::string("exactly a reference %"), number(100 * scores.exact, 2)});
+  table.rows.push_back({std::string("cut off %"), number(100 * scores.unended, 2)});
+  table.rows.push_back({std::string("perplexity per word"), number(std::exp(loss), 2)});
+  table.rows.push_back({std::string("seconds"), number(scores.seconds, 1)});
+  return table;
+}
+
+/// Some of the translations, evenly from all.
+Table samples_table(const TranslationScores& scores, std::int64_t wanted) {
+  Table table{.title = "Samples", .columns = {"source", "translation", "a reference"}, .rows = {}};
+  const auto count = static_cast<std::int64_t>(scores.sources.size());
+  for (std::int64_t k = 0; k < std::min(wanted, count); ++k) {
+    const auto i = static_cast<std::size_t>(k * count / std::min(wanted, count));
+    table.rows.push_back(
+        {joined(scores.sources[i]), joined(scores.translations[i].words), joined(scores.references[i][0])});
+  }
+  return table;
+}
+
+int evaluate(const EvaluateCommand& command) {
+  const LoadedSeq2Seq loaded = load_seq2seq(command.model);
+  Seq2SeqConfig config = loaded.model.config;
+  if (!command.data.empty()) {
+    config.data.path = command.data;
+    config.data.file = command.file;
+  }
+  const Seq2SeqData data = load_seq2seq_data(config, &loaded.model);
+  const std::vector<std::int32_t>& part = command.part == "test" ? data.split.test : data.split.validation;
+  require<UsageError>(!part.empty(), "the {} part is empty", command.part);
+  Translator translator(loaded, command.search);
+  const TranslationScores scores = score_translations(translator, data, part, command.limit);
+  Seq2SeqTrainer measuring(*loaded.store, config, data.pairs, part);
+  const Table table = scores_table(command, scores, measuring.loss(data.pairs, part));
+  const Table samples = samples_table(scores, command.samples);
+  fmt::print("{}\n{}", to_text(table), to_text(samples));
+  if (command.report.empty()) return 0;
+  Report report;
+  report.title = "Translations of " + std::filesystem::path(command.model).filename().string();
+  report.summary = {
+      fmt::format("{} pairs; the {} part has {} sources that were kept from training with all their "
+                  "targets, which are all references. Scores are on lower-cased words and punctuation "
+                  "marks, an unknown word being one that no reference has.",
+                  data.pairs.size(), command.part, scores.sources.size())};
+  report.tables = {table, samples};
+  for (std::size_t i = 0; i < scores.translations.size() && report.charts.size() < 3; ++i)
+    if (scores.sources[i].size() >= 6 && !scores.translations[i].attention.empty())
+      report.charts.push_back({fmt::format("attention-{}", report.charts.size() + 1),
+                               picture(scores.sources[i], scores.translations[i]),
+                               joined(scores.sources[i]) + " → " + joined(scores.translations[i].words)});
+  report.configuration = to_json(config);
+  report.environment = to_json(collect_environment(command.line, config.seed));
+  report.command = command.line;
+  write_report(command.report, report);
+  fmt::print("the report is {}\n", (std::filesystem::path(command.report) / "index.html").string());
+  return 0;
+}
+
+}  // namespace
+
+Command add_seq2seq_translate(CLI::App& group) {
+  CLI::App* app = group.add_subcommand("translate", "Translate texts from standard input or files, one a line");
+  auto command = std::make_shared<TranslateCommand>();
+  app->add_option("files", command->files, "Files with one text a line; none or \"-\": standard input");
+  app->add_option("-m,--model", command->model, "Model file")->type_name("FILE")->required();
+  app->add_option("--best", command->search.beam.best, "Translations to print, with their scores when more than one")
+      ->check(CLI::Range(1, 1000).description(""))
+      ->capture_default_str();
+  app->add_option("--heat-map", command->heat_map, "SVG file for the attention of the first text")->type_name("FILE");
+  app->add_flag("--json", command->json, "Print one JSON object a line");
+  add_search_flags(*app, command->search);
+  add_thread_flag(*app);
+  return {app, [command] { return translate(*command); }};
+}
+
+Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line) {
+  CLI::App* app = group.add_subcommand("evaluate", "Translate the held-out part and compare with all references");
+  auto command = std::make_shared<EvaluateCommand>();
+  command->line = line.text;
+  app->add_option("-m,--model", command->model, "Model file")->type_name("FILE")->required();
+  app->add_option("--data", command->data, "Where the pairs of the training are now, if elsewhere");
+  app->add_option("--file", command->file, "The file in it");
+  app->add_option("--part", command->part, "test or validation")
+      ->check(CLI::IsMember({"test", "validation"}))
+      ->capture_default_str();
+  app->add_option("--limit", command->limit, "Most sources; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app->add_option("--samples", command->samples, "Translations to show")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app->add_option("--report", command->report, "Folder for a report with attention heat maps")->type_name("DIR");
+  add_search_flags(*app, command->search);
+  add_thread_flag(*app);
+  return {app, [command] { return evaluate(*command); }};
+}
+
+}  // namespace eddy

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/seq2seq_model.h"
+
+#include "eddy/core/error.h"
+#include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/run_data.h"
+#include "eddy/experiments/strict_json.h"
+#include "eddy/experiments/training_config_members.h"
+#include "eddy/models/sequence_decoding.h"
+
+namespace eddy {
+
+// Not in an unnamed namespace: the JSON templates find these by argument-dependent lookup.
+
+void visit_members(Is<Seq2SeqProgress> auto& progress, auto& visit) {
+  visit("steps", progress.steps);
+  visit("epoch", progress.position.epoch);
+  visit("batch", progress.position.index);
+  visit("tokens", progress.tokens);
+  visit("has_best", progress.has_best);
+  visit("best_loss", progress.best_loss);
+  visit("best_step", progress.best_step);
+  visit("seconds", progress.seconds);
+  visit("data_fingerprint", progress.data_fingerprint);
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kKind = "seq2seq";
+
+std::string tokens_json(const TokenSet& tokens) {
+  const SpecialTokens& specials = tokens.specials();
+  return Json{{"tokens", tokens.tokens()},
+              {"pad", specials.pad},
+              {"go", specials.go},
+              {"end", specials.end},
+              {"unknown", specials.unknown}}
+      .dump();
+}
+
+TokenSet tokens_from(const CheckpointMetadata& metadata, const std::string& key, const std::string& where) {
+  const auto found = metadata.more.find(key);
+  require<DataError>(found != metadata.more.end(), "{}: has no metadata \"{}\"", where, key);
+  try {
+    const Json json = Json::parse(found->second);
+    return TokenSet(json.at("tokens").get<std::vector<std::string>>(),
+                    {.pad = json.at("pad"), .go = json.at("go"), .end = json.at("end"), .unknown = json.at("unknown")});
+  } catch (const Json::exception&) {
+    fail<DataError>("{}: metadata \"{}\" is not of the form a model has", where, key);
+  }
+}
+
+Seq2SeqModel parse(const CheckpointMetadata& metadata, const fs::path& path) {
+  const std::string where = path.string();
+  const auto kind = metadata.more.find("kind");
+  require<DataError>(kind != metadata.more.end() && kind->second == kKind,
+                     "{}: is no encoder-decoder: its kind is \"{}\", expected \"{}\"", where,
+                     kind == metadata.more.end() ? "" : kind->second, kKind);
+  Seq2SeqModel model;
+  model.config = seq2seq_config_from_json(metadata.config, where + ": config");
+  model.source_tokens = tokens_from(metadata, "source_tokens", where);
+  model.target_tokens = tokens_from(metadata, "target_tokens", where);
+  from_json_text(metadata.position, where + ": position", model.progress);
+  const SequenceToSequenceConfig& sizes = model.config.model;
+  require<DataError>(sizes.source_vocabulary == model.source_tokens.size() &&
+                         sizes.target_vocabulary == model.target_tokens.size() &&
+                         sizes.classes == model.target_tokens.classes(),
+                     "{}: the config says {} and {} words, but there are {} and {}", where, sizes.source_vocabulary,
+                     sizes.target_vocabulary, model.source_tokens.size(), model.target_tokens.size());
+  return model;
+}
+
+}  // namespace
+
+void save_seq2seq(const fs::path& path, const ParameterStore& store, const Seq2SeqModel& model, bool everything) {
+  CheckpointMetadata metadata;
+  metadata.config = to_json(model.config);
+  Seq2SeqProgress progress = model.progress;
+  // Times are left out of models, so that equal runs give equal files.
+  if (!everything) progress.seconds = 0;
+  metadata.position = to_json_text(progress);
+  metadata.more = {{"kind", std::string(kKind)},
+                   {"source_tokens", tokens_json(model.source_tokens)},
+                   {"target_tokens", tokens_json(model.target_tokens)}};
+  if (everything) return save_checkpoint(path, store, metadata);
+  ParameterStore weights(store.seed());
+  const auto leave = [](const Tensor&, Philox&) {};
+  for (const std::shared_ptr<Variable>& variable : store.all()) {
+    if (!variable->trainable) continue;
+    // Shared, not copied: no program holds the copy's address.
+    weights.get(variable->name, {f32, {}}, leave)->value = variable->value;
+  }
+  save_checkpoint(path, weights, metadata);
+}
+
+Seq2SeqModel read_seq2seq(const fs::path& path) { return parse(read_checkpoint_metadata(path), path); }
+
+LoadedSeq2Seq load_seq2seq(const fs::path& path) {
+  const CheckpointMetadata metadata = read_checkpoint_metadata(path);
+  LoadedSeq2Seq loaded{parse(metadata, path), std::make_unique<ParameterStore>(metadata.seed)};
+  load_checkpoint(path, *loaded.store);
+  const std::size_t in_file = loaded.store->all().size();
+  try {
+    create_parameters(*loaded.store, loaded.model.config.model);
+  } catch (const GraphError& error) {
+    fail<DataError>("{}: weights and config do not agree: {}", path.string(), error.what());
+  }
+  require<DataError>(loaded.store->all().size() == in_file, "{}: holds {} variables, but the config needs {} more",
+                     path.string(), in_file, loaded.store->all().size() - in_file);
+  return loaded;
+}
+
+void create_parameters(ParameterStore& store, const SequenceToSequenceConfig& config) {
+  Graph graph;
+  const Shape any{2, 2};
+  greedy_sequence(store, config, graph.input("source", i32, any), graph.input("mask", f32, any), 2, 0);
+}
+
+TokenizerOptions tokenizer_of(const PairDataConfig& config) { return {.lower_case = config.lower_case}; }
+
+Seq2SeqData load_seq2seq_data(const Seq2SeqConfig& config, const Seq2SeqModel* known) {
+  const PairDataConfig& data = config.data;
+  PairTableOptions table;
+  table.source = static_cast<int>(data.source_column);
+  table.target = static_cast<int>(data.target_column);
+  Seq2SeqData result;
+  result.texts = read_pair_table(data.path, data.file, table);
+  PairEncodeOptions options;
+  options.source_tokenizer = options.target_tokenizer = tokenizer_of(data);
+  options.source_vocabulary = {.min_count = data.min_count, .max_size = data.source_words};
+  options.target_vocabulary = {.min_count = data.min_count, .max_size = data.target_words};
+  result.keys = source_keys(result.texts, options.source_tokenizer);
+  result.split = split_by_key(result.keys, {.validation = data.validation, .test = data.test, .seed = config.seed});
+  if (known != nullptr) {
+    result.pairs = encode_pairs(result.texts, known->source_tokens, known->target_tokens, options);
+  } else {
+    const PairVocabularies words = count_pair_vocabularies(result.texts, result.split.train, options);
+    result.pairs = encode_pairs(result.texts, TokenSet(words.source), TokenSet(words.target), options);
+  }
+  result.fingerprint = fingerprint(result.pairs.source) ^ (3 * fingerprint(result.pairs.target));
+  return result;
+}
+
+}  // namespace eddy

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "eddy/data/batch.h"
+#include "eddy/data/encoded_pairs.h"
+#include "eddy/experiments/seq2seq_config.h"
+#include "eddy/graph/variable.h"
+
+namespace eddy {
+
+/// How far a training has come.
+struct Seq2SeqProgress {
+  std::int64_t steps = 0;
+  BatchPosition position;   ///< the next batch
+  std::int64_t tokens = 0;  ///< target tokens learned from
+  bool has_best = false;
+  double best_loss = 0;  ///< validation, nats per token
+  std::int64_t best_step = 0;
+  double seconds = 0;
+  std::uint64_t data_fingerprint = 0;
+};
+
+/// What stands in a model file beside the weights.
+struct Seq2SeqModel {
+  Seq2SeqConfig config;
+  TokenSet source_tokens, target_tokens;
+  Seq2SeqProgress progress;
+};
+
+/// Weights alone, or with `everything` what going on with the training needs.
+void save_seq2seq(const std::filesystem::path& path, const ParameterStore& store, const Seq2SeqModel& model,
+                  bool everything);
+/// All but the weights. Throws DataError naming the file when it is no such model.
+Seq2SeqModel read_seq2seq(const std::filesystem::path& path);
+
+struct LoadedSeq2Seq {
+  Seq2SeqModel model;
+  std::unique_ptr<ParameterStore> store;
+};
+/// Throws DataError when the weights are not those the config asks for.
+LoadedSeq2Seq load_seq2seq(const std::filesystem::path& path);
+
+/// Makes the parameters in `store`.
+void create_parameters(ParameterStore& store, const SequenceToSequenceConfig& config);
+
+/// Pairs of texts as tokens, and which of them are for what.
+struct Seq2SeqData {
+  std::vector<TextPair> texts;
+  std::vector<std::string> keys;  ///< the tokens of each source
+  EncodedPairs pairs;
+  PairSplit split;
+  std::uint64_t fingerprint = 0;
+};
+
+/// How both sides become tokens.
+TokenizerOptions tokenizer_of(const PairDataConfig& config);
+
+/// Reads and splits the pairs, by source and the config's seed, so that the parts are the same whenever the data are.
+/// Vocabularies are counted from the training part, or are those of `known`.
+Seq2SeqData load_seq2seq_data(const Seq2SeqConfig& config, const Seq2SeqModel* known = nullptr);
+
+}  // namespace eddy

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/seq2seq_trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "eddy/core/error.h"
+#include "eddy/data/pair_batches.h"
+#include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/run_log.h"
+#include "eddy/experiments/text_trainer_optimizer.h"
+#include "eddy/graph/program.h"
+#include "eddy/models/sequence_decoding.h"
+#include "eddy/optimizers/minimize.h"
+
+namespace eddy {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// After so many steps in a row without a finite gradient training has failed.
+constexpr int kMostSkipped = 20;
+
+PairBatchOptions batches_of(const Seq2SeqConfig& config, bool training) {
+  return {.batch_size = static_cast<int>(config.batch_size),
+          .max_source = training ? config.max_source : 0,
+          .max_target = training ? config.max_target : 0,
+          .shuffle = training,
+          .seed = config.seed};
+}
+
+std::vector<Binding> bindings(const PairBatch& batch) {
+  return {{"source", batch.source},
+          {"source_mask", batch.source_mask},
+          {"target_in", batch.target_in},
+          {"target_out", batch.target_out},
+          {"target_mask", batch.target_mask}};
+}
+
+PairValues inputs(Graph& graph, const PairBatch& batch) {
+  return {.source = graph.input("source", i32, batch.source.shape()),
+          .source_mask = graph.input("source_mask", f32, batch.source_mask.shape()),
+          .target_in = graph.input("target_in", i32, batch.target_in.shape()),
+          .target_out = graph.input("target_out", i32, batch.target_out.shape()),
+          .target_mask = graph.input("target_mask", f32, batch.target_mask.shape())};
+}
+
+}  // namespace
+
+class Seq2SeqTrainer::Impl {
+ public:
+  Impl(ParameterStore& store, const Seq2SeqConfig& config, const EncodedPairs& pairs,
+       const std::vector<std::int32_t>& train)
+      : store_(store), config_(config), batches_(pairs, batches_of(config, true), train) {
+    create_parameters(store, config.model);
+  }
+
+  StepResult step() {
+    const PairBatch batch = batches_.next();
+    StepResult result;
+    Program& program = program_for(batch, true, result.compile_seconds);
+    const auto start = Clock::now();
+    const auto results = program.run(bindings(batch));
+    result.loss = static_cast<double>(results[0].item());
+    result.step = results[1].values<std::int32_t>()[0];
+    result.gradient_norm = static_cast<double>(results[2].item());
+    result.learning_rate = static_cast<double>(results[3].item());
+    result.skipped = !results[4].values<bool>()[0];
+    result.tokens = result.targets = batch.target_count;
+    result.seconds = seconds_since(start);
+    result.epoch_end = batches_.position().index == 0;
+    return result;
+  }
+
+  double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen) {
+    PairBatches batches(pairs, batches_of(config_, false), chosen);
+    double total = 0, tokens = 0, compile_seconds = 0;
+    for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
+      const PairBatch batch = batches.next();
+      Program& program = program_for(batch, false, compile_seconds);
+      const auto count = static_cast<double>(batch.target_count);
+      total += count * static_cast<double>(program.run(bindings(batch))[0].item());
+      tokens += count;
+    }
+    return total / tokens;
+  }
+
+  PairBatches& batches() { return batches_; }
+
+ private:
+  struct Size {
+    std::int64_t source, target;
+    bool training;
+    auto operator<=>(const Size&) const = default;
+  };
+
+  Program& program_for(const PairBatch& batch, bool training, double& compile_seconds) {
+    const Size size{batch.source_time(), batch.target_time(), training};
+    const auto found = programs_.find(size);
+    if (found != programs_.end()) return found->second;
+    const auto start = Clock::now();
+    Graph graph;
+    const PairValues pairs = inputs(graph, batch);
+    std::vector<Value> results;
+    if (training) {
+      Value own_share;
+      if (config_.own_share > 0)
+        own_share = linear_decay(0, config_.own_share, config_.own_share_steps)
+                        .build(state(graph, store_, "optimizer/step", {i32, {}}));
+      const Value loss = sequence_loss(store_, config_.model, pairs, Mode::train, own_share);
+      const Updates updates = minimize(loss, store_, make_optimizer(config_.optimizer));
+      results = {loss, updates.step, updates.gradient_norm, updates.learning_rate, updates.proceed};
+    } else {
+      results = {sequence_loss(store_, config_.model, pairs, Mode::infer)};
+    }
+    Program& made = programs_.emplace(size, compile(graph, results, {.arena = arena_})).first->second;
+    compile_seconds += seconds_since(start);
+    return made;
+  }
+
+  ParameterStore& store_;
+  Seq2SeqConfig config_;
+  PairBatches batches_;
+  std::shared_ptr<Arena> arena_ = std::make_shared<Arena>();
+  std::map<Size, Program> programs_;
+};
+
+Seq2SeqTrainer::Seq2SeqTrainer(ParameterStore& store, const Seq2SeqConfig& config, const EncodedPairs& pairs,
+                               const std::vector<std::int32_t>& train)
+    : impl_(std::make_unique<Impl>(store, config, pairs, train)) {}
+Seq2SeqTrainer::~Seq2SeqTrainer() = default;
+StepResult Seq2SeqTrainer::step() { return impl_->step(); }
+double Seq2SeqTrainer::loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen) {
+  return impl_->loss(pairs, chosen);
+}
+BatchPosition Seq2SeqTrainer::position() const { return impl_->batches().position(); }
+void Seq2SeqTrainer::seek(const BatchPosition& position) { impl_->batches().seek(position); }
+std::int64_t Seq2SeqTrainer::batches_per_epoch() const { return impl_->batches().batches_per_epoch(); }
+std::int64_t Seq2SeqTrainer::pairs_per_epoch() const { return impl_->batches().pairs_per_epoch(); }
+
+namespace {
+
+/// One run of the training loop.
+class Run {
+ public:
+  Run(ParameterStore& store, const Seq2SeqData& data, Seq2SeqModel& model, const RunSettings& settings)
+      : store_(store),
+        data_(data),
+        model_(model),
+        settings_(settings),
+        trainer_(store, model.config, data.pairs, data.split.train),
+        log_(log_path(settings.output), model.progress.steps),
+        line_({.label = "seq2seq",
+               .total = trainer_.batches_per_epoch() * model.config.epochs,
+               .done = model.progress.steps,
+               .style = settings.progress}),
+        seconds_before_(model.progress.seconds) {
+    trainer_.seek(model.progress.position);
+  }
+
+  StopReason run() {
+    std::optional<StopReason> reason;
+    while (!(reason = reason_to_stop())) {
+      const StepResult step = train_step();
+      if (step.epoch_end) evaluate();
+      if (checkpoint_due()) save_checkpoint();
+    }
+    save_checkpoint();
+    if (*reason != StopReason::interrupt && evaluated_step_ != model_.progress.steps) evaluate();
+    std::error_code error;
+    if (*reason != StopReason::interrupt && !std::filesystem::exists(settings_.output, error))
+      save_seq2seq(settings_.output, store_, model_, false);
+    line_.finish();
+    return *reason;
+  }
+
+ private:
+  double seconds() const { return seconds_before_ + seconds_since(start_); }
+
+  std::optional<StopReason> reason_to_stop() const {
+    const Seq2SeqConfig& config = model_.config;
+    if (interrupted()) return StopReason::interrupt;
+    if (trainer_.position().epoch >= config.epochs) return StopReason::epochs;
+    if (config.max_steps > 0 && model_.progress.steps >= config.max_steps) return StopReason::steps;
+    if (config.max_seconds > 0 && seconds() >= config.max_seconds) return StopReason::seconds;
+    return std::nullopt;
+  }
+
+  StepResult train_step() {
+    const StepResult step = trainer_.step();
+    skipped_ = step.skipped ? skipped_ + 1 : 0;
+    require<Error>(skipped_ < kMostSkipped,
+                   "the gradients were not finite in each of the last {} steps, up to step {}; try a learning rate "
+                   "below {}",
+                   skipped_, model_.progress.steps + 1, model_.config.optimizer.learning_rate);
+    ++model_.progress.steps;
+    model_.progress.tokens += step.tokens;
+    line_.step(step.loss, static_cast<double>(step.tokens));
+    if (settings_.log_steps > 0 && model_.progress.steps % settings_.log_steps == 0)
+      log_.write(model_.progress.steps, {{"loss", step.loss},
+                                         {"gradient_norm", step.gradient_norm},
+                                         {"learning_rate", step.learning_rate},
+                                         {"tokens", static_cast<double>(model_.progress.tokens)},
+                                         {"seconds", seconds()}});
+    return step;
+  }
+
+  void evaluate() {
+    evaluated_step_ = model_.progress.steps;
+    if (data_.split.validation.empty()) return save_best();
+    const double loss = trainer_.loss(data_.pairs, data_.split.validation);
+    Seq2SeqProgress& progress = model_.progress;
+    const bool better = std::isfinite(loss) && (!progress.has_best || loss < progress.best_loss);
+    if (better) {
+      progress.has_best = true;
+      progress.best_loss = loss;
+      progress.best_step = progress.steps;
+      save_best();
+    }
+    log_.write(progress.steps, {{"validation_loss", loss}, {"best", better ? 1 : 0}});
+    line_.message(fmt::format("step {}, epoch {:.2f}: validation loss {:.4f}, perplexity {:.2f}{}", progress.steps,
+                              static_cast<double>(progress.steps) / static_cast<double>(trainer_.batches_per_epoch()),
+                              loss, std::exp(loss), better ? "  (best so far)" : ""));
+  }
+
+  void save_best() {
+    model_.progress.position = trainer_.position();
+    save_seq2seq(settings_.output, store_, model_, false);
+  }
+
+  bool checkpoint_due() const {
+    if (settings_.checkpoint_steps > 0 && model_.progress.steps % settings_.checkpoint_steps == 0) return true;
+    return settings_.checkpoint_seconds > 0 && seconds_since(saved_) >= settings_.checkpoint_seconds;
+  }
+
+  void save_checkpoint() {
+    model_.progress.position = trainer_.position();
+    model_.progress.seconds = seconds();
+    save_seq2seq(checkpoint_path(settings_.output), store_, model_, true);
+    saved_ = Clock::now();
+  }
+
+  ParameterStore& store_;
+  const Seq2SeqData& data_;
+  Seq2SeqModel& model_;
+  const RunSettings& settings_;
+  Seq2SeqTrainer trainer_;
+  RunLog log_;
+  Progress line_;
+  std::int64_t evaluated_step_ = -1;
+  int skipped_ = 0;
+  double seconds_before_;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point saved_ = Clock::now();
+};
+
+}  // namespace
+
+StopReason run_seq2seq(ParameterStore& store, const Seq2SeqData& data, Seq2SeqModel& model,
+                       const RunSettings& settings) {
+  return Run(store, data, model, settings).run();
+}
+
+}  // namespace eddy

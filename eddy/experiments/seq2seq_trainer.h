@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "eddy/experiments/run_training.h"
+#include "eddy/experiments/seq2seq_model.h"
+
+namespace eddy {
+
+/// Trains an encoder-decoder on pairs, one batch a step, with one program per size of batch. All state that decides the
+/// steps to come is in the store and in position(). One thread at a time.
+class Seq2SeqTrainer {
+ public:
+  /// `store` must outlive the trainer and gets the variables it lacks; the arrays of the pairs are shared.
+  Seq2SeqTrainer(ParameterStore& store, const Seq2SeqConfig& config, const EncodedPairs& pairs,
+                 const std::vector<std::int32_t>& train);
+  ~Seq2SeqTrainer();
+
+  StepResult step();
+  /// Nats per target token of the listed pairs, fed the targets, with the full softmax.
+  double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen);
+
+  BatchPosition position() const;
+  void seek(const BatchPosition& position);
+  std::int64_t batches_per_epoch() const;
+  std::int64_t pairs_per_epoch() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Trains until a limit of the config or a signal (see InterruptGuard) ends it. After each epoch measures the
+/// validation part and keeps the best model in `settings.output`; writes checkpoints and the log beside it.
+/// `model.progress` says where to go on. Throws Error when the gradients stay infinite or NaN.
+StopReason run_seq2seq(ParameterStore& store, const Seq2SeqData& data, Seq2SeqModel& model,
+                       const RunSettings& settings);
+
+}  // namespace eddy

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/seq2seq_translator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "eddy/core/error.h"
+#include "eddy/experiments/unknown_words.h"
+
+namespace eddy {
+namespace {
+
+/// Lengths that share a program.
+std::int64_t padded(std::size_t length) { return (static_cast<std::int64_t>(length) + 7) / 8 * 8; }
+
+BeamOptions complete(BeamOptions options, const TokenSet& tokens) {
+  options.go = tokens.specials().go;
+  options.end = tokens.specials().end;
+  if (tokens.specials().pad >= 0 && tokens.specials().pad < tokens.classes())
+    options.banned.push_back(tokens.specials().pad);
+  return options;
+}
+
+}  // namespace
+
+Translator::Translator(const LoadedSeq2Seq& loaded, TranslatorOptions options)
+    : model_(loaded.model), options_(std::move(options)), search_(*loaded.store, loaded.model.config.model) {
+  require<UsageError>(options_.batch_size > 0, "batches of {} texts", options_.batch_size);
+  options_.beam = complete(options_.beam, model_.target_tokens);
+}
+
+std::vector<std::vector<Translation>> Translator::translate(std::span<const TokenText> sources) {
+  std::vector<std::vector<Translation>> results(sources.size());
+  std::vector<std::size_t> order(sources.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return sources[i].size(); });
+  for (std::size_t begin = 0; begin < order.size();) {
+    const std::int64_t time = padded(sources[order[begin]].size());
+    std::size_t end = begin;
+    while (end < order.size() && end - begin < static_cast<std::size_t>(options_.batch_size) &&
+           padded(sources[order[end]].size()) == time)
+      ++end;
+    translate_batch(sources, std::span(order).subspan(begin, end - begin), time, results);
+    begin = end;
+  }
+  return results;
+}
+
+void Translator::translate_batch(std::span<const TokenText> sources, std::span<const std::size_t> chosen,
+                                 std::int64_t time, std::vector<std::vector<Translation>>& results) {
+  if (time == 0) {
+    for (const std::size_t i : chosen) results[i] = {Translation{.words = {}, .complete = true, .attention = {}}};
+    return;
+  }
+  // Always full batches, so that there is one program for each length.
+  const std::int64_t rows = options_.batch_size;
+  const Tensor source(i32, {time, rows}), mask(f32, {time, rows});
+  std::ranges::fill(source.values<std::int32_t>(), 0);
+  std::ranges::fill(mask.values<float>(), 0.0F);
+  for (std::size_t row = 0; row < chosen.size(); ++row)
+    for (std::size_t t = 0; t < sources[chosen[row]].size(); ++t) {
+      const std::size_t place = t * static_cast<std::size_t>(rows) + row;
+      const std::int32_t id = model_.source_tokens.find(sources[chosen[row]][t]);
+      require<DataError>(id >= 0, "\"{}\" is not one of the {} source tokens", sources[chosen[row]][t],
+                         model_.source_tokens.size());
+      source.values<std::int32_t>()[place] = id;
+      mask.values<float>()[place] = 1;
+    }
+  std::vector<std::vector<Hypothesis>> found = search_.search(source, mask, options_.beam);
+  for (std::size_t row = 0; row < chosen.size(); ++row)
+    for (Hypothesis& hypothesis : found[row]) {
+      Translation translation{.words = {},
+                              .score = hypothesis.score,
+                              .complete = hypothesis.complete,
+                              .attention = std::move(hypothesis.attention),
+                              .source_time = time};
+      const bool replace = options_.replace_unknown && !translation.attention.empty();
+      translation.words = replace ? replace_unknown(hypothesis.tokens, model_.target_tokens, sources[chosen[row]],
+                                                    translation.attention, time)
+                                  : model_.target_tokens.texts(hypothesis.tokens);
+      results[chosen[row]].push_back(std::move(translation));
+    }
+}
+
+TranslationScores score_translations(Translator& translator, const Seq2SeqData& data,
+                                     std::span<const std::int32_t> pairs, std::int64_t limit) {
+  TranslationScores scores;
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::vector<std::int32_t>> groups = group_by_key(data.keys, pairs);
+  if (limit > 0 && groups.size() > static_cast<std::size_t>(limit)) groups.resize(static_cast<std::size_t>(limit));
+  require<DataError>(!groups.empty(), "there is no pair to translate");
+  Tokenizer tokenizer(tokenizer_of(translator.config().data));
+  for (const std::vector<std::int32_t>& group : groups) {
+    const std::string& key = data.keys[static_cast<std::size_t>(group[0])];
+    TokenText& source = scores.sources.emplace_back();
+    for (std::size_t begin = 0; begin < key.size();) {
+      const std::size_t end = std::min(key.find(' ', begin), key.size());
+      source.push_back(key.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    References& references = scores.references.emplace_back();
+    // The words of the text, not of the vocabulary: an unknown one counts as wrong.
+    for (const std::int32_t pair : group)
+      references.push_back(tokenizer.tokenize(data.texts[static_cast<std::size_t>(pair)].target));
+  }
+  for (std::vector<Translation>& found : translator.translate(scores.sources))
+    scores.translations.push_back(std::move(found.front()));
+  std::vector<TokenText> texts;
+  double exact = 0, unended = 0;
+  for (std::size_t i = 0; i < scores.translations.size(); ++i) {
+    texts.push_back(scores.translations[i].words);
+    exact += std::ranges::find(scores.references[i], texts.back()) != scores.references[i].end() ? 1 : 0;
+    unended += scores.translations[i].complete ? 0 : 1;
+  }
+  const auto count = static_cast<double>(texts.size());
+  scores.exact = exact / count;
+  scores.unended = unended / count;
+  scores.bleu = corpus_bleu(texts, scores.references);
+  scores.rouge = mean_rouge(texts, scores.references);
+  scores.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return scores;
+}
+
+}  // namespace eddy

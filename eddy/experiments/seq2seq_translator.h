@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "eddy/experiments/seq2seq_model.h"
+#include "eddy/experiments/text_metrics.h"
+#include "eddy/models/sequence_search.h"
+
+namespace eddy {
+
+struct TranslatorOptions {
+  /// go, end and banned are the model's.
+  BeamOptions beam = {};
+  int batch_size = 32;
+  /// Put the source word that was looked at most in place of an unknown one (needs attention).
+  bool replace_unknown = true;
+};
+
+/// One way to put a text.
+struct Translation {
+  TokenText words;
+  double score = 0;
+  bool complete = false;  ///< it ended by itself
+  /// [steps, source_time], a row per word and one for the end; empty without attention.
+  std::vector<float> attention;
+  std::int64_t source_time = 0;
+};
+
+/// Decodes texts with an encoder-decoder, which must outlive it. Not thread-safe.
+class Translator {
+ public:
+  Translator(const LoadedSeq2Seq& loaded, TranslatorOptions options);
+
+  /// The best translations of each source, best first; a source without words has one that is empty. Texts of similar
+  /// length are decoded together; the result does not depend on which.
+  std::vector<std::vector<Translation>> translate(std::span<const TokenText> sources);
+  const Seq2SeqConfig& config() const { return model_.config; }
+
+ private:
+  void translate_batch(std::span<const TokenText> sources, std::span<const std::size_t> chosen, std::int64_t time,
+                       std::vector<std::vector<Translation>>& results);
+
+  const Seq2SeqModel& model_;
+  TranslatorOptions options_;
+  SequenceSearch search_;
+};
+
+/// How near a model's translations come to all references.
+struct TranslationScores {
+  std::vector<TokenText> sources;
+  std::vector<References> references;
+  std::vector<Translation> translations;
+  BleuScore bleu;
+  RougeReport rouge;
+  double exact = 0;    ///< share of the sources whose translation is one of the references
+  double unended = 0;  ///< share cut off at the longest length
+  double seconds = 0;
+};
+
+/// Translates each source of the listed pairs once, at most `limit` (0: all), and compares with all its targets.
+TranslationScores score_translations(Translator& translator, const Seq2SeqData& data,
+                                     std::span<const std::int32_t> pairs, std::int64_t limit = 0);
+
+}  // namespace eddy

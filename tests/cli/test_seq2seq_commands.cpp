@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "program.h"
+
+namespace eddy {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+/// Sentences of two numbers; the translation has them the other way round.
+std::string pairs() {
+  std::string text;
+  const char* english[] = {"one", "two", "three", "four", "five"};
+  const char* french[] = {"un", "deux", "trois", "quatre", "cinq"};
+  for (int i = 0; i < 100; ++i) {
+    const int a = i % 5, b = i / 5 % 5, c = i / 25;
+    text += std::string(english[a]) + " " + english[b] + " " + english[c] + "!\t" + french[c] + " " + french[b] + " " +
+            french[a] + " !\n";
+  }
+  return text;
+}
+
+Arguments train(const TestFolder& folder, const std::string& output, const Arguments& more = {}) {
+  Arguments all{"seq2seq",
+                "train",
+                "--data",
+                folder.path("pairs.tsv"),
+                "--output",
+                folder.path(output),
+                "--hidden",
+                "24",
+                "--lr",
+                "0.01",
+                "--embedding",
+                "16",
+                "--attention",
+                "16",
+                "--test",
+                "10",
+                "--batch",
+                "16",
+                "--epochs",
+                "20",
+                "--validation",
+                "10",
+                "--softmax-samples",
+                "0",
+                "--min-count",
+                "1",
+                "--threads",
+                "2"};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+std::string without_seconds(const std::string& text) { return text.substr(0, text.find("seconds")); }
+
+TEST_CASE("pairs are trained on, translated, drawn and measured") {
+  const TestFolder folder;
+  folder.write("pairs.tsv", pairs());
+  const ProgramResult trained = run_eddy(train(folder, "m.safetensors"));
+  REQUIRE_MESSAGE(trained.status == 0, trained.err);
+  CHECK(trained.err.find("100 pairs: 80 to train, 10 to validate, 10 to test") != std::string::npos);
+  const std::string model = folder.path("m.safetensors");
+  const ProgramResult told =
+      run_eddy({"seq2seq", "translate", "-m", model, "--beam", "3", "--heat-map", folder.path("map.svg")},
+               "One two three!\n\nfive four one!\n");
+  REQUIRE_MESSAGE(told.status == 0, told.err);
+  CHECK(std::ranges::count(told.out, '\n') == 3);
+  CHECK(told.out.find("\n\n") != std::string::npos);
+  CHECK(folder.read("map.svg").find("three") != std::string::npos);
+  const ProgramResult listed =
+      run_eddy({"seq2seq", "translate", "-m", model, "--best", "2", "--beam", "4", "--json"}, "one two three!\n");
+  REQUIRE_MESSAGE(listed.status == 0, listed.err);
+  const auto json = nlohmann::json::parse(listed.out);
+  CHECK(json["source"] == "one two three!");
+  REQUIRE(json["translations"].size() == 2);
+  CHECK(json["translations"][0]["score"] >= json["translations"][1]["score"]);
+  const Arguments evaluate{"seq2seq", "evaluate", "-m", model, "--beam", "2", "--report", folder.path("report")};
+  const ProgramResult measured = run_eddy(evaluate);
+  REQUIRE_MESSAGE(measured.status == 0, measured.err);
+  CHECK(measured.out.find("BLEU-4") != std::string::npos);
+  CHECK(folder.has("report/index.html"));
+  CHECK(without_seconds(run_eddy(evaluate).out) == without_seconds(measured.out));
+
+  const ProgramResult again = run_eddy(train(folder, "m.safetensors"));
+  CHECK(again.status == 2);
+  CHECK(again.err.find("--overwrite") != std::string::npos);
+  const ProgramResult changed = run_eddy(train(folder, "m.safetensors", {"--resume", "--dropout", "0.5"}));
+  CHECK(changed.status == 2);
+  CHECK(changed.err.find("--resume can change limits") != std::string::npos);
+  const ProgramResult wide = run_eddy({"seq2seq", "translate", "-m", model, "--beam", "1", "--best", "2"}, "one\n");
+  CHECK(wide.status == 2);
+}
+
+TEST_CASE("a training that a signal stops goes on to the same model") {
+  const TestFolder folder;
+  folder.write("pairs.tsv", pairs());
+  REQUIRE(run_eddy(train(folder, "whole.safetensors")).status == 0);
+  const Arguments arguments = train(folder, "parts.safetensors", {"--checkpoint-steps", "1"});
+  const ProgramResult stopped = run_eddy(arguments, {}, [&](int process) {
+    while (!folder.has("parts.checkpoint.safetensors")) {
+      if (kill(process, 0) != 0) return;
+      usleep(1000);
+    }
+    kill(process, SIGINT);
+  });
+  CHECK((stopped.status == 130 || stopped.status == 0));
+  if (stopped.status == 130) {
+    CHECK(stopped.err.find("--resume") != std::string::npos);
+    const ProgramResult resumed = run_eddy(train(folder, "parts.safetensors", {"--resume"}));
+    REQUIRE_MESSAGE(resumed.status == 0, resumed.err);
+  }
+  CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
+}
+
+TEST_CASE("the decoders experiment prints targets and predictions as the original does") {
+  const TestFolder folder;
+  const ProgramResult done = run_eddy({"experiment", "decoders", "--modes", "3", "peek", "--out", folder.path("r")});
+  REQUIRE_MESSAGE(done.status == 0, done.err);
+  CHECK(done.out.find("mode 3 (attention)\nTarget output:\n['one', 'two', 'three', 'four', 'five']\nPredict "
+                      "output:\n['one', 'two', 'three', 'four', 'five']\n") != std::string::npos);
+  CHECK(done.out.find("Current iter_num is:") != std::string::npos);
+  CHECK(folder.has("r/report.json"));
+  const ProgramResult wrong = run_eddy({"experiment", "decoders", "--modes", "4"});
+  CHECK(wrong.status == 2);
+  CHECK(wrong.err.find("basic, feedback, peek, attention") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace eddy

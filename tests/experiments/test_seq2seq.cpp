@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstring>
+
+#include "eddy/core/random.h"
+#include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/run_model.h"
+#include "eddy/experiments/seq2seq_trainer.h"
+#include "eddy/experiments/seq2seq_translator.h"
+#include "tests/core/temporary_folder.h"
+
+namespace eddy {
+namespace {
+
+/// A language whose sentences are translated word by word and turned round.
+void write_pairs(const std::filesystem::path& path) {
+  constexpr std::array<const char*, 6> words = {"ant", "bee", "cat", "dog", "elk", "fox"};
+  std::string text;
+  Philox random(3);
+  for (int i = 0; i < 900; ++i) {
+    const std::uint64_t length = 1 + uniform_index(random, 4);
+    std::string source, target;
+    for (std::uint64_t k = 0; k < length; ++k) {
+      const std::string word = words[uniform_index(random, words.size())];
+      source += (k > 0 ? " " : "") + word;
+      target = "le" + word + (k > 0 ? " " : "") + target;
+    }
+    text += source + ".\t" + target + ".\n";
+  }
+  spit(path, text);
+}
+
+Seq2SeqConfig small_config(const std::filesystem::path& pairs) {
+  Seq2SeqConfig config = seq2seq_defaults();
+  config.data.path = pairs.string();
+  config.data.validation = config.data.test = 40;
+  config.model.embedding_size = 16;
+  config.model.encoder.hidden_size = 24;
+  config.model.attention_size = 16;
+  config.model.dropout = 0.05F;
+  config.model.softmax_samples = 0;
+  config.optimizer.learning_rate = 0.01;
+  config.batch_size = 16;
+  config.epochs = 15;
+  return config;
+}
+
+Seq2SeqModel fresh_model(const Seq2SeqConfig& config, const Seq2SeqData& data) {
+  Seq2SeqModel model{.config = config,
+                     .source_tokens = data.pairs.source_tokens,
+                     .target_tokens = data.pairs.target_tokens,
+                     .progress = {}};
+  model.config.model.source_vocabulary = model.source_tokens.size();
+  model.config.model.target_vocabulary = model.target_tokens.size();
+  model.config.model.classes = model.target_tokens.classes();
+  return model;
+}
+
+RunSettings quiet(const std::filesystem::path& output) {
+  RunSettings settings;
+  settings.output = output;
+  settings.progress = ProgressStyle::quiet;
+  return settings;
+}
+
+TEST_CASE("a model learns to turn sentences round, is saved, and translates held-out ones with every search") {
+  const TemporaryFolder folder;
+  write_pairs(folder / "pairs.tsv");
+  const Seq2SeqConfig config = small_config(folder / "pairs.tsv");
+  const Seq2SeqData data = load_seq2seq_data(config);
+  Seq2SeqModel model = fresh_model(config, data);
+  ParameterStore store(config.seed);
+  CHECK(run_seq2seq(store, data, model, quiet(folder / "model.safetensors")) == StopReason::epochs);
+  CHECK(model.progress.has_best);
+  const LoadedSeq2Seq loaded = load_seq2seq(folder / "model.safetensors");
+  CHECK(loaded.model.target_tokens == model.target_tokens);
+  CHECK(to_json(loaded.model.config) == to_json(model.config));
+  // The parts are found again from the file alone, with the model's words.
+  const Seq2SeqData again = load_seq2seq_data(loaded.model.config, &loaded.model);
+  CHECK(again.split.test == data.split.test);
+  CHECK(again.fingerprint == data.fingerprint);
+  for (const int beam : {1, 4}) {
+    Translator translator(loaded, {.beam = {.beam = beam, .longest = 10}});
+    const TranslationScores scores = score_translations(translator, again, again.split.test);
+    CHECK(scores.sources.size() == 40);
+    CHECK(scores.bleu.score > 0.9);
+    CHECK(scores.exact > 0.8);
+    CHECK(scores.unended == 0);
+    CHECK(score_translations(translator, again, again.split.test, 7).sources.size() == 7);
+  }
+}
+
+TEST_CASE(
+    "translations do not depend on what is decoded beside them; unknown words are copied; nothing stays nothing") {
+  const TemporaryFolder folder;
+  write_pairs(folder / "pairs.tsv");
+  Seq2SeqConfig config = small_config(folder / "pairs.tsv");
+  config.epochs = 3;
+  const Seq2SeqData data = load_seq2seq_data(config);
+  Seq2SeqModel model = fresh_model(config, data);
+  ParameterStore store(config.seed);
+  run_seq2seq(store, data, model, quiet(folder / "model.safetensors"));
+  const LoadedSeq2Seq loaded = load_seq2seq(folder / "model.safetensors");
+  Translator translator(loaded, {.beam = {.beam = 3, .best = 2, .longest = 8}, .batch_size = 4});
+  const std::vector<TokenText> sources = {
+      {"dog", "cat", "."}, {}, {"ant", "."}, {"zebra", "elk", "."}, {"fox", "fox", "fox", "bee", "."}, {"cat", "."}};
+  const auto all = translator.translate(sources);
+  REQUIRE(all.size() == sources.size());
+  CHECK(all[1][0].words.empty());
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const auto alone = translator.translate(std::span(&sources[i], 1));
+    REQUIRE(alone[0].size() == all[i].size());
+    for (std::size_t k = 0; k < alone[0].size(); ++k) CHECK(alone[0][k].words == all[i][k].words);
+    if (all[i].size() == 2 && all[i][0].complete == all[i][1].complete) CHECK(all[i][0].score >= all[i][1].score);
+    for (const std::string& word : all[i][0].words) CHECK(word != "<unk>");
+  }
+}
+
+TEST_CASE("a training stopped and resumed has the bits of one that ran through") {
+  const TemporaryFolder folder;
+  write_pairs(folder / "pairs.tsv");
+  Seq2SeqConfig config = small_config(folder / "pairs.tsv");
+  config.epochs = 2;
+  config.own_share = 0.3;
+  config.own_share_steps = 20;
+  config.model.softmax_samples = 5;
+  const Seq2SeqData data = load_seq2seq_data(config);
+  const auto through = folder / "through.safetensors", stopped = folder / "stopped.safetensors";
+  {
+    Seq2SeqModel model = fresh_model(config, data);
+    ParameterStore store(config.seed);
+    run_seq2seq(store, data, model, quiet(through));
+  }
+  {
+    Seq2SeqModel model = fresh_model(config, data);
+    model.config.max_steps = 63;
+    ParameterStore store(config.seed);
+    CHECK(run_seq2seq(store, data, model, quiet(stopped)) == StopReason::steps);
+  }
+  {
+    Seq2SeqModel model = read_seq2seq(checkpoint_path(stopped));
+    CHECK(model.progress.steps == 63);
+    model.config.max_steps = 0;
+    ParameterStore store(config.seed);
+    load_checkpoint(checkpoint_path(stopped), store);
+    CHECK(run_seq2seq(store, data, model, quiet(stopped)) == StopReason::epochs);
+  }
+  ParameterStore a, b;
+  load_checkpoint(checkpoint_path(through), a);
+  load_checkpoint(checkpoint_path(stopped), b);
+  REQUIRE(a.all().size() == b.all().size());
+  for (const auto& variable : a.all()) {
+    CAPTURE(variable->name);
+    const auto other = b.find(variable->name);
+    REQUIRE(other);
+    REQUIRE(other->value.type() == variable->value.type());
+    CHECK(std::memcmp(variable->value.data(), other->value.data(), variable->value.bytes()) == 0);
+  }
+  CHECK(slurp(through) == slurp(stopped));
+}
+
+TEST_CASE("configs go to JSON and back; what is out of range is named") {
+  Seq2SeqConfig config = seq2seq_defaults();
+  config.model.energy = AttentionEnergy::general;
+  config.model.mode = DecoderMode::peek;
+  config.optimizer.clip_norm = 2;
+  config.own_share = 0.25;
+  CHECK(to_json(seq2seq_config_from_json(to_json(config), "test")) == to_json(config));
+  const auto message = [](Seq2SeqConfig wrong) {
+    try {
+      check(wrong);
+    } catch (const UsageError& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing");
+  };
+  Seq2SeqConfig wrong = config;
+  wrong.own_share = 1.5;
+  CHECK(message(wrong) == "own_share is 1.5, but must be from 0 to 1");
+  wrong = config;
+  wrong.batch_size = 0;
+  CHECK(message(wrong) == "batch_size is 0, but must be positive");
+  CHECK_THROWS_AS(seq2seq_config_from_json(R"({"model": {"mode": "sideways"}})", "test"), DataError);
+  const TemporaryFolder folder;
+  ParameterStore store;
+  save_checkpoint(folder / "other.safetensors", store);
+  CHECK_THROWS_AS(load_seq2seq(folder / "other.safetensors"), DataError);
+}
+
+}  // namespace
+}  // namespace eddy
