@@ -55,7 +55,8 @@ struct ScanOptions {
   /// The gradient does not flow through states from one stretch of this many steps to the one before it; 0: it always
   /// does.
   std::int64_t truncate = 0;
-  /// Keep only the states for the gradient and compute the rest of each step again: less memory, more time.
+  /// Keep only the states for the gradient and compute the rest of each step again, with no product over all steps at
+  /// once: less memory, more time.
   bool recompute = false;
 };
 

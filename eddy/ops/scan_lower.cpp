@@ -121,11 +121,11 @@ class Lowering {
     make_inputs();
   }
 
-  /// Moves work out of the loop.
-  std::vector<Value> move_out() {
+  /// Moves work out of the loop. Without `products`, what would need memory for all steps at once stays inside.
+  std::vector<Value> move_out(bool products) {
     find_dependence();
-    hoist();
-    plan_results(true);
+    hoist(products);
+    plan_results(products);
     body_->stack_everything();
     return finish(ScanOp::Stage::moved);
   }
@@ -198,8 +198,7 @@ class Lowering {
   bool is_invariant(const Value& value) const { return !on_state_[position(value)] && !on_sequence_[position(value)]; }
 
   /// What is the same at every step is computed once before the loop; products of sequences once for all steps.
-  void hoist() {
-    std::vector<bool> wanted(static_cast<std::size_t>(old_.size()), false);
+  void hoist(bool products) {
     for (int id = 0; id < old_.size(); ++id) {
       const Node& node = old_.node(id);
       const Value value{&old_, id, 0};
@@ -210,7 +209,7 @@ class Lowering {
           add_input(input, body_->captures);
           captures_.push_back(once);
         }
-      if (on_state_[static_cast<std::size_t>(id)] || node.inputs.empty() || !is_heavy(node)) continue;
+      if (!products || on_state_[static_cast<std::size_t>(id)] || node.inputs.empty() || !is_heavy(node)) continue;
       const Value all = lift(value);
       if (!all) continue;
       for (const Value& output : Graph::outputs(value)) {
@@ -403,7 +402,7 @@ std::vector<Value> ScanOp::lower(std::span<const Value> inputs, const std::vecto
   PassSwitches inside = switches;
   if (stage_ == Stage::traced) {
     inside.fuse = false;
-    return Lowering(*this, inputs, used, inside).move_out();
+    return Lowering(*this, inputs, used, inside).move_out(!recompute_);
   }
   if (stage_ == Stage::moved) return Lowering(*this, inputs, used, inside).tidy();
   return {};
