@@ -20,6 +20,9 @@ struct Experiment {
 
 Experiment decoders_experiment();
 Experiment wordnet_experiment();
+Experiment piglatin_experiment();
+Experiment adder_experiment();
+Experiment patterns_experiment();
 
 /// All experiments: the one list to add to.
 std::vector<Experiment> experiments();

@@ -3,6 +3,9 @@
 
 namespace eddy {
 
-std::vector<Experiment> experiments() { return {decoders_experiment(), wordnet_experiment()}; }
+std::vector<Experiment> experiments() {
+  return {decoders_experiment(), wordnet_experiment(), piglatin_experiment(), adder_experiment(),
+          patterns_experiment()};
+}
 
 }  // namespace eddy

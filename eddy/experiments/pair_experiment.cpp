@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/pair_experiment.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "eddy/core/cpu.h"
+#include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/number_text.h"
+#include "eddy/experiments/progress.h"
+#include "eddy/experiments/progress_interrupt.h"
+
+namespace eddy {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+Json to_json_value(const std::vector<PairEpoch>& curve) {
+  Json json = Json::array();
+  for (const PairEpoch& epoch : curve)
+    json.push_back({epoch.loss, epoch.token_accuracy, epoch.sequence_accuracy, epoch.seconds});
+  return json;
+}
+
+std::vector<PairEpoch> curve_of(const Json& json) {
+  std::vector<PairEpoch> curve;
+  for (const Json& epoch : json)
+    curve.push_back(
+        {epoch.at(0).get<double>(), epoch.at(1).get<double>(), epoch.at(2).get<double>(), epoch.at(3).get<double>()});
+  return curve;
+}
+
+/// One model on its way to the end of its epochs, with a checkpoint after each.
+class RowRun {
+ public:
+  RowRun(const PairExperiment& experiment, const PairRow& row)
+      : experiment_(experiment),
+        row_(row),
+        store_(row.training.seed),
+        trainer_(store_, row.model, row.training, row.pairs, experiment.split.train),
+        file_(experiment.output / "parts" / (row.model.name + ".safetensors")) {
+    record_.row = row.model.name;
+    trainer_.make_variables();
+    record_.parameters = store_.parameter_count();
+  }
+
+  PairRecord run() {
+    if (!experiment_.force) load();
+    const auto done = static_cast<std::int64_t>(record_.curve.size());
+    if (done < row_.training.epochs) {
+      fmt::print("{}: {} parameters, {} pairs to train on{}\n", record_.row, grouped(record_.parameters),
+                 grouped(static_cast<std::int64_t>(experiment_.split.train.size())),
+                 done > 0 ? fmt::format(", going on after epoch {}", done) : "");
+      train(done);
+    } else {
+      fmt::print("{}: already trained\n", record_.row);
+    }
+    const SequenceAccuracy accuracy = trainer_.evaluate(row_.pairs, experiment_.split.test);
+    record_.tested = accuracy.sequences();
+    record_.token_accuracy = accuracy.token_accuracy();
+    record_.sequence_accuracy = accuracy.sequence_accuracy();
+    fmt::print("{}: test: {:.2f} % of {} tokens and {:.2f} % of {} sequences right\n", record_.row,
+               100 * record_.token_accuracy, grouped(accuracy.tokens()), 100 * record_.sequence_accuracy,
+               grouped(accuracy.sequences()));
+    decode_examples();
+    return record_;
+  }
+
+ private:
+  /// What a checkpoint must agree in.
+  Json config() const {
+    const PairTrainingOptions& training = row_.training;
+    return {{"experiment", experiment_.name},          {"data", Json::parse(experiment_.data)},
+            {"model", Json::parse(row_.model.config)}, {"epochs", training.epochs},
+            {"batch_size", training.batch_size},       {"learning_rate", training.learning_rate},
+            {"clip_norm", training.clip_norm},         {"seed", training.seed}};
+  }
+
+  void load() {
+    if (!std::filesystem::exists(file_)) return;
+    try {
+      const CheckpointMetadata metadata = read_checkpoint_metadata(file_);
+      if (Json::parse(metadata.config) != config()) {
+        fmt::print("{}: {} was made with other options, so it is made anew\n", record_.row, file_.string());
+        return;
+      }
+      std::vector<PairEpoch> curve = curve_of(Json::parse(metadata.position));
+      load_checkpoint(file_, store_, Restore::exact);
+      record_.curve = std::move(curve);
+    } catch (const Json::exception& error) {
+      fmt::print("{}: {} cannot be used, so it is made anew: {}\n", record_.row, file_.string(), error.what());
+    } catch (const DataError& error) {
+      fmt::print("{}: its weights cannot be used, so it is made anew: {}\n", record_.row, error.what());
+    }
+  }
+
+  void save() const {
+    std::filesystem::create_directories(file_.parent_path());
+    CheckpointMetadata metadata;
+    metadata.config = config().dump();
+    metadata.position = to_json_value(record_.curve).dump();
+    metadata.vocabulary = row_.pairs.target_tokens.tokens();
+    save_checkpoint(file_, store_, metadata);
+  }
+
+  void train(std::int64_t done) {
+    const std::int64_t batches = trainer_.batches_per_epoch();
+    const std::int64_t epochs = row_.training.epochs;
+    Progress progress({.label = fmt::format("{} {}", experiment_.name, record_.row),
+                       .total = epochs * batches,
+                       .done = done * batches});
+    trainer_.seek(done);
+    for (std::int64_t epoch = done; epoch < epochs; ++epoch) {
+      const double start = now();
+      PairEpoch point;
+      for (std::int64_t batch = 0; batch < batches; ++batch) {
+        stop_if_interrupted();
+        const PairTrainer::StepResult step = trainer_.step();
+        point.loss += step.loss / static_cast<double>(batches);
+        progress.step(step.loss, step.tokens);
+      }
+      const SequenceAccuracy accuracy = trainer_.evaluate(row_.pairs, experiment_.split.validation);
+      point.token_accuracy = accuracy.token_accuracy();
+      point.sequence_accuracy = accuracy.sequence_accuracy();
+      point.seconds = now() - start;
+      record_.curve.push_back(point);
+      progress.message(fmt::format(
+          "{}: epoch {}/{}, loss {:.5f}; validation: {:.2f} % of tokens and {:.2f} % of "
+          "sequences right",
+          record_.row, epoch + 1, epochs, point.loss, 100 * point.token_accuracy, 100 * point.sequence_accuracy));
+      save();
+    }
+  }
+
+  void decode_examples() {
+    if (row_.examples.size() == 0) return;
+    const EncodedPairs& pairs = row_.examples;
+    const std::vector<DecodedPair> decoded = trainer_.decode(pairs);
+    for (std::int32_t i = 0; i < pairs.size(); ++i) {
+      const DecodedPair& pair = decoded[static_cast<std::size_t>(i)];
+      PairExample example;
+      const std::string& separator = experiment_.separator;
+      example.source = pairs.source_tokens.join(pairs.source.document(i), separator);
+      example.expected = pairs.target_tokens.join(pairs.target.document(i), separator);
+      example.predicted = pairs.target_tokens.join(pair.tokens, separator);
+      for (const std::int32_t id : pairs.source.document(i))
+        example.source_tokens.emplace_back(pairs.source_tokens.text(id));
+      for (const std::int32_t id : pair.tokens) example.predicted_tokens.emplace_back(pairs.target_tokens.text(id));
+      example.attention = pair.attention;
+      example.source_time = pair.source_time;
+      record_.examples.push_back(std::move(example));
+    }
+  }
+
+  const PairExperiment& experiment_;
+  const PairRow& row_;
+  ParameterStore store_;
+  PairTrainer trainer_;
+  std::filesystem::path file_;
+  PairRecord record_;
+};
+
+}  // namespace
+
+double PairRecord::seconds() const {
+  double sum = 0;
+  for (const PairEpoch& epoch : curve) sum += epoch.seconds;
+  return sum;
+}
+
+std::vector<PairRecord> run_pair_experiment(const PairExperiment& experiment) {
+  const InterruptGuard guard;
+  std::vector<PairRecord> records;
+  for (const PairRow& row : experiment.rows) records.push_back(RowRun(experiment, row).run());
+  write_pair_report(experiment, records);
+  return records;
+}
+
+int run_pair_command(const PairExperiment& experiment) {
+  fmt::print("eddy experiment {}: {}\nreport folder {}\n", experiment.name, describe_cpu(), experiment.output.string());
+  try {
+    const std::vector<PairRecord> records = run_pair_experiment(experiment);
+    fmt::print("\n{}", to_text(pair_table(experiment, records)));
+    if (!records.front().examples.empty()) fmt::print("\n{}", to_text(example_table(records)));
+    fmt::print("\nthe report is {}\n", (experiment.output / "index.html").string());
+  } catch (const Interrupted&) {
+    fmt::print(stderr, "Interrupted. Finished epochs are kept; the same command goes on with the next one:\n  {}\n",
+               experiment.command);
+    return 128 + interrupt_signal();
+  }
+  return 0;
+}
+
+}  // namespace eddy

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// The small experiments on sequences: they learn, go on after a stop as if there had been none, and report.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "eddy/experiments/pair_recipes.h"
+#include "tests/core/temporary_folder.h"
+
+namespace eddy {
+namespace {
+
+PatternsOptions small_patterns(const std::filesystem::path& output) {
+  PatternsOptions options;
+  options.samples = 1500;
+  options.input_length = 3;
+  options.examples = {"1 2 3", "4 5 6 7"};
+  options.common.models = {"embedding_attention"};
+  options.common.epochs = 6;
+  options.common.hidden_size = 32;
+  options.common.batch_size = 32;
+  options.common.learning_rate = 1e-2;
+  options.common.validation = options.common.test = 50;
+  options.common.output = output;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("the pattern experiment learns to reverse, and takes lengths it was not trained on") {
+  const TemporaryFolder folder;
+  const PairExperiment experiment = make_patterns(small_patterns(folder / "report"));
+  const std::vector<PairRecord> records = run_pair_experiment(experiment);
+  REQUIRE(records.size() == 1);
+  CHECK(records[0].token_accuracy > 0.95);
+  CHECK(records[0].tested >= 50);
+  REQUIRE(records[0].curve.size() == 6);
+  CHECK(records[0].curve.back().loss < 0.3 * records[0].curve.front().loss);
+  REQUIRE(records[0].examples.size() == 2);
+  CHECK(records[0].examples[0].expected == "3 2 1");
+  CHECK(records[0].examples[0].predicted == "3 2 1");
+  CHECK(records[0].examples[1].expected == "7 6 5 4");
+  CHECK(records[0].examples[1].predicted.size() == 7);
+  CHECK(records[0].examples[1].attention.size() >= 4 * 4);
+  const std::string report = slurp(folder / "report" / "report.md");
+  CHECK(report.find("embedding_attention") != std::string::npos);
+  CHECK(report.find("7 6 5 4") != std::string::npos);
+  CHECK(std::filesystem::exists(folder / "report" / "embedding_attention-1.svg"));
+
+  // Nothing is trained twice, and other examples need no training.
+  PatternsOptions again = small_patterns(folder / "report");
+  again.examples = {"9 8 7"};
+  const std::vector<PairRecord> loaded = run_pair_experiment(make_patterns(again));
+  CHECK(loaded[0].curve.back().loss == records[0].curve.back().loss);
+  CHECK(loaded[0].curve.back().seconds == records[0].curve.back().seconds);
+  CHECK(loaded[0].token_accuracy == records[0].token_accuracy);
+  CHECK(loaded[0].examples[0].expected == "7 8 9");
+}
+
+TEST_CASE("other options train anew; a checkpoint that cannot be read is told and made anew") {
+  const TemporaryFolder folder;
+  PatternsOptions options = small_patterns(folder / "report");
+  options.common.epochs = 1;
+  const auto first = run_pair_experiment(make_patterns(options));
+  options.common.learning_rate = 2e-3;
+  const auto second = run_pair_experiment(make_patterns(options));
+  CHECK(second[0].curve[0].loss > first[0].curve[0].loss);
+  spit(folder / "report" / "parts" / "embedding_attention.safetensors", "no checkpoint");
+  const auto third = run_pair_experiment(make_patterns(options));
+  CHECK(third[0].curve[0].loss == second[0].curve[0].loss);
+}
+
+TEST_CASE("training that goes on from a checkpointed epoch is the training that was never stopped") {
+  const PairExperiment experiment = make_patterns(small_patterns("unused"));
+  const PairRow& row = experiment.rows[0];
+  const auto loss_of_second_epoch = [&](PairTrainer& trainer) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < trainer.batches_per_epoch(); ++i) sum += trainer.step().loss;
+    return sum;
+  };
+  ParameterStore whole(1), stopped(1);
+  PairTrainer straight(whole, row.model, row.training, row.pairs, experiment.split.train);
+  loss_of_second_epoch(straight);
+  const double expected = loss_of_second_epoch(straight);
+  {
+    PairTrainer before(stopped, row.model, row.training, row.pairs, experiment.split.train);
+    loss_of_second_epoch(before);
+  }
+  PairTrainer after(stopped, row.model, row.training, row.pairs, experiment.split.train);
+  after.seek(1);
+  CHECK(loss_of_second_epoch(after) == expected);
+}
+
+TEST_CASE("the adder's two models learn small sums, each sum in one part only") {
+  const TemporaryFolder folder;
+  AdderOptions options;
+  options.below = 10;
+  options.examples = {"2+3"};
+  options.common.validation = options.common.test = 5;
+  options.common.epochs = 60;
+  options.common.hidden_size = 32;
+  options.common.batch_size = 16;
+  options.common.learning_rate = 1e-2;
+  options.common.output = folder / "report";
+  const PairExperiment experiment = make_adder(options);
+  CHECK(experiment.split.train.size() + experiment.split.validation.size() + experiment.split.test.size() == 100);
+  CHECK(experiment.split.train.size() >= 80);
+  const std::vector<PairRecord> records = run_pair_experiment(experiment);
+  REQUIRE(records.size() == 2);
+  for (const PairRecord& record : records) {
+    CAPTURE(record.row);
+    CHECK(record.curve.back().loss < 0.2 * record.curve.front().loss);
+    CHECK(record.examples[0].expected == "5");
+  }
+}
+
+TEST_CASE("the Pig Latin experiment reads a list and learns more with each epoch") {
+  const TemporaryFolder folder;
+  std::string words;
+  for (const char a : std::string("bcdfgpst"))
+    for (const char b : std::string("aeiou"))
+      for (const char c : std::string("bcdfgpst")) words += std::string{a, b, c, '\n'};
+  spit(folder / "words", words);
+  PigLatinOptions options;
+  options.words = folder / "words";
+  options.list.longest = 4;
+  options.examples = {"sit", "cot"};
+  options.common.validation = options.common.test = 20;
+  options.common.epochs = 8;
+  options.common.hidden_size = 32;
+  options.common.batch_size = 16;
+  options.common.learning_rate = 1e-2;
+  options.common.output = folder / "report";
+  const std::vector<PairRecord> records = run_pair_experiment(make_piglatin(options));
+  REQUIRE(records.size() == 2);
+  for (const PairRecord& record : records) {
+    CAPTURE(record.row);
+    CHECK(record.examples[0].expected == "itsay");
+    CHECK(record.curve.back().loss < 0.7 * record.curve.front().loss);
+  }
+  CHECK(records[1].sequence_accuracy > 0.9);
+  CHECK(records[1].examples[0].predicted == "itsay");
+}
+
+TEST_CASE("wrong options of the small experiments are told") {
+  PatternsOptions patterns = small_patterns("unused");
+  patterns.common.models = {"rnn"};
+  CHECK_THROWS_WITH_AS(make_patterns(patterns), doctest::Contains("there is no model \"rnn\""), UsageError);
+  patterns = small_patterns("unused");
+  patterns.examples = {"1 x"};
+  CHECK_THROWS_WITH_AS(make_patterns(patterns), doctest::Contains("\"1 x\" is not a sequence of digits"), UsageError);
+  AdderOptions adder;
+  adder.examples = {"1-2"};
+  CHECK_THROWS_WITH_AS(make_adder(adder), doctest::Contains("\"1-2\" is not an addition"), UsageError);
+  PigLatinOptions words;
+  words.words = "no/such/list";
+  CHECK_THROWS_WITH_AS(make_piglatin(words), doctest::Contains("no/such/list"), DataError);
+}
+
+}  // namespace eddy
