@@ -192,7 +192,7 @@ PairExperiment make_patterns(const PatternsOptions& options) {
     if (!attends && model != "embedding_rnn") unknown_model(model, "embedding_rnn or embedding_attention");
     experiment.rows.push_back(
         token_row(options.common, model, pairs, examples, attends ? DecoderMode::attention : DecoderMode::feedback,
-                  false, chosen(options.common, attends ? Sizes{4, 64, 128, 3e-3} : Sizes{10, 128, 128, 3e-3})));
+                  false, chosen(options.common, attends ? Sizes{4, 64, 128, 3e-3} : Sizes{5, 128, 128, 3e-3})));
   }
   return experiment;
 }
