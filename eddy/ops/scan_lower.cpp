@@ -329,7 +329,7 @@ class Lowering {
     if (node.op->name() == "add_n") {
       std::vector<Builder> terms;
       for (const Value& input : node.inputs) terms.push_back(sum_outside(input));
-      return [this, terms] { return add_n(build(terms)); };
+      return [terms] { return add_n(build(terms)); };
     }
     if ((is_view(node) || node.op->name() == "transpose") && node.inputs.size() == 1) {
       Builder input = sum_outside(node.inputs[0]);
