@@ -11,7 +11,6 @@
 namespace eddy {
 namespace {
 
-constexpr std::size_t kMaxArguments = 16;
 constexpr std::size_t kMaxGroup = 64;
 
 /// Rows and columns in which all members of a group are computed; 0 columns: any division will do.
@@ -91,9 +90,9 @@ class Fuser {
   const Node& node(int id) const { return graph_.node(id); }
 
   bool is_elementwise(const Node& node) const {
-    return node.outputs.size() == 1 && node.outputs[0].dtype != DType::i32 && node.inputs.size() <= kMaxArguments &&
-           !node.inputs.empty() && node.outputs[0].shape.elements() > 0 &&
-           static_cast<bool>(node.op->tile(input_types(node)));
+    return node.outputs.size() == 1 && node.outputs[0].dtype != DType::i32 &&
+           node.inputs.size() <= FusedOp::kMaxArguments && !node.inputs.empty() &&
+           node.outputs[0].shape.elements() > 0 && static_cast<bool>(node.op->tile(input_types(node)));
   }
 
   /// The part of another value that `value` is, when that is strided; reading it there saves a copy.

@@ -13,7 +13,6 @@ namespace {
 /// Elements of a tile: the values between instructions stay in the first-level cache.
 constexpr std::int64_t kTile = 512;
 constexpr std::size_t kTileBytes = kTile * sizeof(float);
-constexpr std::size_t kMaxArguments = 16;
 
 template <class T>
 void repeat(const void* value, void* out, std::int64_t n) {
@@ -144,7 +143,7 @@ struct TileProgram {
       }
       return scratch + index * kTileBytes;
     };
-    std::array<const void*, kMaxArguments> arguments;
+    std::array<const void*, FusedOp::kMaxArguments> arguments;
     for (const Step& step : steps) {
       for (std::size_t i = 0; i < step.arguments.size(); ++i) arguments[i] = locate(step.arguments[i]);
       std::byte* target = locate(step.target);

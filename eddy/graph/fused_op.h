@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -15,6 +16,9 @@ namespace eddy {
 /// apart, from `begin` on; with a column stride of 0 one element serves a whole row.
 class FusedOp final : public Op {
  public:
+  /// Most inputs one of its ops may have.
+  static constexpr std::size_t kMaxArguments = 16;
+
   struct Access {
     int index = 0;  ///< of the node's input or output
     DType dtype = DType::f32;
