@@ -105,7 +105,7 @@ Command add_finetune_command(CLI::App& program, const CommandLine& line) {
   command->config.value(
       "--classifier-dropout", [](TrainingConfig & c) -> auto& { return c.model.classifier_dropout; },
       "Dropout before the classes");
-  command->config.value(
+  command->config.choice(
       "--pooling", [](TrainingConfig & c) -> auto& { return c.model.pooling; }, "States the classifier sees");
   const auto run = [command, flags] {
     ModelFile base;

@@ -61,6 +61,10 @@ RawParts read_raw(const DataConfig& data, DataFormat format, const DataLoading& 
       return {read_wordnet(path), std::nullopt};
     case DataFormat::imdb: {
       Imdb imdb = read_imdb(path, {.encoding = data.encoding});
+      // A text that is tested must not have been read in pretraining.
+      const std::size_t shared = drop_shared(imdb.unlabelled, imdb.test);
+      if (shared > 0 && loading.message)
+        loading.message(fmt::format("left out {} unlabelled texts that also stand in the test part", shared));
       auto& documents = imdb.train.documents;
       documents.insert(documents.end(), std::make_move_iterator(imdb.unlabelled.documents.begin()),
                        std::make_move_iterator(imdb.unlabelled.documents.end()));
