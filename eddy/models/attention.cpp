@@ -36,10 +36,11 @@ Value energy_of(const Attention& attention, Value query) {
     case AttentionEnergy::linear:
       break;
   }
-  require<GraphError>(attention.memory.dim(2) == query.dim(1),
-                      "the energy 'linear' needs queries as wide as the memory, but they are {} and {} wide",
-                      query.dim(1), attention.memory.dim(2));
-  return matmul(attention.memory + expand_dims(query, 1), attention.w_energy) + attention.bias;
+  require<GraphError>(attention.w_query.shape() == Shape{query.dim(1)},
+                      "the energy 'linear' has weights {} for queries {} wide", to_string(attention.w_query.shape()),
+                      query.dim(1));
+  const Value of_query = matmul(query, attention.w_query);
+  return matmul(attention.memory, attention.w_energy) + expand_dims(of_query, 1) + attention.bias;
 }
 
 }  // namespace

@@ -13,10 +13,8 @@
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/random_uniform.h"
-#include "eddy/ops/reshape.h"
 #include "eddy/ops/sigmoid.h"
 #include "eddy/ops/slice.h"
-#include "eddy/ops/softmax.h"
 #include "eddy/ops/sub.h"
 #include "eddy/ops/tanh.h"
 #include "eddy/ops/where.h"
@@ -87,17 +85,8 @@ Step ZoneoutLstmCell::operator()(std::span<const Value> x_and_step, const State&
   return step;
 }
 
-AdditiveAttention::Result AdditiveAttention::operator()(Value query) const {
-  const Value projected = expand_dims(matmul(query, w_query), 1);
-  Value energy = matmul(tanh(keys + projected), w_energy);
-  // Far below any energy, yet finite, so that a row with nothing to attend to stays a number.
-  if (mask) energy = where(greater(mask, 0), energy, -1e9F);
-  const Value weights = softmax(energy, 1);
-  return {.context = squeeze(matmul(expand_dims(weights, 1), memory), 1), .weights = weights};
-}
-
 Step AttentionDecoderCell::operator()(Value x, const State& state) const {
-  const AdditiveAttention::Result read = attention(state["h"]);
+  const Attention::Result read = attention(state["h"]);
   Step step = base(concat({x, read.context}, 1), state);
   step.outputs.set("attention", read.weights);
   return step;

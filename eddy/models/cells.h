@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "eddy/models/attention.h"
 #include "eddy/ops/scan.h"
 
 // Recurrent cells as step functions for scan(): the weights are values of the surrounding graph. All take x f32[batch,
@@ -60,26 +61,11 @@ struct ZoneoutLstmCell {
   Step operator()(std::span<const Value> x_and_step, const State& state) const;
 };
 
-/// Additive attention (Bahdanau et al. 2015, section A.1.2): what a decoder step reads from an encoder's outputs.
-struct AdditiveAttention {
-  Value memory;    ///< [batch, source, features]
-  Value keys;      ///< memory projected, [batch, source, attention]
-  Value mask;      ///< f32[batch, source] of 0 and 1; may be empty
-  Value w_query;   ///< [hidden, attention]
-  Value w_energy;  ///< [attention]
-
-  struct Result {
-    Value context;  ///< [batch, features]
-    Value weights;  ///< [batch, source], 0 where masked; rows add up to 1
-  };
-  Result operator()(Value query) const;
-};
-
 /// A decoder LSTM that reads its input and what attention finds with the state before the step; its attention weights
 /// are the named output "attention".
 struct AttentionDecoderCell {
   LstmCell base;  ///< of inputs [x, context]
-  AdditiveAttention attention;
+  Attention attention;
 
   Step operator()(Value x, const State& state) const;
 };

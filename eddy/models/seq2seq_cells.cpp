@@ -2,17 +2,13 @@
 #include "eddy/models/seq2seq_cells.h"
 
 #include "eddy/ops/add.h"
-#include "eddy/ops/compare.h"
 #include "eddy/ops/hard_sigmoid.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
-#include "eddy/ops/reshape.h"
 #include "eddy/ops/sigmoid.h"
 #include "eddy/ops/slice.h"
-#include "eddy/ops/softmax.h"
 #include "eddy/ops/tanh.h"
-#include "eddy/ops/where.h"
 
 namespace eddy {
 
@@ -30,15 +26,8 @@ Step OutputLstmCell::operator()(Value x, const State& state) const {
   return step;
 }
 
-AdditiveAttention::Result LinearAttention::operator()(Value query) const {
-  Value energy = matmul(memory, w_memory) + expand_dims(matmul(query, w_query), 1) + bias;
-  if (mask) energy = where(greater(mask, 0), energy, -1e9F);
-  const Value weights = softmax(energy, 1);
-  return {.context = squeeze(matmul(expand_dims(weights, 1), memory), 1), .weights = weights};
-}
-
 Step AttentionOutputCell::operator()(Value, const State& state) const {
-  const AdditiveAttention::Result read = attention(state["c"]);
+  const Attention::Result read = attention(state["c"]);
   Step step = base(read.context, state);
   step.outputs.set("attention", read.weights);
   return step;

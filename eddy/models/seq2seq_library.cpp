@@ -209,19 +209,16 @@ Seq2SeqResult AttentionSeq2Seq::operator()(ParameterStore& store, const Seq2SeqI
   memory = transpose(memory, {1, 0, 2});
   const Value mask = inputs.mask ? transpose(inputs.mask, {1, 0}) : Value();
 
-  std::function<AdditiveAttention::Result(Value)> attention;
+  Attention attention{.memory = memory, .mask = mask};
   if (linear_energy) {
-    attention = LinearAttention{.memory = memory,
-                                .mask = mask,
-                                .w_memory = build.weight("attention/w_memory", {hidden}, energy_weights(2 * hidden)),
-                                .w_query = build.weight("attention/w_query", {hidden}, energy_weights(2 * hidden)),
-                                .bias = build.weight("attention/bias", {1}, zeros())};
+    attention.energy = AttentionEnergy::linear;
+    attention.w_query = build.weight("attention/w_query", {hidden}, energy_weights(2 * hidden));
+    attention.w_energy = build.weight("attention/w_memory", {hidden}, energy_weights(2 * hidden));
+    attention.bias = build.weight("attention/bias", {1}, zeros());
   } else {
-    attention = AdditiveAttention{.memory = memory,
-                                  .keys = build.dense("attention/keys", memory, hidden),
-                                  .mask = mask,
-                                  .w_query = build.weight("attention/w_query", {hidden, hidden}),
-                                  .w_energy = build.weight("attention/w_energy", {hidden}, energy_weights(hidden))};
+    attention.keys = build.dense("attention/keys", memory, hidden);
+    attention.w_query = build.weight("attention/w_query", {hidden, hidden});
+    attention.w_energy = build.weight("attention/w_energy", {hidden}, energy_weights(hidden));
   }
   CellStack decoder = build.stack();
   decoder.drop_input = true;

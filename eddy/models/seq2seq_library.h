@@ -93,7 +93,7 @@ struct AttentionSeq2Seq {
   float dropout = 0;
   bool bidirectional = true;
   Seq2SeqCells cells = {};
-  /// Defect: LinearAttention, whose weights never change over time. Else additive attention as wide as the hidden size.
+  /// Defect: AttentionEnergy::linear, whose weights never change over time. Else additive, as wide as the hidden size.
   bool linear_energy = false;
   std::string name = "seq2seq";
 

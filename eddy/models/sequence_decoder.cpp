@@ -13,13 +13,8 @@ namespace {
 
 Attention make_attention(Graph& graph, ParameterStore& store, const SequenceToSequenceConfig& config,
                          const State& read) {
-  Attention attention{.energy = config.energy,
-                      .memory = read["memory"],
-                      .keys = {},
-                      .mask = read.contains("mask") ? read["mask"] : Value(),
-                      .w_query = {},
-                      .w_energy = {},
-                      .bias = {}};
+  Attention attention{
+      .energy = config.energy, .memory = read["memory"], .mask = read.contains("mask") ? read["mask"] : Value()};
   const std::int64_t hidden = config.encoder.hidden_size;
   const std::int64_t features = attention.memory.dim(2);
   // A vector of energies is a matrix of one column.
@@ -40,7 +35,8 @@ Attention make_attention(Graph& graph, ParameterStore& store, const SequenceToSe
       attention.w_query = parameter(graph, store, "attention/w_query", {hidden, features}, glorot_uniform());
       break;
     case AttentionEnergy::linear:
-      attention.w_energy = energy_weights(features);
+      // (memory + query) . w
+      attention.w_energy = attention.w_query = energy_weights(features);
       attention.bias = parameter(graph, store, "attention/b_energy", {1}, zeros());
       break;
   }

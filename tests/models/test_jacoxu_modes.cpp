@@ -214,8 +214,7 @@ std::vector<Tensor> attention_gradients(AttentionEnergy energy, bool with_query)
   const Attention attention{.energy = energy,
                             .memory = memory,
                             .keys = memory,
-                            .mask = {},
-                            .w_query = projection,
+                            .w_query = energy == AttentionEnergy::linear ? weight : projection,
                             .w_energy = weight,
                             .bias = bias};
   const Attention::Result result = attention(with_query ? query : query * 0);
