@@ -3,6 +3,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/graph/builtin.h"
+#include "eddy/models/evaluation_loss.h"
 #include "eddy/ops/argmax.h"
 #include "eddy/ops/compare.h"
 #include "eddy/ops/cross_entropy.h"
@@ -64,12 +65,13 @@ Value sequence_loss(ParameterStore& store, const SequenceToSequenceConfig& confi
   Value outputs = sampling ? sampled_outputs(decoder, encoded, pairs, own_share, key)
                            : taught_outputs(decoder, encoded, pairs, config.dropout, key);
   if (key && config.dropout > 0) outputs = dropout(outputs, config.dropout, key);
+  const auto logits = [&](Value rows) { return decoder.logits(rows); };
+  if (!training) return evaluation_loss(outputs, pairs.target_out, pairs.target_mask, config.classes, logits);
   const std::int64_t positions = pairs.target_out.shape().elements();
   const Value rows = reshape(outputs, {positions, outputs.dim(2)});
   const Value targets = reshape(pairs.target_out, {positions});
   const Value weights = reshape(pairs.target_mask, {positions});
-  if (!training || config.softmax_samples == 0)
-    return cross_entropy(decoder.logits(rows), targets, {.weights = weights});
+  if (config.softmax_samples == 0) return cross_entropy(decoder.logits(rows), targets, {.weights = weights});
   const SampledIds samples = log_uniform_sampler(key, config.softmax_samples, config.classes, targets);
   return sampled_softmax_cross_entropy(rows, decoder.softmax_table(), decoder.softmax_bias(), targets, samples,
                                        {.weights = weights});

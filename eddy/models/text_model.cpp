@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "eddy/graph/builtin.h"
+#include "eddy/models/evaluation_loss.h"
 #include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/embedding.h"
@@ -70,11 +71,16 @@ Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Valu
                       Mode mode) {
   Graph& graph = hidden.graph();
   const NameScope scope(graph, "softmax");
+  if (mode == Mode::infer) {
+    const Softmax softmax = softmax_parameters(graph, store, config);
+    const auto logits = [&](Value rows) { return linear(rows, softmax.table, softmax.bias, {.transpose_w = true}); };
+    return evaluation_loss(hidden, targets, weights, config.vocabulary_size, logits);
+  }
   const std::int64_t positions = targets.shape().elements();
   const Value rows = reshape(hidden, {positions, hidden.dim(-1)});
   const Value flat_targets = reshape(targets, {positions});
   const Value flat_weights = reshape(weights, {positions});
-  if (mode == Mode::train && config.softmax_samples > 0) {
+  if (config.softmax_samples > 0) {
     const Softmax softmax = softmax_parameters(graph, store, config);
     const SampledIds samples =
         log_uniform_sampler(random_key(graph, store), config.softmax_samples, config.vocabulary_size, flat_targets);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention against plain loops for every energy: masked positions, and rows in which nothing is left to attend to.
-#include "eddy/models/attention.h"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
 
 #include "eddy/core/error.h"
 #include "eddy/graph/gradient.h"
+#include "eddy/models/attention.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/sum.h"
