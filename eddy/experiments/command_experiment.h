@@ -23,6 +23,7 @@ Experiment wordnet_experiment();
 Experiment piglatin_experiment();
 Experiment adder_experiment();
 Experiment patterns_experiment();
+Experiment textsum_experiment();
 
 /// All experiments: the one list to add to.
 std::vector<Experiment> experiments();

@@ -4,8 +4,8 @@
 namespace eddy {
 
 std::vector<Experiment> experiments() {
-  return {decoders_experiment(), wordnet_experiment(), piglatin_experiment(), adder_experiment(),
-          patterns_experiment()};
+  return {decoders_experiment(), wordnet_experiment(),  piglatin_experiment(),
+          adder_experiment(),    patterns_experiment(), textsum_experiment()};
 }
 
 }  // namespace eddy

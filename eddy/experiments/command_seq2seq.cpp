@@ -53,16 +53,20 @@ void add_search_flags(CLI::App& app, TranslatorOptions& options) {
       ->check(CLI::Range(0, 10000).description(""))
       ->capture_default_str()
       ->group("Search");
+  app.add_flag_callback(
+         "--keep-unknown", [&options] { options.replace_unknown = false; },
+         "Print <unk>, not the source word that was looked at most")
+      ->group("Search");
+}
+
+void add_decoding_flags(CLI::App& app, TranslatorOptions& options) {
+  add_search_flags(app, options);
   app.add_option("--batch", options.batch_size, "Texts computed at once")
       ->check(CLI::Range(1, 4096).description(""))
       ->capture_default_str()
       ->group("Search");
   app.add_option_function<std::uint64_t>(
          "--seed", [](std::uint64_t) {}, "Taken as by every command; searching draws no random numbers")
-      ->group("Search");
-  app.add_flag_callback(
-         "--keep-unknown", [&options] { options.replace_unknown = false; },
-         "Print <unk>, not the source word that was looked at most")
       ->group("Search");
 }
 

@@ -11,7 +11,9 @@ Command add_seq2seq_train(CLI::App& group, const CommandLine& line);
 Command add_seq2seq_translate(CLI::App& group);
 Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line);
 
-/// How to search, for translate and evaluate. `options` must outlive the app's parsing.
+/// How to search. `options` must outlive the app's parsing.
 void add_search_flags(CLI::App& app, TranslatorOptions& options);
+/// These and what translate and evaluate have beside them.
+void add_decoding_flags(CLI::App& app, TranslatorOptions& options);
 
 }  // namespace eddy

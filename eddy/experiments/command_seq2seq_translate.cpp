@@ -13,7 +13,6 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
-#include "eddy/experiments/attention_map.h"
 #include "eddy/experiments/command_lines.h"
 #include "eddy/experiments/command_seq2seq.h"
 #include "eddy/experiments/environment.h"
@@ -42,17 +41,8 @@ struct EvaluateCommand {
 
 std::string joined(const TokenText& words) { return fmt::format("{}", fmt::join(words, " ")); }
 
-std::string picture(const TokenText& source, const Translation& translation) {
-  TokenText target = translation.words;
-  target.emplace_back("<eos>");
-  // Cut off at the longest length, there is no row for the end.
-  target.resize(std::min(target.size(), translation.attention.size() / static_cast<std::size_t>(std::max<std::int64_t>(
-                                                                           translation.source_time, 1))));
-  return to_svg(attention_heat_map({.title = "Attention",
-                                    .source = source,
-                                    .target = target,
-                                    .weights = translation.attention,
-                                    .source_time = translation.source_time}));
+std::string picture(const Translator& translator, const TokenText& source, const Translation& translation) {
+  return to_svg(attention_heat_map(translator.attention_of(source, translation)));
 }
 
 class LineTranslator {
@@ -104,7 +94,7 @@ class LineTranslator {
   void draw(const TokenText& source, const Translation& translation) {
     if (command_.heat_map.empty() || drawn_ || source.empty()) return;
     require<UsageError>(!translation.attention.empty(), "{}: has no attention to draw", command_.model);
-    write_atomically(command_.heat_map, picture(source, translation));
+    write_atomically(command_.heat_map, picture(translator_, source, translation));
     drawn_ = true;
   }
 
@@ -191,7 +181,7 @@ int evaluate(const EvaluateCommand& command) {
   for (std::size_t i = 0; i < scores.translations.size() && report.charts.size() < 3; ++i)
     if (scores.sources[i].size() >= 6 && !scores.translations[i].attention.empty())
       report.charts.push_back({fmt::format("attention-{}", report.charts.size() + 1),
-                               picture(scores.sources[i], scores.translations[i]),
+                               picture(translator, scores.sources[i], scores.translations[i]),
                                joined(scores.sources[i]) + " → " + joined(scores.translations[i].words)});
   report.configuration = to_json(config);
   report.environment = to_json(collect_environment(command.line, config.seed));
@@ -213,7 +203,7 @@ Command add_seq2seq_translate(CLI::App& group) {
       ->capture_default_str();
   app->add_option("--heat-map", command->heat_map, "SVG file for the attention of the first text")->type_name("FILE");
   app->add_flag("--json", command->json, "Print one JSON object a line");
-  add_search_flags(*app, command->search);
+  add_decoding_flags(*app, command->search);
   add_thread_flag(*app);
   return {app, [command] { return translate(*command); }};
 }
@@ -235,7 +225,7 @@ Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app->add_option("--report", command->report, "Folder for a report with attention heat maps")->type_name("DIR");
-  add_search_flags(*app, command->search);
+  add_decoding_flags(*app, command->search);
   add_thread_flag(*app);
   return {app, [command] { return evaluate(*command); }};
 }

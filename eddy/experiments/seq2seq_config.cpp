@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/seq2seq_config.h"
 
+#include "eddy/experiments/run_data.h"
 #include "eddy/experiments/sequence_names.h"
 #include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/training_config_members.h"
@@ -9,9 +10,17 @@ namespace eddy {
 
 // Not in an unnamed namespace: the JSON templates find these by argument-dependent lookup.
 
+void visit_members(Is<PairSize> auto& size, auto& visit) {
+  visit("source", size.source);
+  visit("target", size.target);
+}
+
 void visit_members(Is<PairDataConfig> auto& data, auto& visit) {
+  visit("layout", data.layout);
   visit("path", data.path);
   visit("file", data.file);
+  visit("unit", data.unit);
+  visit("zero_digits", data.zero_digits);
   visit("source_column", data.source_column);
   visit("target_column", data.target_column);
   visit("lower_case", data.lower_case);
@@ -53,11 +62,16 @@ void visit_members(Is<Seq2SeqConfig> auto& config, auto& visit) {
   visit("batch_size", config.batch_size);
   visit("max_source", config.max_source);
   visit("max_target", config.max_target);
+  visit("sizes", config.sizes);
+  visit("too_long", config.too_long);
+  visit("reverse_source", config.reverse_source);
   visit("own_share", config.own_share);
   visit("own_share_steps", config.own_share_steps);
   visit("epochs", config.epochs);
   visit("max_steps", config.max_steps);
   visit("max_seconds", config.max_seconds);
+  visit("evaluation_steps", config.evaluation_steps);
+  visit("plateau_on_training", config.plateau_on_training);
   visit("seed", config.seed);
 }
 
@@ -87,22 +101,31 @@ void check(const Seq2SeqConfig& config) {
   positive("decoder_layers", model.decoder_layers);
   positive("attention_size", model.attention_size);
   positive("batch_size", config.batch_size);
-  positive("max_source", config.max_source);
-  positive("max_target", config.max_target);
   positive("own_share_steps", config.own_share_steps);
   positive("epochs", config.epochs);
   positive("min_count", config.data.min_count);
-  require<UsageError>(config.data.source_words > 2 && config.data.target_words > 2,
-                      "vocabularies of {} and {} words hold nothing beside <unk> and <eos>", config.data.source_words,
-                      config.data.target_words);
+  for (const PairSize& size : config.sizes) {
+    positive("the source side of a batch", size.source);
+    positive("the target side of a batch", size.target);
+  }
+  require<UsageError>(
+      config.data.layout == PairLayout::headlines || (config.data.source_words > 2 && config.data.target_words > 2),
+      "vocabularies of {} and {} words hold nothing beside <unk> and <eos>", config.data.source_words,
+      config.data.target_words);
   require<UsageError>(config.data.source_column >= 0 && config.data.target_column >= 0,
                       "columns {} and {} do not exist; the first one is 0", config.data.source_column,
                       config.data.target_column);
   require<UsageError>(config.data.validation >= 0 && config.data.test >= 0, "{} and {} sources cannot be kept",
                       config.data.validation, config.data.test);
-  require<UsageError>(model.softmax_samples >= 0 && config.max_steps >= 0 && config.max_seconds >= 0,
-                      "softmax_samples, max_steps and max_seconds are {}, {} and {}, but cannot be negative",
-                      model.softmax_samples, config.max_steps, config.max_seconds);
+  const auto not_negative = [](std::string_view name, auto value) {
+    require<UsageError>(value >= 0, "{} is {}, but cannot be negative", name, value);
+  };
+  not_negative("max_source", config.max_source);
+  not_negative("max_target", config.max_target);
+  not_negative("softmax_samples", model.softmax_samples);
+  not_negative("max_steps", config.max_steps);
+  not_negative("max_seconds", config.max_seconds);
+  not_negative("evaluation_steps", config.evaluation_steps);
   require<UsageError>(config.optimizer.learning_rate > 0, "learning_rate is {}, but must be positive",
                       config.optimizer.learning_rate);
   share("own_share", config.own_share);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/seq2seq_model.h"
 
+#include <numeric>
+
 #include "eddy/core/error.h"
+#include "eddy/data/headlines.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/run_data.h"
 #include "eddy/experiments/strict_json.h"
@@ -22,6 +25,8 @@ void visit_members(Is<Seq2SeqProgress> auto& progress, auto& visit) {
   visit("best_step", progress.best_step);
   visit("seconds", progress.seconds);
   visit("data_fingerprint", progress.data_fingerprint);
+  visit("recent_loss", progress.recent_loss);
+  visit("recent_steps", progress.recent_steps);
 }
 
 namespace {
@@ -119,10 +124,38 @@ void create_parameters(ParameterStore& store, const SequenceToSequenceConfig& co
   greedy_sequence(store, config, graph.input("source", i32, any), graph.input("mask", f32, any), 2, 0);
 }
 
-TokenizerOptions tokenizer_of(const PairDataConfig& config) { return {.lower_case = config.lower_case}; }
+TokenizerOptions tokenizer_of(const PairDataConfig& config) {
+  return {.unit = config.unit, .lower_case = config.lower_case};
+}
 
-Seq2SeqData load_seq2seq_data(const Seq2SeqConfig& config, const Seq2SeqModel* known) {
+namespace {
+
+/// The three parts one after the other.
+Seq2SeqData headline_data(const Seq2SeqConfig& config, const Seq2SeqModel* known) {
+  HeadlineCorpus corpus = read_headlines(config.data.path, {}, config.data.source_words);
+  require<DataError>(known == nullptr || corpus.tokens == known->source_tokens,
+                     "{}: its vocabulary is not the one of the model", config.data.path);
+  Seq2SeqData result;
+  PairCollector collector(corpus.tokens, corpus.tokens);
+  const auto append = [&](HeadlinePart& part, std::vector<std::int32_t>& numbers) {
+    numbers.resize(part.texts.size());
+    std::iota(numbers.begin(), numbers.end(), static_cast<std::int32_t>(result.texts.size()));
+    for (std::int32_t i = 0; i < part.pairs.size(); ++i)
+      collector.add(part.pairs.source.document(i), part.pairs.target.document(i),
+                    part.texts[static_cast<std::size_t>(i)].id);
+    std::ranges::move(part.texts, std::back_inserter(result.texts));
+  };
+  append(corpus.train, result.split.train);
+  append(corpus.dev, result.split.validation);
+  append(corpus.test, result.split.test);
+  result.pairs = std::move(collector).finish();
+  result.keys = source_keys(result.texts, tokenizer_of(config.data));
+  return result;
+}
+
+Seq2SeqData table_data(const Seq2SeqConfig& config, const Seq2SeqModel* known) {
   const PairDataConfig& data = config.data;
+
   PairTableOptions table;
   table.source = static_cast<int>(data.source_column);
   table.target = static_cast<int>(data.target_column);
@@ -140,6 +173,14 @@ Seq2SeqData load_seq2seq_data(const Seq2SeqConfig& config, const Seq2SeqModel* k
     const PairVocabularies words = count_pair_vocabularies(result.texts, result.split.train, options);
     result.pairs = encode_pairs(result.texts, TokenSet(words.source), TokenSet(words.target), options);
   }
+  return result;
+}
+
+}  // namespace
+
+Seq2SeqData load_seq2seq_data(const Seq2SeqConfig& config, const Seq2SeqModel* known) {
+  Seq2SeqData result =
+      config.data.layout == PairLayout::headlines ? headline_data(config, known) : table_data(config, known);
   result.fingerprint = fingerprint(result.pairs.source) ^ (3 * fingerprint(result.pairs.target));
   return result;
 }

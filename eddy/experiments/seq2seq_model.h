@@ -23,6 +23,9 @@ struct Seq2SeqProgress {
   std::int64_t best_step = 0;
   double seconds = 0;
   std::uint64_t data_fingerprint = 0;
+  /// Training since the last validation: sum of the losses of its steps.
+  double recent_loss = 0;
+  std::int64_t recent_steps = 0;
 };
 
 /// What stands in a model file beside the weights.
@@ -60,8 +63,8 @@ struct Seq2SeqData {
 /// How both sides become tokens.
 TokenizerOptions tokenizer_of(const PairDataConfig& config);
 
-/// Reads and splits the pairs, by source and the config's seed, so that the parts are the same whenever the data are.
-/// Vocabularies are counted from the training part, or are those of `known`.
+/// Reads the pairs, in the parts their files make or split by source and the config's seed, so that the parts are the
+/// same whenever the data are. Vocabularies are read, counted from the training part, or those of `known`.
 Seq2SeqData load_seq2seq_data(const Seq2SeqConfig& config, const Seq2SeqModel* known = nullptr);
 
 }  // namespace eddy

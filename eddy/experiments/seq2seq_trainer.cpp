@@ -29,6 +29,9 @@ PairBatchOptions batches_of(const Seq2SeqConfig& config, bool training) {
   return {.batch_size = static_cast<int>(config.batch_size),
           .max_source = training ? config.max_source : 0,
           .max_target = training ? config.max_target : 0,
+          .too_long = config.too_long,
+          .sizes = config.sizes,
+          .reverse_source = config.reverse_source,
           .shuffle = training,
           .seed = config.seed};
 }
@@ -160,13 +163,14 @@ class Run {
                .style = settings.progress}),
         seconds_before_(model.progress.seconds) {
     trainer_.seek(model.progress.position);
+    plateau_ = make_plateau(model.config.optimizer, store);
   }
 
   StopReason run() {
     std::optional<StopReason> reason;
     while (!(reason = reason_to_stop())) {
       const StepResult step = train_step();
-      if (step.epoch_end) evaluate();
+      if (evaluation_due(step)) evaluate();
       if (checkpoint_due()) save_checkpoint();
     }
     save_checkpoint();
@@ -190,6 +194,11 @@ class Run {
     return std::nullopt;
   }
 
+  bool evaluation_due(const StepResult& step) const {
+    const std::int64_t every = model_.config.evaluation_steps;
+    return every > 0 ? model_.progress.steps % every == 0 : step.epoch_end;
+  }
+
   StepResult train_step() {
     const StepResult step = trainer_.step();
     skipped_ = step.skipped ? skipped_ + 1 : 0;
@@ -199,6 +208,10 @@ class Run {
                    skipped_, model_.progress.steps + 1, model_.config.optimizer.learning_rate);
     ++model_.progress.steps;
     model_.progress.tokens += step.tokens;
+    if (std::isfinite(step.loss)) {
+      model_.progress.recent_loss += step.loss;
+      ++model_.progress.recent_steps;
+    }
     line_.step(step.loss, static_cast<double>(step.tokens));
     if (settings_.log_steps > 0 && model_.progress.steps % settings_.log_steps == 0)
       log_.write(model_.progress.steps, {{"loss", step.loss},
@@ -210,10 +223,15 @@ class Run {
   }
 
   void evaluate() {
-    evaluated_step_ = model_.progress.steps;
+    Seq2SeqProgress& progress = model_.progress;
+    evaluated_step_ = progress.steps;
+    const double recent = progress.recent_loss / static_cast<double>(std::max<std::int64_t>(progress.recent_steps, 1));
+    progress.recent_loss = 0;
+    progress.recent_steps = 0;
+    if (model_.config.plateau_on_training) report_plateau(recent);
     if (data_.split.validation.empty()) return save_best();
     const double loss = trainer_.loss(data_.pairs, data_.split.validation);
-    Seq2SeqProgress& progress = model_.progress;
+    if (!model_.config.plateau_on_training) report_plateau(loss);
     const bool better = std::isfinite(loss) && (!progress.has_best || loss < progress.best_loss);
     if (better) {
       progress.has_best = true;
@@ -221,10 +239,17 @@ class Run {
       progress.best_step = progress.steps;
       save_best();
     }
-    log_.write(progress.steps, {{"validation_loss", loss}, {"best", better ? 1 : 0}});
-    line_.message(fmt::format("step {}, epoch {:.2f}: validation loss {:.4f}, perplexity {:.2f}{}", progress.steps,
-                              static_cast<double>(progress.steps) / static_cast<double>(trainer_.batches_per_epoch()),
-                              loss, std::exp(loss), better ? "  (best so far)" : ""));
+    log_.write(progress.steps, {{"training_loss", recent}, {"validation_loss", loss}, {"best", better ? 1 : 0}});
+    line_.message(fmt::format(
+        "step {}, epoch {:.2f}: training loss {:.4f}, validation loss {:.4f}, perplexity {:.2f}{}", progress.steps,
+        static_cast<double>(progress.steps) / static_cast<double>(trainer_.batches_per_epoch()), recent, loss,
+        std::exp(loss), better ? "  (best so far)" : ""));
+  }
+
+  void report_plateau(double loss) {
+    if (plateau_ && plateau_->report(loss))
+      line_.message(fmt::format("step {}: the learning rate is now {:.3g}", model_.progress.steps,
+                                model_.config.optimizer.learning_rate * plateau_->scale()));
   }
 
   void save_best() {
@@ -251,6 +276,7 @@ class Run {
   Seq2SeqTrainer trainer_;
   RunLog log_;
   Progress line_;
+  std::unique_ptr<ReduceOnPlateau> plateau_;
   std::int64_t evaluated_step_ = -1;
   int skipped_ = 0;
   double seconds_before_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "eddy/experiments/attention_map.h"
 #include "eddy/experiments/seq2seq_model.h"
 #include "eddy/experiments/text_metrics.h"
 #include "eddy/models/sequence_search.h"
@@ -22,6 +23,7 @@ struct TranslatorOptions {
 /// One way to put a text.
 struct Translation {
   TokenText words;
+  std::vector<std::int32_t> tokens;  ///< the same, unknown words not replaced
   double score = 0;
   bool complete = false;  ///< it ended by itself
   /// [steps, source_time], a row per word and one for the end; empty without attention.
@@ -35,8 +37,12 @@ class Translator {
   Translator(const LoadedSeq2Seq& loaded, TranslatorOptions options);
 
   /// The best translations of each source, best first; a source without words has one that is empty. Texts of similar
-  /// length are decoded together; the result does not depend on which.
+  /// length are decoded together; the result does not depend on which. Of a source only read_part() is read.
   std::vector<std::vector<Translation>> translate(std::span<const TokenText> sources);
+  /// A source's first words, as many as were trained on, for a model of TooLong::cut; else all of them.
+  std::span<const std::string> read_part(const TokenText& source) const;
+  /// What a translation looked at, with a row for its end where it has one. UsageError without attention or source.
+  AttentionMap attention_of(const TokenText& source, const Translation& translation) const;
   const Seq2SeqConfig& config() const { return model_.config; }
 
  private:
@@ -55,12 +61,14 @@ struct TranslationScores {
   std::vector<Translation> translations;
   BleuScore bleu;
   RougeReport rouge;
-  double exact = 0;    ///< share of the sources whose translation is one of the references
-  double unended = 0;  ///< share cut off at the longest length
+  double exact = 0;         ///< share of the sources whose translation is one of the references
+  double exact_tokens = 0;  ///< the same with all unknown words taken for equal, as the model is taught
+  double unended = 0;       ///< share cut off at the longest length
   double seconds = 0;
 };
 
-/// Translates each source of the listed pairs once, at most `limit` (0: all), and compares with all its targets.
+/// Translates each source of the listed pairs once, at most `limit` (0: all), and compares with all its targets. A pair
+/// without source words is left out.
 TranslationScores score_translations(Translator& translator, const Seq2SeqData& data,
                                      std::span<const std::int32_t> pairs, std::int64_t limit = 0);
 

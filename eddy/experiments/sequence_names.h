@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "eddy/experiments/seq2seq_config.h"
 #include "eddy/experiments/training_config_names.h"
 #include "eddy/models/beam_search.h"
 #include "eddy/models/sequence_to_sequence.h"
@@ -26,6 +27,17 @@ struct EnumNames<AttentionEnergy> {
 template <>
 struct EnumNames<Feedback> {
   static constexpr std::array<EnumName<Feedback>, 2> list{{{Feedback::output, "output"}, {Feedback::token, "token"}}};
+};
+
+template <>
+struct EnumNames<PairLayout> {
+  static constexpr std::array<EnumName<PairLayout>, 2> list{
+      {{PairLayout::table, "table"}, {PairLayout::headlines, "headlines"}}};
+};
+
+template <>
+struct EnumNames<TooLong> {
+  static constexpr std::array<EnumName<TooLong>, 2> list{{{TooLong::leave_out, "leave_out"}, {TooLong::cut, "cut"}}};
 };
 
 template <>

@@ -47,6 +47,10 @@ class JsonWriter {
       JsonWriter inner;
       visit_members(member, inner);
       return inner.take();
+    } else if constexpr (requires(JsonWriter & visitor) { visit_members(member.front(), visitor); }) {
+      nlohmann::ordered_json list = nlohmann::ordered_json::array();
+      for (const auto& item : member) list.push_back(to_value(item));
+      return list;
     } else {
       return member;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// `eddy experiment patterns`, for piglatin and adder run by the same code: Ctrl-C, going on, and bad input.
+// `eddy experiment patterns`, for piglatin and adder run by the same code, and textsum: Ctrl-C, going on, bad input.
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -22,6 +23,32 @@ std::vector<std::string> patterns(const std::string& output) {
           "--test",          "100",
           "--validation",    "100",
           "--digits",        "1 2 3"};
+}
+
+/// Texts whose headline is their second and last word; most of those words are unknown.
+void write_headlines(const TestFolder& folder) {
+  std::string content, title;
+  for (const std::string city : {"东城", "西城", "南城", "北城"})
+    for (const std::string event : {"暴雨", "大火", "地铁"}) {
+      content.append("今日 ").append(city).append(" 的 ").append(event).append("\n");
+      title.append(city).append(" ").append(event).append("\n");
+    }
+  folder.write("vocab", "_PAD\n_GO\n_EOS\n_UNK\n今日\n的\n东城\n暴雨\n");
+  for (const char* part : {"train", "dev", "test"}) {
+    folder.write(fmt::format("content-{}.txt", part), content);
+    folder.write(fmt::format("title-{}.txt", part), title);
+  }
+}
+
+std::vector<std::string> textsum(const TestFolder& folder, const std::string& output,
+                                 const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments = {"experiment", "textsum",   "--data", folder.path(""), "--output",
+                                        output,       "--hidden",  "12",     "--embedding",   "12",
+                                        "--batch",    "4",         "--lr",   "0.01",          "--attention",
+                                        "8",          "--buckets", "4x3",    "8x5",           "--epochs",
+                                        "60",         "--threads", "2"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
 }
 
 /// The line that tells the test's figures.
@@ -54,6 +81,43 @@ TEST_CASE("a small experiment that was stopped goes on and ends as if it had not
   CHECK(tested(rest) != "none");
 }
 
+TEST_CASE("textsum runs from data to report, goes on after a signal, and leaves a model that translates") {
+  const TestFolder folder;
+  write_headlines(folder);
+  const std::string output = folder.path("report");
+  const auto interrupt = [&](int process) {
+    while (!folder.has("report/best.safetensors") && kill(process, 0) == 0) usleep(500);
+    kill(process, SIGINT);
+  };
+  const ProgramResult stopped = run_eddy(textsum(folder, output), {}, interrupt);
+  INFO(stopped.err);
+  REQUIRE(stopped.status == 130);
+  CHECK(stopped.err.find("Everything is kept; the same command goes on") != std::string::npos);
+  const ProgramResult rest = run_eddy(textsum(folder, output));
+  INFO(rest.err);
+  REQUIRE(rest.status == 0);
+  CHECK(rest.out.find("going on after step") != std::string::npos);
+  CHECK(rest.out.find("12 pairs are far too few to learn to write headlines") != std::string::npos);
+  CHECK(folder.has("report/index.html"));
+  const ProgramResult told =
+      run_eddy({"seq2seq", "translate", "-m", output + "/last.safetensors", "--heat-map", folder.path("map.svg")},
+               "今日 南城 的 地铁\n");
+  INFO(told.err);
+  REQUIRE(told.status == 0);
+  CHECK(told.out.find("_UNK") == std::string::npos);
+  CHECK(folder.read("map.svg").find("今日") != std::string::npos);
+
+  const auto fails = [&](const std::vector<std::string>& more, const std::string& message) {
+    const ProgramResult result = run_eddy(textsum(folder, output, more));
+    CHECK(result.status != 0);
+    CHECK_MESSAGE(result.err.find(message) != std::string::npos, result.err);
+  };
+  fails({"--layers", "3"}, "is of a run with other options");
+  fails({"--preset", "huge"}, "\"huge\" is not one of sample, medium, large");
+  fails({"--buckets", "120"}, "is no size such as 120x30");
+  fails({"--data", folder.path("nothing")}, "--data");
+}
+
 TEST_CASE("bad input to the small experiments is told in a line") {
   const TestFolder folder;
   const auto fails = [&](std::vector<std::string> arguments, const std::string& message) {
@@ -67,6 +131,8 @@ TEST_CASE("bad input to the small experiments is told in a line") {
   fails({"patterns", "--pattern", "shuffled"}, "shuffled");
   fails({"adder", "--sums", "one+two"}, "\"one+two\" is not an addition");
   fails({"piglatin", "--data", folder.path("no-list")}, "does not exist");
+  fails({"textsum", "--data", folder.path("no-news")}, "no-news");
+  fails({"textsum"}, "--data is required");
   folder.write("words", "okay\nmaster\n");
   fails({"piglatin", "--data", folder.path("words")}, "left for training");
 }

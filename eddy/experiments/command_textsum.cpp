@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "eddy/core/cpu.h"
+#include "eddy/experiments/command_experiment.h"
+#include "eddy/experiments/command_flags.h"
+#include "eddy/experiments/command_seq2seq.h"
+#include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/sequence_names.h"
+#include "eddy/experiments/textsum.h"
+
+namespace eddy {
+
+template <>
+struct EnumNames<TextsumPreset> {
+  static constexpr std::array<EnumName<TextsumPreset>, 3> list{
+      {{TextsumPreset::sample, "sample"}, {TextsumPreset::medium, "medium"}, {TextsumPreset::large, "large"}}};
+};
+
+namespace {
+
+using Config = Seq2SeqConfig;
+
+struct TextsumCommand {
+  explicit TextsumCommand(CLI::App& app) : flags(app, textsum_config(TextsumPreset::sample)) {}
+
+  FlagSet<Config> flags;
+  TextsumPreset preset = TextsumPreset::sample;
+  TextsumOptions options;
+};
+
+int run(TextsumCommand& command) {
+  TextsumOptions& options = command.options;
+  options.config = textsum_config(command.preset);
+  command.flags.apply(options.config);
+  options.config.model.decoder_layers = options.config.model.encoder.layers;
+  options.config.data.target_words = options.config.data.source_words;
+  options.search.batch_size = static_cast<int>(options.config.batch_size);
+  fmt::print("eddy experiment textsum: {}\nreport folder {}\n", describe_cpu(), options.output.string());
+  try {
+    const TextsumResult result = run_textsum(options);
+    fmt::print("\n{}\n{}\n", to_text(textsum_table(result)), to_text(textsum_samples(result)));
+    for (const std::string& paragraph : textsum_summary(result)) fmt::print("{}\n\n", paragraph);
+    fmt::print("the report is {}\n", (options.output / "index.html").string());
+  } catch (const Interrupted&) {
+    fmt::print(stderr, "Interrupted. Everything is kept; the same command goes on:\n  {}\n", options.command);
+    return 128 + interrupt_signal();
+  }
+  return 0;
+}
+
+/// "120x30" as sizes of a batch.
+PairSize parse_size(const std::string& text) {
+  const std::size_t x = text.find('x');
+  const auto number = [&](const std::string& digits) -> std::int64_t {
+    if (digits.empty() || digits.size() > 6 || digits.find_first_not_of("0123456789") != std::string::npos)
+      throw CLI::ValidationError(fmt::format("\"{}\" is no size such as 120x30", text));
+    return std::stoll(digits);
+  };
+  if (x == std::string::npos) number("");
+  return {.source = number(text.substr(0, x)), .target = number(text.substr(x + 1))};
+}
+
+void add_data_flags(CLI::App& app, TextsumCommand& command) {
+  FlagSet<Config>& flags = command.flags;
+  flags.begin_group("Data");
+  flags
+      .value(
+          "--data", [](Config & c) -> auto& { return c.data.path; },
+          "Folder or archive with vocab, content-train.txt, title-train.txt and the same of dev and test")
+      ->required();
+  flags.value(
+      "--words", [](Config & c) -> auto& { return c.data.source_words; },
+      "First words of the vocabulary file to use; 0: all");
+  CLI::Option* sizes = app.add_option_function<std::vector<std::string>>(
+      "--buckets",
+      [&command](const std::vector<std::string>& texts) {
+        command.flags.values().sizes.clear();
+        for (const std::string& text : texts) command.flags.values().sizes.push_back(parse_size(text));
+      },
+      "Sizes of the batches: words of a text x words of a headline and its end");
+  sizes->default_str("59x29 119x29 199x29")->type_name("SIZE ...");
+  flags.remember(
+      sizes, [](Config & c) -> auto& { return c.sizes; });
+  flags.choice(
+      "--too-long", [](auto& c) -> auto& { return c.too_long; }, "What becomes of texts that no bucket holds");
+  flags.toggle(
+      "--forwards", [](Config & c) -> auto& { return c.reverse_source; }, false, "Read texts first to last");
+}
+
+void add_model_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Model");
+  flags.value(
+      "--layers", [](Config & c) -> auto& { return c.model.encoder.layers; }, "Of encoder and decoder");
+  flags.value(
+      "--hidden", [](Config & c) -> auto& { return c.model.encoder.hidden_size; }, "Size of the recurrent states");
+  flags.value(
+      "--embedding", [](Config & c) -> auto& { return c.model.embedding_size; }, "Size of a word's embedding");
+  flags.value(
+      "--attention", [](Config & c) -> auto& { return c.model.attention_size; }, "Width of additive attention");
+  flags.choice(
+      "--cell", [](auto& c) -> auto& { return c.model.encoder.cell; }, "Recurrent cell");
+  flags.value(
+      "--dropout", [](Config & c) -> auto& { return c.model.dropout; }, "On embeddings and outputs");
+  flags.value(
+      "--softmax-samples", [](Config & c) -> auto& { return c.model.softmax_samples; },
+      "Words sampled for the training loss; 0: the full softmax");
+}
+
+void add_training_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Training");
+  flags.choice(
+      "--optimizer", [](auto& c) -> auto& { return c.optimizer.kind; }, "Update rule");
+  flags.value(
+      "--learning-rate,--lr", [](Config & c) -> auto& { return c.optimizer.learning_rate; }, "Learning rate");
+  flags.value(
+      "--decay", [](Config & c) -> auto& { return c.optimizer.schedule.decay; },
+      "Factor of the learning rate on a plateau of the training loss");
+  flags.value(
+      "--patience", [](Config & c) -> auto& { return c.optimizer.schedule.patience; },
+      "Validations without a lower training loss before that");
+  flags.value(
+      "--clip", [](Config & c) -> auto& { return c.optimizer.clip_norm; }, "Largest norm of all gradients");
+  flags.value(
+      "--batch", [](Config & c) -> auto& { return c.batch_size; }, "Pairs in a batch");
+  flags.value(
+      "--epochs", [](Config & c) -> auto& { return c.epochs; }, "Times to go over the training pairs");
+  flags.value(
+      "--steps", [](Config & c) -> auto& { return c.max_steps; }, "Most steps; 0: no limit");
+  flags.value(
+      "--seconds", [](Config & c) -> auto& { return c.max_seconds; }, "Most seconds; 0: no limit");
+  flags.value(
+      "--evaluation-steps", [](Config & c) -> auto& { return c.evaluation_steps; },
+      "Steps from validation to validation; 0: an epoch");
+  flags.value(
+      "--seed", [](Config & c) -> auto& { return c.seed; }, "Of the weights and the order");
+}
+
+std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
+  auto command = std::make_shared<TextsumCommand>(app);
+  TextsumOptions& options = command->options;
+  options.command = line.text;
+  app.add_option_function<std::string>(
+         "--preset",
+         [&preset = command->preset](const std::string& name) {
+           const auto value = value_of<TextsumPreset>(name);
+           if (!value)
+             throw CLI::ValidationError(fmt::format("\"{}\" is not one of {}", name, all_names<TextsumPreset>()));
+           preset = *value;
+         },
+         "Sizes and training that the flags change: " + all_names<TextsumPreset>())
+      ->default_str("sample")
+      ->type_name("NAME");
+  app.add_option("--output", options.output, "Folder for the report and the models")->capture_default_str();
+  app.add_flag("--force", options.force, "Begin anew where --output holds an earlier run");
+  app.add_option("--measured", options.most, "Texts of each part to decode and measure in the end; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  add_data_flags(app, *command);
+  add_model_flags(command->flags);
+  add_training_flags(command->flags);
+  const int longest = options.search.beam.longest;
+  add_search_flags(app, options.search);
+  options.search.beam.longest = longest;
+  app.get_option("--longest")->default_str(std::to_string(longest));
+  app.footer(
+      "Defaults shown are those of the preset sample; medium and large are deepnlp's, for a corpus of a million "
+      "texts.\n"
+      "A run that is stopped goes on when the same command is given again; more --epochs go on with a finished one.\n"
+      "Example: eddy experiment textsum --data zh-headlines-deepnlp.tar.xz --output report-textsum\n"
+      "         eddy seq2seq translate --model report-textsum/last.safetensors --heat-map map.svg < text");
+  return [command] { return run(*command); };
+}
+
+}  // namespace
+
+Experiment textsum_experiment() {
+  return {"textsum", "Headlines of news texts: stacked LSTM, attention, beam search, copied unknown words", prepare};
+}
+
+}  // namespace eddy
