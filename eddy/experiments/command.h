@@ -20,11 +20,12 @@ struct CommandLine {
 
 Command add_pretrain_command(CLI::App& program, const CommandLine& line);
 Command add_finetune_command(CLI::App& program, const CommandLine& line);
-Command add_evaluate_command(CLI::App& program);
+Command add_evaluate_command(CLI::App& program, const CommandLine& line);
 Command add_predict_command(CLI::App& program);
 Command add_inspect_command(CLI::App& program);
 Command add_seq2seq_command(CLI::App& program, const CommandLine& line);
 Command add_experiment_command(CLI::App& program, const CommandLine& line);
+Command add_report_command(CLI::App& program, const CommandLine& line);
 
 /// --threads, which every command has. Applied as soon as the flags are parsed.
 void add_thread_flag(CLI::App& app);

@@ -10,13 +10,14 @@
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_data_flags.h"
 #include "eddy/experiments/command_header.h"
-#include "eddy/experiments/metrics.h"
 #include "eddy/experiments/number_text.h"
-#include "eddy/experiments/run_model.h"
+#include "eddy/experiments/run_report.h"
 #include "eddy/experiments/text_evaluator.h"
 
 namespace eddy {
 namespace {
+
+namespace fs = std::filesystem;
 
 using Documents = std::vector<std::int32_t>;
 
@@ -24,7 +25,7 @@ struct EvaluateCommand {
   explicit EvaluateCommand(CLI::App& app) : data(app) {}
 
   DataFlags data;
-  std::string model, part;
+  std::string model, part, report;
   std::int64_t batch = 32;
   std::int64_t sample = 0;
   bool json = false, confusion = false;
@@ -33,22 +34,8 @@ struct EvaluateCommand {
 
 constexpr std::string_view kExamples = R"(Examples:
   eddy evaluate --model classifier.safetensors --data test.tsv --label-column 0
-  eddy evaluate --model imdb.safetensors --part test --confusion
+  eddy evaluate --model imdb.safetensors --part test --confusion --report reports/imdb
   eddy evaluate --model lm.safetensors --data other.txt --json)";
-
-/// Documents with a label, their classes and the predicted ones.
-struct Classified {
-  std::vector<std::int32_t> target, predicted;
-};
-
-Classified classified(const Predictions& predictions, const EncodedCorpus& corpus, const Documents& documents) {
-  Classified result;
-  for (std::size_t i = 0; i < documents.size(); ++i) {
-    result.target.push_back(corpus.label(documents[i]));
-    result.predicted.push_back(predictions.label(static_cast<std::int64_t>(i)));
-  }
-  return result;
-}
 
 /// What to evaluate: all documents (those with a label for a classifier), or a sample of them.
 Documents chosen(const EvaluateCommand& command, const EncodedCorpus& corpus, bool labelled) {
@@ -102,13 +89,13 @@ void print_json(const nlohmann::ordered_json& value) {
   fmt::print("{}\n", value.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-void report_classifier(const EvaluateCommand& command, TextEvaluator& evaluator, const EncodedCorpus& corpus,
-                       const Documents& documents, const ModelFile& model, const std::string& part) {
-  const Predictions predictions = evaluator.predict(corpus, documents);
-  const Evaluation scores = score(predictions, corpus, documents);
-  const Classified result = classified(predictions, corpus, documents);
-  ConfusionMatrix matrix(static_cast<std::int32_t>(model.config.model.classes));
-  matrix.add(result.target, result.predicted);
+ClassificationResult report_classifier(const EvaluateCommand& command, TextEvaluator& evaluator,
+                                       const EncodedCorpus& corpus, const Documents& documents, const ModelFile& model,
+                                       const std::string& part) {
+  ClassificationResult result =
+      classification_result(part, evaluator.predict(corpus, documents), corpus, documents, model.text);
+  const Evaluation& scores = result.scores;
+  const ConfusionMatrix& matrix = result.confusion;
   if (command.json) {
     print_json({{"part", part},
                 {"documents", scores.documents},
@@ -118,16 +105,17 @@ void report_classifier(const EvaluateCommand& command, TextEvaluator& evaluator,
                 {"macro_f1", matrix.macro_f1()},
                 {"classes", model.text.label_names},
                 {"confusion", confusion_json(matrix)}});
-    return;
+    return result;
   }
   fmt::print("texts      {}\nerror      {:.2f} %\naccuracy   {:.2f} %\nmacro F1   {:.4f}\nloss       {:.4f}\n",
              grouped(scores.documents), 100 * scores.error_rate, 100 * matrix.accuracy(), matrix.macro_f1(),
              scores.loss);
   if (command.confusion) fmt::print("{}", confusion_table(matrix, model.text.label_names));
+  return result;
 }
 
-void report_unsupervised(const EvaluateCommand& command, TextEvaluator& evaluator, const EncodedCorpus& corpus,
-                         const Documents& documents, const std::string& part) {
+Evaluation report_unsupervised(const EvaluateCommand& command, TextEvaluator& evaluator, const EncodedCorpus& corpus,
+                               const Documents& documents, const std::string& part) {
   const Evaluation scores = evaluator.evaluate(corpus, documents);
   if (command.json) {
     print_json({{"part", part},
@@ -135,16 +123,18 @@ void report_unsupervised(const EvaluateCommand& command, TextEvaluator& evaluato
                 {"tokens", scores.targets},
                 {"loss", scores.loss},
                 {"perplexity", scores.perplexity()}});
-    return;
+    return scores;
   }
   fmt::print("texts       {}\ntokens      {}\nloss        {:.4f} nats per token\nperplexity  {:.2f}\n",
              grouped(scores.documents), grouped(scores.targets), scores.loss, scores.perplexity());
+  return scores;
 }
 
-int evaluate(EvaluateCommand& command) {
+int evaluate(EvaluateCommand& command, const CommandLine& line) {
   LoadedModel model = load_model(command.model);
   command.data.apply(model.file.data);
-  model.file.config.batch_size = command.batch;
+  TrainingConfig config = model.file.config;
+  config.batch_size = command.batch;
   DataLoading loading;
   loading.cache = command.data.cache();
   loading.model = &model.file.text;
@@ -158,18 +148,31 @@ int evaluate(EvaluateCommand& command) {
   fmt::print(stderr, "{}; {} texts of {}{}\n", describe_model(model.file.config, model.store->parameter_count()),
              grouped(static_cast<std::int64_t>(documents.size())), model.file.data.path,
              data.parts.size() > 1 ? ", part " + part : "");
-  TextEvaluator evaluator(*model.store, model.file.config);
-  if (is_classification(model.file.config.task)) {
-    report_classifier(command, evaluator, corpus, documents, model.file, part);
+  TextEvaluator evaluator(*model.store, config);
+  RunFacts facts{.title = fs::path(command.model).filename().string(),
+                 .model = &model.file,
+                 .parameters = model.store->parameter_count(),
+                 .history = {},
+                 .classified = {},
+                 .evaluated = {},
+                 .command = line.text};
+  if (is_classification(config.task)) {
+    facts.classified = {report_classifier(command, evaluator, corpus, documents, model.file, part)};
   } else {
-    report_unsupervised(command, evaluator, corpus, documents, part);
+    facts.evaluated = {{part, report_unsupervised(command, evaluator, corpus, documents, part)}};
   }
+  if (command.report.empty()) return 0;
+  // The log of the training that made the model, where it still stands beside it.
+  std::error_code error;
+  if (const fs::path log = log_path(command.model); fs::exists(log, error)) facts.history = read_run_history(log);
+  write_report(command.report, run_report(facts));
+  fmt::print(stderr, "The report is {}\n", (fs::path(command.report) / "index.html").string());
   return 0;
 }
 
 }  // namespace
 
-Command add_evaluate_command(CLI::App& program) {
+Command add_evaluate_command(CLI::App& program, const CommandLine& line) {
   CLI::App* app = program.add_subcommand(
       "evaluate", "Error rate, F1 and confusion of a classifier, or perplexity of a language model, on data");
   app->footer(std::string(kExamples));
@@ -189,8 +192,10 @@ Command add_evaluate_command(CLI::App& program) {
       ->capture_default_str();
   app->add_flag("--confusion", command->confusion, "Also a table of the classes");
   app->add_flag("--json", command->json, "Print JSON");
+  app->add_option("--report", command->report, "Folder for a report: a page with curves, confusion and wrong texts")
+      ->type_name("DIR");
   add_thread_flag(*app);
-  return {app, [command] { return evaluate(*command); }};
+  return {app, [command, line] { return evaluate(*command, line); }};
 }
 
 }  // namespace eddy

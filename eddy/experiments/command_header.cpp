@@ -9,14 +9,6 @@
 
 namespace eddy {
 
-std::string describe_model(const TrainingConfig& config, std::int64_t parameters) {
-  const TextModelConfig& model = config.model;
-  return fmt::format("{}: {}{} {} × {}, embedding {}, vocabulary {}{}, {} parameters", to_string(config.task),
-                     model.bidirectional ? "bidirectional " : "", name_of(model.encoder.cell), model.encoder.layers,
-                     model.encoder.hidden_size, model.embedding_size, grouped(model.vocabulary_size),
-                     model.classes > 0 ? fmt::format(", {} classes", model.classes) : "", grouped(parameters));
-}
-
 std::string run_header(const ModelFile& model, const ParameterStore& store, const EncodedDataset& data,
                        const TextTrainer& trainer, const ValidationSplit& split, const std::filesystem::path& output) {
   const TrainingConfig& config = model.config;

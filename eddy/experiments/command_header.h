@@ -11,9 +11,6 @@
 
 namespace eddy {
 
-/// "an LSTM of 1 × 256, embedding 128, 8,123,456 parameters"
-std::string describe_model(const TrainingConfig& config, std::int64_t parameters);
-
 /// What a run is about to do: machine, data, model, training, output. Lines without a final newline.
 std::string run_header(const ModelFile& model, const ParameterStore& store, const EncodedDataset& data,
                        const TextTrainer& trainer, const ValidationSplit& split, const std::filesystem::path& output);

@@ -9,6 +9,7 @@
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_training_flags.h"
 #include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/run_report.h"
 
 namespace eddy {
 namespace {
@@ -72,6 +73,12 @@ TrainingCommand::TrainingCommand(CLI::App& app, const CommandLine& command_line,
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description(""))
       ->capture_default_str()
       ->group("Output");
+  app.add_option("--report", report, "Folder for a report of the run when it is done: a page with curves and errors")
+      ->type_name("DIR")
+      ->group("Output");
+  app.add_option("--tensorboard", tensorboard, "Folder for an event file that TensorBoard reads, with all the log has")
+      ->type_name("DIR")
+      ->group("Output");
   app.add_flag("--quiet", quiet, "No progress, no header")->group("Output");
   app.add_option("--config", config_file, "JSON file of a training config; flags go before it")
       ->type_name("FILE")
@@ -134,6 +141,7 @@ RunSettings TrainingCommand::settings() const {
   settings.checkpoint_seconds = 60 * checkpoint_minutes;
   settings.checkpoint_steps = checkpoint_steps;
   settings.log_steps = log_steps;
+  settings.tensorboard = tensorboard;
   if (quiet) settings.progress = ProgressStyle::quiet;
   return settings;
 }
@@ -177,6 +185,10 @@ int TrainingCommand::train(ModelFile model, bool fixed_vocabulary, const std::st
     return 128 + interrupt_signal();
   }
   say(run_summary(model, outcome, output));
+  if (!report.empty()) {
+    write_run_report(report, output, dataset, split.validation, line.text);
+    say(fmt::format("The report is {}", (fs::path(report) / "index.html").string()));
+  }
   return 0;
 }
 

@@ -34,6 +34,8 @@ struct TrainingCommand {
   double checkpoint_minutes = 10;
   std::int64_t checkpoint_steps = 0;
   std::int64_t log_steps = 10;
+  std::string report;
+  std::string tensorboard;
 
  private:
   ModelFile resumed();

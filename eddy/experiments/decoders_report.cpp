@@ -37,9 +37,10 @@ std::vector<ReportChart> charts(const DecodersResult& result) {
     accuracy.series.push_back(curve(run, run.accuracies, 100));
   }
   if (loss.series.empty()) return made;
-  made.push_back({"accuracy", to_svg(accuracy), "Share of the 25 tokens that greedy decoding gets right, by epoch."});
-  made.push_back(
-      {"loss", to_svg(loss), "Mean cross entropy over an epoch. A mode ends when it reproduces the stories."});
+  made.push_back(report_chart("accuracy", std::move(accuracy),
+                              "Share of the 25 tokens that greedy decoding gets right, by epoch."));
+  made.push_back(report_chart("loss", std::move(loss),
+                              "Mean cross entropy over an epoch. A mode ends when it reproduces the stories."));
   for (const DecoderRun& run : result.runs)
     if (!run.attention.empty())
       made.push_back({"attention",

@@ -25,7 +25,7 @@ ReportChart accuracy_chart(const std::vector<PairRecord>& records, const std::st
     }
     chart.series.push_back(std::move(series));
   }
-  return {name, to_svg(chart), label + ", decoded without a look at the target."};
+  return report_chart(name, std::move(chart), label + ", decoded without a look at the target.");
 }
 
 void add_attention_maps(const PairRecord& record, std::vector<ReportChart>& charts) {

@@ -16,6 +16,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// Columns of text beyond which a cell is broken into lines.
+constexpr std::size_t kLongCell = 60;
+
 constexpr std::string_view kStyle = R"(
 :root { color-scheme: light; }
 body { font: 16px/1.5 "Noto Sans", "DejaVu Sans", "Segoe UI", Helvetica, Arial, sans-serif; color: #1a1a1a;
@@ -33,6 +36,7 @@ figcaption { color: #444444; font-size: .9rem; }
 pre { background: #f5f5f5; border: 1px solid #e3e3e3; border-radius: 4px; padding: .7rem .9rem; overflow-x: auto;
   font: 13px/1.45 "DejaVu Sans Mono", Consolas, monospace; }
 summary { cursor: pointer; color: #444444; }
+td.long { white-space: normal; min-width: 26rem; overflow-wrap: anywhere; }
 )";
 
 Json parsed(const std::string& text, std::string_view what) {
@@ -70,13 +74,49 @@ std::string table_html(const Table& table) {
   html += "</tr></thead>\n<tbody>\n";
   for (const auto& row : table.rows) {
     html += "<tr>";
-    for (std::size_t c = 0; c < row.size(); ++c) html += tag("td", c, cell_text(row[c]));
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      const std::string text = cell_text(row[c]);
+      html += display_width(text) > kLongCell
+                  ? fmt::format("<td class=\"long\" dir=\"auto\">{}</td>", escape_markup(text))
+                  : tag("td", c, text);
+    }
     html += "</tr>\n";
   }
   return html + "</tbody></table></div>\n";
 }
 
 Json measure_json(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json numbers_json(const std::vector<double>& values) {
+  Json list = Json::array();
+  for (const double value : values) list.push_back(measure_json(value));
+  return list;
+}
+
+Json chart_json(const ReportChart& chart) {
+  Json json{{"file", chart.name + ".svg"}, {"caption", chart.caption}};
+  if (!chart.lines) return json;
+  const LineChart& lines = *chart.lines;
+  Json series = Json::array();
+  for (const ChartSeries& one : lines.series) {
+    series.push_back({{"name", one.name}, {"x", numbers_json(one.x)}, {"y", numbers_json(one.y)}});
+    if (!one.spread.empty()) series.back()["spread"] = numbers_json(one.spread);
+  }
+  json["lines"] = {{"title", lines.title}, {"x_label", lines.x_label},         {"y_label", lines.y_label},
+                   {"log_y", lines.log_y}, {"y_from_zero", lines.y_from_zero}, {"series", std::move(series)}};
+  return json;
+}
+
+/// A JSON object as two columns, nested names joined by dots.
+Table object_table(std::string title, const Json& object) {
+  Table table{.title = std::move(title), .columns = {"", ""}, .rows = {}};
+  for (const auto& [key, value] : object.flatten().items()) {
+    std::string name = key.substr(1);
+    std::replace(name.begin(), name.end(), '/', '.');
+    table.rows.push_back({name, value.is_string() ? value.get<std::string>() : dumped(value)});
+  }
+  return table;
+}
 
 Json table_json(const Table& table) {
   check_table(table);
@@ -86,6 +126,7 @@ Json table_json(const Table& table) {
     for (const TableCell& cell : row) {
       if (const auto* measure = std::get_if<Measure>(&cell)) {
         cells.push_back({{"mean", measure_json(measure->mean)},
+                         {"decimals", measure->decimals},
                          {"spread", measure->spread ? measure_json(*measure->spread) : Json(nullptr)}});
       } else {
         cells.push_back(std::get<std::string>(cell));
@@ -94,6 +135,12 @@ Json table_json(const Table& table) {
     rows.push_back(std::move(cells));
   }
   return {{"title", table.title}, {"columns", table.columns}, {"rows", std::move(rows)}};
+}
+
+Json tables_json(const std::vector<Table>& tables) {
+  Json list = Json::array();
+  for (const Table& table : tables) list.push_back(table_json(table));
+  return list;
 }
 
 void check(const Report& report) {
@@ -111,18 +158,27 @@ void check(const Report& report) {
 
 }  // namespace
 
+ReportChart report_chart(std::string name, LineChart lines, std::string caption) {
+  std::string svg = to_svg(lines);
+  return {std::move(name), std::move(svg), std::move(caption), std::move(lines)};
+}
+
 std::string to_json(const Table& table) { return dumped(table_json(table)); }
 
 std::string to_markdown(const Report& report) {
   std::string text = fmt::format("# {}\n", markdown_escaped(report.title));
   for (const std::string& paragraph : report.summary) text += fmt::format("\n{}\n", markdown_escaped(paragraph));
-  for (const Table& table : report.tables) {
-    if (!table.title.empty()) text += fmt::format("\n## {}\n", markdown_escaped(table.title));
-    text += "\n" + to_markdown(table);
-  }
+  const auto add_tables = [&](const std::vector<Table>& tables) {
+    for (const Table& table : tables) {
+      if (!table.title.empty()) text += fmt::format("\n## {}\n", markdown_escaped(table.title));
+      text += "\n" + to_markdown(table);
+    }
+  };
+  add_tables(report.tables);
   for (const ReportChart& chart : report.charts)
     text += fmt::format("\n![{}]({}.svg)\n", markdown_escaped(chart.caption.empty() ? chart.name : chart.caption),
                         chart.name);
+  add_tables(report.details);
   if (!report.command.empty()) text += "\n## Command\n\n" + fenced(report.command, "sh");
   if (!report.configuration.empty())
     text += "\n## Configuration\n\n" + fenced(pretty(report.configuration, "configuration"), "json");
@@ -132,15 +188,13 @@ std::string to_markdown(const Report& report) {
 }
 
 std::string to_json(const Report& report) {
-  Json tables = Json::array();
-  for (const Table& table : report.tables) tables.push_back(table_json(table));
   Json charts = Json::array();
-  for (const ReportChart& chart : report.charts)
-    charts.push_back({{"file", chart.name + ".svg"}, {"caption", chart.caption}});
+  for (const ReportChart& chart : report.charts) charts.push_back(chart_json(chart));
   return dumped({{"title", report.title},
                  {"summary", report.summary},
-                 {"tables", std::move(tables)},
+                 {"tables", tables_json(report.tables)},
                  {"charts", std::move(charts)},
+                 {"details", tables_json(report.details)},
                  {"command", report.command},
                  {"configuration", parsed(report.configuration, "configuration")},
                  {"environment", parsed(report.environment, "environment")}}) +
@@ -155,25 +209,27 @@ std::string to_html(const Report& report) {
       "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n",
       title, kStyle);
   for (const std::string& paragraph : report.summary) html += fmt::format("<p>{}</p>\n", escape_markup(paragraph));
-  for (const Table& table : report.tables) {
-    if (!table.title.empty()) html += fmt::format("<h2>{}</h2>\n", escape_markup(table.title));
-    html += table_html(table);
-  }
+  const auto add_tables = [&](const std::vector<Table>& tables) {
+    for (const Table& table : tables) {
+      if (!table.title.empty()) html += fmt::format("<h2>{}</h2>\n", escape_markup(table.title));
+      html += table_html(table);
+    }
+  };
+  add_tables(report.tables);
   if (!report.charts.empty()) html += "<h2>Charts</h2>\n";
   for (const ReportChart& chart : report.charts) {
     html += "<figure>\n" + chart.svg;
     if (!chart.caption.empty()) html += fmt::format("<figcaption>{}</figcaption>\n", escape_markup(chart.caption));
     html += "</figure>\n";
   }
+  add_tables(report.details);
   if (!report.command.empty()) html += fmt::format("<h2>Command</h2>\n<pre>{}</pre>\n", escape_markup(report.command));
-  // Long, and read seldom: folded up.
-  const auto folded = [&](std::string_view heading, const std::string& json, std::string_view what) {
-    if (json.empty()) return;
-    html += fmt::format("<h2>{}</h2>\n<details><summary>as JSON</summary>\n<pre>{}</pre>\n</details>\n", heading,
-                        escape_markup(pretty(json, what)));
-  };
-  folded("Configuration", report.configuration, "configuration");
-  folded("Environment", report.environment, "environment");
+  if (!report.environment.empty()) add_tables({object_table("Environment", parsed(report.environment, "environment"))});
+  if (!report.configuration.empty()) {
+    // Long, and read seldom: folded up.
+    html += fmt::format("<h2>Configuration</h2>\n<details><summary>as JSON</summary>\n<pre>{}</pre>\n</details>\n",
+                        escape_markup(pretty(report.configuration, "configuration")));
+  }
   return html + "</body>\n</html>\n";
 }
 

@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "eddy/experiments/chart.h"
+
 /// The results of an experiment as text, Markdown, JSON and one self-contained web page. Texts are UTF-8; what is not
 /// is shown as U+FFFD. Pure functions but for write_report.
 namespace eddy {
@@ -31,7 +33,7 @@ struct Table {
 /// Aligned columns for a terminal, numbers to the right; widths count wide and combining characters as terminals do.
 std::string to_text(const Table& table);
 std::string to_markdown(const Table& table);
-/// {"title", "columns", "rows"}; a number is {"mean", "spread"}.
+/// {"title", "columns", "rows"}; a number is {"mean", "decimals", "spread"}.
 std::string to_json(const Table& table);
 
 /// Columns a terminal gives to a UTF-8 text.
@@ -41,16 +43,21 @@ struct ReportChart {
   std::string name{};  ///< of its file, without ".svg": letters, digits, '-', '_' and '.'
   std::string svg{};
   std::string caption{};
+  std::optional<LineChart> lines{};  ///< what `svg` shows, so that reports can be compared; stands in the JSON
 };
+
+/// The chart of some curves with its data.
+ReportChart report_chart(std::string name, LineChart lines, std::string caption);
 
 struct Report {
   std::string title{};
   std::vector<std::string> summary{};  ///< paragraphs
   std::vector<Table> tables{};
   std::vector<ReportChart> charts{};
-  std::string configuration{};  ///< JSON, or empty
-  std::string environment{};    ///< JSON, or empty
-  std::string command{};        ///< exact, for a shell
+  std::vector<Table> details{};  ///< tables after the charts: long, or of use for this report alone
+  std::string configuration{};   ///< JSON, or empty
+  std::string environment{};     ///< JSON, or empty
+  std::string command{};         ///< exact, for a shell
 };
 
 std::string to_markdown(const Report& report);
@@ -60,5 +67,9 @@ std::string to_html(const Report& report);
 /// Makes the folder where needed and writes report.md, report.json, each chart and, last, index.html, each file whole
 /// or not at all. UsageError for bad names or JSON before anything is written.
 void write_report(const std::filesystem::path& folder, const Report& report);
+
+/// The report in `path`, a folder of write_report or its report.json; of the charts only those with data, without their
+/// SVG. DataError naming the file when it is none.
+Report read_report(const std::filesystem::path& path);
 
 }  // namespace eddy

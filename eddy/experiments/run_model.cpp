@@ -3,8 +3,10 @@
 
 #include "eddy/core/error.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/text_trainer.h"
+#include "eddy/experiments/training_config_names.h"
 
 namespace eddy {
 
@@ -141,6 +143,14 @@ LoadedModel load_model(const fs::path& path) {
                      path.string(), in_file, loaded.store->all().size() - in_file);
   use_averages(*loaded.store);
   return loaded;
+}
+
+std::string describe_model(const TrainingConfig& config, std::int64_t parameters) {
+  const TextModelConfig& model = config.model;
+  return fmt::format("{}: {}{} {} × {}, embedding {}, vocabulary {}{}, {} parameters", to_string(config.task),
+                     model.bidirectional ? "bidirectional " : "", name_of(model.encoder.cell), model.encoder.layers,
+                     model.encoder.hidden_size, model.embedding_size, grouped(model.vocabulary_size),
+                     model.classes > 0 ? fmt::format(", {} classes", model.classes) : "", grouped(parameters));
 }
 
 fs::path checkpoint_path(const fs::path& output) { return with_suffix(output, ".checkpoint.safetensors"); }

@@ -55,6 +55,9 @@ struct LoadedModel {
 /// they are not those the config asks for.
 LoadedModel load_model(const std::filesystem::path& path);
 
+/// "classifier: lstm 1 × 256, embedding 128, vocabulary 30,000, 2 classes, 8,123,456 parameters"
+std::string describe_model(const TrainingConfig& config, std::int64_t parameters);
+
 /// "model.checkpoint.safetensors" and "model.log.jsonl" for "model.safetensors".
 std::filesystem::path checkpoint_path(const std::filesystem::path& output);
 std::filesystem::path log_path(const std::filesystem::path& output);

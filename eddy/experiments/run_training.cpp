@@ -5,13 +5,16 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <span>
 
 #include "eddy/core/error.h"
 #include "eddy/core/random.h"
+#include "eddy/experiments/memory_use.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_log.h"
+#include "eddy/experiments/tensorboard.h"
 
 namespace eddy {
 namespace {
@@ -63,6 +66,9 @@ class Run {
         model_(std::move(model)),
         settings_(settings),
         log_(log_path(settings.output), model_.progress.steps),
+        tensorboard_(settings.tensorboard.empty()
+                         ? nullptr
+                         : std::make_unique<TensorBoardWriter>(settings.tensorboard, model_.progress.steps)),
         progress_line_(progress_options(trainer, model_.progress, settings)),
         seconds_before_(model_.progress.seconds) {}
 
@@ -175,21 +181,27 @@ class Run {
       fields.emplace_back("validation_perplexity", now.perplexity());
       text += fmt::format(", perplexity {:.2f}", now.perplexity());
     }
-    log_.write(progress().steps, fields);
+    log(fields);
     progress_line_.message(text + (improved ? "  (best so far)" : ""));
   }
 
   void write_log() {
     if (window_.steps == 0) return;
     const auto steps = static_cast<double>(window_.steps);
-    log_.write(progress().steps, {{"epoch", epochs_done()},
-                                  {"loss", window_.loss / steps},
-                                  {"gradient_norm", window_.norm / steps},
-                                  {"learning_rate", window_.rate},
-                                  {"tokens", static_cast<double>(progress().tokens)},
-                                  {"tokens_per_second", static_cast<double>(window_.tokens) / window_.seconds},
-                                  {"seconds", seconds()}});
+    log({{"epoch", epochs_done()},
+         {"loss", window_.loss / steps},
+         {"gradient_norm", window_.norm / steps},
+         {"learning_rate", window_.rate},
+         {"tokens", static_cast<double>(progress().tokens)},
+         {"tokens_per_second", static_cast<double>(window_.tokens) / window_.seconds},
+         {"seconds", seconds()},
+         {"resident_mb", std::round(static_cast<double>(memory_use().resident) / 1e5) / 10}});
     window_ = {};
+  }
+
+  void log(const std::vector<RunLog::Field>& fields) {
+    log_.write(progress().steps, fields);
+    if (tensorboard_) tensorboard_->write(progress().steps, fields);
   }
 
   double epochs_done() const {
@@ -231,6 +243,7 @@ class Run {
   ModelFile model_;
   const RunSettings& settings_;
   RunLog log_;
+  std::unique_ptr<TensorBoardWriter> tensorboard_;
   Progress progress_line_;
   LogWindow window_;
   int skipped_ = 0;

@@ -18,6 +18,7 @@ struct RunSettings {
   double checkpoint_seconds = 600;    ///< between checkpoints; 0: only at the end
   std::int64_t checkpoint_steps = 0;  ///< also after so many steps; 0: not
   std::int64_t log_steps = 10;        ///< steps that one line of the log sums up
+  std::filesystem::path tensorboard;  ///< folder for an event file with what the log has; empty: none
   ProgressStyle progress = ProgressStyle::automatic;
 };
 

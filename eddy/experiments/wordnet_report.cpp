@@ -59,19 +59,19 @@ std::vector<ReportChart> charts(const WordnetOptions& options, const WordnetResu
                     .series = {}};
     for (const std::string& row : kRows)
       chart.series.push_back(mean_curve(row, select(results.runs, row, labels), 100));
-    made.push_back(
-        {fmt::format("validation-error-{}", labels), to_svg(chart),
-         fmt::format("Error on the validation part of the {} labelled glosses; mean of {} seeds, the band is one "
-                     "standard deviation. The best epoch is how long the tested model trains.",
-                     labels, options.seeds.size())});
+    made.push_back(report_chart(
+        fmt::format("validation-error-{}", labels), std::move(chart),
+        fmt::format("Error on the validation part of the {} labelled glosses; mean of {} seeds, the band is one "
+                    "standard deviation. The best epoch is how long the tested model trains.",
+                    labels, options.seeds.size())));
   }
   LineChart chart{
       .title = "Pretraining", .x_label = "epoch over the glosses", .y_label = "nats per token", .series = {}};
   for (const char* row : {"LM", "SA"}) chart.series.push_back(mean_curve(row, select(results.pretraining, row, 0), 1));
-  made.push_back(
-      {"pretraining", to_svg(chart),
-       "Cross entropy on glosses kept from pretraining: predicting the next token (LM), and writing the gloss "
-       "again from its state (SA)."});
+  made.push_back(report_chart(
+      "pretraining", std::move(chart),
+      "Cross entropy on glosses kept from pretraining: predicting the next token (LM), and writing the gloss "
+      "again from its state (SA)."));
   return made;
 }
 

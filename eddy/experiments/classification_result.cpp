@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/classification_result.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "eddy/core/error.h"
+
+namespace eddy {
+namespace {
+
+/// Tokens of a long text that are shown of its beginning and as many of its end.
+constexpr std::size_t kShownTokens = 40;
+/// Classes a picture can name legibly.
+constexpr std::size_t kMostClasses = 40;
+
+std::string shown_text(std::span<const std::int32_t> tokens, const TextModelVocabulary& known) {
+  const bool characters = known.text.unit == TokenUnit::code_point || known.text.unit == TokenUnit::grapheme;
+  const std::size_t kept = characters ? 6 * kShownTokens : kShownTokens;
+  const auto joined = [&](std::span<const std::int32_t> part) {
+    std::string text;
+    for (const std::int32_t id : part) {
+      if (!characters && !text.empty()) text += ' ';
+      text += known.vocabulary.decode(id);
+    }
+    return text;
+  };
+  if (tokens.size() <= 2 * kept) return joined(tokens);
+  return joined(tokens.first(kept)) + " […] " + joined(tokens.last(kept));
+}
+
+std::int64_t wrongly(const ConfusionMatrix& matrix, std::int32_t label) {
+  std::int64_t count = 0;
+  for (std::int32_t other = 0; other < matrix.classes(); ++other)
+    if (other != label) count += matrix.count(label, other) + matrix.count(other, label);
+  return count;
+}
+
+Measure number(double value, int decimals) { return {.mean = value, .spread = {}, .decimals = decimals}; }
+
+const std::string& name(const std::vector<std::string>& names, std::int32_t label) {
+  return names.at(static_cast<std::size_t>(label));
+}
+
+}  // namespace
+
+ClassificationResult classification_result(std::string part, const Predictions& predictions,
+                                           const EncodedCorpus& corpus, const std::vector<std::int32_t>& documents,
+                                           const TextModelVocabulary& known, std::size_t most) {
+  ClassificationResult result{.part = std::move(part),
+                              .scores = score(predictions, corpus, documents),
+                              .confusion = ConfusionMatrix(static_cast<std::int32_t>(predictions.classes)),
+                              .wrong = {}};
+  std::vector<std::size_t> misses;
+  const auto surety = [&](std::size_t i) { return std::ranges::max(predictions.row(static_cast<std::int64_t>(i))); };
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    const std::int32_t target = corpus.label(documents[i]);
+    if (target < 0) continue;
+    const std::int32_t predicted = predictions.label(static_cast<std::int64_t>(i));
+    result.confusion.add(target, predicted);
+    if (target != predicted) misses.push_back(i);
+  }
+  std::ranges::stable_sort(misses, [&](std::size_t a, std::size_t b) { return surety(a) > surety(b); });
+  misses.resize(std::min(misses.size(), most));
+  for (const std::size_t i : misses) {
+    const std::int32_t document = documents[i];
+    const auto row = predictions.row(static_cast<std::int64_t>(i));
+    const std::int32_t target = corpus.label(document);
+    result.wrong.push_back({.id = std::string(corpus.id(document)),
+                            .text = shown_text(corpus.document(document), known),
+                            .target = target,
+                            .predicted = predictions.label(static_cast<std::int64_t>(i)),
+                            .probability = static_cast<double>(surety(i)),
+                            .target_probability = static_cast<double>(row[static_cast<std::size_t>(target)])});
+  }
+  return result;
+}
+
+Table result_table(const std::vector<ClassificationResult>& results) {
+  Table table{
+      .title = "Results", .columns = {"part", "texts", "error, %", "accuracy, %", "macro F1", "loss"}, .rows = {}};
+  for (const ClassificationResult& result : results)
+    table.rows.push_back({result.part, number(static_cast<double>(result.scores.documents), 0),
+                          number(100 * result.scores.error_rate, 2), number(100 * result.confusion.accuracy(), 2),
+                          number(result.confusion.macro_f1(), 4), number(result.scores.loss, 4)});
+  return table;
+}
+
+Table class_table(const ClassificationResult& result, const std::vector<std::string>& label_names) {
+  Table table{.title = fmt::format("Classes, {} texts", result.part),
+              .columns = {"class", "texts", "precision, %", "recall, %", "F1, %", "most often taken for"},
+              .rows = {}};
+  const ConfusionMatrix& matrix = result.confusion;
+  for (std::int32_t label = 0; label < matrix.classes(); ++label) {
+    std::int64_t texts = 0;
+    std::int64_t most = 0;
+    std::int32_t rival = label;
+    for (std::int32_t other = 0; other < matrix.classes(); ++other) {
+      const std::int64_t count = matrix.count(label, other);
+      texts += count;
+      if (other == label || count <= most) continue;
+      most = count;
+      rival = other;
+    }
+    table.rows.push_back({name(label_names, label), number(static_cast<double>(texts), 0),
+                          number(100 * matrix.precision(label), 1), number(100 * matrix.recall(label), 1),
+                          number(100 * matrix.f1(label), 1),
+                          most == 0 ? std::string() : fmt::format("{} ({})", name(label_names, rival), most)});
+  }
+  return table;
+}
+
+Table wrong_table(const ClassificationResult& result, const std::vector<std::string>& label_names) {
+  Table table{.title = fmt::format("Most confidently wrong, {} texts", result.part),
+              .columns = {"text", "class", "taken for", "sure, %", "own class, %", "from"},
+              .rows = {}};
+  for (const WrongText& wrong : result.wrong)
+    table.rows.push_back({wrong.text, name(label_names, wrong.target), name(label_names, wrong.predicted),
+                          number(100 * wrong.probability, 1), number(100 * wrong.target_probability, 1), wrong.id});
+  return table;
+}
+
+HeatMap confusion_map(const ClassificationResult& result, const std::vector<std::string>& label_names) {
+  std::vector<std::int32_t> shown(static_cast<std::size_t>(result.confusion.classes()));
+  std::iota(shown.begin(), shown.end(), 0);
+  const bool all = shown.size() <= kMostClasses;
+  if (!all) {
+    std::ranges::stable_sort(shown, [&](std::int32_t a, std::int32_t b) {
+      return wrongly(result.confusion, a) > wrongly(result.confusion, b);
+    });
+    shown.resize(kMostClasses);
+    std::ranges::sort(shown);
+  }
+  HeatMap map{.title = fmt::format("Confusion, {} texts{}", result.part,
+                                   all ? "" : fmt::format(" ({} classes most often confused)", shown.size())),
+              .row_label = "true class",
+              .column_label = "predicted class",
+              .rows = {},
+              .columns = {},
+              .values = {},
+              .value_label = "share of the true class, %",
+              .decimals = shown.size() <= 12 ? 1 : 0};
+  for (const std::int32_t label : shown) map.rows.push_back(name(label_names, label));
+  map.columns = map.rows;
+  const std::vector<double> shares = result.confusion.row_shares();
+  for (const std::int32_t row : shown)
+    for (const std::int32_t column : shown)
+      map.values.push_back(100 * shares[static_cast<std::size_t>(row * result.confusion.classes() + column)]);
+  return map;
+}
+
+}  // namespace eddy

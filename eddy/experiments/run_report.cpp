@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/run_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "eddy/experiments/environment.h"
+#include "eddy/experiments/memory_use.h"
+
+namespace eddy {
+namespace {
+
+/// Points of a curve; more of them are averaged, which also calms the noise of single batches.
+constexpr std::size_t kPoints = 300;
+constexpr double kMegabyte = 1e6;
+
+template <class Get>
+ChartSeries averaged(std::string name, const std::vector<RunHistory::Training>& points, Get&& get) {
+  ChartSeries series{.name = std::move(name), .x = {}, .y = {}, .spread = {}};
+  const std::size_t bins = std::min(points.size(), kPoints);
+  for (std::size_t bin = 0; bin < bins; ++bin) {
+    const std::size_t begin = points.size() * bin / bins;
+    const std::size_t end = points.size() * (bin + 1) / bins;
+    double sum = 0;
+    for (std::size_t i = begin; i < end; ++i) sum += get(points[i]);
+    series.x.push_back(points[end - 1].epoch);
+    series.y.push_back(sum / static_cast<double>(end - begin));
+  }
+  return series;
+}
+
+template <class Get>
+ChartSeries validated(std::string name, const std::vector<RunHistory::Validation>& points, Get&& get) {
+  ChartSeries series{.name = std::move(name), .x = {}, .y = {}, .spread = {}};
+  for (const RunHistory::Validation& point : points) {
+    series.x.push_back(point.epoch);
+    series.y.push_back(get(point));
+  }
+  return series;
+}
+
+bool has_data(const ChartSeries& series) {
+  return std::ranges::any_of(series.y, [](double y) { return std::isfinite(y); });
+}
+
+Measure number(double value, int decimals) { return {.mean = value, .spread = {}, .decimals = decimals}; }
+
+Table perplexity_table(const std::vector<std::pair<std::string, Evaluation>>& results) {
+  Table table{
+      .title = "Results", .columns = {"part", "texts", "tokens", "loss, nats per token", "perplexity"}, .rows = {}};
+  for (const auto& [part, scores] : results)
+    table.rows.push_back({part, number(static_cast<double>(scores.documents), 0),
+                          number(static_cast<double>(scores.targets), 0), number(scores.loss, 4),
+                          number(scores.perplexity(), 2)});
+  return table;
+}
+
+Table cost_table(const RunFacts& facts) {
+  Table table{.title = "Time and memory",
+              .columns = {"parameters", "steps", "epochs", "best step", "training, s", "tokens read", "tokens/s",
+                          "peak memory of this process, MB"},
+              .rows = {}};
+  const MemoryUse memory = memory_use();
+  const auto best = std::ranges::find_if(facts.history.validation.rbegin(), facts.history.validation.rend(),
+                                         [](const auto& point) { return point.best; });
+  const bool trained = !facts.history.training.empty();
+  const RunHistory::Training last = trained ? facts.history.training.back() : RunHistory::Training{};
+  const auto known = [&](double value, int decimals) {
+    return trained ? TableCell(number(value, decimals)) : TableCell(std::string());
+  };
+  table.rows.push_back(
+      {number(static_cast<double>(facts.parameters), 0), known(static_cast<double>(last.step), 0), known(last.epoch, 2),
+       best == facts.history.validation.rend() ? TableCell(std::string()) : number(static_cast<double>(best->step), 0),
+       known(last.seconds, 1), known(last.tokens, 0), known(last.tokens / last.seconds, 0),
+       number(static_cast<double>(memory.peak_resident) / kMegabyte, 0)});
+  return table;
+}
+
+}  // namespace
+
+std::vector<ReportChart> history_charts(const RunHistory& history) {
+  std::vector<ReportChart> charts;
+  const auto add = [&](std::string name, std::string title, std::string label, std::vector<ChartSeries> series,
+                       std::string caption, bool from_zero = false) {
+    std::erase_if(series, [](const ChartSeries& one) { return !has_data(one); });
+    if (series.empty()) return;
+    charts.push_back(report_chart(std::move(name),
+                                  {.title = std::move(title),
+                                   .x_label = "epoch",
+                                   .y_label = std::move(label),
+                                   .series = std::move(series),
+                                   .y_from_zero = from_zero},
+                                  std::move(caption)));
+  };
+  using Training = RunHistory::Training;
+  using Validation = RunHistory::Validation;
+  add("loss", "Loss", "nats",
+      {averaged("training", history.training, [](const Training& p) { return p.loss; }),
+       validated("validation", history.validation, [](const Validation& p) { return p.loss; })},
+      "Mean loss of the batches as they were trained on, with dropout, and of the validation texts.");
+  add("error", "Validation error", "%",
+      {validated("", history.validation,
+                 [](const Validation& p) { return p.error_rate ? 100 * *p.error_rate : std::nan(""); })},
+      "Share of the validation texts given another class than theirs.");
+  add("gradient-norm", "Gradient norm", "global norm",
+      {averaged("", history.training, [](const Training& p) { return p.gradient_norm; })},
+      "Norm of all gradients together, before clipping.", true);
+  add("learning-rate", "Learning rate", "rate",
+      {averaged("", history.training, [](const Training& p) { return p.learning_rate; })}, "", true);
+  add("speed", "Speed", "tokens/s",
+      {averaged("", history.training, [](const Training& p) { return p.tokens_per_second; })},
+      "Tokens read a second while training.", true);
+  add("memory", "Memory", "MB", {averaged("", history.training, [](const Training& p) { return p.resident_mb; })},
+      "Resident memory of the process.", true);
+  return charts;
+}
+
+Report run_report(const RunFacts& facts) {
+  const ModelFile& model = *facts.model;
+  Report report;
+  report.title = facts.title;
+  report.summary = {describe_model(model.config, facts.parameters) + ".",
+                    fmt::format("Data: {}.{}", model.data.path,
+                                model.from.empty() ? "" : fmt::format(" Weights began as those of {}.", model.from))};
+  if (!facts.classified.empty()) report.tables.push_back(result_table(facts.classified));
+  if (!facts.evaluated.empty()) report.tables.push_back(perplexity_table(facts.evaluated));
+  report.tables.push_back(cost_table(facts));
+  report.charts = history_charts(facts.history);
+  for (const ClassificationResult& result : facts.classified)
+    report.charts.push_back({"confusion-" + result.part, to_svg(confusion_map(result, model.text.label_names)),
+                             "Each row holds the texts of one class; in the diagonal are those that were right."});
+  for (const ClassificationResult& result : facts.classified) {
+    report.details.push_back(class_table(result, model.text.label_names));
+    if (!result.wrong.empty()) report.details.push_back(wrong_table(result, model.text.label_names));
+  }
+  using Json = nlohmann::ordered_json;
+  report.configuration = Json{
+      {"training", Json::parse(to_json(model.config))},
+      {"data", Json::parse(to_json(model.data))},
+      {"text", Json::parse(to_json(model.text.text))},
+      {"from", model.from}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  report.environment = to_json(collect_environment(facts.command, model.config.seed));
+  report.command = facts.command;
+  return report;
+}
+
+void write_run_report(const std::filesystem::path& folder, const std::filesystem::path& output,
+                      const EncodedDataset& data, const std::vector<std::int32_t>& validation,
+                      const std::string& command) {
+  const LoadedModel loaded = load_model(output);
+  RunFacts facts{.title = output.filename().string(),
+                 .model = &loaded.file,
+                 .parameters = loaded.store->parameter_count(),
+                 .history = read_run_history(log_path(output)),
+                 .classified = {},
+                 .evaluated = {},
+                 .command = command};
+  TextEvaluator evaluator(*loaded.store, loaded.file.config);
+  const auto add = [&](const std::string& part, const EncodedCorpus& corpus, std::vector<std::int32_t> documents) {
+    if (is_classification(loaded.file.config.task)) {
+      std::erase_if(documents, [&](std::int32_t document) { return corpus.label(document) < 0; });
+      if (documents.empty()) return;
+      facts.classified.push_back(
+          classification_result(part, evaluator.predict(corpus, documents), corpus, documents, loaded.file.text));
+    } else if (!documents.empty()) {
+      facts.evaluated.emplace_back(part, evaluator.evaluate(corpus, documents));
+    }
+  };
+  add("validation", data.part("train"), validation);
+  for (const auto& part : data.parts) {
+    if (part.name != "test") continue;
+    std::vector<std::int32_t> all(static_cast<std::size_t>(part.corpus.size()));
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int32_t>(i);
+    add(part.name, part.corpus, std::move(all));
+  }
+  write_report(folder, run_report(facts));
+}
+
+}  // namespace eddy

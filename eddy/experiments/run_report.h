@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eddy/experiments/classification_result.h"
+#include "eddy/experiments/report.h"
+#include "eddy/experiments/run_history.h"
+#include "eddy/experiments/run_model.h"
+
+namespace eddy {
+
+/// The charts of a training log: loss, error, gradient norm, learning rate, speed and memory, those with data only.
+std::vector<ReportChart> history_charts(const RunHistory& history);
+
+/// Everything a report of one model tells.
+struct RunFacts {
+  std::string title{};
+  const ModelFile* model = nullptr;  ///< never null; not owned
+  std::int64_t parameters = 0;
+  RunHistory history{};  ///< may be empty
+  std::vector<ClassificationResult> classified{};
+  std::vector<std::pair<std::string, Evaluation>> evaluated{};  ///< by part; of models that are no classifiers
+  std::string command{};
+};
+
+/// Results, course of training, confusion, the texts most confidently wrong, configuration, environment.
+Report run_report(const RunFacts& facts);
+
+/// Evaluates the model in `output` on `validation` documents of the part "train" and on the part "test" where there is
+/// one, and writes the report of its run, whose log stands beside it. Throws Interrupted after a signal.
+void write_run_report(const std::filesystem::path& folder, const std::filesystem::path& output,
+                      const EncodedDataset& data, const std::vector<std::int32_t>& validation,
+                      const std::string& command);
+
+}  // namespace eddy

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "eddy/core/error.h"
+#include "eddy/experiments/classification_result.h"
+#include "eddy/experiments/memory_use.h"
+#include "eddy/experiments/report_compare.h"
+#include "eddy/experiments/run_history.h"
+#include "eddy/experiments/run_report.h"
+#include "tests/core/temporary_folder.h"
+
+namespace eddy {
+namespace {
+
+TextModelVocabulary known_words() {
+  const std::vector<std::string> tokens{"<unk>", "<eos>", "good", "bad", "語"};
+  return {.text = {},
+          .vocabulary = Vocabulary::from_lists(tokens, std::vector<std::int64_t>{0, 3, 5, 4, 1}),
+          .label_names = {"neg", "pos"}};
+}
+
+EncodedCorpus corpus_of(const std::vector<std::pair<std::vector<std::int32_t>, int>>& documents) {
+  CorpusArrays arrays;
+  for (const auto& [tokens, label] : documents) {
+    arrays.tokens.insert(arrays.tokens.end(), tokens.begin(), tokens.end());
+    arrays.end_document(label, "d" + std::to_string(arrays.labels.size()));
+  }
+  return EncodedCorpus(std::move(arrays));
+}
+
+/// Five texts: two right, two wrong, one without label.
+ClassificationResult small_result() {
+  const EncodedCorpus corpus = corpus_of({{{2, 2}, 1}, {{3}, 0}, {{2, 3, 4}, 0}, {{3, 0}, 1}, {{2}, -1}});
+  const Predictions predictions{
+      .classes = 2, .probabilities = {0.1f, 0.9f, 0.8f, 0.2f, 0.4f, 0.6f, 0.95f, 0.05f, 0.5f, 0.5f}};
+  return classification_result("test", predictions, corpus, {0, 1, 2, 3, 4}, known_words());
+}
+
+TEST_CASE("results of a classifier: counts, and the wrong texts with the surest first") {
+  const ClassificationResult result = small_result();
+  CHECK(result.scores.documents == 4);
+  CHECK(result.scores.error_rate == 0.5);
+  CHECK(result.confusion.count(0, 1) == 1);
+  CHECK(result.confusion.count(1, 0) == 1);
+  REQUIRE(result.wrong.size() == 2);
+  CHECK(result.wrong[0].text == "bad <unk>");
+  CHECK(result.wrong[0].probability == doctest::Approx(0.95));
+  CHECK(result.wrong[0].target_probability == doctest::Approx(0.05));
+  CHECK(result.wrong[1].text == "good bad 語");
+  CHECK(result.wrong[1].id == "d2");
+  const HeatMap map = confusion_map(result, {"neg", "pos"});
+  CHECK(map.values == std::vector<double>{50, 50, 50, 50});
+  const Table wrong = wrong_table(result, {"neg", "pos"});
+  CHECK(std::get<std::string>(wrong.rows[0][1]) == "pos");
+  CHECK(std::get<std::string>(wrong.rows[0][2]) == "neg");
+  const Table classes = class_table(result, {"neg", "pos"});
+  CHECK(std::get<std::string>(classes.rows[0][5]) == "pos (1)");
+}
+
+TEST_CASE("a long text keeps its beginning and its end") {
+  std::vector<std::int32_t> tokens(500, 2);
+  tokens.front() = 4;
+  tokens.back() = 3;
+  const EncodedCorpus corpus = corpus_of({{tokens, 0}});
+  const Predictions predictions{.classes = 2, .probabilities = {0.0f, 1.0f}};
+  const auto result = classification_result("test", predictions, corpus, {0}, known_words());
+  const std::string& text = result.wrong.at(0).text;
+  CHECK(text.starts_with("語 good good"));
+  CHECK(text.ends_with("good bad"));
+  CHECK(text.find(" […] ") != std::string::npos);
+  CHECK(text.size() < 500);
+}
+
+TEST_CASE("of a hundred classes the confusion shows those most often confused") {
+  CorpusArrays arrays;
+  Predictions predictions{.classes = 100, .probabilities = {}};
+  std::vector<std::int32_t> documents;
+  std::vector<std::string> names;
+  for (std::int32_t label = 0; label < 100; ++label) {
+    names.push_back(std::to_string(label));
+    arrays.tokens.push_back(2);
+    arrays.end_document(label, "");
+    documents.push_back(label);
+    // Classes 97 and 98 are taken for one another.
+    const std::int32_t predicted = label == 97 ? 98 : label == 98 ? 97 : label;
+    for (std::int32_t other = 0; other < 100; ++other)
+      predictions.probabilities.push_back(other == predicted ? 1.0f : 0.0f);
+  }
+  const auto result =
+      classification_result("test", predictions, EncodedCorpus(std::move(arrays)), documents, known_words());
+  const HeatMap map = confusion_map(result, names);
+  CHECK(map.rows.size() == 40);
+  CHECK(map.rows.back() == "98");
+  CHECK(map.rows[38] == "97");
+  CHECK(map.values[38 * 40 + 39] == 100);
+}
+
+TEST_CASE("a log becomes curves; lines that are not whole are passed over") {
+  const TemporaryFolder folder;
+  spit(folder / "run.log.jsonl",
+       "{\"step\":10,\"epoch\":0.5,\"loss\":2.5,\"gradient_norm\":1,\"tokens_per_second\":100,\"seconds\":3}\n"
+       "{\"step\":20,\"epoch\":1,\"loss\":null,\"gradient_norm\":3,\"resident_mb\":12.5}\n"
+       "{\"step\":20,\"validation_loss\":2,\"best\":1,\"validation_error\":0.25}\n"
+       "{\"step\":30,\"ep");
+  const RunHistory history = read_run_history(folder / "run.log.jsonl");
+  REQUIRE(history.training.size() == 2);
+  CHECK(history.training[0].loss == 2.5);
+  CHECK(std::isnan(history.training[1].loss));
+  CHECK(history.training[1].resident_mb == 12.5);
+  REQUIRE(history.validation.size() == 1);
+  CHECK(history.validation[0].epoch == 1);
+  CHECK(history.validation[0].best);
+  CHECK(*history.validation[0].error_rate == 0.25);
+  std::vector<std::string> names;
+  for (const ReportChart& chart : history_charts(history)) names.push_back(chart.name);
+  CHECK(names == std::vector<std::string>{"loss", "error", "gradient-norm", "speed", "memory"});
+}
+
+Report small_report(const std::string& title, double error, std::int64_t hidden) {
+  Report report;
+  report.title = title;
+  report.tables = {{"Results", {"part", "error, %"}, {{"test", Measure{error, std::nullopt, 2}}}}};
+  report.charts = {report_chart("error",
+                                {.title = "Error",
+                                 .x_label = "epoch",
+                                 .y_label = "%",
+                                 .series = {{.name = "", .x = {1, 2}, .y = {error + 1, std::nan("")}, .spread = {1, 2}}}},
+                                "By epoch.")};
+  report.details = {{"Wrong", {"text"}, {{"only " + title}}}};
+  report.configuration = nlohmann::json{{"model", {{"hidden", hidden}, {"cell", "lstm"}}}}.dump();
+  report.environment = R"({"date":")" + title + R"(","threads":2})";
+  report.command = "eddy " + title;
+  return report;
+}
+
+TEST_CASE("a report reads back as it was written") {
+  const TemporaryFolder folder;
+  const Report report = small_report("a", 12.345, 64);
+  write_report(folder / "a", report);
+  const Report back = read_report(folder / "a");
+  CHECK(to_json(back) == to_json(report));
+  CHECK(to_json(read_report(folder / "a/report.json")) == to_json(report));
+  CHECK(std::isnan(back.charts.at(0).lines->series.at(0).y.at(1)));
+  spit(folder / "b/report.json", "{\"title\":\"x\"}");
+  CHECK_THROWS_WITH_AS(read_report(folder / "b"), doctest::Contains("b/report.json: is not the report.json"),
+                       DataError);
+  CHECK_THROWS_WITH_AS(read_report(folder / "c"), doctest::Contains("does not exist"), DataError);
+}
+
+TEST_CASE("runs compared: rows side by side, curves overlaid, only differing settings") {
+  const Report joined = compare_reports({{"A", small_report("a", 10, 64)}, {"B", small_report("b", 8, 128)}});
+  REQUIRE(joined.tables.size() == 1);
+  CHECK(joined.tables[0].columns == std::vector<std::string>{"run", "part", "error, %"});
+  REQUIRE(joined.tables[0].rows.size() == 2);
+  CHECK(std::get<std::string>(joined.tables[0].rows[1][0]) == "B");
+  CHECK(std::get<Measure>(joined.tables[0].rows[1][2]).mean == 8);
+  REQUIRE(joined.charts.size() == 1);
+  REQUIRE(joined.charts[0].lines->series.size() == 2);
+  CHECK(joined.charts[0].lines->series[1].name == "B");
+  CHECK(joined.charts[0].svg.find(">B<") != std::string::npos);
+  const Table& settings = joined.details.at(0);
+  REQUIRE(settings.rows.size() == 1);
+  CHECK(std::get<std::string>(settings.rows[0][0]) == "model.hidden");
+  CHECK(std::get<std::string>(settings.rows[0][1]) == "64");
+  CHECK(std::get<std::string>(settings.rows[0][2]) == "128");
+  CHECK(std::get<std::string>(joined.details.at(1).rows.at(0).at(0)) == "no differences");
+  CHECK_THROWS_AS(compare_reports({{"A", small_report("a", 1, 1)}}), UsageError);
+  CHECK_THROWS_AS(compare_reports({{"A", small_report("a", 1, 1)}, {"A", small_report("b", 1, 1)}}), UsageError);
+}
+
+TEST_CASE("the memory of this process is known") {
+  const MemoryUse use = memory_use();
+  CHECK(use.resident > 1'000'000);
+  CHECK(use.anonymous <= use.resident);
+  CHECK(use.peak_resident >= use.resident);
+}
+
+}  // namespace
+}  // namespace eddy
