@@ -3,6 +3,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/experiments/command_training.h"
+#include "eddy/experiments/command_training_flags.h"
 
 namespace eddy {
 namespace {
@@ -23,6 +24,7 @@ constexpr std::string_view kExamples = R"(Examples:
       --output classifier.safetensors
   eddy finetune --data train.tsv --label-column 0 --output classifier.safetensors   (from scratch)
   eddy finetune --from sa.safetensors --data aclImdb.tar.xz --joint sa -o joint.safetensors
+  eddy finetune --from lm.safetensors --data aclImdb.tar.xz --adversarial vat -o vat.safetensors
   eddy finetune --output classifier.safetensors --resume)";
 
 struct FinetuneFlags {
@@ -50,6 +52,7 @@ ModelFile base_on(const std::string& from, const ModelFile& defaults) {
   model.encoder.reverse = source.encoder.reverse;
   model.encoder.forget_bias = source.encoder.forget_bias;
   model.bidirectional = source.bidirectional;
+  model.normalize_embeddings = source.normalize_embeddings;
   model.tied_softmax = source.tied_softmax;
   base.config.max_length = pretrained.config.max_length;
   base.config.keep_last = pretrained.config.keep_last;
@@ -70,6 +73,7 @@ void check_architecture(const ModelFile& base, const ModelFile& model) {
   same("--layers", a.encoder.layers, b.encoder.layers);
   same("--cell", name_of(a.encoder.cell), name_of(b.encoder.cell));
   same("--bidirectional", a.bidirectional, b.bidirectional);
+  same("--normalize-embeddings", a.normalize_embeddings, b.normalize_embeddings);
   require<UsageError>(to_json(base.text.text) == to_json(model.text.text),
                       "the flags of group Tokens change how text becomes tokens, but the vocabulary is that of {}",
                       base.from);
@@ -98,6 +102,8 @@ Command add_finetune_command(CLI::App& program, const CommandLine& line) {
   command->config.begin_group("Training");
   command->config.value(
       "--joint-weight", [](TrainingConfig & c) -> auto& { return c.joint_weight; }, "Weight of that part's loss");
+  add_adversarial_flags(command->config);
+  add_layer_flags(command->config);
   command->config.begin_group("Model");
   command->config.value(
       "--classifier-hidden", [](TrainingConfig & c) -> auto& { return c.model.classifier_hidden_size; },

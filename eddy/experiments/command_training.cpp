@@ -29,6 +29,7 @@ TrainingConfig with_limits_of(TrainingConfig config, const TrainingConfig& limit
 void fit_to_data(ModelFile& model, const EncodedDataset& data) {
   model.text.vocabulary = data.vocabulary;
   model.config.model.vocabulary_size = data.vocabulary.size();
+  model.config.model.word_counts = data.vocabulary.counts();
   model.config.model.end_of_sequence = Vocabulary::kEndOfSequence;
   if (!is_classification(model.config.task)) return;
   require<DataError>(data.label_names.size() >= 2, "{}: has {} classes, expected at least 2{}", model.data.path,

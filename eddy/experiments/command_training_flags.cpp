@@ -13,6 +13,9 @@ void add_model_flags(FlagSet<Config>& flags) {
       "--cell", [](Config & c) -> auto& { return c.model.encoder.cell; }, "Recurrent cell");
   flags.value(
       "--embedding", [](Config & c) -> auto& { return c.model.embedding_size; }, "Size of a word's embedding");
+  flags.toggle(
+      "--normalize-embeddings", [](Config & c) -> auto& { return c.model.normalize_embeddings; }, true,
+      "Scale each embedding dimension to mean 0 and variance 1 under the words' frequencies");
   flags.value(
       "--hidden", [](Config & c) -> auto& { return c.model.encoder.hidden_size; }, "Size of the recurrent state");
   flags.value(
@@ -114,6 +117,35 @@ void add_limit_flags(FlagSet<Config>& flags) {
       "Share of the texts kept from training to choose the best model; 0: none, the last one is kept");
   flags.value(
       "--seed", [](Config & c) -> auto& { return c.seed; }, "Of all random numbers");
+}
+
+void add_adversarial_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Adversarial training");
+  flags.choice(
+      "--adversarial", [](Config & c) -> auto& { return c.adversarial.kind; },
+      "Also train on perturbed embeddings: at random (rp), against the label (at), against the prediction (vat, which "
+      "learns from unlabelled texts too), against both (atvat)");
+  flags.value(
+      "--perturbation-norm", [](Config & c) -> auto& { return c.adversarial.norm; },
+      "L2 norm of a text's perturbation");
+  flags.value(
+      "--adversarial-weight", [](Config & c) -> auto& { return c.adversarial.weight; }, "Factor of the added loss");
+  flags.value(
+      "--power-iterations", [](Config & c) -> auto& { return c.adversarial.power_iterations; },
+      "Virtual adversarial: steps of the search for the direction");
+  flags.value(
+      "--finite-difference", [](Config & c) -> auto& { return c.adversarial.finite_difference; },
+      "Virtual adversarial: norm of the trial perturbation in that search");
+}
+
+void add_layer_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Optimizer");
+  flags.value(
+      "--layer-rate-decay", [](Config & c) -> auto& { return c.layer_rate_decay; },
+      "Factor of the learning rate from each layer to the one below; 1: the same for all");
+  flags.value(
+      "--unfreeze-epochs", [](Config & c) -> auto& { return c.unfreeze_epochs; },
+      "The top layer learns first, one more after every so many epochs; 0: all learn from the start");
 }
 
 std::vector<std::string> differences(const Config& old_config, const Config& new_config) {

@@ -13,6 +13,9 @@ namespace eddy {
 void add_model_flags(FlagSet<TrainingConfig>& flags);
 void add_optimizer_flags(FlagSet<TrainingConfig>& flags);
 void add_limit_flags(FlagSet<TrainingConfig>& flags);
+/// Of classifiers.
+void add_adversarial_flags(FlagSet<TrainingConfig>& flags);
+void add_layer_flags(FlagSet<TrainingConfig>& flags);
 
 /// Keys whose values differ, as "key (old → new)".
 std::vector<std::string> differences(const TrainingConfig& old_config, const TrainingConfig& new_config);

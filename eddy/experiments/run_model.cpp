@@ -83,6 +83,7 @@ ModelFile parse_metadata(const CheckpointMetadata& metadata, const fs::path& pat
   } catch (const Error& error) {
     fail<DataError>("{}: vocabulary: {}", where, error.what());
   }
+  model.config.model.word_counts = model.text.vocabulary.counts();
   from_json_text(metadata.position, where + ": position", model.progress);
   const std::int64_t tokens = model.text.vocabulary.size();
   require<DataError>(model.config.model.vocabulary_size == tokens, "{}: config says {} tokens, the vocabulary has {}",

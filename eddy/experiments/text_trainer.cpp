@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/text_trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <numeric>
@@ -24,7 +25,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 /// Documents with a label, where only those can be learned from.
 DocumentList trainable_documents(const TrainingConfig& config, const EncodedCorpus& corpus, DocumentList documents) {
-  if (config.task != TrainingTask::classifier && config.task != TrainingTask::label_gain) return documents;
+  if (learns_without_labels(config)) return documents;
   if (!documents) {
     documents.emplace(static_cast<std::size_t>(corpus.size()));
     std::iota(documents->begin(), documents->end(), 0);
@@ -76,8 +77,9 @@ class TextTrainer::Impl {
 
   StepResult step() {
     const double compile_before = compile_seconds_;
+    const BatchPosition at = position();
     const Batch batch = std::visit([](auto& batches) { return batches.next(); }, batches_);
-    Program& step_program = program(batch.time());
+    Program& step_program = program_of(batch.time(), at.epoch);
     const auto start = Clock::now();
     if (!batch.carry_state)
       for (const auto& state : carried_) std::ranges::fill(state->value.values<float>(), 0.0f);
@@ -100,13 +102,20 @@ class TextTrainer::Impl {
     return result;
   }
 
-  Program& program(std::int64_t time) {
+  Program& program(std::int64_t time) { return program_of(time, position().epoch); }
+
+  Program& program_of(std::int64_t time, std::int64_t epoch) {
+    // Which layers learn is part of a program.
+    if (const std::int64_t groups = unfrozen_groups(config_, epoch); groups != groups_) {
+      programs_.clear();
+      groups_ = groups;
+    }
     const auto found = programs_.find(time);
     if (found != programs_.end()) return found->second;
     const auto start = Clock::now();
     Graph graph;
     const TaskGraph task = build_task(graph, store_, config_, time, Mode::train);
-    const Updates updates = minimize(task.loss, store_, make_optimizer(config_.optimizer));
+    const Updates updates = minimize(task.loss, store_, make_optimizer(config_, groups_, batches_per_epoch()));
     const Value stepped =
         config_.optimizer.ema_decay > 0
             ? exponential_moving_average(updates, store_, config_.optimizer.ema_decay, {.warm_up = true})
@@ -120,8 +129,16 @@ class TextTrainer::Impl {
     return made;
   }
 
+  std::int64_t batches_per_epoch() const {
+    return std::visit([](const auto& batches) { return batches.batches_per_epoch(); }, batches_);
+  }
+
   BatchPosition position() const {
     return std::visit([](const auto& batches) { return batches.position(); }, batches_);
+  }
+
+  bool has_averages() const {
+    return std::ranges::any_of(store_.all(), [](const auto& variable) { return variable->name.starts_with("ema/"); });
   }
 
   std::int64_t count_targets(const Batch& batch) const {
@@ -149,6 +166,7 @@ class TextTrainer::Impl {
   std::vector<std::int64_t> times_;
   std::map<std::int64_t, Program> programs_;
   std::int64_t stream_documents_ = 0;
+  std::int64_t groups_ = 0;  // of layers that the programs train
   double compile_seconds_ = 0;
 };
 
@@ -179,9 +197,7 @@ void TextTrainer::seek(const BatchPosition& position) {
   std::visit([&](auto& batches) { batches.seek(position); }, impl_->batches_);
 }
 
-std::int64_t TextTrainer::batches_per_epoch() const {
-  return std::visit([](const auto& batches) { return batches.batches_per_epoch(); }, impl_->batches_);
-}
+std::int64_t TextTrainer::batches_per_epoch() const { return impl_->batches_per_epoch(); }
 
 std::int64_t TextTrainer::documents_per_epoch() const {
   if (const auto* buckets = std::get_if<BucketBatches>(&impl_->batches_)) return buckets->documents_per_epoch();
@@ -216,7 +232,7 @@ void TextTrainer::report_validation(double loss) {
 
 void TextTrainer::with_averaged_weights(const std::function<void()>& body) {
   // Before the first step there are no averages yet, and they would equal the weights.
-  if (impl_->config_.optimizer.ema_decay == 0 || !impl_->store_.find("ema/embedding")) return body();
+  if (impl_->config_.optimizer.ema_decay == 0 || !impl_->has_averages()) return body();
   const AveragedWeights averaged(impl_->store_);
   body();
 }

@@ -40,7 +40,7 @@ void create_parameters(ParameterStore& store, const TrainingConfig& config, Mode
 class TextTrainer {
  public:
   /// Trains on all of `train` or on `documents` of it; both must outlive the trainer, and so must `store`, which gets
-  /// the variables it lacks. Classification tasks but `joint` leave documents without label out.
+  /// the variables it lacks. Tasks that learn from labels alone leave documents without one out.
   /// Throws UsageError for a config that does not hold together, DataError when no document is left.
   TextTrainer(ParameterStore& store, TrainingConfig config, const EncodedCorpus& train,
               const DocumentList& documents = std::nullopt, std::shared_ptr<Arena> arena = nullptr);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/text_trainer_optimizer.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "eddy/optimizers/rules.h"
 
 namespace eddy {
@@ -73,6 +76,39 @@ Optimizer make_optimizer(const OptimizerSettings& settings) {
                 .clip_norm = clip,
                 .weight_decay = decay},
                options);
+}
+
+std::vector<std::vector<std::string>> layer_groups(const TextModelConfig& model) {
+  std::vector<std::vector<std::string>> groups = {{"classifier/", "softmax/"}};
+  for (int layer = model.encoder.layers - 1; layer >= 0; --layer)
+    groups.push_back({fmt::format("encoder{}/", layer), fmt::format("encoder_reverse{}/", layer)});
+  groups.push_back({"embedding"});
+  return groups;
+}
+
+std::int64_t unfrozen_groups(const TrainingConfig& config, std::int64_t epoch) {
+  const auto all = static_cast<std::int64_t>(layer_groups(config.model).size());
+  return config.unfreeze_epochs == 0 ? all : std::min(all, 1 + epoch / config.unfreeze_epochs);
+}
+
+Optimizer make_optimizer(const TrainingConfig& config, std::int64_t groups, std::int64_t steps_per_epoch) {
+  Optimizer optimizer = make_optimizer(config.optimizer);
+  UpdateOptions& options = optimizer.options;
+  const auto given = [&](const std::string& prefix) {
+    return std::ranges::any_of(config.optimizer.rate_multipliers,
+                               [&](const auto& entry) { return entry.first == prefix; });
+  };
+  const auto layers = layer_groups(config.model);
+  for (std::size_t depth = 0; depth < layers.size(); ++depth) {
+    const bool learns = static_cast<std::int64_t>(depth) < groups;
+    const double factor = learns ? std::pow(config.layer_rate_decay, static_cast<double>(depth)) : 0;
+    const std::int64_t first = config.unfreeze_epochs * static_cast<std::int64_t>(depth) * steps_per_epoch;
+    for (const std::string& prefix : layers[depth]) {
+      if (factor != 1 && !given(prefix)) options.rate_multipliers.emplace_back(prefix, factor);
+      if (first > 0) options.first_steps.emplace_back(prefix, first);
+    }
+  }
+  return optimizer;
 }
 
 std::unique_ptr<ReduceOnPlateau> make_plateau(const OptimizerSettings& settings, ParameterStore& store) {

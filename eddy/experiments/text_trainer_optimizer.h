@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "eddy/experiments/training_config.h"
 #include "eddy/graph/variable.h"
@@ -12,6 +15,17 @@ namespace eddy {
 
 /// The update rule, schedule, clipping and groups that the settings ask for.
 Optimizer make_optimizer(const OptimizerSettings& settings);
+
+/// The groups of a model's parameters from top to bottom, as prefixes of their names: classifier and softmax, the
+/// encoder's layers from the last to the first, the embedding.
+std::vector<std::vector<std::string>> layer_groups(const TextModelConfig& model);
+
+/// Groups that learn in an epoch (see TrainingConfig::unfreeze_epochs).
+std::int64_t unfrozen_groups(const TrainingConfig& config, std::int64_t epoch);
+
+/// The same for a whole config: rates fall from layer to layer, and only the first `groups` of layer_groups() learn,
+/// each from the step at which it was unfrozen.
+Optimizer make_optimizer(const TrainingConfig& config, std::int64_t groups, std::int64_t steps_per_epoch);
 
 /// The host's half of the plateau schedule; nullptr for any other schedule.
 std::unique_ptr<ReduceOnPlateau> make_plateau(const OptimizerSettings& settings, ParameterStore& store);

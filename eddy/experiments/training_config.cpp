@@ -70,6 +70,19 @@ void check_optimizer(const OptimizerSettings& optimizer) {
                       schedule.decay);
 }
 
+void check_adversarial(const TrainingConfig& config) {
+  const AdversarialConfig& adversarial = config.adversarial;
+  check_number("perturbation norm", adversarial.norm, 0);
+  check_number("adversarial weight", adversarial.weight, 0);
+  check_count("power_iterations", adversarial.power_iterations, 1, 100);
+  require<UsageError>(adversarial.finite_difference > 0 && adversarial.finite_difference < 1e6F,
+                      "finite_difference is {}, expected more than 0", adversarial.finite_difference);
+  require<UsageError>(adversarial.kind == Perturbation::none || config.task == TrainingTask::classifier ||
+                          config.task == TrainingTask::joint,
+                      "adversarial training ({}) is of a classifier, alone or joint, not of the task {}",
+                      name_of(adversarial.kind), to_string(config.task));
+}
+
 }  // namespace
 
 std::string_view to_string(TrainingTask task) { return name_of(task); }
@@ -78,10 +91,20 @@ bool is_classification(TrainingTask task) {
   return task == TrainingTask::classifier || task == TrainingTask::label_gain || task == TrainingTask::joint;
 }
 
+bool learns_without_labels(const TrainingConfig& config) {
+  const Perturbation kind = config.adversarial.kind;
+  return !is_classification(config.task) || config.task == TrainingTask::joint ||
+         kind == Perturbation::virtual_adversarial || kind == Perturbation::adversarial_virtual_adversarial;
+}
+
 void check(const TrainingConfig& config) {
   check_model(config.model);
   check_optimizer(config.optimizer);
   check_number("joint_weight", config.joint_weight, 0);
+  check_adversarial(config);
+  require<UsageError>(config.layer_rate_decay > 0 && config.layer_rate_decay <= 1,
+                      "layer_rate_decay is {}, expected more than 0 and at most 1", config.layer_rate_decay);
+  check_count("unfreeze_epochs", config.unfreeze_epochs, 0);
   check_count("batch_size", config.batch_size, 1, 1 << 20);
   check_count("max_length", config.max_length, 0);
   check_count("stream_steps", config.stream_steps, 0, 1 << 20);

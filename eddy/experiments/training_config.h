@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "eddy/models/adversarial.h"
 #include "eddy/models/text_model.h"
 
 namespace eddy {
@@ -57,8 +58,11 @@ struct TrainingConfig {
   TrainingTask task = TrainingTask::language_model;
   TrainingTask joint_task = TrainingTask::language_model;  ///< the unsupervised half of `joint`
   double joint_weight = 1;                                 ///< factor of that half's loss
+  AdversarialConfig adversarial;                           ///< classifier and joint only
   TextModelConfig model;
   OptimizerSettings optimizer;
+  double layer_rate_decay = 1;       ///< factor of the learning rate from each layer to the one below; 1: none
+  std::int64_t unfreeze_epochs = 0;  ///< the top layer learns alone, one more after every so many epochs; 0: all learn
 
   std::int64_t batch_size = 32;
   std::int64_t max_length = 400;  ///< tokens of a document that are read; 0: all
@@ -79,6 +83,9 @@ struct TrainingConfig {
 
 std::string_view to_string(TrainingTask task);
 bool is_classification(TrainingTask task);
+
+/// Whether documents without label are trained on as well.
+bool learns_without_labels(const TrainingConfig& config);
 
 /// As JSON text, with every member.
 std::string to_json(const TrainingConfig& config);

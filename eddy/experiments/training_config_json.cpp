@@ -9,6 +9,7 @@ namespace eddy {
 void visit_members(Is<TextModelConfig> auto& model, auto& visit) {
   visit("vocabulary_size", model.vocabulary_size);
   visit("embedding_size", model.embedding_size);
+  visit("normalize_embeddings", model.normalize_embeddings);
   visit("cell", model.encoder.cell);
   visit("hidden_size", model.encoder.hidden_size);
   visit("layers", model.encoder.layers);
@@ -28,12 +29,23 @@ void visit_members(Is<TextModelConfig> auto& model, auto& visit) {
   visit("end_of_sequence", model.end_of_sequence);
 }
 
+void visit_members(Is<AdversarialConfig> auto& adversarial, auto& visit) {
+  visit("kind", adversarial.kind);
+  visit("norm", adversarial.norm);
+  visit("power_iterations", adversarial.power_iterations);
+  visit("finite_difference", adversarial.finite_difference);
+  visit("weight", adversarial.weight);
+}
+
 void visit_members(Is<TrainingConfig> auto& config, auto& visit) {
   visit("task", config.task);
   visit("joint_task", config.joint_task);
   visit("joint_weight", config.joint_weight);
+  visit("adversarial", config.adversarial);
   visit("model", config.model);
   visit("optimizer", config.optimizer);
+  visit("layer_rate_decay", config.layer_rate_decay);
+  visit("unfreeze_epochs", config.unfreeze_epochs);
   visit("batch_size", config.batch_size);
   visit("max_length", config.max_length);
   visit("keep_last", config.keep_last);

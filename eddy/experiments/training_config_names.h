@@ -61,6 +61,16 @@ struct EnumNames<Pooling> {
                                                           {Pooling::concat, "concat"}}};
 };
 
+template <>
+struct EnumNames<Perturbation> {
+  static constexpr std::array<EnumName<Perturbation>, 5> list{
+      {{Perturbation::none, "none"},
+       {Perturbation::random, "rp"},
+       {Perturbation::adversarial, "at"},
+       {Perturbation::virtual_adversarial, "vat"},
+       {Perturbation::adversarial_virtual_adversarial, "atvat"}}};
+};
+
 template <class E>
 std::string_view name_of(E value) {
   for (const EnumName<E>& entry : EnumNames<E>::list)

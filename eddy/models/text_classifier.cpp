@@ -53,8 +53,8 @@ std::vector<Value> pooled(const StackResult& states, Value mask, Pooling pooling
 
 }  // namespace
 
-Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode) {
-  const EncodedText encoded = encode_tokens(store, config, tokens, mask, mode);
+Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode) {
+  const EncodedText encoded = encode_embedded(store, config, embedded, mask, mode);
   std::vector<Value> parts = pooled(encoded.forward, mask, config.pooling);
   if (config.bidirectional)
     for (const Value& part : pooled(encoded.reverse, mask, config.pooling)) parts.push_back(part);
@@ -64,9 +64,30 @@ Value text_classifier(ParameterStore& store, const TextModelConfig& config, Valu
   return class_scores(store, config, features, mode);
 }
 
+Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode) {
+  return classify_embedded(store, config, embed_tokens(store, config, tokens, mode), mask, mode);
+}
+
 Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
                       Value row_weights, Mode mode) {
   return cross_entropy(text_classifier(store, config, tokens, mask, mode), labels, {.weights = row_weights});
+}
+
+Value adversarial_classifier_loss(ParameterStore& store, const TextModelConfig& config,
+                                  const AdversarialConfig& adversarial, Value tokens, Value mask, Value labels,
+                                  Value row_weights, Mode mode) {
+  const auto loss = [&](Value scores) { return cross_entropy(scores, labels, {.weights = row_weights}); };
+  const auto model = [&](Value embedded) { return classify_embedded(store, config, embedded, mask, mode); };
+  const Value embedded = embed_tokens(store, config, tokens, mode);
+  const Value scores = model(embedded);
+  if (adversarial.kind == Perturbation::none) return loss(scores);
+  const ClassifierPass pass{.model = model,
+                            .loss = loss,
+                            .embedded = embedded,
+                            .mask = mask,
+                            .scores = scores,
+                            .key = random_key(tokens.graph(), store)};
+  return loss(scores) + adversarial_loss(pass, adversarial);
 }
 
 Value label_gain_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
@@ -78,16 +99,17 @@ Value label_gain_loss(ParameterStore& store, const TextModelConfig& config, Valu
   return cross_entropy(scores, step_labels, {.weights = step_weights});
 }
 
+Value unsupervised_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask,
+                        UnsupervisedTask task, Mode mode) {
+  if (task == UnsupervisedTask::autoencoder) return sequence_autoencoder(store, config, tokens, mask, mode);
+  const NextTokenTargets next = next_token_targets(config, tokens, mask);
+  return language_model(store, config, tokens, mask, next.targets, next.weights, mode).loss;
+}
+
 Value joint_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
                  Value row_weights, UnsupervisedTask task, float unsupervised_weight, Mode mode) {
   const Value supervised = classifier_loss(store, config, tokens, mask, labels, row_weights, mode);
-  Value unsupervised;
-  if (task == UnsupervisedTask::language_model) {
-    const NextTokenTargets next = next_token_targets(config, tokens, mask);
-    unsupervised = language_model(store, config, tokens, mask, next.targets, next.weights, mode).loss;
-  } else {
-    unsupervised = sequence_autoencoder(store, config, tokens, mask, mode);
-  }
+  const Value unsupervised = unsupervised_loss(store, config, tokens, mask, task, mode);
   return supervised + unsupervised * unsupervised_weight;
 }
 

@@ -1,22 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/text_model.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "eddy/graph/builtin.h"
 #include "eddy/models/evaluation_loss.h"
+#include "eddy/ops/add.h"
 #include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/embedding.h"
 #include "eddy/ops/linear.h"
+#include "eddy/ops/matmul.h"
+#include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
+#include "eddy/ops/rsqrt.h"
 #include "eddy/ops/sampled_softmax.h"
+#include "eddy/ops/square.h"
+#include "eddy/ops/sub.h"
 
 namespace eddy {
 namespace {
 
 Value embedding_table(Graph& graph, ParameterStore& store, const TextModelConfig& config) {
-  return parameter(graph, store, "embedding", {config.vocabulary_size, config.embedding_size}, uniform(0.1f));
+  // What is normalised learns at a pace that its own scale sets; elsewhere small numbers are a good beginning.
+  const float limit = config.normalize_embeddings ? 1.0f : 0.1f;
+  return parameter(graph, store, "embedding", {config.vocabulary_size, config.embedding_size}, uniform(limit));
+}
+
+/// x f32[…, size], rows of `table` f32[vocabulary, size], shifted and scaled to mean 0 and variance 1 under the words'
+/// frequencies. Mean and variance are of the whole table and differentiated too.
+Value normalized_by_frequency(Value x, Value table, const std::vector<std::int64_t>& counts) {
+  const std::int64_t words = table.dim(0);
+  require<GraphError>(static_cast<std::int64_t>(counts.size()) == words,
+                      "normalized embeddings need the counts of {} words, but {} are given", words, counts.size());
+  const double total = std::accumulate(counts.begin(), counts.end(), 0.0);
+  require<GraphError>(total > 0, "normalized embeddings need word counts, but all of {} are zero", words);
+  const Tensor shares(f32, {1, words});
+  std::ranges::transform(counts, shares.values<float>().begin(), [total](std::int64_t count) {
+    return static_cast<float>(static_cast<double>(count) / total);
+  });
+  const Value frequency = table.graph().constant(shares);
+  const Value mean = matmul(frequency, table);
+  const Value variance = matmul(frequency, square(table - mean));
+  const Value scale = rsqrt(variance + 1e-6f);
+  const Shape row{table.dim(1)};
+  return (x - reshape(mean, row)) * reshape(scale, row);
 }
 
 struct Softmax {
@@ -37,29 +67,42 @@ Softmax softmax_parameters(Graph& graph, ParameterStore& store, const TextModelC
 
 }  // namespace
 
-EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
-                          const StackState& initial) {
+Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Mode mode) {
   Graph& graph = tokens.graph();
   const NameScope scope(graph, "encoder");
-  const bool training = mode == Mode::train;
-  const bool random = config.word_dropout > 0 || config.embedding_dropout > 0 || config.output_dropout > 0 ||
-                      config.encoder.dropout > 0;
-  const Value key = training && random ? random_key(graph, store) : Value();
-  Value x = embedding(embedding_table(graph, store, config), tokens);
+  const bool random = config.word_dropout > 0 || config.embedding_dropout > 0;
+  const Value key = mode == Mode::train && random ? random_key(graph, store) : Value();
+  const Value table = embedding_table(graph, store, config);
+  Value x = embedding(table, tokens);
+  if (config.normalize_embeddings) x = normalized_by_frequency(x, table, config.word_counts);
   if (key && config.word_dropout > 0) x = dropout(x, config.word_dropout, key, {.broadcast_axes = {2}});
   if (key && config.embedding_dropout > 0) x = dropout(x, config.embedding_dropout, key, {.broadcast_axes = {0}});
+  return x;
+}
+
+EncodedText encode_embedded(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode,
+                            const StackState& initial) {
+  Graph& graph = embedded.graph();
+  const NameScope scope(graph, "encoder");
+  const bool random = config.output_dropout > 0 || config.encoder.dropout > 0;
+  const Value key = mode == Mode::train && random ? random_key(graph, store) : Value();
   EncodedText result;
-  result.forward = recurrent_stack(store, "encoder", config.encoder, x, mask, initial, key);
+  result.forward = recurrent_stack(store, "encoder", config.encoder, embedded, mask, initial, key);
   if (config.bidirectional) {
     StackConfig reverse = config.encoder;
     reverse.reverse = !reverse.reverse;
-    result.reverse = recurrent_stack(store, "encoder_reverse", reverse, x, mask, {}, key);
+    result.reverse = recurrent_stack(store, "encoder_reverse", reverse, embedded, mask, {}, key);
   }
   if (key && config.output_dropout > 0) {
     result.forward.outputs = dropout(result.forward.outputs, config.output_dropout, key);
     if (config.bidirectional) result.reverse.outputs = dropout(result.reverse.outputs, config.output_dropout, key);
   }
   return result;
+}
+
+EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
+                          const StackState& initial) {
+  return encode_embedded(store, config, embed_tokens(store, config, tokens, mode), mask, mode, initial);
 }
 
 Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden) {

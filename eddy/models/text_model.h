@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "eddy/graph/graph.h"
 #include "eddy/graph/variable.h"
@@ -22,6 +23,10 @@ enum class Pooling {
 struct TextModelConfig {
   std::int64_t vocabulary_size = 0;
   std::int64_t embedding_size = 128;
+  /// Shifts and scales each embedding dimension to mean 0 and variance 1 over the words of the training text, in the
+  /// graph (Miyato, Dai & Goodfellow 2017, section 3). A tied softmax reads the table as it is.
+  bool normalize_embeddings = false;
+  std::vector<std::int64_t> word_counts = {};  ///< of the vocabulary's words, for that; not part of the settings
   StackConfig encoder = {};
   bool bidirectional = false;  ///< a second, independent stack "encoder_reverse…" reads the text backwards
 
@@ -47,6 +52,13 @@ struct EncodedText {
   StackResult forward;
   StackResult reverse;  ///< empty unless bidirectional
 };
+
+/// Embeddings f32[time, batch, embedding_size] of the tokens, with normalisation and dropout as the config asks.
+Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Mode mode);
+
+/// Runs the encoder over embedded tokens f32[time, batch, embedding_size].
+EncodedText encode_embedded(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode,
+                            const StackState& initial = {});
 
 /// Embeds the tokens and runs the encoder over them, from zero states or from `initial` (forward direction only).
 EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,

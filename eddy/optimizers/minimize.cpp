@@ -6,9 +6,11 @@
 
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
+#include "eddy/ops/maximum.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/random_key.h"
 #include "eddy/ops/row_sparse.h"
+#include "eddy/ops/sub.h"
 #include "eddy/optimizers/counter.h"
 #include "eddy/optimizers/gradient_norm.h"
 #include "eddy/optimizers/plateau.h"
@@ -23,16 +25,27 @@ bool has_prefix(std::string_view name, const std::vector<std::string>& prefixes)
   return false;
 }
 
-/// The factor of the longest prefix that fits, 1 when none does.
-double rate_multiplier(const UpdateOptions& options, std::string_view name) {
-  double factor = 1;
+/// The value of the longest prefix that fits, else `otherwise`.
+template <class T>
+T of_longest_prefix(const std::vector<std::pair<std::string, T>>& list, std::string_view name, T otherwise) {
+  T found = otherwise;
   std::size_t longest = 0;
-  for (const auto& [prefix, multiplier] : options.rate_multipliers) {
+  for (const auto& [prefix, value] : list) {
     if (!name.starts_with(prefix) || prefix.size() < longest) continue;
-    factor = multiplier;
+    found = value;
     longest = prefix.size();
   }
-  return factor;
+  return found;
+}
+
+double rate_multiplier(const UpdateOptions& options, std::string_view name) {
+  return of_longest_prefix(options.rate_multipliers, name, 1.0);
+}
+
+/// The steps of a parameter that began to learn after `first` others. Skipped steps may have kept the count below.
+Value own_steps(Value step, std::int64_t first) {
+  if (first == 0) return step;
+  return maximum(step - static_cast<std::int32_t>(first), 1);
 }
 
 const Variable& variable_behind(Value parameter) {
@@ -109,10 +122,11 @@ Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterS
     for (std::size_t s = 0; s < static_cast<std::size_t>(slot_names.count); ++s)
       slots.push_back(state(graph, store, fmt::format("{}/{}/{}", options.name, slot_names.names[s], name),
                             parameter.type(), constant_value(static_cast<float>(settings.rule.initial_accumulator))));
-    const UpdateControls controls{.learning_rate = updates.learning_rate,
-                                  .step = step,
-                                  .gradient_scale = clips && normed[i].counts ? norm.scale : one,
-                                  .proceed = updates.proceed};
+    const UpdateControls controls{
+        .learning_rate = updates.learning_rate,
+        .step = own_steps(step, of_longest_prefix<std::int64_t>(options.first_steps, name, 0)),
+        .gradient_scale = clips && normed[i].counts ? norm.scale : one,
+        .proceed = updates.proceed};
     const std::vector<Value> results = update_parameter(settings, parameter, slots, ready[i], controls);
     updates.parameters.push_back({.before = parameter, .after = results[0]});
     ties.push_back(results[0]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,9 @@ struct UpdateOptions {
   std::vector<std::string> undecayed = {};
   /// Factors of the learning rate by prefix, the longest that fits: discriminative fine-tuning. 0 freezes, at no cost.
   std::vector<std::pair<std::string, double>> rate_multipliers = {};
+  /// Updates that were done before parameters with such a prefix began to learn (see gradual unfreezing, Howard & Ruder
+  /// 2018): their own steps count from there, which the bias corrections of Adam need.
+  std::vector<std::pair<std::string, std::int64_t>> first_steps = {};
   /// Updates only the rows that a row-sparse gradient names. False: exactly what the dense gradient would do, though
   /// momenta and averages of all rows then move at each step. True: cheap for large tables, and with decaying slots a
   /// different algorithm (PyTorch's SparseAdam).

@@ -34,8 +34,8 @@ EncodedCorpus corpus_of(const std::vector<std::pair<std::vector<std::int32_t>, i
 /// Five texts: two right, two wrong, one without label.
 ClassificationResult small_result() {
   const EncodedCorpus corpus = corpus_of({{{2, 2}, 1}, {{3}, 0}, {{2, 3, 4}, 0}, {{3, 0}, 1}, {{2}, -1}});
-  const Predictions predictions{
-      .classes = 2, .probabilities = {0.1f, 0.9f, 0.8f, 0.2f, 0.4f, 0.6f, 0.95f, 0.05f, 0.5f, 0.5f}};
+  const Predictions predictions{.classes = 2,
+                                .probabilities = {0.1f, 0.9f, 0.8f, 0.2f, 0.4f, 0.6f, 0.95f, 0.05f, 0.5f, 0.5f}};
   return classification_result("test", predictions, corpus, {0, 1, 2, 3, 4}, known_words());
 }
 
@@ -123,12 +123,13 @@ Report small_report(const std::string& title, double error, std::int64_t hidden)
   Report report;
   report.title = title;
   report.tables = {{"Results", {"part", "error, %"}, {{"test", Measure{error, std::nullopt, 2}}}}};
-  report.charts = {report_chart("error",
-                                {.title = "Error",
-                                 .x_label = "epoch",
-                                 .y_label = "%",
-                                 .series = {{.name = "", .x = {1, 2}, .y = {error + 1, std::nan("")}, .spread = {1, 2}}}},
-                                "By epoch.")};
+  report.charts = {
+      report_chart("error",
+                   {.title = "Error",
+                    .x_label = "epoch",
+                    .y_label = "%",
+                    .series = {{.name = "", .x = {1, 2}, .y = {error + 1, std::nan("")}, .spread = {1, 2}}}},
+                   "By epoch.")};
   report.details = {{"Wrong", {"text"}, {{"only " + title}}}};
   report.configuration = nlohmann::json{{"model", {{"hidden", hidden}, {"cell", "lstm"}}}}.dump();
   report.environment = R"({"date":")" + title + R"(","threads":2})";

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/models/adversarial.h"
+
+#include "eddy/core/error.h"
+#include "eddy/graph/gradient.h"
+#include "eddy/graph/graph.h"
+#include "eddy/ops/abs.h"
+#include "eddy/ops/add.h"
+#include "eddy/ops/div.h"
+#include "eddy/ops/log_softmax.h"
+#include "eddy/ops/max.h"
+#include "eddy/ops/maximum.h"
+#include "eddy/ops/mul.h"
+#include "eddy/ops/random_normal.h"
+#include "eddy/ops/reshape.h"
+#include "eddy/ops/softmax.h"
+#include "eddy/ops/sqrt.h"
+#include "eddy/ops/square.h"
+#include "eddy/ops/stop_gradient.h"
+#include "eddy/ops/sub.h"
+#include "eddy/ops/sum.h"
+
+namespace eddy {
+namespace {
+
+Value gradient_as_number(Value loss, Value at) {
+  return stop_gradient(dense_gradients(loss, std::vector<Value>{at})[0]);
+}
+
+Value without_padding(Value x, Value mask) { return x * expand_dims(mask, 2); }
+
+/// 1 for rows that are texts, f32[batch].
+Value texts_of(Value mask) { return max(mask, {0}); }
+
+}  // namespace
+
+Value scaled_to_norm(Value x, float norm) {
+  // By the largest element first, so that no square over- or underflows.
+  const Value largest = max(abs(x), {0, 2}, /*keep_dims=*/true) + 1e-12F;
+  const Value length = largest * sqrt(sum(square(x / largest), {0, 2}, /*keep_dims=*/true) + 1e-6F);
+  return x / length * norm;
+}
+
+Value kl_divergence(Value from, Value to, Value row_weights) {
+  const Value given = stop_gradient(from);
+  const Value of_rows = sum(softmax(given) * (log_softmax(given) - log_softmax(to)), {1});
+  return sum(of_rows * row_weights) / maximum(sum(row_weights), 1.0F);
+}
+
+Value adversarial_perturbation(Value loss, Value embedded, Value mask, float norm) {
+  return scaled_to_norm(without_padding(gradient_as_number(loss, embedded), mask), norm);
+}
+
+Value virtual_adversarial_perturbation(const ClassScores& model, Value embedded, Value mask, Value scores,
+                                       Value row_weights, Value start, const AdversarialConfig& config) {
+  Value direction = start;
+  for (int i = 0; i < config.power_iterations; ++i) {
+    const Value trial = scaled_to_norm(without_padding(direction, mask), config.finite_difference);
+    const Value divergence = kl_divergence(scores, model(embedded + trial), row_weights);
+    direction = gradient_as_number(divergence, trial);
+  }
+  return scaled_to_norm(without_padding(direction, mask), config.norm);
+}
+
+Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& config) {
+  const NameScope scope(pass.embedded.graph(), "adversarial");
+  const auto& [model, loss, embedded, mask, scores, key] = pass;
+  const bool both = config.kind == Perturbation::adversarial_virtual_adversarial;
+  Value added;
+  const auto add_loss = [&](Value more) { added = added ? added + more : more; };
+  if (config.kind == Perturbation::random) {
+    const Value noise = without_padding(random_normal(key, embedded.shape()), mask);
+    add_loss(loss(model(embedded + scaled_to_norm(noise, config.norm))));
+  }
+  if (config.kind == Perturbation::adversarial || both)
+    add_loss(loss(model(embedded + adversarial_perturbation(loss(scores), embedded, mask, config.norm))));
+  if (config.kind == Perturbation::virtual_adversarial || both) {
+    const Value texts = texts_of(mask);
+    const Value perturbation = virtual_adversarial_perturbation(model, embedded, mask, scores, texts,
+                                                                random_normal(key, embedded.shape()), config);
+    add_loss(kl_divergence(scores, model(embedded + perturbation), texts));
+  }
+  require<GraphError>(static_cast<bool>(added), "[adversarial_loss] there is no perturbation to train against");
+  return added * config.weight;
+}
+
+}  // namespace eddy
