@@ -137,6 +137,60 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void MappedFile::drop_pages() const noexcept {
+  // Only a hint: where it fails the pages stay.
+  if (!bytes_.empty()) ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_DONTNEED);
+}
+
+namespace {
+
+constexpr std::size_t kSpillBlock = std::size_t{1} << 20;
+
+}  // namespace
+
+SpillFile::SpillFile(const std::filesystem::path& folder) : folder_(folder.empty() ? "." : folder) {
+  descriptor_ = ::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (descriptor_ < 0) {
+    // File systems without nameless files: one that loses its name at once.
+    std::string name = (folder_ / "spill-XXXXXX").string();
+    descriptor_ = ::mkostemp(name.data(), O_CLOEXEC);
+    if (descriptor_ >= 0) ::unlink(name.c_str());
+  }
+  if (descriptor_ < 0) fail_with(folder_, "cannot hold a temporary file", errno);
+}
+
+SpillFile::~SpillFile() { ::close(descriptor_); }
+
+void SpillFile::append(std::span<const std::byte> bytes) {
+  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  if (buffer_.size() >= kSpillBlock) flush();
+}
+
+void SpillFile::flush() {
+  for (std::size_t done = 0; done < buffer_.size();) {
+    const ssize_t count =
+        ::pwrite(descriptor_, buffer_.data() + done, buffer_.size() - done, static_cast<off_t>(written_ + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) fail_with(folder_, "a temporary file in it cannot be written", count < 0 ? errno : ENOSPC);
+    done += static_cast<std::size_t>(count);
+  }
+  written_ += buffer_.size();
+  buffer_.clear();
+}
+
+void SpillFile::for_each_block(const std::function<void(std::span<const std::byte>)>& visit) {
+  flush();
+  std::vector<std::byte> block(std::min<std::uint64_t>(written_, kSpillBlock));
+  for (std::uint64_t at = 0; at < written_;) {
+    const ssize_t count = ::pread(descriptor_, block.data(), std::min<std::uint64_t>(block.size(), written_ - at),
+                                  static_cast<off_t>(at));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) fail_with(folder_, "a temporary file in it cannot be read", count < 0 ? errno : EIO);
+    visit(std::span(block).first(static_cast<std::size_t>(count)));
+    at += static_cast<std::uint64_t>(count);
+  }
+}
+
 AtomicFile::AtomicFile(const std::filesystem::path& path, TemporaryKind kind) : path_(path) {
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// Whole-file reading and replacement. Every failure is a DataError naming the file and what the system said.
 namespace eddy {
@@ -46,9 +47,36 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return bytes_; }
   std::string_view text() const { return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}; }
+  /// Takes the pages out of the process's memory; those read again come from the system's cache or the disk. May be
+  /// called while others read.
+  void drop_pages() const noexcept;
 
  private:
   std::span<const std::byte> bytes_;
+};
+
+/// Bytes that do not fit into memory: a file without a name, gone with the object. Written from front to back, then
+/// read at any offset. One thread at a time.
+class SpillFile {
+ public:
+  /// In the folder of the file that will hold the result.
+  explicit SpillFile(const std::filesystem::path& folder);
+  ~SpillFile();
+  SpillFile(const SpillFile&) = delete;
+  SpillFile& operator=(const SpillFile&) = delete;
+
+  void append(std::span<const std::byte> bytes);
+  std::uint64_t size() const { return written_ + buffer_.size(); }
+  /// Calls `visit` on pieces of at most a megabyte, from the first byte to the last.
+  void for_each_block(const std::function<void(std::span<const std::byte>)>& visit);
+
+ private:
+  void flush();
+
+  std::filesystem::path folder_;
+  int descriptor_ = -1;
+  std::uint64_t written_ = 0;
+  std::vector<std::byte> buffer_;
 };
 
 /// How a file in the making is kept: without a name, so that even SIGKILL leaves nothing behind, or under a temporary

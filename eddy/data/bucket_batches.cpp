@@ -117,6 +117,7 @@ BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
     buckets_.push_back(std::move(buckets[i]));
   }
   times_ = std::move(used);
+  corpus_.drop_pages();
   require<DataError>(documents_per_epoch_ > 0, "none of {} documents can be batched: {} have nothing to predict",
                      documents->size(), left_out_);
 }
@@ -186,6 +187,7 @@ Batch BucketBatches::next() {
   for (std::size_t row = 0; row < static_cast<std::size_t>(batch.real_rows); ++row) {
     const std::int32_t document = bucket[planned.first + row];
     const Sequence sequence = lay_out(corpus_, document, options_);
+    pages_.read(corpus_, corpus_.length(document));
     for (std::size_t t = 0; t < sequence.inputs.size(); ++t) {
       const std::size_t at = t * static_cast<std::size_t>(rows) + row;
       tokens[at] = sequence.inputs[t];

@@ -75,6 +75,7 @@ class BucketBatches {
 
   EncodedCorpus corpus_;
   BucketOptions options_;
+  PageBudget pages_;
   std::vector<std::int64_t> times_;
   /// Per bucket, its documents: as given, and in the order of the planned epoch.
   std::vector<std::vector<std::int32_t>> buckets_;

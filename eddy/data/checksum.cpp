@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/data/checksum.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -23,20 +24,39 @@ std::uint64_t mix(std::uint64_t value) {
 
 }  // namespace
 
-std::uint64_t checksum64(std::span<const std::byte> bytes, std::uint64_t seed) {
-  // Four lanes, so that the multiplications overlap.
-  std::array<std::uint64_t, 4> lanes = {seed + 1, seed + 2, seed + 3, seed + 4};
-  std::array<std::uint64_t, 4> words{};
-  std::size_t at = 0;
-  for (; at + 32 <= bytes.size(); at += 32) {
-    std::memcpy(words.data(), bytes.data() + at, 32);
-    for (std::size_t i = 0; i < 4; ++i) lanes[i] = absorb(lanes[i], words[i]);
+Checksum64::Checksum64(std::uint64_t seed) : seed_(seed), lanes_{seed + 1, seed + 2, seed + 3, seed + 4} {}
+
+void Checksum64::add(std::span<const std::byte> bytes) {
+  const auto step = [this](const std::byte* from) {
+    std::array<std::uint64_t, 4> words{};
+    std::memcpy(words.data(), from, 32);
+    for (std::size_t i = 0; i < 4; ++i) lanes_[i] = absorb(lanes_[i], words[i]);
+  };
+  const std::size_t held = size_ % rest_.size();
+  size_ += bytes.size();
+  if (held > 0) {
+    const std::size_t taken = std::min(bytes.size(), rest_.size() - held);
+    std::copy_n(bytes.begin(), taken, rest_.begin() + static_cast<std::ptrdiff_t>(held));
+    bytes = bytes.subspan(taken);
+    if (held + taken < rest_.size()) return;
+    step(rest_.data());
   }
-  words = {};
-  if (at < bytes.size()) std::memcpy(words.data(), bytes.data() + at, bytes.size() - at);
-  std::uint64_t result = mix(bytes.size() + seed);
-  for (std::size_t i = 0; i < 4; ++i) result = mix(result ^ absorb(lanes[i], words[i]));
+  for (; bytes.size() >= rest_.size(); bytes = bytes.subspan(rest_.size())) step(bytes.data());
+  std::ranges::copy(bytes, rest_.begin());
+}
+
+std::uint64_t Checksum64::value() const {
+  std::array<std::uint64_t, 4> words{};
+  std::memcpy(words.data(), rest_.data(), size_ % rest_.size());
+  std::uint64_t result = mix(size_ + seed_);
+  for (std::size_t i = 0; i < 4; ++i) result = mix(result ^ absorb(lanes_[i], words[i]));
   return result;
+}
+
+std::uint64_t checksum64(std::span<const std::byte> bytes, std::uint64_t seed) {
+  Checksum64 checksum(seed);
+  checksum.add(bytes);
+  return checksum.value();
 }
 
 }  // namespace eddy

@@ -13,8 +13,8 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
-#include "eddy/core/tensor.h"
 #include "eddy/data/checksum.h"
+#include "eddy/data/corpus_cache_writer.h"
 
 // File: Header, then the payload: a list of arrays, each an i64 count and its elements, filled up to 8 bytes.
 // Numbers are little-endian. A change of the layout must change kVersion.
@@ -44,27 +44,6 @@ static_assert(sizeof(Header) == 48);
 std::uint64_t header_checksum(const Header& header) {
   return checksum64(std::as_bytes(std::span(&header, 1)).first(offsetof(Header, header_checksum)));
 }
-
-class PayloadWriter {
- public:
-  template <class T>
-  void array(std::span<const T> values) {
-    const auto count = static_cast<std::int64_t>(values.size());
-    append(&count, sizeof(count));
-    append(values.data(), values.size_bytes());
-    bytes_.resize((bytes_.size() + 7) / 8 * 8);
-  }
-  void text(std::string_view text) { array(std::span(text.data(), text.size())); }
-  void number(std::int64_t value) { append(&value, sizeof(value)); }
-  std::span<const std::byte> bytes() const { return bytes_; }
-
- private:
-  void append(const void* data, std::size_t size) {
-    const auto* begin = static_cast<const std::byte*>(data);
-    bytes_.insert(bytes_.end(), begin, begin + size);
-  }
-  std::vector<std::byte> bytes_;
-};
 
 /// Hands out the arrays of a payload in place; DataError past the end.
 class PayloadReader {
@@ -100,17 +79,6 @@ class PayloadReader {
   }
   std::span<const std::byte> bytes_;
 };
-
-void write_strings(PayloadWriter& writer, std::span<const std::string> strings) {
-  std::string text;
-  std::vector<std::int64_t> ends;
-  for (const std::string& string : strings) {
-    text += string;
-    ends.push_back(static_cast<std::int64_t>(text.size()));
-  }
-  writer.text(text);
-  writer.array(std::span<const std::int64_t>(ends));
-}
 
 std::vector<std::string> read_strings(PayloadReader& reader) {
   const std::string_view text = reader.text();
@@ -148,7 +116,7 @@ void check_range(std::span<const T> values, std::int64_t low, std::int64_t high,
   require<DataError>(good, "a {} is outside {} to {}", what, low, high - 1);
 }
 
-EncodedDataset read_payload(PayloadReader& reader, const std::shared_ptr<const void>& owner) {
+EncodedDataset read_payload(PayloadReader& reader, const std::shared_ptr<const MappedFile>& file) {
   EncodedDataset data;
   const std::vector<std::string> tokens = read_strings(reader);
   data.vocabulary = Vocabulary::from_lists(tokens, reader.array<std::int64_t>());
@@ -162,12 +130,28 @@ EncodedDataset read_payload(PayloadReader& reader, const std::shared_ptr<const v
     const auto labels = reader.array<std::int32_t>();
     const auto id_text = reader.text();
     const auto id_ends = reader.array<std::int64_t>();
-    check_range(ids, 0, data.vocabulary.size(), "token id");
-    check_range(labels, -1, static_cast<std::int64_t>(data.label_names.size()), "label");
-    data.parts.push_back({name, EncodedCorpus(owner, ids, offsets, labels, id_text, id_ends)});
+    const EncodedCorpus corpus(file, ids, offsets, labels, id_text, id_ends);
+    corpus.scan(ids, [&](auto piece) { check_range(piece, 0, data.vocabulary.size(), "token id"); });
+    corpus.scan(labels, [&](auto piece) {
+      check_range(piece, -1, static_cast<std::int64_t>(data.label_names.size()), "label");
+    });
+    data.parts.push_back({name, corpus});
   }
   require<DataError>(reader.at_end(), "bytes are left over after the last part");
   return data;
+}
+
+/// The checksum of a file from byte `begin` on, read piece by piece.
+std::uint64_t checksum_from(const InputFile& file, std::uint64_t begin) {
+  std::vector<std::byte> block(std::size_t{1} << 20);
+  Checksum64 checksum;
+  for (std::uint64_t at = begin; at < file.size();) {
+    const auto piece = std::span(block).first(std::min<std::uint64_t>(block.size(), file.size() - at));
+    file.read_at(at, piece);
+    checksum.add(piece);
+    at += piece.size();
+  }
+  return checksum.value();
 }
 
 }  // namespace
@@ -216,18 +200,34 @@ CacheKey& CacheKey::add_option(std::string_view name, std::int64_t value) {
   return add_option(name, fmt::format("{}", value));
 }
 
-void save_cache(const fs::path& path, std::uint64_t key, const EncodedDataset& data) {
-  PayloadWriter writer;
-  write_payload(writer, data);
+void write_strings(PayloadWriter& writer, std::span<const std::string> strings) {
+  std::string text;
+  std::vector<std::int64_t> ends;
+  for (const std::string& string : strings) {
+    text += string;
+    ends.push_back(static_cast<std::int64_t>(text.size()));
+  }
+  writer.text(text);
+  writer.array(std::span<const std::int64_t>(ends));
+}
+
+void write_cache(const fs::path& path, std::uint64_t key, const std::function<void(PayloadWriter&)>& fill) {
+  PayloadWriter sums(nullptr);
+  fill(sums);
   Header header;
   header.key = key;
-  header.payload_bytes = writer.bytes().size();
-  header.payload_checksum = checksum64(writer.bytes());
+  header.payload_bytes = sums.size();
+  header.payload_checksum = sums.checksum();
   header.header_checksum = header_checksum(header);
   write_atomically(path, [&](AtomicFile& file) {
     file.write(std::as_bytes(std::span(&header, 1)));
-    file.write(writer.bytes());
+    PayloadWriter writer(&file);
+    fill(writer);
   });
+}
+
+void save_cache(const fs::path& path, std::uint64_t key, const EncodedDataset& data) {
+  write_cache(path, key, [&](PayloadWriter& writer) { write_payload(writer, data); });
 }
 
 CacheLoad load_cache(const fs::path& path, std::uint64_t key) {
@@ -249,31 +249,40 @@ CacheLoad load_cache(const fs::path& path, std::uint64_t key) {
     if (header.payload_bytes != file.size() - sizeof(header))
       return refuse(fmt::format("is damaged: it has {} bytes, its header says {}", file.size(),
                                 header.payload_bytes + sizeof(header)));
-    // One read rather than a mapping: a file cut short while mapped would kill the process.
-    const std::shared_ptr<std::byte> block = allocate_aligned(std::max<std::size_t>(header.payload_bytes, 1));
-    const std::span<std::byte> payload(block.get(), header.payload_bytes);
-    file.read_at(sizeof(header), payload);
-    if (checksum64(payload) != header.payload_checksum)
+    if (checksum_from(file, sizeof(header)) != header.payload_checksum)
       return refuse("is damaged: the data do not match their checksum");
-    PayloadReader reader(payload);
-    return {read_payload(reader, block), ""};
+    // A cache is only ever replaced as a whole, so that what is mapped stays.
+    const auto mapped = std::make_shared<const MappedFile>(path);
+    require<DataError>(mapped->bytes().size() == file.size(), "it changes while it is read");
+    PayloadReader reader(mapped->bytes().subspan(sizeof(header)));
+    return {read_payload(reader, mapped), ""};
   } catch (const Error& problem) {
     return refuse(fmt::format("is damaged: {}", problem.what()));
   }
 }
 
 EncodedDataset load_or_build(const fs::path& path, std::uint64_t key, const std::function<EncodedDataset()>& build,
-                             const CacheMessage& message) {
+                             const CacheMessage& message, const std::function<void()>& build_file) {
   const auto say = [&](const std::string& text) {
     if (message) message(text);
   };
   CacheLoad cached = load_cache(path, key);
   if (cached.data) return std::move(*cached.data);
   say(fmt::format("cache {} {}; building it", path.string(), cached.reason));
+  std::error_code error;
+  if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
+  if (build_file) {
+    try {
+      build_file();
+      cached = load_cache(path, key);
+      if (cached.data) return std::move(*cached.data);
+      say(fmt::format("cache {} {}; going on in memory", path.string(), cached.reason));
+    } catch (const DataError& problem) {
+      say(fmt::format("the data cannot be cached: {}; going on in memory", problem.what()));
+    }
+  }
   EncodedDataset data = build();
   try {
-    std::error_code error;
-    if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
     save_cache(path, key, data);
   } catch (const DataError& error) {
     say(fmt::format("the data are not cached: {}", error.what()));

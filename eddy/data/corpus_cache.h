@@ -37,15 +37,18 @@ struct CacheLoad {
   std::string reason;
 };
 
-/// Reads a cache in one go and believes nothing in it: version, key, length, checksum and every array are checked.
-/// Never throws for the contents of the file. The data set's arrays stay inside the one block that was read.
+/// Maps a cache and believes nothing in it: version, key, length, checksum and every array are checked, piece by piece.
+/// Never throws for the contents of the file. The data set's arrays stay in the file, whose pages come and go; it may
+/// be replaced meanwhile, as save_cache does, but not cut short in place.
 CacheLoad load_cache(const std::filesystem::path& path, std::uint64_t key);
 
 using CacheMessage = std::function<void(const std::string& message)>;
 
 /// The data set from the cache when that is good, else from `build`, then saved. `message` hears why a cache is not
 /// used or cannot be written, which is no error; what `build` throws passes through. Missing parent folders are made.
+/// `build_file`, where given, writes the cache itself in place of `build`, for data beyond memory (see build_cache).
 EncodedDataset load_or_build(const std::filesystem::path& path, std::uint64_t key,
-                             const std::function<EncodedDataset()>& build, const CacheMessage& message = {});
+                             const std::function<EncodedDataset()>& build, const CacheMessage& message = {},
+                             const std::function<void()>& build_file = {});
 
 }  // namespace eddy

@@ -11,13 +11,16 @@ namespace eddy {
 
 namespace {
 
-bool rises_to(std::span<const std::int64_t> values, std::int64_t first, std::int64_t last) {
-  std::int64_t before = first;
-  for (const std::int64_t value : values) {
-    if (value < before) return false;
-    before = value;
-  }
-  return before == last;
+bool rises_to(const EncodedCorpus& corpus, std::span<const std::int64_t> values, std::int64_t last) {
+  std::int64_t before = 0;
+  bool rises = true;
+  corpus.scan(values, [&](std::span<const std::int64_t> piece) {
+    for (const std::int64_t value : piece) {
+      rises = rises && value >= before;
+      before = value;
+    }
+  });
+  return rises && before == last;
 }
 
 }  // namespace
@@ -52,20 +55,31 @@ EncodedCorpus::EncodedCorpus(std::shared_ptr<const void> owner, std::span<const 
   check();
 }
 
+EncodedCorpus::EncodedCorpus(std::shared_ptr<const MappedFile> file, std::span<const std::int32_t> tokens,
+                             std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels,
+                             std::string_view id_text, std::span<const std::int64_t> id_ends)
+    : file_(file.get()), tokens_(tokens), offsets_(offsets), labels_(labels), id_text_(id_text), id_ends_(id_ends) {
+  owner_ = std::move(file);
+  check();
+}
+
 void EncodedCorpus::check() const {
   require<DataError>(labels_.size() < static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()),
                      "corpus of {} documents: expected fewer than 2147483647", labels_.size());
   require<DataError>(offsets_.size() == labels_.size() + 1 && id_ends_.size() == labels_.size(),
                      "corpus has {} labels, {} offsets and {} ids", labels_.size(), offsets_.size(), id_ends_.size());
-  require<DataError>(offsets_.front() == 0 && rises_to(offsets_, 0, static_cast<std::int64_t>(tokens_.size())),
+  require<DataError>(offsets_.front() == 0 && rises_to(*this, offsets_, static_cast<std::int64_t>(tokens_.size())),
                      "corpus offsets do not rise from 0 to its {} tokens", tokens_.size());
-  require<DataError>(rises_to(id_ends_, 0, static_cast<std::int64_t>(id_text_.size())),
+  require<DataError>(rises_to(*this, id_ends_, static_cast<std::int64_t>(id_text_.size())),
                      "corpus id ends do not rise to the {} bytes of ids", id_text_.size());
 }
 
 std::int64_t EncodedCorpus::longest() const {
   std::int64_t most = 0;
-  for (std::int32_t i = 0; i < size(); ++i) most = std::max(most, length(i));
+  std::int64_t begin = 0;
+  scan(offsets_, [&](std::span<const std::int64_t> piece) {
+    for (const std::int64_t end : piece) most = std::max(most, end - std::exchange(begin, end));
+  });
   return most;
 }
 

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "eddy/core/file.h"
 
 namespace eddy {
 
@@ -35,6 +39,11 @@ class EncodedCorpus {
                 std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels, std::string_view id_text,
                 std::span<const std::int64_t> id_ends);
 
+  /// The same inside a mapped file, whose pages can be dropped.
+  EncodedCorpus(std::shared_ptr<const MappedFile> file, std::span<const std::int32_t> tokens,
+                std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels, std::string_view id_text,
+                std::span<const std::int64_t> id_ends);
+
   /// Number of documents.
   std::int32_t size() const { return static_cast<std::int32_t>(labels_.size()); }
   std::int64_t token_count() const { return static_cast<std::int64_t>(tokens_.size()); }
@@ -54,6 +63,21 @@ class EncodedCorpus {
   std::span<const std::int32_t> tokens() const { return tokens_; }
   std::span<const std::int64_t> offsets() const { return offsets_; }
   std::span<const std::int32_t> labels() const { return labels_; }
+  /// Lets go of what has been read of a mapped file; other corpora lose nothing. Concurrent reads are safe.
+  void drop_pages() const noexcept {
+    if (file_ != nullptr) file_->drop_pages();
+  }
+  /// Calls `visit` on pieces of one of the corpus's arrays, from first to last, dropping pages between them: a walk
+  /// over an array of any size in bounded memory.
+  template <class T, class Visit>
+  void scan(std::span<const T> values, Visit&& visit) const {
+    constexpr std::size_t piece = (std::size_t{1} << 24) / sizeof(T);
+    for (std::size_t at = 0; at < values.size(); at += piece) {
+      visit(values.subspan(at, std::min(piece, values.size() - at)));
+      drop_pages();
+    }
+  }
+
   std::string_view id_text() const { return id_text_; }
   std::span<const std::int64_t> id_ends() const { return id_ends_; }
 
@@ -61,11 +85,28 @@ class EncodedCorpus {
   void check() const;
 
   std::shared_ptr<const void> owner_;
+  const MappedFile* file_ = nullptr;  // the owner, where it is one
   std::span<const std::int32_t> tokens_;
   std::span<const std::int64_t> offsets_;
   std::span<const std::int32_t> labels_;
   std::string_view id_text_;
   std::span<const std::int64_t> id_ends_;
+};
+
+/// Drops the pages of a mapped corpus after every so many documents read from it, so that a reader of random documents
+/// keeps a bounded part of the file in memory. A plain value, one for each reader.
+class PageBudget {
+ public:
+  void read(const EncodedCorpus& corpus, std::int64_t tokens) {
+    // The system maps the neighbourhood of what is read as well, 64 KiB as a rule.
+    used_ += tokens * static_cast<std::int64_t>(sizeof(std::int32_t)) + (std::int64_t{1} << 16);
+    if (used_ < (std::int64_t{1} << 26)) return;
+    corpus.drop_pages();
+    used_ = 0;
+  }
+
+ private:
+  std::int64_t used_ = 0;
 };
 
 }  // namespace eddy

@@ -139,6 +139,24 @@ bool is_directory_source(const fs::path& source) {
   return fs::is_directory(status);
 }
 
+void check_text_file(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) fail<DataError>("{}: does not exist; expected a text file", path.string());
+  require<DataError>(!fs::is_directory(status), "{}: is a directory; expected a text file", path.string());
+}
+
+/// A reader that stands at the contents of a compressed file.
+ArchivePointer open_compressed(const fs::path& path) {
+  ArchivePointer reader = new_reader();
+  archive_read_support_format_raw(reader.get());
+  open_reader(reader.get(), path, "a compressed file");
+  archive_entry* entry = nullptr;
+  if (archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK)
+    fail<DataError>("{}: cannot be read as a compressed file: {}", path.string(), archive_message(reader.get()));
+  return reader;
+}
+
 bool looks_compressed(const fs::path& path) {
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
   if (!file) fail<DataError>("{}: cannot be opened: {}", path.string(), std::strerror(errno));
@@ -219,18 +237,32 @@ NamedText read_named_text(const fs::path& source, const std::string& name) {
 }
 
 std::string read_text_file(const fs::path& path) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) fail<DataError>("{}: does not exist; expected a text file", path.string());
-  require<DataError>(!fs::is_directory(status), "{}: is a directory; expected a text file", path.string());
+  check_text_file(path);
   if (!looks_compressed(path)) return read_file(path);
-  const ArchivePointer reader = new_reader();
-  archive_read_support_format_raw(reader.get());
-  open_reader(reader.get(), path, "a compressed file");
-  archive_entry* entry = nullptr;
-  if (archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK)
-    fail<DataError>("{}: cannot be read as a compressed file: {}", path.string(), archive_message(reader.get()));
-  return read_entry(reader.get(), -1, path.string());
+  return read_entry(open_compressed(path).get(), -1, path.string());
+}
+
+void read_text_blocks(const fs::path& path, const std::function<void(std::string_view)>& visit) {
+  check_text_file(path);
+  if (!looks_compressed(path)) {
+    const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
+    if (!file) fail<DataError>("{}: cannot be opened: {}", path.string(), std::strerror(errno));
+    std::vector<char> block(kBlock);
+    while (const std::size_t count = std::fread(block.data(), 1, block.size(), file.get()))
+      visit({block.data(), count});
+    if (std::ferror(file.get()) != 0) fail<DataError>("{}: cannot be read: {}", path.string(), std::strerror(errno));
+    return;
+  }
+  const ArchivePointer reader = open_compressed(path);
+  std::vector<char> block(kBlock);
+  for (std::int64_t read = 0;;) {
+    const la_ssize_t count = archive_read_data(reader.get(), block.data(), block.size());
+    if (count == 0) return;
+    if (count < 0)
+      fail<DataError>("{}: reading failed after {} bytes: {}", path.string(), read, archive_message(reader.get()));
+    visit({block.data(), static_cast<std::size_t>(count)});
+    read += count;
+  }
 }
 
 }  // namespace eddy

@@ -47,4 +47,7 @@ NamedText read_named_text(const std::filesystem::path& source, const std::string
 /// The whole of one file, decompressed when it is gzip, bzip2, xz, zstd or lz4 (told by its first bytes, not its name).
 std::string read_text_file(const std::filesystem::path& path);
 
+/// The same block by block: calls `visit` on what comes next until the end.
+void read_text_blocks(const std::filesystem::path& path, const std::function<void(std::string_view)>& visit);
+
 }  // namespace eddy

@@ -9,12 +9,25 @@
 
 namespace eddy {
 
-StreamBatches::StreamBatches(const EncodedCorpus& corpus, StreamOptions options)
-    : corpus_(corpus), options_(options), steps_(corpus.token_count() + corpus.size()) {
+StreamBatches::StreamBatches(const EncodedCorpus& corpus, StreamOptions options,
+                             std::optional<std::vector<std::int32_t>> documents)
+    : corpus_(corpus), options_(options) {
   require<UsageError>(options.batch_size >= 1 && options.time >= 1,
                       "streams of batch size {} and {} steps: expected at least 1 of each", options.batch_size,
                       options.time);
-  require<DataError>(corpus.size() > 0, "no document to make streams of");
+  if (documents) {
+    documents_ = std::move(*documents);
+  } else {
+    documents_.resize(static_cast<std::size_t>(corpus.size()));
+    std::iota(documents_.begin(), documents_.end(), 0);
+  }
+  require<DataError>(!documents_.empty(), "no document to make streams of");
+  for (const std::int32_t document : documents_) {
+    require<DataError>(document >= 0 && document < corpus.size(), "document {} asked for, the corpus has {}", document,
+                       corpus.size());
+    steps_ += corpus.length(document) + 1;
+  }
+  corpus.drop_pages();
   stream_length_ = (steps_ + options.batch_size - 1) / options.batch_size;
 }
 
@@ -22,8 +35,7 @@ std::int64_t StreamBatches::batches_per_epoch() const { return (stream_length_ +
 
 void StreamBatches::plan_epoch() {
   if (planned_epoch_ >= 0 && (planned_epoch_ == position_.epoch || !options_.shuffle)) return;
-  order_.resize(static_cast<std::size_t>(corpus_.size()));
-  std::iota(order_.begin(), order_.end(), 0);
+  order_ = documents_;
   if (options_.shuffle) {
     Philox random(options_.seed, stable_hash("stream batches") + static_cast<std::uint64_t>(position_.epoch));
     shuffle(std::span(order_), random);
@@ -34,6 +46,7 @@ void StreamBatches::plan_epoch() {
     starts_[i] = start;
     start += corpus_.length(order_[i]) + 1;
   }
+  corpus_.drop_pages();
   planned_epoch_ = position_.epoch;
 }
 
@@ -76,6 +89,7 @@ Batch StreamBatches::next() {
     // One symbol more than there are inputs: the last target.
     text.resize(static_cast<std::size_t>(end - begin) + 1);
     copy_text(begin, text);
+    pages_.read(corpus_, end - begin);
     for (std::size_t t = 0; t + 1 < text.size(); ++t) {
       const std::size_t at = t * static_cast<std::size_t>(rows) + static_cast<std::size_t>(row);
       tokens[at] = text[t];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,8 +29,10 @@ struct StreamOptions {
 /// Shares the arrays of the corpus, which may go before it. Not thread-safe.
 class StreamBatches {
  public:
-  /// Throws UsageError for bad options, DataError when there is no document.
-  explicit StreamBatches(const EncodedCorpus& corpus, StreamOptions options = {});
+  /// Of all documents or some, in that order. Throws UsageError for bad options, DataError when there is no document or
+  /// one that the corpus lacks.
+  explicit StreamBatches(const EncodedCorpus& corpus, StreamOptions options = {},
+                         std::optional<std::vector<std::int32_t>> documents = std::nullopt);
 
   /// The window at position(), which moves on. `labels`, `row_weights` and `documents` are empty.
   Batch next();
@@ -49,6 +52,8 @@ class StreamBatches {
 
   EncodedCorpus corpus_;
   StreamOptions options_;
+  PageBudget pages_;
+  std::vector<std::int32_t> documents_;
   /// Inputs, which are one fewer than the symbols of the text; and the longest stream.
   std::int64_t steps_ = 0;
   std::int64_t stream_length_ = 0;

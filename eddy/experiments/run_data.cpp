@@ -7,9 +7,10 @@
 #include "eddy/core/error.h"
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
+#include "eddy/data/corpus_stream.h"
 #include "eddy/data/delimited.h"
 #include "eddy/data/imdb.h"
-#include "eddy/data/text_lines.h"
+#include "eddy/data/line_stream.h"
 #include "eddy/data/wordnet.h"
 
 namespace eddy {
@@ -22,6 +23,15 @@ fs::path source_path(const DataConfig& config) {
   std::error_code error;
   if (config.path == "wordnet" && !fs::exists(config.path, error)) return fs::path(kWordnetDirectory);
   return config.path;
+}
+
+/// A review set has train/pos in it or in a folder of it.
+bool has_imdb_folders(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path / "train" / "pos", error)) return true;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path, error))
+    if (fs::is_directory(entry.path() / "train" / "pos", error)) return true;
+  return false;
 }
 
 Column parse_column(const std::string& text) {
@@ -49,6 +59,18 @@ DelimitedOptions delimited_options(const DataConfig& data, DataFormat format, co
   return options;
 }
 
+/// The documents of DataFormat::lines, as often as they are asked for.
+DocumentStream stream_lines(const DataConfig& data) {
+  return [path = source_path(data), options = TextLinesOptions{.encoding = data.encoding}](const LineVisitor& visit) {
+    std::int64_t documents = 0;
+    const std::int64_t lines = for_each_line(path, options, [&](std::string_view text, std::string_view id) {
+      visit(text, id);
+      ++documents;
+    });
+    require<DataError>(documents > 0, "{}: holds no document in {} lines", path.string(), lines);
+  };
+}
+
 struct RawParts {
   Dataset train;
   std::optional<Dataset> test;
@@ -73,8 +95,13 @@ RawParts read_raw(const DataConfig& data, DataFormat format, const DataLoading& 
     case DataFormat::tsv:
     case DataFormat::csv:
       return {read_delimited(path, delimited_options(data, format, loading)), std::nullopt};
-    default:
-      return {read_text_lines(path, {.encoding = data.encoding}), std::nullopt};
+    default: {
+      Dataset lines;
+      stream_lines(data)([&](std::string_view text, std::string_view id) {
+        lines.documents.push_back({std::string(text), -1, std::string(id)});
+      });
+      return {std::move(lines), std::nullopt};
+    }
   }
 }
 
@@ -82,14 +109,16 @@ OutOfVocabulary unknown_rule(const TextConfig& text) {
   return text.drop_unknown ? OutOfVocabulary::drop : OutOfVocabulary::unknown;
 }
 
+EncodeOptions encode_options(const TextConfig& text) {
+  return {.tokenizer = tokenizer_options(text),
+          .vocabulary = {.min_count = text.min_count, .max_size = text.vocabulary_size},
+          .unknown = unknown_rule(text)};
+}
+
 EncodedDataset encode_fresh(const RawParts& raw, const TextConfig& text) {
   std::vector<DatasetPart> parts = {{"train", &raw.train, true}};
   if (raw.test) parts.push_back({"test", &*raw.test, false});
-  EncodeOptions options;
-  options.tokenizer = tokenizer_options(text);
-  options.vocabulary = {.min_count = text.min_count, .max_size = text.vocabulary_size};
-  options.unknown = unknown_rule(text);
-  return encode_dataset(parts, options);
+  return encode_dataset(parts, encode_options(text));
 }
 
 EncodedDataset encode_for_model(const RawParts& raw, const DataLoading& loading) {
@@ -131,7 +160,7 @@ DataFormat guess_format(const DataConfig& config) {
                      config.path);
   if (fs::is_directory(status)) {
     if (fs::exists(path / "data.noun", error)) return DataFormat::wordnet;
-    return DataFormat::imdb;
+    return has_imdb_folders(path) ? DataFormat::imdb : DataFormat::lines;
   }
   std::string name = path.filename().string();
   std::ranges::transform(name, name.begin(),
@@ -171,7 +200,15 @@ EncodedDataset load_data(const DataConfig& data, const TextConfig& text, const D
     const std::string stem = fs::path(resolved.path).filename().string();
     const fs::path file = loading.cache / fmt::format("{}-{:016x}.cache", stem, options.hash());
     const std::uint64_t key = options.add_source(resolved.path).hash();
-    result = load_or_build(file, key, build, loading.message);
+    std::function<void()> build_file;
+    // Text alone may be larger than memory.
+    if (format == DataFormat::lines)
+      build_file = [&] {
+        const TextModelVocabulary* model = loading.model;
+        build_cache(file, key, stream_lines(data), encode_options(model != nullptr ? model->text : text),
+                    model != nullptr ? &model->vocabulary : nullptr);
+      };
+    result = load_or_build(file, key, build, loading.message, build_file);
   }
   check_labels(result, data, loading);
   return result;
@@ -186,9 +223,12 @@ fs::path default_cache_directory() {
 }
 
 std::uint64_t fingerprint(const EncodedCorpus& corpus) {
-  std::uint64_t hash = checksum64(std::as_bytes(corpus.tokens()));
-  hash = checksum64(std::as_bytes(corpus.offsets()), hash);
-  return checksum64(std::as_bytes(corpus.labels()), hash);
+  const auto absorbed = [&](auto values, std::uint64_t seed) {
+    Checksum64 checksum(seed);
+    corpus.scan(values, [&](auto piece) { checksum.add(std::as_bytes(piece)); });
+    return checksum.value();
+  };
+  return absorbed(corpus.labels(), absorbed(corpus.offsets(), absorbed(corpus.tokens(), 0)));
 }
 
 TokenizerOptions tokenizer_options(const TextConfig& text) {

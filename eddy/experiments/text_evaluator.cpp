@@ -96,8 +96,7 @@ Evaluation TextEvaluator::evaluate(const EncodedCorpus& corpus, const DocumentLi
   if (is_classification(config_.task)) {
     result = score(predict(corpus, documents), corpus, documents);
   } else {
-    result = config_.stream_steps > 0 ? evaluate_streams(documents ? corpus_subset(corpus, *documents) : corpus)
-                                      : evaluate_documents(corpus, documents);
+    result = config_.stream_steps > 0 ? evaluate_streams(corpus, documents) : evaluate_documents(corpus, documents);
   }
   result.seconds = seconds_since(start);
   return result;
@@ -119,18 +118,20 @@ Evaluation TextEvaluator::evaluate_documents(const EncodedCorpus& corpus, const 
   return result;
 }
 
-Evaluation TextEvaluator::evaluate_streams(const EncodedCorpus& corpus) {
-  StreamBatches batches(corpus, {.batch_size = static_cast<int>(config_.batch_size),
-                                 .time = config_.stream_steps,
-                                 .shuffle = false,
-                                 .seed = config_.seed,
-                                 .eos = config_.model.end_of_sequence});
+Evaluation TextEvaluator::evaluate_streams(const EncodedCorpus& corpus, const DocumentList& documents) {
+  StreamBatches batches(corpus,
+                        {.batch_size = static_cast<int>(config_.batch_size),
+                         .time = config_.stream_steps,
+                         .shuffle = false,
+                         .seed = config_.seed,
+                         .eos = config_.model.end_of_sequence},
+                        documents);
   const std::vector<std::string> names = carried_names(config_);
   const Shape state{config_.batch_size, config_.model.encoder.hidden_size};
   std::vector<Tensor> states(names.size());
   for (Tensor& tensor : states) tensor = Tensor(f32, state);
   Evaluation result;
-  result.documents = corpus.size();
+  result.documents = documents ? static_cast<std::int64_t>(documents->size()) : corpus.size();
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
     stop_if_interrupted();
     const Batch batch = batches.next();

@@ -72,7 +72,7 @@ class TextEvaluator {
 
  private:
   Evaluation evaluate_documents(const EncodedCorpus& corpus, const DocumentList& documents);
-  Evaluation evaluate_streams(const EncodedCorpus& corpus);
+  Evaluation evaluate_streams(const EncodedCorpus& corpus, const DocumentList& documents);
 
   ParameterStore* store_;
   TrainingConfig config_;

@@ -38,11 +38,13 @@ DocumentList trainable_documents(const TrainingConfig& config, const EncodedCorp
 
 Batches make_batches(const TrainingConfig& config, const EncodedCorpus& corpus, DocumentList documents) {
   if (config.stream_steps > 0)
-    return StreamBatches(corpus, {.batch_size = static_cast<int>(config.batch_size),
-                                  .time = config.stream_steps,
-                                  .shuffle = true,
-                                  .seed = config.seed,
-                                  .eos = config.model.end_of_sequence});
+    return StreamBatches(corpus,
+                         {.batch_size = static_cast<int>(config.batch_size),
+                          .time = config.stream_steps,
+                          .shuffle = true,
+                          .seed = config.seed,
+                          .eos = config.model.end_of_sequence},
+                         std::move(documents));
   return BucketBatches(corpus, task_batches(config, corpus.longest(), Mode::train),
                        trainable_documents(config, corpus, std::move(documents)));
 }
@@ -60,13 +62,12 @@ class TextTrainer::Impl {
         config_(std::move(config)),
         arena_(arena ? std::move(arena) : std::make_shared<Arena>()),
         evaluator_(store, config_, arena_),
-        own_corpus_(config_.stream_steps > 0 && documents ? corpus_subset(train, *documents) : EncodedCorpus()),
-        batches_(make_batches(config_, config_.stream_steps > 0 && documents ? own_corpus_ : train, documents)),
+        batches_(make_batches(config_, train, documents)),
         plateau_(make_plateau(config_.optimizer, store)),
         carried_names_(carried_names(config_)) {
     if (config_.stream_steps > 0) {
       times_ = {config_.stream_steps};
-      stream_documents_ = documents ? own_corpus_.size() : train.size();
+      stream_documents_ = documents ? static_cast<std::int64_t>(documents->size()) : train.size();
     } else {
       times_ = std::get<BucketBatches>(batches_).times();
     }
@@ -158,7 +159,6 @@ class TextTrainer::Impl {
   TrainingConfig config_;
   std::shared_ptr<Arena> arena_;
   TextEvaluator evaluator_;
-  EncodedCorpus own_corpus_;  // streams over some of the documents
   Batches batches_;
   std::unique_ptr<ReduceOnPlateau> plateau_;
   std::vector<std::string> carried_names_;

@@ -138,16 +138,4 @@ BucketOptions task_batches(const TrainingConfig& config, std::int64_t longest_do
   return options;
 }
 
-EncodedCorpus corpus_subset(const EncodedCorpus& corpus, const std::vector<std::int32_t>& documents) {
-  CorpusArrays arrays;
-  for (const std::int32_t document : documents) {
-    require<DataError>(document >= 0 && document < corpus.size(), "document {} asked for, the corpus has {}", document,
-                       corpus.size());
-    const auto tokens = corpus.document(document);
-    arrays.tokens.insert(arrays.tokens.end(), tokens.begin(), tokens.end());
-    arrays.end_document(corpus.label(document), corpus.id(document));
-  }
-  return EncodedCorpus(std::move(arrays));
-}
-
 }  // namespace eddy

@@ -34,7 +34,4 @@ std::vector<std::string> carried_names(const TrainingConfig& config);
 /// How documents are laid out for a task. Evaluation keeps an order of its own and shuffles nothing.
 BucketOptions task_batches(const TrainingConfig& config, std::int64_t longest_document, Mode mode);
 
-/// Batches of the whole corpus or of some documents, in order, as a corpus of its own.
-EncodedCorpus corpus_subset(const EncodedCorpus& corpus, const std::vector<std::int32_t>& documents);
-
 }  // namespace eddy

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/corpus_stream.h"
+
+#include "eddy/core/error.h"
+#include "eddy/core/file.h"
+#include "eddy/data/corpus_cache_writer.h"
+
+namespace eddy {
+namespace {
+
+/// The arrays of a corpus in the making, on disk.
+struct SpilledCorpus {
+  explicit SpilledCorpus(const std::filesystem::path& folder)
+      : tokens(folder), offsets(folder), labels(folder), id_text(folder), id_ends(folder) {
+    append(offsets, std::int64_t{0});
+  }
+
+  template <class T>
+  static void append(SpillFile& file, T value) {
+    file.append(std::as_bytes(std::span(&value, 1)));
+  }
+  void add(std::span<const std::int32_t> document, std::string_view id) {
+    tokens.append(std::as_bytes(document));
+    append(offsets, static_cast<std::int64_t>(tokens.size() / sizeof(std::int32_t)));
+    append(labels, std::int32_t{-1});
+    id_text.append(std::as_bytes(std::span(id)));
+    append(id_ends, static_cast<std::int64_t>(id_text.size()));
+  }
+
+  SpillFile tokens, offsets, labels, id_text, id_ends;
+};
+
+Vocabulary count_words(const DocumentStream& documents, const EncodeOptions& options) {
+  Tokenizer tokenizer(options.tokenizer);
+  TokenCounter counter;
+  documents([&](std::string_view text, std::string_view) {
+    counter.add_document();
+    tokenizer.for_each(text, [&](std::string_view token) { counter.add(token); });
+  });
+  return Vocabulary(counter, options.vocabulary);
+}
+
+}  // namespace
+
+void build_cache(const std::filesystem::path& path, std::uint64_t key, const DocumentStream& documents,
+                 const EncodeOptions& options, const Vocabulary* vocabulary) {
+  const Vocabulary chosen = vocabulary != nullptr ? *vocabulary : count_words(documents, options);
+  Tokenizer tokenizer(options.tokenizer);
+  SpilledCorpus corpus(path.parent_path());
+  documents([&](std::string_view text, std::string_view id) {
+    try {
+      corpus.add(encode_text(text, tokenizer, chosen, options.unknown), id);
+    } catch (const DataError& error) {
+      fail<DataError>("document {}: {}", id, error.what());
+    }
+  });
+  write_cache(path, key, [&](PayloadWriter& writer) {
+    write_strings(writer, chosen.tokens());
+    writer.array(std::span<const std::int64_t>(chosen.counts()));
+    write_strings(writer, {});
+    writer.number(tokenizer.invalid_sequences());
+    writer.number(1);
+    writer.text("train");
+    writer.spilled(corpus.tokens, sizeof(std::int32_t));
+    writer.spilled(corpus.offsets, sizeof(std::int64_t));
+    writer.spilled(corpus.labels, sizeof(std::int32_t));
+    writer.spilled(corpus.id_text, 1);
+    writer.spilled(corpus.id_ends, sizeof(std::int64_t));
+  });
+}
+
+}  // namespace eddy

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text read and encoded piece by piece: the same as all at once.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "eddy/core/random.h"
+#include "eddy/data/checksum.h"
+#include "eddy/data/corpus_cache.h"
+#include "eddy/data/corpus_stream.h"
+#include "eddy/data/line_stream.h"
+#include "eddy/data/text_lines.h"
+#include "files.h"
+
+namespace eddy {
+
+using test::contains;
+using test::error_of;
+using test::slurp;
+using test::TemporaryFolder;
+
+namespace {
+
+DocumentStream stream_of(const std::filesystem::path& path, const TextLinesOptions& options = {}) {
+  return [=](const LineVisitor& visit) { for_each_line(path, options, visit); };
+}
+
+std::vector<std::pair<std::string, std::string>> streamed(const std::filesystem::path& path,
+                                                          const TextLinesOptions& options = {}) {
+  std::vector<std::pair<std::string, std::string>> lines;
+  for_each_line(path, options, [&](std::string_view text, std::string_view id) { lines.emplace_back(text, id); });
+  return lines;
+}
+
+/// Lines of random words, some of them blank, some longer than a block of the reader.
+std::string random_text(std::uint64_t seed, int lines) {
+  Philox random(seed);
+  std::string text = "\xEF\xBB\xBF";
+  for (int i = 0; i < lines; ++i) {
+    const auto words = i % 50 == 7 ? 60000 : uniform_index(random, 12);
+    for (std::uint64_t w = 0; w < words; ++w) text += fmt::format("w{} ", uniform_index(random, 300));
+    text += i % 3 == 0 ? "\r\n" : "\n";
+  }
+  return text + "\xC3\xA9nd \xFF without newline";
+}
+
+}  // namespace
+
+TEST_CASE("lines streamed are the lines read at once") {
+  const TemporaryFolder folder;
+  const auto path = folder.write("a.txt", random_text(1, 120));
+  for (const TextEncoding encoding : {TextEncoding::utf8, TextEncoding::latin1}) {
+    const TextLinesOptions options{.encoding = encoding};
+    const Dataset whole = read_text_lines(path, options);
+    const auto lines = streamed(path, options);
+    REQUIRE(lines.size() == whole.documents.size());
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      REQUIRE(lines[i].first == whole.documents[i].text);
+      REQUIRE(lines[i].second == whole.documents[i].id);
+    }
+  }
+  CHECK(contains(error_of<DataError>([&] { streamed(path, {.encoding = TextEncoding::utf8_strict}); }),
+                 "a.txt:121: a byte at offset 5 of the line is not UTF-8"));
+  CHECK(contains(error_of<DataError>([&] { streamed(folder.path() / "none"); }), "does not exist"));
+}
+
+TEST_CASE("a folder stands for its files in the order of their names") {
+  const TemporaryFolder folder;
+  folder.write("tree/b.txt", "three");
+  folder.write("tree/a/x", "one\n\ntwo\n");
+  const auto lines = streamed(folder.path() / "tree");
+  using Lines = std::vector<std::pair<std::string, std::string>>;
+  CHECK(lines == Lines{{"one", "a/x:1"}, {"two", "a/x:3"}, {"three", "b.txt:1"}});
+}
+
+TEST_CASE("a cache built from a stream is that of the data encoded in memory, byte for byte") {
+  const TemporaryFolder folder;
+  const auto path = folder.write("a.txt", random_text(2, 200));
+  const Dataset whole = read_text_lines(path);
+  for (const OutOfVocabulary unknown : {OutOfVocabulary::unknown, OutOfVocabulary::drop}) {
+    EncodeOptions options;
+    options.vocabulary = {.min_count = 2, .max_size = 100};
+    options.unknown = unknown;
+    const DatasetPart part{"train", &whole, true};
+    const EncodedDataset encoded = encode_dataset(std::span(&part, 1), options);
+    save_cache(folder.path() / "memory", 5, encoded);
+    build_cache(folder.path() / "stream", 5, stream_of(path), options);
+    CHECK(slurp(folder.path() / "stream") == slurp(folder.path() / "memory"));
+    // With a vocabulary from elsewhere.
+    Tokenizer tokenizer;
+    const Vocabulary known = Vocabulary::from_lists(std::vector<std::string>{"<unk>", "<eos>", "w1", "w2"},
+                                                    std::vector<std::int64_t>{0, 0, 1, 1});
+    EncodedDataset other{known, {}, {{"train", encode_corpus(whole, tokenizer, known, unknown)}}};
+    other.invalid_sequences = tokenizer.invalid_sequences();
+    save_cache(folder.path() / "memory", 6, other);
+    build_cache(folder.path() / "stream", 6, stream_of(path), options, &known);
+    CHECK(slurp(folder.path() / "stream") == slurp(folder.path() / "memory"));
+  }
+}
+
+TEST_CASE("a text that cannot be encoded leaves no cache, and going on in memory says why") {
+  const TemporaryFolder folder;
+  int builds = 0;
+  std::string heard;
+  const auto data = load_or_build(
+      folder.path() / "c", 1,
+      [&] {
+        ++builds;
+        return EncodedDataset{};
+      },
+      [&](const std::string& message) { heard += message; }, [] { fail<DataError>("no room"); });
+  CHECK(builds == 1);
+  CHECK(contains(heard, "cannot be cached: no room; going on in memory"));
+}
+
+TEST_CASE("checksums of pieces are those of the whole") {
+  Philox random(3);
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += static_cast<char>(uniform_index(random, 256));
+  for (int round = 0; round < 200; ++round) {
+    Checksum64 checksum(7);
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t piece = std::min<std::size_t>(uniform_index(random, 90), text.size() - at);
+      checksum.add(std::as_bytes(std::span(text).subspan(at, piece)));
+      at += piece;
+    }
+    REQUIRE(checksum.value() == checksum64(std::as_bytes(std::span(text)), 7));
+  }
+}
+
+TEST_CASE("pages of a mapped corpus come back after they were dropped") {
+  const TemporaryFolder folder;
+  const auto path = folder.write("a.txt", random_text(4, 200));
+  build_cache(folder.path() / "c", 5, stream_of(path), {});
+  const CacheLoad load = load_cache(folder.path() / "c", 5);
+  REQUIRE(load.data.has_value());
+  const EncodedCorpus& corpus = load.data->part("train");
+  const std::vector<std::int32_t> before(corpus.tokens().begin(), corpus.tokens().end());
+  corpus.drop_pages();
+  CHECK(std::ranges::equal(before, corpus.tokens()));
+  // Replaced, as a newer program would: what is mapped stays.
+  build_cache(folder.path() / "c", 6, stream_of(folder.write("b.txt", "short")), {});
+  corpus.drop_pages();
+  CHECK(std::ranges::equal(before, corpus.tokens()));
+}
+
+}  // namespace eddy
