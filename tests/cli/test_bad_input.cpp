@@ -34,6 +34,7 @@ TEST_CASE("help and version of every command") {
                                      {"predict", "--help"},
                                      {"inspect", "--help"},
                                      {"experiment", "--help"},
+                                     {"report", "--help"},
                                      {"--version"}}) {
     const ProgramResult result = run_eddy(arguments);
     CHECK(result.status == 0);
