@@ -110,7 +110,8 @@ Json chart_json(const ReportChart& chart) {
 /// A JSON object as two columns, nested names joined by dots.
 Table object_table(std::string title, const Json& object) {
   Table table{.title = std::move(title), .columns = {"", ""}, .rows = {}};
-  for (const auto& [key, value] : object.flatten().items()) {
+  const Json flat = object.flatten();
+  for (const auto& [key, value] : flat.items()) {
     std::string name = key.substr(1);
     std::replace(name.begin(), name.end(), '/', '.');
     table.rows.push_back({name, value.is_string() ? value.get<std::string>() : dumped(value)});
