@@ -127,7 +127,7 @@ void add_adversarial_flags(FlagSet<Config>& flags) {
       "learns from unlabelled texts too), against both (atvat)");
   flags.value(
       "--perturbation-norm", [](Config & c) -> auto& { return c.adversarial.norm; },
-      "L2 norm of a text's perturbation");
+      "L2 norm of a text's perturbation; the default suits --normalize-embeddings");
   flags.value(
       "--adversarial-weight", [](Config & c) -> auto& { return c.adversarial.weight; }, "Factor of the added loss");
   flags.value(

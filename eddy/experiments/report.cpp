@@ -34,7 +34,7 @@ figure { margin: 1.2rem 0; }
 figure svg { max-width: 100%; height: auto; }
 figcaption { color: #444444; font-size: .9rem; }
 pre { background: #f5f5f5; border: 1px solid #e3e3e3; border-radius: 4px; padding: .7rem .9rem; overflow-x: auto;
-  font: 13px/1.45 "DejaVu Sans Mono", Consolas, monospace; }
+  font: 13px/1.45 "DejaVu Sans Mono", Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 summary { cursor: pointer; color: #444444; }
 td.long { white-space: normal; min-width: 26rem; overflow-wrap: anywhere; }
 )";
