@@ -178,16 +178,23 @@ void SpillFile::flush() {
   buffer_.clear();
 }
 
-void SpillFile::for_each_block(const std::function<void(std::span<const std::byte>)>& visit) {
+void SpillFile::read_at(std::uint64_t offset, std::span<std::byte> out) {
   flush();
-  std::vector<std::byte> block(std::min<std::uint64_t>(written_, kSpillBlock));
-  for (std::uint64_t at = 0; at < written_;) {
-    const ssize_t count = ::pread(descriptor_, block.data(), std::min<std::uint64_t>(block.size(), written_ - at),
-                                  static_cast<off_t>(at));
+  while (!out.empty()) {
+    const ssize_t count = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) fail_with(folder_, "a temporary file in it cannot be read", count < 0 ? errno : EIO);
-    visit(std::span(block).first(static_cast<std::size_t>(count)));
-    at += static_cast<std::uint64_t>(count);
+    out = out.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+}
+
+void SpillFile::for_each_block(const std::function<void(std::span<const std::byte>)>& visit) {
+  std::vector<std::byte> block(std::min<std::uint64_t>(size(), kSpillBlock));
+  for (std::uint64_t at = 0; at < size(); at += block.size()) {
+    block.resize(std::min<std::uint64_t>(block.size(), size() - at));
+    read_at(at, block);
+    visit(block);
   }
 }
 

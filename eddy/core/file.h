@@ -67,6 +67,8 @@ class SpillFile {
 
   void append(std::span<const std::byte> bytes);
   std::uint64_t size() const { return written_ + buffer_.size(); }
+  /// Fills `out` from `offset`; DataError when the file ends before.
+  void read_at(std::uint64_t offset, std::span<std::byte> out);
   /// Calls `visit` on pieces of at most a megabyte, from the first byte to the last.
   void for_each_block(const std::function<void(std::span<const std::byte>)>& visit);
 

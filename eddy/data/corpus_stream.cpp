@@ -4,6 +4,7 @@
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/data/corpus_cache_writer.h"
+#include "eddy/data/large_counter.h"
 
 namespace eddy {
 namespace {
@@ -30,21 +31,22 @@ struct SpilledCorpus {
   SpillFile tokens, offsets, labels, id_text, id_ends;
 };
 
-Vocabulary count_words(const DocumentStream& documents, const EncodeOptions& options) {
+Vocabulary count_words(const DocumentStream& documents, const EncodeOptions& options,
+                       const std::filesystem::path& folder) {
   Tokenizer tokenizer(options.tokenizer);
-  TokenCounter counter;
+  LargeCounter counter(folder);
   documents([&](std::string_view text, std::string_view) {
     counter.add_document();
     tokenizer.for_each(text, [&](std::string_view token) { counter.add(token); });
   });
-  return Vocabulary(counter, options.vocabulary);
+  return counter.vocabulary(options.vocabulary);
 }
 
 }  // namespace
 
 void build_cache(const std::filesystem::path& path, std::uint64_t key, const DocumentStream& documents,
                  const EncodeOptions& options, const Vocabulary* vocabulary) {
-  const Vocabulary chosen = vocabulary != nullptr ? *vocabulary : count_words(documents, options);
+  const Vocabulary chosen = vocabulary != nullptr ? *vocabulary : count_words(documents, options, path.parent_path());
   Tokenizer tokenizer(options.tokenizer);
   SpilledCorpus corpus(path.parent_path());
   documents([&](std::string_view text, std::string_view id) {

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text read and encoded piece by piece: the same as all at once.
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <fstream>
 
 #include "eddy/core/random.h"
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/data/corpus_stream.h"
+#include "eddy/data/large_counter.h"
 #include "eddy/data/line_stream.h"
 #include "eddy/data/text_lines.h"
 #include "files.h"
@@ -97,6 +95,32 @@ TEST_CASE("a cache built from a stream is that of the data encoded in memory, by
     build_cache(folder.path() / "stream", 6, stream_of(path), options, &known);
     CHECK(slurp(folder.path() / "stream") == slurp(folder.path() / "memory"));
   }
+}
+
+TEST_CASE("words counted in runs on disk make the vocabulary of words counted in memory") {
+  const TemporaryFolder folder;
+  Philox random(9);
+  std::vector<std::string> tokens;
+  for (int i = 0; i < 5000; ++i) {
+    // Rare and common words, equal counts, the special ones.
+    const auto number = uniform_index(random, 1 + uniform_index(random, 400));
+    tokens.push_back(number == 3 ? "<unk>" : number == 5 ? "<eos>" : fmt::format("w{}", number));
+  }
+  TokenCounter plain;
+  for (const std::string& token : tokens) plain.add(token);
+  for (int i = 0; i < 7; ++i) plain.add_document();
+  for (const int most : {1, 10, 150, 100000}) {
+    for (const VocabularyOptions options : {VocabularyOptions{}, VocabularyOptions{.min_count = 3, .max_size = 60}}) {
+      LargeCounter counter(folder.path(), most);
+      for (const std::string& token : tokens) counter.add(token);
+      for (int i = 0; i < 7; ++i) counter.add_document();
+      CHECK(counter.vocabulary(options) == Vocabulary(plain, options));
+    }
+  }
+  LargeCounter counter(folder.path(), 1);
+  counter.add("a");
+  CHECK_THROWS_AS(counter.vocabulary({.min_count = 0}), UsageError);
+  CHECK(folder.files() == 0);
 }
 
 TEST_CASE("a text that cannot be encoded leaves no cache, and going on in memory says why") {

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/large_counter.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <queue>
+#include <string>
+
+#include "eddy/core/error.h"
+
+namespace eddy {
+namespace {
+
+struct CountedWord {
+  std::string text;
+  std::int64_t count = 0;
+};
+
+/// The words of a run, one after the other: i64 count, i32 length, bytes.
+class RunReader {
+ public:
+  explicit RunReader(SpillFile& run) : run_(run) { next(); }
+
+  bool at_end() const { return at_end_; }
+  const CountedWord& word() const { return word_; }
+  void next() {
+    at_end_ = at_ == run_.size();
+    if (at_end_) return;
+    std::int32_t length = 0;
+    take(&word_.count, sizeof(word_.count));
+    take(&length, sizeof(length));
+    word_.text.resize(static_cast<std::size_t>(length));
+    take(word_.text.data(), word_.text.size());
+  }
+
+ private:
+  void take(void* to, std::size_t size) {
+    auto* out = static_cast<std::byte*>(to);
+    at_ += size;
+    while (size > 0) {
+      if (used_ == block_.size()) {
+        block_.resize(std::min<std::uint64_t>(std::size_t{1} << 18, run_.size() - read_));
+        run_.read_at(read_, block_);
+        read_ += block_.size();
+        used_ = 0;
+      }
+      const std::size_t piece = std::min(size, block_.size() - used_);
+      std::memcpy(out, block_.data() + used_, piece);
+      out += piece;
+      used_ += piece;
+      size -= piece;
+    }
+  }
+
+  SpillFile& run_;
+  std::vector<std::byte> block_;
+  std::size_t used_ = 0;
+  std::uint64_t read_ = 0;  ///< bytes of the run that have been in the block
+  std::uint64_t at_ = 0;    ///< bytes that have been taken
+  CountedWord word_;
+  bool at_end_ = false;
+};
+
+/// Calls `visit` on each word of the runs with its whole count, in the order of the texts.
+template <class Visit>
+void merge(const std::vector<std::unique_ptr<SpillFile>>& runs, Visit&& visit) {
+  std::vector<RunReader> readers;
+  readers.reserve(runs.size());
+  const auto later = [&](std::size_t a, std::size_t b) { return readers[a].word().text > readers[b].word().text; };
+  std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(later)> next(later);
+  for (const auto& run : runs) {
+    readers.emplace_back(*run);
+    if (!readers.back().at_end()) next.push(readers.size() - 1);
+  }
+  while (!next.empty()) {
+    CountedWord word{readers[next.top()].word().text, 0};
+    while (!next.empty() && readers[next.top()].word().text == word.text) {
+      const std::size_t reader = next.top();
+      next.pop();
+      word.count += readers[reader].word().count;
+      readers[reader].next();
+      if (!readers[reader].at_end()) next.push(reader);
+    }
+    visit(std::move(word));
+  }
+}
+
+}  // namespace
+
+LargeCounter::LargeCounter(std::filesystem::path folder, std::int32_t most)
+    : folder_(std::move(folder)), most_(std::max(most, 1)) {}
+
+void LargeCounter::spill() {
+  const TokenTable& words = counter_.table();
+  std::vector<std::int32_t> order(static_cast<std::size_t>(words.size()));
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::sort(order, [&](std::int32_t a, std::int32_t b) { return words.text(a) < words.text(b); });
+  auto run = std::make_unique<SpillFile>(folder_);
+  for (const std::int32_t number : order) {
+    const std::string_view text = words.text(number);
+    const std::int64_t count = counter_.count(number);
+    const auto length = static_cast<std::int32_t>(text.size());
+    run->append(std::as_bytes(std::span(&count, 1)));
+    run->append(std::as_bytes(std::span(&length, 1)));
+    run->append(std::as_bytes(std::span(text)));
+  }
+  runs_.push_back(std::move(run));
+  counter_ = TokenCounter();
+}
+
+Vocabulary LargeCounter::vocabulary(const VocabularyOptions& options) {
+  if (runs_.empty()) {
+    for (; documents_ > 0; --documents_) counter_.add_document();
+    return Vocabulary(counter_, options);
+  }
+  // Only checks the options.
+  const Vocabulary specials(TokenCounter(), options);
+  spill();
+  std::vector<std::int64_t> special_counts(Vocabulary::kSpecials, 0);
+  std::int64_t left_out = 0;
+  // The rarest of the words kept so far on top, and of equally rare ones the last.
+  const auto before = [](const CountedWord& a, const CountedWord& b) {
+    return a.count != b.count ? a.count > b.count : a.text < b.text;
+  };
+  std::priority_queue<CountedWord, std::vector<CountedWord>, decltype(before)> kept(before);
+  const std::size_t most =
+      options.max_size == 0 ? SIZE_MAX : static_cast<std::size_t>(options.max_size - Vocabulary::kSpecials);
+  merge(runs_, [&](CountedWord word) {
+    if (const std::int32_t special = specials.find(word.text); special >= 0) {
+      special_counts[static_cast<std::size_t>(special)] += word.count;
+    } else if (word.count < options.min_count) {
+      left_out += word.count;
+    } else {
+      kept.push(std::move(word));
+      if (kept.size() <= most) return;
+      left_out += kept.top().count;
+      kept.pop();
+    }
+  });
+  std::vector<CountedWord> words;
+  for (; !kept.empty(); kept.pop()) words.push_back(kept.top());
+  std::vector<std::string> tokens = specials.tokens();
+  std::vector<std::int64_t> counts = special_counts;
+  counts[Vocabulary::kUnknown] += left_out;
+  counts[Vocabulary::kEndOfSequence] += documents_;
+  for (auto word = words.rbegin(); word != words.rend(); ++word) {
+    tokens.push_back(std::move(word->text));
+    counts.push_back(word->count);
+  }
+  return Vocabulary::from_lists(tokens, counts);
+}
+
+}  // namespace eddy

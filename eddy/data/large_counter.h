@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "eddy/core/file.h"
+#include "eddy/data/vocabulary.h"
+
+namespace eddy {
+
+/// Counts any number of different words in bounded memory: when there are more than `most`, sorted runs of words and
+/// counts go to disk, and vocabulary() merges them. Exact. One thread at a time.
+class LargeCounter {
+ public:
+  static constexpr std::int32_t kMost = std::int32_t{1} << 20;
+
+  /// Runs are kept in `folder`, without names.
+  explicit LargeCounter(std::filesystem::path folder, std::int32_t most = kMost);
+
+  void add(std::string_view token) {
+    counter_.add(token);
+    if (counter_.table().size() >= most_) spill();
+  }
+  void add_document() { ++documents_; }
+
+  /// The vocabulary of everything counted: that of Vocabulary(TokenCounter, options). Ends the counting.
+  Vocabulary vocabulary(const VocabularyOptions& options);
+
+ private:
+  void spill();
+
+  std::filesystem::path folder_;
+  std::int32_t most_;
+  TokenCounter counter_;
+  std::int64_t documents_ = 0;
+  std::vector<std::unique_ptr<SpillFile>> runs_;
+};
+
+}  // namespace eddy
