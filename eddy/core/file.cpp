@@ -124,6 +124,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (address == MAP_FAILED) fail_with(path, "cannot be mapped", errno);
   bytes_ = {static_cast<const std::byte*>(address), size};
+  // A huge page would bring in two megabytes for one that is read.
+  ::madvise(address, size, MADV_NOHUGEPAGE);
 }
 
 MappedFile::~MappedFile() {

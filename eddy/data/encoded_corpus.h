@@ -100,7 +100,7 @@ class PageBudget {
   void read(const EncodedCorpus& corpus, std::int64_t tokens) {
     // The system maps the neighbourhood of what is read as well, 64 KiB as a rule.
     used_ += tokens * static_cast<std::int64_t>(sizeof(std::int32_t)) + (std::int64_t{1} << 16);
-    if (used_ < (std::int64_t{1} << 26)) return;
+    if (used_ < (std::int64_t{1} << 24)) return;
     corpus.drop_pages();
     used_ = 0;
   }

@@ -145,6 +145,7 @@ TEST_CASE("a report reads back as it was written") {
   CHECK(to_json(back) == to_json(report));
   CHECK(to_json(read_report(folder / "a/report.json")) == to_json(report));
   CHECK(std::isnan(back.charts.at(0).lines->series.at(0).y.at(1)));
+  std::filesystem::create_directories(folder / "b");
   spit(folder / "b/report.json", "{\"title\":\"x\"}");
   CHECK_THROWS_WITH_AS(read_report(folder / "b"), doctest::Contains("b/report.json: is not the report.json"),
                        DataError);
