@@ -2,6 +2,7 @@
 #pragma once
 
 #include "eddy/experiments/command.h"
+#include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/seq2seq_translator.h"
 
 namespace eddy {
@@ -10,6 +11,10 @@ namespace eddy {
 Command add_seq2seq_train(CLI::App& group, const CommandLine& line);
 Command add_seq2seq_translate(CLI::App& group);
 Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line);
+
+/// What every command that trains an encoder-decoder lets choose: its sizes, and its training.
+void add_pair_model_flags(FlagSet<Seq2SeqConfig>& flags);
+void add_pair_training_flags(FlagSet<Seq2SeqConfig>& flags);
 
 /// How to search. `options` must outlive the app's parsing.
 void add_search_flags(CLI::App& app, TranslatorOptions& options);

@@ -61,19 +61,11 @@ void add_data_flags(FlagSet<Config>& flags) {
 }
 
 void add_model_flags(FlagSet<Config>& flags) {
-  flags.begin_group("Model");
+  add_pair_model_flags(flags);
   flags.choice(
       "--mode", [](auto& c) -> auto& { return c.model.mode; }, "What the decoder reads");
   flags.choice(
       "--energy", [](auto& c) -> auto& { return c.model.energy; }, "How attention compares");
-  flags.choice(
-      "--cell", [](auto& c) -> auto& { return c.model.encoder.cell; }, "Recurrent cell");
-  flags.value(
-      "--embedding", [](Config & c) -> auto& { return c.model.embedding_size; }, "Size of a word's embedding");
-  flags.value(
-      "--hidden", [](Config & c) -> auto& { return c.model.encoder.hidden_size; }, "Size of the recurrent states");
-  flags.value(
-      "--attention", [](Config & c) -> auto& { return c.model.attention_size; }, "Width of additive attention");
   flags.value(
       "--encoder-layers", [](Config & c) -> auto& { return c.model.encoder.layers; }, "Layers of the encoder");
   flags.value(
@@ -84,20 +76,11 @@ void add_model_flags(FlagSet<Config>& flags) {
       "--zero-state", [](Config & c) -> auto& { return c.model.hand_over_state; }, false,
       "Begin the decoder with zeros, not with the encoder's states");
   flags.value(
-      "--dropout", [](Config & c) -> auto& { return c.model.dropout; }, "On embeddings and outputs");
-  flags.value(
       "--layer-dropout", [](Config & c) -> auto& { return c.model.encoder.dropout; }, "Between layers of the encoder");
-  flags.value(
-      "--softmax-samples", [](Config & c) -> auto& { return c.model.softmax_samples; },
-      "Words sampled for the training loss; 0: the full softmax");
 }
 
 void add_training_flags(FlagSet<Config>& flags) {
-  flags.begin_group("Training");
-  flags.choice(
-      "--optimizer", [](auto& c) -> auto& { return c.optimizer.kind; }, "Update rule");
-  flags.value(
-      "--learning-rate,--lr", [](Config & c) -> auto& { return c.optimizer.learning_rate; }, "Learning rate");
+  add_pair_training_flags(flags);
   flags.choice(
       "--schedule", [](auto& c) -> auto& { return c.optimizer.schedule.kind; }, "Of the learning rate");
   flags.value(
@@ -106,23 +89,11 @@ void add_training_flags(FlagSet<Config>& flags) {
       "--warm-up", [](Config & c) -> auto& { return c.optimizer.schedule.warm_up_steps; },
       "Steps in which the learning rate rises");
   flags.value(
-      "--clip", [](Config & c) -> auto& { return c.optimizer.clip_norm; }, "Largest norm of all gradients");
-  flags.value(
-      "--batch", [](Config & c) -> auto& { return c.batch_size; }, "Pairs in a batch");
-  flags.value(
       "--own-share", [](Config & c) -> auto& { return c.own_share; },
       "Chance that a step reads the decoder's own choice (scheduled sampling)");
   flags.value(
       "--own-share-steps", [](Config & c) -> auto& { return c.own_share_steps; },
       "Steps in which that chance rises from 0");
-  flags.value(
-      "--epochs", [](Config & c) -> auto& { return c.epochs; }, "Most epochs");
-  flags.value(
-      "--steps", [](Config & c) -> auto& { return c.max_steps; }, "Most steps; 0: no limit");
-  flags.value(
-      "--seconds", [](Config & c) -> auto& { return c.max_seconds; }, "Most seconds; 0: no limit");
-  flags.value(
-      "--seed", [](Config & c) -> auto& { return c.seed; }, "Of the split, the weights and the order");
 }
 
 Seq2SeqModel plan(TrainCommand& command) {

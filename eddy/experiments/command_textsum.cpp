@@ -90,54 +90,6 @@ void add_data_flags(CLI::App& app, TextsumCommand& command) {
       "--forwards", [](Config & c) -> auto& { return c.reverse_source; }, false, "Read texts first to last");
 }
 
-void add_model_flags(FlagSet<Config>& flags) {
-  flags.begin_group("Model");
-  flags.value(
-      "--layers", [](Config & c) -> auto& { return c.model.encoder.layers; }, "Of encoder and decoder");
-  flags.value(
-      "--hidden", [](Config & c) -> auto& { return c.model.encoder.hidden_size; }, "Size of the recurrent states");
-  flags.value(
-      "--embedding", [](Config & c) -> auto& { return c.model.embedding_size; }, "Size of a word's embedding");
-  flags.value(
-      "--attention", [](Config & c) -> auto& { return c.model.attention_size; }, "Width of additive attention");
-  flags.choice(
-      "--cell", [](auto& c) -> auto& { return c.model.encoder.cell; }, "Recurrent cell");
-  flags.value(
-      "--dropout", [](Config & c) -> auto& { return c.model.dropout; }, "On embeddings and outputs");
-  flags.value(
-      "--softmax-samples", [](Config & c) -> auto& { return c.model.softmax_samples; },
-      "Words sampled for the training loss; 0: the full softmax");
-}
-
-void add_training_flags(FlagSet<Config>& flags) {
-  flags.begin_group("Training");
-  flags.choice(
-      "--optimizer", [](auto& c) -> auto& { return c.optimizer.kind; }, "Update rule");
-  flags.value(
-      "--learning-rate,--lr", [](Config & c) -> auto& { return c.optimizer.learning_rate; }, "Learning rate");
-  flags.value(
-      "--decay", [](Config & c) -> auto& { return c.optimizer.schedule.decay; },
-      "Factor of the learning rate on a plateau of the training loss");
-  flags.value(
-      "--patience", [](Config & c) -> auto& { return c.optimizer.schedule.patience; },
-      "Validations without a lower training loss before that");
-  flags.value(
-      "--clip", [](Config & c) -> auto& { return c.optimizer.clip_norm; }, "Largest norm of all gradients");
-  flags.value(
-      "--batch", [](Config & c) -> auto& { return c.batch_size; }, "Pairs in a batch");
-  flags.value(
-      "--epochs", [](Config & c) -> auto& { return c.epochs; }, "Times to go over the training pairs");
-  flags.value(
-      "--steps", [](Config & c) -> auto& { return c.max_steps; }, "Most steps; 0: no limit");
-  flags.value(
-      "--seconds", [](Config & c) -> auto& { return c.max_seconds; }, "Most seconds; 0: no limit");
-  flags.value(
-      "--evaluation-steps", [](Config & c) -> auto& { return c.evaluation_steps; },
-      "Steps from validation to validation; 0: an epoch");
-  flags.value(
-      "--seed", [](Config & c) -> auto& { return c.seed; }, "Of the weights and the order");
-}
-
 std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
   auto command = std::make_shared<TextsumCommand>(app);
   TextsumOptions& options = command->options;
@@ -159,15 +111,17 @@ std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   add_data_flags(app, *command);
-  add_model_flags(command->flags);
-  add_training_flags(command->flags);
+  add_pair_model_flags(command->flags);
+  command->flags.value(
+      "--layers", [](Config & c) -> auto& { return c.model.encoder.layers; }, "Of encoder and decoder");
+  add_pair_training_flags(command->flags);
   const int longest = options.search.beam.longest;
   add_search_flags(app, options.search);
   options.search.beam.longest = longest;
   app.get_option("--longest")->default_str(std::to_string(longest));
   app.footer(
-      "Defaults shown are those of the preset sample; medium and large are deepnlp's, for a corpus of a million "
-      "texts.\n"
+      "Defaults shown are those of the preset sample, in which words learn 5 times as fast as the rest; medium and\n"
+      "large are deepnlp's, for a corpus of a million texts. The rate falls on plateaus of the training loss.\n"
       "A run that is stopped goes on when the same command is given again; more --epochs go on with a finished one.\n"
       "Example: eddy experiment textsum --data zh-headlines-deepnlp.tar.xz --output report-textsum\n"
       "         eddy seq2seq translate --model report-textsum/last.safetensors --heat-map map.svg < text");

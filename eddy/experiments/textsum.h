@@ -48,6 +48,7 @@ struct TextsumPoint {
 struct TextsumResult {
   std::int64_t parameters = 0, vocabulary = 0;
   std::array<std::int64_t, 3> pairs{};  ///< train, dev, test
+  std::int64_t leaked = 0;              ///< dev and test pairs whose text is a training text, too
   Seq2SeqProgress progress;
   std::vector<TextsumPoint> curve;
   std::vector<TextsumScores> scores;  ///< train, dev and test of the last model, then of the best one

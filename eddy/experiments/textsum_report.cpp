@@ -69,10 +69,14 @@ std::vector<std::string> textsum_summary(const TextsumResult& result) {
         "words counted as one word (ROUGE-1 {:.1f} %).",
         scores.sources.size(), 100 * scores.exact_tokens, 100 * scores.rouge.rouge_1.f1);
     if (const TextsumScores* unseen = find(result, "last", "dev"))
-      text += fmt::format(" Of the dev texts, which it has not seen, {:.1f} % (ROUGE-1 {:.1f} %).",
-                          100 * unseen->translations.exact_tokens, 100 * unseen->translations.rouge.rouge_1.f1);
+      text += fmt::format(" Of the dev texts {:.1f} % (ROUGE-1 {:.1f} %).", 100 * unseen->translations.exact_tokens,
+                          100 * unseen->translations.rouge.rouge_1.f1);
     summary.push_back(text);
   }
+  if (result.leaked > 0)
+    summary.push_back(fmt::format(
+        "{} of the dev and test texts stand in the training part, too; the corpus is used as its files are.",
+        grouped(result.leaked)));
   if (result.pairs[0] < kFewPairs)
     summary.push_back(fmt::format(
         "{} pairs are far too few to learn to write headlines: the original was trained on more than a million. The "
