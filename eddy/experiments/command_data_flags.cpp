@@ -28,6 +28,11 @@ DataFlags::DataFlags(CLI::App& app) : data_(app, {}) {
       "--header", [](DataConfig & c) -> auto& { return c.header; }, true, "tsv, csv: the first line names the columns");
   data_.choice(
       "--encoding", [](DataConfig & c) -> auto& { return c.encoding; }, "Encoding of the texts");
+  data_
+      .value(
+          "--unlabelled", [](DataConfig & c) -> auto& { return c.unlabelled; },
+          "File or directory of more texts to train on, one a line, without labels")
+      ->type_name("PATH");
   app.add_option("--cache-dir", cache_, "Folder for tokenised data, so that the next start is instant")
       ->type_name("DIR")
       ->group("Data")

@@ -132,6 +132,7 @@ Evaluation report_unsupervised(const EvaluateCommand& command, TextEvaluator& ev
 
 int evaluate(EvaluateCommand& command, const CommandLine& line) {
   LoadedModel model = load_model(command.model);
+  model.file.data.unlabelled.clear();
   command.data.apply(model.file.data);
   TrainingConfig config = model.file.config;
   config.batch_size = command.batch;

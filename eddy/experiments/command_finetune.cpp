@@ -25,6 +25,7 @@ constexpr std::string_view kExamples = R"(Examples:
   eddy finetune --data train.tsv --label-column 0 --output classifier.safetensors   (from scratch)
   eddy finetune --from sa.safetensors --data aclImdb.tar.xz --joint sa -o joint.safetensors
   eddy finetune --from lm.safetensors --data aclImdb.tar.xz --adversarial vat -o vat.safetensors
+  eddy finetune --from lm.safetensors --data train.tsv --label-column 0 --unlabelled texts/ --joint lm -o j.safetensors
   eddy finetune --output classifier.safetensors --resume)";
 
 struct FinetuneFlags {

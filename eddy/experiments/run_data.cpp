@@ -59,9 +59,9 @@ DelimitedOptions delimited_options(const DataConfig& data, DataFormat format, co
   return options;
 }
 
-/// The documents of DataFormat::lines, as often as they are asked for.
-DocumentStream stream_lines(const DataConfig& data) {
-  return [path = source_path(data), options = TextLinesOptions{.encoding = data.encoding}](const LineVisitor& visit) {
+/// The lines of a file or directory, as often as they are asked for; at least one.
+DocumentStream stream_lines(const fs::path& path, TextEncoding encoding) {
+  return [path, options = TextLinesOptions{.encoding = encoding}](const LineVisitor& visit) {
     std::int64_t documents = 0;
     const std::int64_t lines = for_each_line(path, options, [&](std::string_view text, std::string_view id) {
       visit(text, id);
@@ -71,10 +71,33 @@ DocumentStream stream_lines(const DataConfig& data) {
   };
 }
 
+/// The documents of DataFormat::lines, with the unlabelled ones at the end.
+DocumentStream stream_lines(const DataConfig& data) {
+  const DocumentStream first = stream_lines(source_path(data), data.encoding);
+  if (data.unlabelled.empty()) return first;
+  return [first, more = stream_lines(data.unlabelled, data.encoding)](const LineVisitor& visit) {
+    first(visit);
+    more(visit);
+  };
+}
+
+Dataset dataset_of(const DocumentStream& documents) {
+  Dataset data;
+  documents([&](std::string_view text, std::string_view id) {
+    data.documents.push_back({std::string(text), -1, std::string(id)});
+  });
+  return data;
+}
+
 struct RawParts {
   Dataset train;
   std::optional<Dataset> test;
 };
+
+void report_shared(std::size_t dropped, const DataLoading& loading) {
+  if (dropped > 0 && loading.message)
+    loading.message(fmt::format("left out {} unlabelled texts that also stand in the test part", dropped));
+}
 
 RawParts read_raw(const DataConfig& data, DataFormat format, const DataLoading& loading) {
   const fs::path path = source_path(data);
@@ -84,9 +107,7 @@ RawParts read_raw(const DataConfig& data, DataFormat format, const DataLoading& 
     case DataFormat::imdb: {
       Imdb imdb = read_imdb(path, {.encoding = data.encoding});
       // A text that is tested must not have been read in pretraining.
-      const std::size_t shared = drop_shared(imdb.unlabelled, imdb.test);
-      if (shared > 0 && loading.message)
-        loading.message(fmt::format("left out {} unlabelled texts that also stand in the test part", shared));
+      report_shared(drop_shared(imdb.unlabelled, imdb.test), loading);
       auto& documents = imdb.train.documents;
       documents.insert(documents.end(), std::make_move_iterator(imdb.unlabelled.documents.begin()),
                        std::make_move_iterator(imdb.unlabelled.documents.end()));
@@ -95,14 +116,19 @@ RawParts read_raw(const DataConfig& data, DataFormat format, const DataLoading& 
     case DataFormat::tsv:
     case DataFormat::csv:
       return {read_delimited(path, delimited_options(data, format, loading)), std::nullopt};
-    default: {
-      Dataset lines;
-      stream_lines(data)([&](std::string_view text, std::string_view id) {
-        lines.documents.push_back({std::string(text), -1, std::string(id)});
-      });
-      return {std::move(lines), std::nullopt};
-    }
+    default:
+      return {dataset_of(stream_lines(data)), std::nullopt};
   }
+}
+
+RawParts read_raw_with_unlabelled(const DataConfig& data, DataFormat format, const DataLoading& loading) {
+  RawParts raw = read_raw(data, format, loading);
+  if (data.unlabelled.empty() || format == DataFormat::lines) return raw;
+  Dataset more = dataset_of(stream_lines(data.unlabelled, data.encoding));
+  if (raw.test) report_shared(drop_shared(more, *raw.test), loading);
+  raw.train.documents.insert(raw.train.documents.end(), std::make_move_iterator(more.documents.begin()),
+                             std::make_move_iterator(more.documents.end()));
+  return raw;
 }
 
 OutOfVocabulary unknown_rule(const TextConfig& text) {
@@ -178,7 +204,7 @@ EncodedDataset load_data(const DataConfig& data, const TextConfig& text, const D
   require<UsageError>(!data.path.empty(), "no data given; expected a file, a directory or an archive of texts");
   const DataFormat format = guess_format(data);
   const auto build = [&] {
-    const RawParts raw = read_raw(data, format, loading);
+    const RawParts raw = read_raw_with_unlabelled(data, format, loading);
     return loading.model != nullptr ? encode_for_model(raw, loading) : encode_fresh(raw, text);
   };
   EncodedDataset result;
@@ -188,6 +214,7 @@ EncodedDataset load_data(const DataConfig& data, const TextConfig& text, const D
     DataConfig resolved = data;
     resolved.format = format;
     resolved.path = fs::absolute(source_path(data)).lexically_normal().string();
+    if (!data.unlabelled.empty()) resolved.unlabelled = fs::absolute(data.unlabelled).lexically_normal().string();
     CacheKey options;
     options.add_option("data", to_json(resolved));
     options.add_option("fixed labels", loading.fixed_labels ? 1 : 0);
@@ -199,7 +226,9 @@ EncodedDataset load_data(const DataConfig& data, const TextConfig& text, const D
     // Named by path and options, keyed by the state of the files too: a changed source replaces its old cache.
     const std::string stem = fs::path(resolved.path).filename().string();
     const fs::path file = loading.cache / fmt::format("{}-{:016x}.cache", stem, options.hash());
-    const std::uint64_t key = options.add_source(resolved.path).hash();
+    options.add_source(resolved.path);
+    if (!resolved.unlabelled.empty()) options.add_source(resolved.unlabelled);
+    const std::uint64_t key = options.hash();
     std::function<void()> build_file;
     // Text alone may be larger than memory.
     if (format == DataFormat::lines)

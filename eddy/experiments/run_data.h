@@ -34,6 +34,7 @@ struct DataConfig {
   std::string label_column;               ///< tsv, csv: name or number; empty: no labels
   bool header = false;                    ///< tsv, csv: the first line names the columns
   TextEncoding encoding = TextEncoding::utf8;
+  std::string unlabelled;  ///< more texts to train on, one a line: a file or a directory; empty: none
 };
 
 template <>

@@ -24,6 +24,7 @@ void visit_members(IsData<DataConfig> auto& data, auto& visit) {
   visit("label_column", data.label_column);
   visit("header", data.header);
   visit("encoding", data.encoding);
+  visit("unlabelled", data.unlabelled);
 }
 
 std::string to_json(const DataConfig& config) { return to_json_text(config); }

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "program.h"
 
@@ -116,6 +117,27 @@ TEST_CASE("normalised embeddings go from pretraining through a resumed finetunin
   const ProgramResult refused = run_eddy(finetune(folder, "x.safetensors", {"--linear-gain", "--adversarial", "at"}));
   CHECK(refused.status == 2);
   CHECK(refused.err.find("adversarial training (at) is of a classifier") != std::string::npos);
+}
+
+TEST_CASE("unlabelled texts beside labelled ones are read where a task learns from them") {
+  const TestFolder folder;
+  folder.write("train.tsv", labelled_lines(60, 2));
+  folder.write("texts.txt", text_lines(40, 3));
+  const auto steps = [&](const std::string& output, const Arguments& more) {
+    succeed(finetune(folder, output, joined(joined(kSmall, {"--unlabelled", folder.path("texts.txt")}), more)));
+    const ProgramResult shown = succeed({"inspect", "--model", folder.path(output), "--json"});
+    CHECK(nlohmann::json::parse(shown.out)["config"]["epochs"] == 2);
+    std::int64_t last = 0;
+    std::istringstream lines(folder.read(output.substr(0, output.find('.')) + ".log.jsonl"));
+    for (std::string line; std::getline(lines, line);) last = nlohmann::json::parse(line)["step"];
+    return last;
+  };
+  const std::int64_t labelled = steps("at.safetensors", {"--adversarial", "at"});
+  CHECK(steps("vat.safetensors", {"--adversarial", "vat"}) > labelled);
+  CHECK(steps("joint.safetensors", {"--joint", "lm"}) > labelled);
+  const ProgramResult missing = run_eddy(finetune(folder, "x.safetensors", {"--unlabelled", folder.path("none")}));
+  CHECK(missing.status == 1);
+  CHECK(missing.err.find("none: does not exist") != std::string::npos);
 }
 
 TEST_CASE("a folder of text files is read as their lines, with and without the cache") {
