@@ -186,10 +186,14 @@ int TrainingCommand::train(ModelFile model, bool fixed_vocabulary, const std::st
     return 128 + interrupt_signal();
   }
   say(run_summary(model, outcome, output));
-  if (!report.empty()) {
+  if (report.empty()) return 0;
+  try {
     write_run_report(report, output, dataset, split.validation, line.text);
-    say(fmt::format("The report is {}", (fs::path(report) / "index.html").string()));
+  } catch (const Interrupted&) {
+    fmt::print(stderr, "Interrupted before the report was written; eddy evaluate --report writes one.\n");
+    return 128 + interrupt_signal();
   }
+  say(fmt::format("The report is {}", (fs::path(report) / "index.html").string()));
   return 0;
 }
 
