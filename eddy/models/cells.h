@@ -17,6 +17,8 @@ struct LstmCell {
   bool hard_sigmoid = false;
 
   Step operator()(Value x, const State& state) const;
+  /// x w_x + h w_h + bias, [batch, 4 hidden]: the gates before activation.
+  Value gates(Value x, const State& state) const;
 };
 
 /// Gated recurrent unit (Cho et al. 2014), gates r, z, n, as gru() without reset_after.

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/seq2seq_cells.h"
 
-#include "eddy/ops/add.h"
-#include "eddy/ops/hard_sigmoid.h"
 #include "eddy/ops/linear.h"
-#include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
-#include "eddy/ops/sigmoid.h"
-#include "eddy/ops/slice.h"
+#include "eddy/ops/recurrence_equations.h"
 #include "eddy/ops/tanh.h"
 
 namespace eddy {
 
 Step TanhStateLstmCell::operator()(Value x, const State& state) const {
-  const auto gate = [&](Value value) { return base.hard_sigmoid ? hard_sigmoid(value) : sigmoid(value); };
-  const auto [i, f, g, o] = split<4>(linear(x, base.w_x, base.bias) + matmul(state["h"], base.w_h), 1);
-  const Value c = tanh(gate(f) * state["c"] + gate(i) * tanh(g));
-  const Value h = gate(o) * c;
+  const LstmUpdate usual = lstm_update(base.gates(x, state), state["c"], base.hard_sigmoid);
+  const Value c = tanh(usual.c);
+  const Value h = usual.o * c;
   return {.output = h, .state = {{"h", h}, {"c", c}}};
 }
 

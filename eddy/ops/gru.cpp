@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "eddy/core/rnn_kernels.h"
+#include "eddy/graph/gradient_through.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/argument.h"
 #include "eddy/ops/concat.h"
@@ -13,6 +14,8 @@
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/recurrence.h"
+#include "eddy/ops/recurrence_case.h"
+#include "eddy/ops/recurrence_equations.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/slice.h"
 #include "eddy/ops/sum.h"
@@ -45,12 +48,12 @@ struct GruAttributes {
             .hard_sigmoid = hard_sigmoid,
             .reset_after = reset_after};
   }
-  static double recurrent_flops(const Shape& gates) {
-    return 2.0 * static_cast<double>(gates.elements()) * static_cast<double>(gates[2]) / 3;
+  GruWeights weights(Value w_h, Value bias = {}) const {
+    return {.w_h = w_h, .bias = bias, .hard_sigmoid = hard_sigmoid, .reset_after = reset_after};
   }
 };
 
-struct GruGradient final : OpClass<GruGradient>, GruAttributes {
+struct GruGradient final : RecurrenceOp<GruGradient, 3>, GruAttributes {
   static constexpr std::string_view kName = "gru_recurrence_gradient";
   using GruAttributes::attributes;
 
@@ -63,11 +66,6 @@ struct GruGradient final : OpClass<GruGradient>, GruAttributes {
     std::vector<TensorType> outputs{inputs[0], {f32, {gates[1], gates[2] / 3}}};
     if (reset_after) outputs.push_back(inputs[0]);
     return outputs;
-  }
-  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
-    Cost cost = Op::cost(inputs, outputs);
-    cost.flops += recurrent_flops(inputs[0].shape);
-    return cost;
   }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
     return {{.output = 0, .input = 0, .kind = Alias::Kind::share}};
@@ -93,9 +91,21 @@ struct GruGradient final : OpClass<GruGradient>, GruAttributes {
                 },
             .scratch_bytes = scratch.bytes()};
   }
+  std::vector<Gradient> gradient(const GradientContext& context) const override {
+    return gradient_through(context, [this](std::span<const Value> in) -> std::vector<Value> {
+      const auto d = GruGradientLoop{.gates = in[0],
+                                     .extra = in[1],
+                                     .states = in[2],
+                                     .weights = weights(in[3]),
+                                     .d_states = in[4],
+                                     .mask = has_mask ? in[5] : Value(),
+                                     .reverse = reverse}();
+      return {d.d_gates_x, d.d_h0, d.d_gates_h};
+    });
+  }
 };
 
-struct GruRecurrence final : OpClass<GruRecurrence>, GruAttributes {
+struct GruRecurrence final : RecurrenceOp<GruRecurrence, 3>, GruAttributes {
   static constexpr std::string_view kName = "gru_recurrence";
   using GruAttributes::attributes;
 
@@ -116,9 +126,11 @@ struct GruRecurrence final : OpClass<GruRecurrence>, GruAttributes {
     return {{f32, {gates[0] + 1, gates[1], hidden}}, inputs[0], {f32, {gates[0], gates[1], hidden}}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
-    const int h0 = 2 + has_bias;
-    const int mask = h0 + has_h0;
-    require<GraphError>(!has_mask || !context.needs(mask), "[gru] has no gradient with respect to its mask");
+    const auto [bias, h0, mask] = optional_inputs();
+    require<GraphError>(mask < 0 || !context.needs(mask), "[gru] has no gradient with respect to its mask");
+    // Only a gradient of a gradient depends on the other outputs.
+    if (context.d_out(1) || context.d_out(2))
+      return gradient_through(context, [this](std::span<const Value> in) { return equal(in); });
     std::vector<Value> inputs{context.out(1), context.out(2), context.out(0), context.in(1), context.d_out(0)};
     if (has_mask) inputs.push_back(context.in(mask));
     Graph& graph = context.in(0).graph();
@@ -126,14 +138,9 @@ struct GruRecurrence final : OpClass<GruRecurrence>, GruAttributes {
     std::vector<Gradient> result(context.inputs.size());
     result[0] = d[0];
     if (context.needs(1)) result[1] = weight_gradient(context, d);
-    if (has_bias && context.needs(2)) result[2] = sum(d[2], {0, 1});
+    if (has_bias && context.needs(bias)) result[static_cast<std::size_t>(bias)] = sum(d[2], {0, 1});
     if (has_h0) result[static_cast<std::size_t>(h0)] = d[1];
     return result;
-  }
-  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
-    Cost cost = Op::cost(inputs, outputs);
-    cost.flops += recurrent_flops(inputs[0].shape);
-    return cost;
   }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
     return {{.output = 1, .input = 0, .kind = Alias::Kind::share}};
@@ -142,18 +149,14 @@ struct GruRecurrence final : OpClass<GruRecurrence>, GruAttributes {
     const GruKernel kernel(config(context.inputs[0].shape));
     ScratchPlan scratch(kernel.forward_scratch_bytes());
     const std::size_t states_at = scratch.add(!context.output_used[0], context.outputs[0]);
-    int next = 2;
-    const int bias = has_bias ? next++ : -1;
-    const int h0 = has_h0 ? next++ : -1;
-    const int mask = has_mask ? next++ : -1;
+    const auto [bias, h0, mask] = optional_inputs();
     return {.run =
-                [=](const KernelArgs& args) {
-                  const auto optional = [&args](int i) { return i < 0 ? nullptr : args.in<float>(i); };
+                [=, bias = bias, h0 = h0, mask = mask](const KernelArgs& args) {
                   kernel.forward({.gates_x = args.in<float>(0),
                                   .w_h = args.in<float>(1),
-                                  .b_h = optional(bias),
-                                  .h0 = optional(h0),
-                                  .mask = optional(mask),
+                                  .b_h = input_or_null(args, bias),
+                                  .h0 = input_or_null(args, h0),
+                                  .mask = input_or_null(args, mask),
                                   .states_h = output_or_scratch(args, 0, states_at),
                                   .gates = args.out<float>(1),
                                   .extra = args.out<float>(2)},
@@ -163,6 +166,23 @@ struct GruRecurrence final : OpClass<GruRecurrence>, GruAttributes {
   }
 
  private:
+  struct Optional {
+    int bias, h0, mask;
+  };
+  Optional optional_inputs() const {
+    OptionalInputs optional(2);
+    return {optional.next(has_bias), optional.next(has_h0), optional.next(has_mask)};
+  }
+  /// The outputs made of small ops.
+  std::vector<Value> equal(std::span<const Value> in) const {
+    const auto [bias, h0, mask] = optional_inputs();
+    const auto made = GruLoop{.gates_x = in[0],
+                              .weights = weights(in[1], input_or_none(in, bias)),
+                              .h0 = input_or_none(in, h0),
+                              .mask = input_or_none(in, mask),
+                              .reverse = reverse}();
+    return {made.states, made.gates, made.extra};
+  }
   Value weight_gradient(const GradientContext& context, const std::vector<Value>& d) const {
     const Value before = states_before(context.out(0), reverse);
     if (reset_after) return matmul(before, flatten(d[2], 0, 1), {.transpose_a = true});
@@ -200,14 +220,7 @@ GruResult gru(Operand x, Operand w_x, Operand w_h, Operand bias, const GruOption
 
 namespace {
 
-constexpr std::size_t kTime = 4;
-constexpr std::size_t kBatch = 3;
-constexpr std::size_t kIn = 2;
-constexpr std::size_t kHidden = 3;
-
-double gate_function(double x, bool hard) {
-  return hard ? std::clamp(0.2 * x + 0.5, 0.0, 1.0) : 1 / (1 + std::exp(-x));
-}
+using namespace recurrence_case;
 
 /// One row at a time, one step at a time. inputs: x, w_x, w_h, bias, h0, mask, recurrent bias.
 FlatArrays reference(std::span<const std::vector<double>> in, bool reverse, bool hard, bool reset_after) {
@@ -246,13 +259,8 @@ FlatArrays reference(std::span<const std::vector<double>> in, bool reverse, bool
 }
 
 OpCase gru_case(std::string name, bool reverse, bool hard, bool reset_after, std::vector<CaseInput> bench = {}) {
-  std::vector<CaseInput> inputs{
-      {{f32, {4, 3, 2}}, -1, 1},
-      {{f32, {2, 9}}, -1, 1},
-      {{f32, {3, 9}}, -1, 1},
-      {{f32, {9}}, -1, 1},
-      {{f32, {3, 3}}, -1, 1},
-      {.type = {f32, {4, 3}}, .differentiable = false, .values = {1, 1, 1, 1, 1, 0, 1, 0, 0, 1, 0, 0}}};
+  std::vector<CaseInput> inputs{{{f32, {4, 3, 2}}, -1, 1}, {{f32, {2, 9}}, -1, 1}, {{f32, {3, 9}}, -1, 1},
+                                {{f32, {9}}, -1, 1},       {{f32, {3, 3}}, -1, 1}, mask_input()};
   if (reset_after) inputs.push_back({{f32, {9}}, -1, 1});
   return {
       .name = std::move(name),
@@ -274,7 +282,6 @@ OpCase gru_case(std::string name, bool reverse, bool hard, bool reset_after, std
             return reference(all, reverse, hard, reset_after);
           },
       .bench_inputs = std::move(bench),
-      .second_order = false,
   };
 }
 

@@ -7,13 +7,11 @@ namespace eddy {
 
 struct LayerNormOptions {
   float epsilon = 1e-5F;
-  /// One op for each direction. Without it the same is built from small ops, slower, but with gradients of any order;
-  /// the fused gradient has none.
-  bool fused = true;
 };
 
 /// gain * (x - mean) / sqrt(variance + epsilon) + bias (Ba et al. 2016), where mean and (biased) variance are over the
-/// last axis: x f32 [..., n], gain and bias f32 [n].
+/// last axis: x f32 [..., n], gain and bias f32 [n]. One op for each direction; from the second order on the gradient
+/// is made of small ops.
 Value layer_norm(Operand x, Operand gain, Operand bias, const LayerNormOptions& options = {});
 
 }  // namespace eddy

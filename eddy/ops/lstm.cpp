@@ -6,12 +6,15 @@
 #include <vector>
 
 #include "eddy/core/rnn_kernels.h"
+#include "eddy/graph/gradient_through.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/argument.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/recurrence.h"
+#include "eddy/ops/recurrence_case.h"
+#include "eddy/ops/recurrence_equations.h"
 #include "eddy/ops/reshape.h"
 
 namespace eddy {
@@ -36,12 +39,9 @@ struct LstmAttributes {
     return {
         .time = gates[0], .batch = gates[1], .hidden = gates[2] / 4, .reverse = reverse, .hard_sigmoid = hard_sigmoid};
   }
-  static double recurrent_flops(const Shape& gates) {
-    return 2.0 * static_cast<double>(gates.elements()) * static_cast<double>(gates[2]) / 4;
-  }
 };
 
-struct LstmGradient final : OpClass<LstmGradient>, LstmAttributes {
+struct LstmGradient final : RecurrenceOp<LstmGradient, 4>, LstmAttributes {
   static constexpr std::string_view kName = "lstm_recurrence_gradient";
   bool has_d_h, has_d_c;
 
@@ -58,11 +58,6 @@ struct LstmGradient final : OpClass<LstmGradient>, LstmAttributes {
     const TensorType state{f32, {gates[1], gates[2] / 4}};
     return {inputs[0], state, state};
   }
-  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
-    Cost cost = Op::cost(inputs, outputs);
-    cost.flops += recurrent_flops(inputs[0].shape);
-    return cost;
-  }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
     return {{.output = 0, .input = 0, .kind = Alias::Kind::share}};
   }
@@ -72,19 +67,15 @@ struct LstmGradient final : OpClass<LstmGradient>, LstmAttributes {
     const std::size_t gates_at = scratch.add(!context.output_used[0], context.outputs[0]);
     const std::size_t h0_at = scratch.add(!context.output_used[1], context.outputs[1]);
     const std::size_t c0_at = scratch.add(!context.output_used[2], context.outputs[2]);
-    int next = 3;
-    const int mask = has_mask ? next++ : -1;
-    const int d_h = has_d_h ? next++ : -1;
-    const int d_c = has_d_c ? next++ : -1;
+    const auto [mask, d_h, d_c] = optional_inputs();
     return {.run =
-                [=](const KernelArgs& args) {
-                  const auto optional = [&args](int i) { return i < 0 ? nullptr : args.in<float>(i); };
+                [=, mask = mask, d_h = d_h, d_c = d_c](const KernelArgs& args) {
                   kernel.backward({.gates = args.in<float>(0),
                                    .states_c = args.in<float>(1),
                                    .w_h = args.in<float>(2),
-                                   .mask = optional(mask),
-                                   .d_states_h = optional(d_h),
-                                   .d_states_c = optional(d_c),
+                                   .mask = input_or_null(args, mask),
+                                   .d_states_h = input_or_null(args, d_h),
+                                   .d_states_c = input_or_null(args, d_c),
                                    .d_gates = output_or_scratch(args, 0, gates_at),
                                    .d_h0 = output_or_scratch(args, 1, h0_at),
                                    .d_c0 = output_or_scratch(args, 2, c0_at)},
@@ -92,9 +83,32 @@ struct LstmGradient final : OpClass<LstmGradient>, LstmAttributes {
                 },
             .scratch_bytes = scratch.bytes()};
   }
+  std::vector<Gradient> gradient(const GradientContext& context) const override {
+    return gradient_through(context, [this](std::span<const Value> in) -> std::vector<Value> {
+      const auto [mask, d_h, d_c] = optional_inputs();
+      const auto d = LstmGradientLoop{.gates = in[0],
+                                      .states_c = in[1],
+                                      .w_h = in[2],
+                                      .mask = input_or_none(in, mask),
+                                      .d_states_h = input_or_none(in, d_h),
+                                      .d_states_c = input_or_none(in, d_c),
+                                      .reverse = reverse,
+                                      .hard_sigmoid = hard_sigmoid}();
+      return {d.d_gates, d.d_h0, d.d_c0};
+    });
+  }
+
+ private:
+  struct Optional {
+    int mask, d_h, d_c;
+  };
+  Optional optional_inputs() const {
+    OptionalInputs optional(3);
+    return {optional.next(has_mask), optional.next(has_d_h), optional.next(has_d_c)};
+  }
 };
 
-struct LstmRecurrence final : OpClass<LstmRecurrence>, LstmAttributes {
+struct LstmRecurrence final : RecurrenceOp<LstmRecurrence, 4>, LstmAttributes {
   static constexpr std::string_view kName = "lstm_recurrence";
   using LstmAttributes::attributes;
 
@@ -116,10 +130,10 @@ struct LstmRecurrence final : OpClass<LstmRecurrence>, LstmAttributes {
     return {states, states, inputs[0], {f32, {gates[1], hidden}}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
-    const int h0 = has_h0 ? 2 : -1;
-    const int c0 = has_c0 ? 2 + has_h0 : -1;
-    const int mask = has_mask ? 2 + has_h0 + has_c0 : -1;
+    const auto [h0, c0, mask] = optional_inputs();
     require<GraphError>(mask < 0 || !context.needs(mask), "[lstm] has no gradient with respect to its mask");
+    // Only a gradient of a gradient depends on the gates after activation.
+    if (context.d_out(2)) return gradient_through(context, [this](std::span<const Value> in) { return equal(in); });
     const Value d_h = context.d_out(0);
     const Value d_c = with_final(context.d_out(1), context.d_out(3), context.out(1).type(), reverse);
     std::vector<Value> inputs{context.out(2), context.out(1), context.in(1)};
@@ -137,11 +151,6 @@ struct LstmRecurrence final : OpClass<LstmRecurrence>, LstmAttributes {
     if (has_c0) result[static_cast<std::size_t>(c0)] = d[2];
     return result;
   }
-  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
-    Cost cost = Op::cost(inputs, outputs);
-    cost.flops += recurrent_flops(inputs[0].shape);
-    return cost;
-  }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
     return {{.output = 2, .input = 0, .kind = Alias::Kind::share}};
   }
@@ -150,22 +159,18 @@ struct LstmRecurrence final : OpClass<LstmRecurrence>, LstmAttributes {
     ScratchPlan scratch(kernel.forward_scratch_bytes());
     const std::size_t states_at = scratch.add(!context.output_used[0], context.outputs[0]);
     const std::size_t last_at = scratch.add(!context.output_used[3], context.outputs[3]);
-    int next = 2;
-    const int h0 = has_h0 ? next++ : -1;
-    const int c0 = has_c0 ? next++ : -1;
-    const int mask = has_mask ? next++ : -1;
+    const auto [h0, c0, mask] = optional_inputs();
     const std::int64_t state = context.outputs[3].shape.elements();
     const std::int64_t final_slot = reverse ? 0 : context.outputs[1].shape[0] - 1;
     return {.run =
-                [=](const KernelArgs& args) {
-                  const auto optional = [&args](int i) { return i < 0 ? nullptr : args.in<float>(i); };
+                [=, h0 = h0, c0 = c0, mask = mask](const KernelArgs& args) {
                   float* states_c = args.out<float>(1);
                   float* last = output_or_scratch(args, 3, last_at);
                   kernel.forward({.gates_x = args.in<float>(0),
                                   .w_h = args.in<float>(1),
-                                  .h0 = optional(h0),
-                                  .c0 = optional(c0),
-                                  .mask = optional(mask),
+                                  .h0 = input_or_null(args, h0),
+                                  .c0 = input_or_null(args, c0),
+                                  .mask = input_or_null(args, mask),
                                   .states_h = output_or_scratch(args, 0, states_at),
                                   .states_c = states_c,
                                   .gates = args.out<float>(2),
@@ -174,6 +179,27 @@ struct LstmRecurrence final : OpClass<LstmRecurrence>, LstmAttributes {
                   if (states_c != nullptr) std::copy_n(states_c + final_slot * state, state, last);
                 },
             .scratch_bytes = scratch.bytes()};
+  }
+
+ private:
+  struct Optional {
+    int h0, c0, mask;
+  };
+  Optional optional_inputs() const {
+    OptionalInputs optional(2);
+    return {optional.next(has_h0), optional.next(has_c0), optional.next(has_mask)};
+  }
+  /// The outputs made of small ops.
+  std::vector<Value> equal(std::span<const Value> in) const {
+    const auto [h0, c0, mask] = optional_inputs();
+    const auto made = LstmLoop{.gates_x = in[0],
+                               .w_h = in[1],
+                               .h0 = input_or_none(in, h0),
+                               .c0 = input_or_none(in, c0),
+                               .mask = input_or_none(in, mask),
+                               .reverse = reverse,
+                               .hard_sigmoid = hard_sigmoid}();
+    return {made.states_h, made.states_c, made.gates, made.last_c};
   }
 };
 
@@ -203,14 +229,7 @@ LstmResult lstm(Operand x, Operand w_x, Operand w_h, Operand bias, const LstmOpt
 
 namespace {
 
-constexpr std::size_t kTime = 4;
-constexpr std::size_t kBatch = 3;
-constexpr std::size_t kIn = 2;
-constexpr std::size_t kHidden = 3;
-
-double gate_function(double x, bool hard) {
-  return hard ? std::clamp(0.2 * x + 0.5, 0.0, 1.0) : 1 / (1 + std::exp(-x));
-}
+using namespace recurrence_case;
 
 /// One row at a time, one step at a time. inputs: x, w_x, w_h, bias, h0, c0, mask.
 FlatArrays reference(std::span<const std::vector<double>> in, bool reverse, bool hard) {
@@ -250,7 +269,7 @@ OpCase lstm_case(std::string name, bool reverse, bool hard) {
                  {{f32, {12}}, -1, 1},
                  {{f32, {3, 3}}, -1, 1},
                  {{f32, {3, 3}}, -1, 1},
-                 {.type = {f32, {4, 3}}, .differentiable = false, .values = {1, 1, 1, 1, 1, 0, 1, 0, 0, 1, 0, 0}}},
+                 mask_input()},
       .build = [=](Graph&, std::span<const Value> in) -> std::vector<Value> {
         const LstmResult result =
             lstm(in[0], in[1], in[2], in[3],
@@ -258,7 +277,6 @@ OpCase lstm_case(std::string name, bool reverse, bool hard) {
         return {result.outputs, result.final_h, result.final_c, result.all_c};
       },
       .reference = [=](std::span<const std::vector<double>> in) { return reference(in, reverse, hard); },
-      .second_order = false,
   };
 }
 
@@ -285,7 +303,6 @@ const RegisterOpCase case_plain{{
                      {{f32, {256, 2048}}, -0.05F, 0.05F},
                      {{f32, {512, 2048}}, -0.05F, 0.05F},
                      {{f32, {2048}}, -0.1F, 0.1F}},
-    .second_order = false,
 }};
 
 }  // namespace

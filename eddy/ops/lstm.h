@@ -28,7 +28,7 @@ struct LstmResult {
 /// A masked step carries h and c through unchanged, so that padding after (or, in reverse, before) a short sequence
 /// changes nothing. `reverse` runs from the last step to the first; outputs keep their places in time. What does not
 /// depend on the state is one product before the loop, the weight gradients one product each after it. Differentiable
-/// once, in everything but the mask.
+/// to any order in everything but the mask; from the second order on as loops of small ops.
 LstmResult lstm(Operand x, Operand w_x, Operand w_h, Operand bias, const LstmOptions& options = {});
 
 }  // namespace eddy

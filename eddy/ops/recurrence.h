@@ -28,6 +28,34 @@ Value with_final(Value d_states, Value d_last, const TensorType& states, bool re
 /// Throws GraphError unless `type` is f32[shape].
 void require_f32(const TensorType& type, const Shape& shape, const char* what);
 
+/// What the recurrence ops of both layers cost: input 0 is f32[time, batch, kGates * hidden], and most of the work is
+/// the product with w_h.
+template <class Derived, int kGates>
+struct RecurrenceOp : OpClass<Derived> {
+  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
+    Cost cost = Op::cost(inputs, outputs);
+    const Shape& gates = inputs[0].shape;
+    cost.flops += 2.0 * static_cast<double>(gates.elements()) * static_cast<double>(gates[2]) / kGates;
+    return cost;
+  }
+};
+
+/// Where the optional inputs of an op stand, after `first` others: -1 for one that is missing.
+class OptionalInputs {
+ public:
+  explicit OptionalInputs(int first) : next_(first) {}
+  int next(bool there) { return there ? next_++ : -1; }
+
+ private:
+  int next_;
+};
+inline const float* input_or_null(const KernelArgs& args, int index) {
+  return index < 0 ? nullptr : args.in<float>(index);
+}
+inline Value input_or_none(std::span<const Value> inputs, int index) {
+  return index < 0 ? Value() : inputs[static_cast<std::size_t>(index)];
+}
+
 /// Where a kernel writes an output nobody reads: a piece of scratch memory instead.
 class ScratchPlan {
  public:

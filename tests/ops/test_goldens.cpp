@@ -146,8 +146,7 @@ const std::map<std::string, Builder>& builders() {
        }},
       {"layer_norm",
        [](const std::string& v, Inputs in) -> Outputs {
-         return {layer_norm(in[0], in[1], in[2], {.epsilon = std::stof(v)}),
-                 layer_norm(in[0], in[1], in[2], {.epsilon = std::stof(v), .fused = false})};
+         return {layer_norm(in[0], in[1], in[2], {.epsilon = std::stof(v)})};
        }},
       {"matmul", matmul_case},
       {"linear",

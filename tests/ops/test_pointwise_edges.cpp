@@ -278,15 +278,5 @@ TEST_CASE("an index beyond the depth of one_hot is an error at run time") {
   check_contains(message(run), "index 7 at position 1 is not below the depth 5");
 }
 
-TEST_CASE("the fused layer_norm says that it has no second order") {
-  Graph graph;
-  const Value x = graph.input("x", f32, {2, 3});
-  const Value gain = graph.input("gain", f32, {3});
-  const std::vector<Value> wrt{x};
-  const Value first = dense_gradients(sum(square(layer_norm(x, gain, gain))), wrt)[0];
-  const Value again = sum(square(first));
-  check_contains(message([&] { gradients(again, wrt); }), "[layer_norm_gradient] has no gradient");
-}
-
 }  // namespace
 }  // namespace eddy::test

@@ -192,14 +192,6 @@ TEST_CASE("a masked layer gives each row what the row alone gives without paddin
     }
 }
 
-TEST_CASE("a gradient of a gradient through a recurrent layer is refused by name") {
-  Layer layer;
-  const Value loss = sum(lstm(layer.x, layer.w_x, layer.w_h, layer.bias).outputs);
-  const Value first = sum(dense_gradients(loss, std::vector<Value>{layer.w_h})[0]);
-  CHECK_THROWS_WITH_AS(gradients(first, std::vector<Value>{layer.x}), doctest::Contains("lstm_recurrence_gradient"),
-                       GraphError);
-}
-
 TEST_CASE("recurrent layers name what does not fit") {
   Layer layer;
   CHECK_THROWS_WITH_AS(lstm(layer.x, layer.w_x, layer.w_x, layer.bias), doctest::Contains("w_h must be f32[20,80]"),
