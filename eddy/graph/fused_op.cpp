@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "eddy/core/threads.h"
+#include "eddy/graph/node_key.h"
 
 namespace eddy {
 namespace {
@@ -236,8 +237,7 @@ std::string FusedOp::attribute_bytes() const {
   for (const Access& operand : plan_.operands) add(operand);
   for (const Access& result : plan_.results) add(result);
   for (const Instruction& instruction : plan_.instructions) {
-    const std::string attributes = instruction.op->attribute_bytes();
-    key += fmt::format(";{} {} {}", instruction.op->name(), attributes.size(), attributes);
+    key += key_of(*instruction.op);
     for (const Source& source : instruction.sources) key += fmt::format(" {}{}", source.is_operand, source.index);
     for (const int result : instruction.results) key += fmt::format(" >{}", result);
   }

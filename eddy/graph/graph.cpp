@@ -112,8 +112,9 @@ Value Graph::add(std::shared_ptr<const Op> op, std::vector<Value> inputs, Source
 std::vector<Value> Graph::outputs(Value value) {
   std::vector<Value> result;
   Graph& graph = value.graph();
-  for (int i = 0; i < static_cast<int>(graph.node(value.node()).outputs.size()); ++i)
-    result.emplace_back(&graph, value.node(), i);
+  const auto count = graph.node(value.node()).outputs.size();
+  result.reserve(count);
+  for (int i = 0; i < static_cast<int>(count); ++i) result.emplace_back(&graph, value.node(), i);
   return result;
 }
 
@@ -121,6 +122,7 @@ std::vector<Value> Graph::variables() const {
   std::map<int, Value> ordered;
   for (const auto& [variable, value] : variables_) ordered.emplace(value.node(), value);
   std::vector<Value> result;
+  result.reserve(ordered.size());
   for (const auto& [id, value] : ordered) result.push_back(value);
   return result;
 }

@@ -72,7 +72,7 @@ MemoryPlan plan_memory(std::vector<BufferLife> buffers, bool reuse) {
 }
 
 std::string format_bytes(std::size_t bytes) {
-  if (bytes < 10 * 1024) return fmt::format("{} B", bytes);
+  if (bytes < std::size_t{10} * 1024) return fmt::format("{} B", bytes);
   const double kib = static_cast<double>(bytes) / 1024;
   if (kib < 1024) return fmt::format("{:.1f} KiB", kib);
   if (kib < 1024 * 1024) return fmt::format("{:.1f} MiB", kib / 1024);

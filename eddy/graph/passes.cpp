@@ -7,12 +7,16 @@
 #include <unordered_map>
 
 #include "eddy/graph/builtin.h"
+#include "eddy/graph/node_key.h"
 
 namespace eddy {
 namespace {
 
 /// Folding a larger value would trade a cheap computation for memory that lives as long as the program.
-constexpr std::size_t kFoldLimitBytes = 64 * 1024;
+constexpr std::size_t kFoldLimitBytes = std::size_t{64} * 1024;
+
+/// Rounds of clean-up before what is left is taken as it is; nearly all graphs are done after two.
+constexpr int kMostRounds = 4;
 
 bool updates_variable(const Node& node) {
   return std::ranges::any_of(aliases_of(node), [](const Alias& alias) { return alias.kind == Alias::Kind::update; });
@@ -67,10 +71,25 @@ Lowered rewrite(const Lowered& in, Replace&& replace) {
   return rewrite(*in.graph, in.results, all, std::forward<Replace>(replace));
 }
 
+/// Whether passes made `after` of `before` without replacing anything.
+bool is_copy(const Graph& before, const Graph& after) {
+  bool same = before.size() == after.size();
+  for (int id = 0; same && id < before.size(); ++id) {
+    const Node& a = before.node(id);
+    const Node& b = after.node(id);
+    same = a.op == b.op && std::ranges::equal(a.inputs, b.inputs, [](const Value& x, const Value& y) {
+             return x.node() == y.node() && x.output() == y.output();
+           });
+  }
+  return same;
+}
+
 /// Runs one node on constants.
 std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>& inputs) {
   std::vector<TensorType> input_types;
   std::vector<const void*> input_data;
+  input_types.reserve(inputs.size());
+  input_data.reserve(inputs.size());
   for (const Tensor* tensor : inputs) {
     input_types.push_back(tensor->type());
     input_data.push_back(tensor->data());
@@ -135,9 +154,7 @@ Lowered eliminate_common_subexpressions(const Lowered& in) {
   return rewrite(in, [&](const Node& node, const std::vector<Value>& inputs, Graph& out) {
     if (updates_variable(node) || node.op->name() == "input" || node.op->name() == "variable")
       return std::vector<Value>();
-    std::string key(node.op->name());
-    for (const Value& input : inputs) key += fmt::format(";{}.{}", input.node(), input.output());
-    key += ';' + node.op->attribute_bytes();
+    std::string key = key_of(*node.op, inputs);
     const auto found = seen.find(key);
     if (found != seen.end()) return found->second;
     std::vector<Value> outputs = out.outputs(out.copy(node, inputs));
@@ -206,21 +223,32 @@ Lowered separate_updates(const Lowered& in) {
 
 Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const PassSwitches& switches) {
   Lowered lowered = extract(graph, results, switches.prune);
-  // One rewrite opens the way for another; the second round catches what the first made visible.
-  for (int round = 0; round < 2; ++round) {
-    if (switches.simplify) lowered = simplify(lowered);
-    if (switches.fold) lowered = fold_constants(lowered);
-    if (switches.cse) lowered = eliminate_common_subexpressions(lowered);
-    if (switches.prune) lowered = extract(*lowered.graph, lowered.results, true);
+  // Whether the pass is on and replaced anything.
+  const auto apply = [&lowered](bool on, auto&& pass) {
+    if (!on) return false;
+    Lowered next = pass(lowered);
+    const bool changed = !is_copy(*lowered.graph, *next.graph);
+    lowered = std::move(next);
+    return changed;
+  };
+  const auto pruned = [](const Lowered& in) { return extract(*in.graph, in.results, true); };
+  const auto lowered_inside = [&](const Lowered& in) { return lower(in, switches); };
+  // One rewrite opens the way for another.
+  for (int round = 0; round < kMostRounds; ++round) {
+    bool changed = apply(switches.simplify, simplify);
+    changed |= apply(switches.fold, fold_constants);
+    changed |= apply(switches.cse, eliminate_common_subexpressions);
+    changed |= apply(switches.prune, pruned);
+    if (!changed) break;
   }
   // Lowering an op with a graph inside moves work out of it; once that is cleaned up, the second time finishes it.
-  for (int stage = 0; stage < 2 && switches.lower; ++stage) {
-    lowered = lower(lowered, switches);
-    lowered = extract(*lowered.graph, lowered.results, true);
-    if (switches.simplify) lowered = simplify(lowered);
-    if (switches.cse) lowered = eliminate_common_subexpressions(lowered);
+  for (int stage = 0; stage < 2 && apply(switches.lower, lowered_inside); ++stage) {
+    apply(true, pruned);
+    apply(switches.simplify, simplify);
+    apply(switches.cse, eliminate_common_subexpressions);
   }
-  if (switches.fuse) lowered = fuse_elementwise(lowered);
+  // A value that nothing reads has no place in a fused op.
+  if (switches.fuse) lowered = fuse_elementwise(pruned(lowered));
   return separate_updates(lowered);
 }
 

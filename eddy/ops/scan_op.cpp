@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "eddy/graph/builtin.h"
+#include "eddy/graph/node_key.h"
 #include "eddy/ops/slice.h"
 
 namespace eddy {
@@ -15,15 +16,11 @@ std::string key_of(const ScanBody& body, std::int64_t time, bool reverse, bool r
   const Graph& graph = *body.graph;
   for (int id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
-    const std::string attributes = node.op->attribute_bytes();
-    key += fmt::format(";{} {} {}", node.op->name(), attributes.size(), attributes);
-    for (const Value& input : node.inputs) key += fmt::format(" {}.{}", input.node(), input.output());
+    key += key_of(*node.op, node.inputs);
     for (const TensorType& type : node.outputs) key += to_string(type);
   }
-  for (const auto* values : {&body.sequences, &body.states, &body.captures, &body.next, &body.stacked, &body.summed}) {
-    key += '|';
-    for (const Value& value : *values) key += fmt::format(" {}.{}", value.node(), value.output());
-  }
+  for (const auto* values : {&body.sequences, &body.states, &body.captures, &body.next, &body.stacked, &body.summed})
+    key += '|' + key_of(*values);
   return key;
 }
 

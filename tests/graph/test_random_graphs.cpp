@@ -77,6 +77,7 @@ TEST_CASE("random graphs: passes that only drop, merge or compute early keep eve
     CHECK(bit_difference(run_program(random, {.passes = {false, false, true, true, false, false}}), expected) == "");
     CHECK(bit_difference(run_program(random, {.passes = {true, false, false, false, false, true}}), expected) == "");
     CHECK(bit_difference(run_program(random, {.passes = {false, false, true, true, true, true}}), expected) == "");
+    CHECK(bit_difference(run_program(random, {.passes = {false, false, false, false, false, true}}), expected) == "");
   });
 }
 
