@@ -111,14 +111,17 @@ BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
   for (std::size_t i = 0; i < buckets.size(); ++i) {
     if (buckets[i].empty()) continue;
     used.push_back(times_[i]);
-    const auto count = static_cast<std::int64_t>(buckets[i].size());
-    documents_per_epoch_ += count;
-    batches_per_epoch_ += (count + options_.batch_size - 1) / options_.batch_size;
-    buckets_.push_back(std::move(buckets[i]));
+    // Equal lengths together; by number among them, so the order is one and the same everywhere.
+    if (!options_.shuffle) std::ranges::stable_sort(buckets[i], {}, [&](std::int32_t d) { return row_length(d); });
   }
+  std::erase_if(buckets, [](const auto& bucket) { return bucket.empty(); });
   times_ = std::move(used);
   corpus_.drop_pages();
-  require<DataError>(documents_per_epoch_ > 0, "none of {} documents can be batched: {} have nothing to predict",
+  order_ = BatchOrder(std::move(buckets), {.batch_size = options_.batch_size,
+                                           .shuffle = options_.shuffle,
+                                           .seed = options_.seed,
+                                           .stream = stable_hash("bucket batches")});
+  require<DataError>(documents_per_epoch() > 0, "none of {} documents can be batched: {} have nothing to predict",
                      documents->size(), left_out_);
 }
 
@@ -137,30 +140,8 @@ std::int64_t BucketBatches::row_length(std::int32_t document) const {
   return length;
 }
 
-void BucketBatches::plan_epoch() {
-  if (planned_epoch_ >= 0 && (planned_epoch_ == position_.epoch || !options_.shuffle)) return;
-  shuffled_ = buckets_;
-  plan_.clear();
-  Philox random(options_.seed, stable_hash("bucket batches") + static_cast<std::uint64_t>(position_.epoch));
-  for (std::size_t i = 0; i < shuffled_.size(); ++i) {
-    if (options_.shuffle) {
-      shuffle(std::span(shuffled_[i]), random);
-    } else {
-      // Equal lengths together; by number among them, so the order is one and the same everywhere.
-      std::stable_sort(shuffled_[i].begin(), shuffled_[i].end(),
-                       [&](std::int32_t a, std::int32_t b) { return row_length(a) < row_length(b); });
-    }
-    for (std::size_t first = 0; first < shuffled_[i].size(); first += static_cast<std::size_t>(options_.batch_size))
-      plan_.push_back({i, first});
-  }
-  if (options_.shuffle) shuffle(std::span(plan_), random);
-  planned_epoch_ = position_.epoch;
-}
-
 Batch BucketBatches::next() {
-  plan_epoch();
-  const PlannedBatch& planned = plan_[static_cast<std::size_t>(position_.index)];
-  const std::vector<std::int32_t>& bucket = shuffled_[planned.bucket];
+  const BatchOrder::Batch planned = order_.next();
   const std::int64_t rows = options_.batch_size;
   const std::int64_t time = times_[planned.bucket];
 
@@ -171,9 +152,8 @@ Batch BucketBatches::next() {
   batch.row_weights = Tensor(f32, {rows});
   batch.lengths = Tensor(i32, {rows});
   batch.documents.assign(static_cast<std::size_t>(rows), -1);
-  batch.position = position_;
-  batch.real_rows =
-      static_cast<int>(std::min<std::size_t>(bucket.size() - planned.first, static_cast<std::size_t>(rows)));
+  batch.position = planned.position;
+  batch.real_rows = static_cast<int>(planned.members.size());
   const auto tokens = batch.tokens.values<std::int32_t>();
   const auto mask = batch.mask.values<float>();
   std::span<std::int32_t> targets;
@@ -185,7 +165,7 @@ Batch BucketBatches::next() {
     weights = batch.weights.values<float>();
   }
   for (std::size_t row = 0; row < static_cast<std::size_t>(batch.real_rows); ++row) {
-    const std::int32_t document = bucket[planned.first + row];
+    const std::int32_t document = planned.members[row];
     const Sequence sequence = lay_out(corpus_, document, options_);
     pages_.read(corpus_, corpus_.length(document));
     for (std::size_t t = 0; t < sequence.inputs.size(); ++t) {
@@ -203,16 +183,7 @@ Batch BucketBatches::next() {
     batch.row_weights.values<float>()[row] = corpus_.label(document) < 0 ? 0.0f : 1.0f;
     batch.documents[row] = document;
   }
-
-  if (++position_.index == batches_per_epoch_) position_ = {position_.epoch + 1, 0};
   return batch;
-}
-
-void BucketBatches::seek(const BatchPosition& position) {
-  require<DataError>(position.epoch >= 0 && position.index >= 0 && position.index < batches_per_epoch_,
-                     "position epoch {}, batch {} is not in the data of {} batches an epoch", position.epoch,
-                     position.index, batches_per_epoch_);
-  position_ = position;
 }
 
 }  // namespace eddy

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "eddy/data/batch.h"
+#include "eddy/data/batch_order.h"
 #include "eddy/data/encoded_corpus.h"
 #include "eddy/data/layouts.h"
 #include "eddy/data/vocabulary.h"
@@ -53,39 +54,26 @@ class BucketBatches {
   /// The batch at position(), which moves on; after the last one of an epoch the next epoch begins.
   Batch next();
 
-  std::int64_t batches_per_epoch() const { return batches_per_epoch_; }
+  std::int64_t batches_per_epoch() const { return order_.batches_per_epoch(); }
   /// Documents of an epoch, and how many were left out as they have nothing to predict.
-  std::int64_t documents_per_epoch() const { return documents_per_epoch_; }
+  std::int64_t documents_per_epoch() const { return order_.members_per_epoch(); }
   std::int64_t left_out() const { return left_out_; }
   /// Time sizes in use, rising.
   const std::vector<std::int64_t>& times() const { return times_; }
 
-  BatchPosition position() const { return position_; }
+  BatchPosition position() const { return order_.position(); }
   /// Throws DataError for a position that is not in the data.
-  void seek(const BatchPosition& position);
+  void seek(const BatchPosition& position) { order_.seek(position); }
 
  private:
-  struct PlannedBatch {
-    std::size_t bucket = 0;
-    std::size_t first = 0;
-  };
-
   std::int64_t row_length(std::int32_t document) const;
-  void plan_epoch();
 
   EncodedCorpus corpus_;
   BucketOptions options_;
   PageBudget pages_;
   std::vector<std::int64_t> times_;
-  /// Per bucket, its documents: as given, and in the order of the planned epoch.
-  std::vector<std::vector<std::int32_t>> buckets_;
-  std::vector<std::vector<std::int32_t>> shuffled_;
-  std::vector<PlannedBatch> plan_;
-  std::int64_t planned_epoch_ = -1;
-  std::int64_t batches_per_epoch_ = 0;
-  std::int64_t documents_per_epoch_ = 0;
   std::int64_t left_out_ = 0;
-  BatchPosition position_;
+  BatchOrder order_;
 };
 
 }  // namespace eddy

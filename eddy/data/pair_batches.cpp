@@ -94,7 +94,7 @@ PairBatches::PairBatches(const EncodedPairs& pairs, PairBatchOptions options,
     }
   }
   fill_buckets(kept);
-  require<DataError>(pairs_per_epoch_ > 0, "none of {} pairs can be batched: {} have an empty side, {} are too long",
+  require<DataError>(pairs_per_epoch() > 0, "none of {} pairs can be batched: {} have an empty side, {} are too long",
                      chosen->size(), left_out_empty_, left_out_long_);
 }
 
@@ -130,13 +130,20 @@ void PairBatches::fill_buckets(const std::vector<std::int32_t>& pairs) {
   if (options_.sizes.empty())
     join_small(buckets,
                static_cast<std::size_t>(options_.fewest_batches) * static_cast<std::size_t>(options_.batch_size));
+  std::vector<std::vector<std::int32_t>> lists;
   for (auto& [size, members] : buckets) {
     sizes_.push_back({size.first, size.second});
-    const auto count = static_cast<std::int64_t>(members.size());
-    pairs_per_epoch_ += count;
-    batches_per_epoch_ += (count + options_.batch_size - 1) / options_.batch_size;
-    buckets_.push_back(std::move(members));
+    if (!options_.shuffle)
+      std::ranges::stable_sort(members, {}, [&](std::int32_t pair) {
+        const PairSize length = length_of(pair);
+        return std::pair(length.source, length.target);
+      });
+    lists.push_back(std::move(members));
   }
+  order_ = BatchOrder(std::move(lists), {.batch_size = options_.batch_size,
+                                         .shuffle = options_.shuffle,
+                                         .seed = options_.seed,
+                                         .stream = stable_hash("pair batches")});
 }
 
 bool PairBatches::ends_targets() const { return pairs_.target_tokens.specials().end >= 0 && !pairs_.targets_complete; }
@@ -150,28 +157,6 @@ PairSize PairBatches::length_of(std::int32_t pair) const {
   const auto kept = [](std::int64_t length, std::int64_t most) { return most > 0 ? std::min(length, most) : length; };
   return {kept(pairs_.source.length(pair), options_.max_source),
           kept(pairs_.target.length(pair), options_.max_target) + (ends_targets() ? 1 : 0)};
-}
-
-void PairBatches::plan_epoch() {
-  if (planned_epoch_ >= 0 && (planned_epoch_ == position_.epoch || !options_.shuffle)) return;
-  shuffled_ = buckets_;
-  plan_.clear();
-  Philox random(options_.seed, stable_hash("pair batches") + static_cast<std::uint64_t>(position_.epoch));
-  for (std::size_t i = 0; i < shuffled_.size(); ++i) {
-    if (options_.shuffle) {
-      shuffle(std::span(shuffled_[i]), random);
-    } else {
-      std::stable_sort(shuffled_[i].begin(), shuffled_[i].end(), [&](std::int32_t a, std::int32_t b) {
-        const PairSize left = length_of(a);
-        const PairSize right = length_of(b);
-        return std::pair(left.source, left.target) < std::pair(right.source, right.target);
-      });
-    }
-    for (std::size_t first = 0; first < shuffled_[i].size(); first += static_cast<std::size_t>(options_.batch_size))
-      plan_.push_back({i, first});
-  }
-  if (options_.shuffle) shuffle(std::span(plan_), random);
-  planned_epoch_ = position_.epoch;
 }
 
 void PairBatches::write_row(PairBatch& batch, std::size_t row, std::int32_t pair) const {
@@ -200,9 +185,7 @@ void PairBatches::write_row(PairBatch& batch, std::size_t row, std::int32_t pair
 }
 
 PairBatch PairBatches::next() {
-  plan_epoch();
-  const PlannedBatch& planned = plan_[static_cast<std::size_t>(position_.index)];
-  const std::vector<std::int32_t>& bucket = shuffled_[planned.bucket];
+  const BatchOrder::Batch planned = order_.next();
   const PairSize size = sizes_[planned.bucket];
   const std::int64_t rows = options_.batch_size;
 
@@ -219,21 +202,11 @@ PairBatch PairBatches::next() {
   std::ranges::fill(batch.target_in.values<std::int32_t>(), target_pad);
   std::ranges::fill(batch.target_out.values<std::int32_t>(), target_pad);
   batch.pairs.assign(static_cast<std::size_t>(rows), -1);
-  batch.position = position_;
-  batch.real_rows =
-      static_cast<int>(std::min<std::size_t>(bucket.size() - planned.first, static_cast<std::size_t>(rows)));
+  batch.position = planned.position;
+  batch.real_rows = static_cast<int>(planned.members.size());
   for (std::size_t row = 0; row < static_cast<std::size_t>(batch.real_rows); ++row)
-    write_row(batch, row, bucket[planned.first + row]);
-
-  if (++position_.index == batches_per_epoch_) position_ = {position_.epoch + 1, 0};
+    write_row(batch, row, planned.members[row]);
   return batch;
-}
-
-void PairBatches::seek(const BatchPosition& position) {
-  require<DataError>(position.epoch >= 0 && position.index >= 0 && position.index < batches_per_epoch_,
-                     "position epoch {}, batch {} is not in the data of {} batches an epoch", position.epoch,
-                     position.index, batches_per_epoch_);
-  position_ = position;
 }
 
 }  // namespace eddy

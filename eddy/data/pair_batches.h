@@ -7,6 +7,7 @@
 
 #include "eddy/core/tensor.h"
 #include "eddy/data/batch.h"
+#include "eddy/data/batch_order.h"
 #include "eddy/data/encoded_pairs.h"
 
 namespace eddy {
@@ -86,44 +87,31 @@ class PairBatches {
   /// The batch at position(), which moves on; after the last one of an epoch the next epoch begins.
   PairBatch next();
 
-  std::int64_t batches_per_epoch() const { return batches_per_epoch_; }
-  std::int64_t pairs_per_epoch() const { return pairs_per_epoch_; }
+  std::int64_t batches_per_epoch() const { return order_.batches_per_epoch(); }
+  std::int64_t pairs_per_epoch() const { return order_.members_per_epoch(); }
   /// Pairs left out: one side empty, and one side too long.
   std::int64_t left_out_empty() const { return left_out_empty_; }
   std::int64_t left_out_long() const { return left_out_long_; }
   /// Sizes in use, by source, then target.
   const std::vector<PairSize>& sizes() const { return sizes_; }
 
-  BatchPosition position() const { return position_; }
+  BatchPosition position() const { return order_.position(); }
   /// Throws DataError for a position that is not in the data.
-  void seek(const BatchPosition& position);
+  void seek(const BatchPosition& position) { order_.seek(position); }
 
  private:
-  struct PlannedBatch {
-    std::size_t bucket = 0;
-    std::size_t first = 0;
-  };
-
   PairSize length_of(std::int32_t pair) const;
   bool is_too_long(std::int32_t pair) const;
   bool ends_targets() const;
   void fill_buckets(const std::vector<std::int32_t>& pairs);
-  void plan_epoch();
   void write_row(PairBatch& batch, std::size_t row, std::int32_t pair) const;
 
   EncodedPairs pairs_;
   PairBatchOptions options_;
   std::vector<PairSize> sizes_;
-  /// Per size, its pairs: as given, and in the order of the planned epoch.
-  std::vector<std::vector<std::int32_t>> buckets_;
-  std::vector<std::vector<std::int32_t>> shuffled_;
-  std::vector<PlannedBatch> plan_;
-  std::int64_t planned_epoch_ = -1;
-  std::int64_t batches_per_epoch_ = 0;
-  std::int64_t pairs_per_epoch_ = 0;
   std::int64_t left_out_empty_ = 0;
   std::int64_t left_out_long_ = 0;
-  BatchPosition position_;
+  BatchOrder order_;
 };
 
 }  // namespace eddy
