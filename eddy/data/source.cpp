@@ -230,10 +230,24 @@ std::vector<NamedText> read_named_files(const fs::path& source, std::span<const 
 
 NamedText read_named_text(const fs::path& source, const std::string& name) {
   if (!name.empty()) return std::move(read_named_files(source, std::span(&name, 1)).front());
-  NamedText text{source.string(), read_text_file(source)};
-  require<DataError>(text.contents.find('\0') == std::string::npos,
-                     "{}: holds zero bytes, so it is no text; if it is an archive, name the file inside", text.name);
-  return text;
+  std::vector<SourceFile> files;
+  if (is_directory_source(source)) {
+    files = list_files(source);
+  } else {
+    NamedText text{source.string(), read_text_file(source)};
+    if (text.contents.find('\0') == std::string::npos) return text;
+    try {
+      files = list_files(source);
+    } catch (const DataError& error) {
+      fail<DataError>("{}: holds zero bytes, so it is no text, and no archive either: {}", text.name, error.what());
+    }
+  }
+  std::string there;
+  for (const SourceFile& file : files)
+    if (there.size() < 300) there += (there.empty() ? "" : ", ") + file.name;
+  require<DataError>(files.size() == 1, "{}: holds {} files; name the one that is meant; there are {}", source.string(),
+                     files.size(), there.empty() ? "none" : there);
+  return std::move(read_named_files(source, std::span(&files[0].name, 1)).front());
 }
 
 std::string read_text_file(const fs::path& path) {

@@ -41,7 +41,8 @@ struct NamedText {
 /// finds "tatoeba/fra.txt". DataError when a name means no file or several.
 std::vector<NamedText> read_named_files(const std::filesystem::path& source, std::span<const std::string> names);
 
-/// One file: `name` in the directory or archive `source`, or, with an empty name, `source` itself, plain or compressed.
+/// One file: `name` in the directory or archive `source`, or, with an empty name, `source` itself, plain or compressed,
+/// or the only file in it.
 NamedText read_named_text(const std::filesystem::path& source, const std::string& name);
 
 /// The whole of one file, decompressed when it is gzip, bzip2, xz, zstd or lz4 (told by its first bytes, not its name).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/data/split.h"
 
+#include <algorithm>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -9,6 +10,12 @@
 #include "eddy/core/random.h"
 
 namespace eddy {
+
+std::vector<std::size_t> evenly_spaced(std::size_t count, std::size_t wanted) {
+  std::vector<std::size_t> places(std::min(count, wanted));
+  for (std::size_t i = 0; i < places.size(); ++i) places[i] = i * count / places.size();
+  return places;
+}
 
 Split split_for_pretraining(std::int64_t documents, const SplitOptions& options) {
   require<DataError>(documents >= 0 && documents <= std::numeric_limits<std::int32_t>::max(),

@@ -10,9 +10,11 @@
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/data/split.h"
 #include "eddy/experiments/command_lines.h"
 #include "eddy/experiments/command_seq2seq.h"
 #include "eddy/experiments/environment.h"
@@ -34,6 +36,7 @@ struct TranslateCommand {
 
 struct EvaluateCommand {
   std::string model, data, file, part = "test", report;
+  std::optional<std::int64_t> source_column, target_column;
   std::int64_t limit = 0, samples = 10;
   std::string line;
   TranslatorOptions search;
@@ -121,13 +124,11 @@ int translate(const TranslateCommand& command) {
   return 0;
 }
 
-Table scores_table(const EvaluateCommand& command, const TranslationScores& scores, double loss) {
+Table scores_table(const std::string& what, const TranslationScores& scores, double loss) {
   const auto number = [](double value, int decimals) {
     return Measure{.mean = value, .spread = {}, .decimals = decimals};
   };
-  Table table{.title = fmt::format("{} part, beam {}", command.part, command.search.beam.beam),
-              .columns = {"measure", "value"},
-              .rows = {}};
+  Table table{.title = what, .columns = {"measure", "value"}, .rows = {}};
   table.rows.push_back({std::string("sources"), number(static_cast<double>(scores.sources.size()), 0)});
   table.rows.push_back({std::string("BLEU-4"), number(100 * scores.bleu.score, 2)});
   for (std::size_t n = 0; n < scores.bleu.precisions.size(); ++n)
@@ -144,39 +145,49 @@ Table scores_table(const EvaluateCommand& command, const TranslationScores& scor
 /// Some of the translations, evenly from all.
 Table samples_table(const TranslationScores& scores, std::int64_t wanted) {
   Table table{.title = "Samples", .columns = {"source", "translation", "a reference"}, .rows = {}};
-  const auto count = static_cast<std::int64_t>(scores.sources.size());
-  for (std::int64_t k = 0; k < std::min(wanted, count); ++k) {
-    const auto i = static_cast<std::size_t>(k * count / std::min(wanted, count));
+  for (const std::size_t i : evenly_spaced(scores.sources.size(), static_cast<std::size_t>(wanted)))
     table.rows.push_back(
         {joined(scores.sources[i]), joined(scores.translations[i].words), joined(scores.references[i][0])});
-  }
   return table;
 }
 
 int evaluate(const EvaluateCommand& command) {
   const LoadedSeq2Seq loaded = load_seq2seq(command.model);
   Seq2SeqConfig config = loaded.model.config;
-  if (!command.data.empty()) {
-    config.data.path = command.data;
-    config.data.file = command.file;
-  }
-  const Seq2SeqData data = load_seq2seq_data(config, &loaded.model);
-  const std::vector<std::int32_t>& part = command.part == "test" ? data.split.test : data.split.validation;
-  require<UsageError>(!part.empty(), "the {} part is empty", command.part);
+  if (!command.data.empty()) config.data.path = command.data;
+  if (!command.data.empty() || !command.file.empty()) config.data.file = command.file;
+  config.data.source_column = command.source_column.value_or(config.data.source_column);
+  config.data.target_column = command.target_column.value_or(config.data.target_column);
+  const auto [data, has_parts] = load_measured_data(loaded.model, config.data);
+  require<UsageError>(has_parts || !command.data.empty() || !command.file.empty(),
+                      "{}: these are not the pairs that {} was trained on any more, so its {} part is not known; with "
+                      "--data all pairs are taken",
+                      config.data.path, command.model, command.part);
+  require<UsageError>(has_parts || command.part == "test",
+                      "{}: these are not the pairs that {} was trained on, so they have no {} part", config.data.path,
+                      command.model, command.part);
+  const auto [part, sources, of] =
+      choose_sources(data, command.part == "test" ? data.split.test : data.split.validation, command.limit);
+  require<UsageError>(sources > 0, "the {} part is empty", command.part);
+  std::string what = has_parts ? command.part + " part" : "all of " + config.data.path;
+  if (sources < of) what += fmt::format(", {} of {} sources, evenly spaced", sources, of);
+  what += fmt::format(", beam {}", command.search.beam.beam);
   Translator translator(loaded, command.search);
-  const TranslationScores scores = score_translations(translator, data, part, command.limit);
+  const TranslationScores scores = score_translations(translator, data, part);
   Seq2SeqTrainer measuring(*loaded.store, config, data.pairs, part);
-  const Table table = scores_table(command, scores, measuring.loss(data.pairs, part));
+  const Table table = scores_table(what, scores, measuring.loss(data.pairs, part));
   const Table samples = samples_table(scores, command.samples);
   fmt::print("{}\n{}", to_text(table), to_text(samples));
   if (command.report.empty()) return 0;
   Report report;
   report.title = "Translations of " + std::filesystem::path(command.model).filename().string();
   report.summary = {
-      fmt::format("{} pairs; the {} part has {} sources that were kept from training with all their "
-                  "targets, which are all references. Scores are on lower-cased words and punctuation "
-                  "marks, an unknown word being one that no reference has.",
-                  data.pairs.size(), command.part, scores.sources.size())};
+      fmt::format("{} pairs; measured: {}. {} All targets of a source are its references. Scores are on {}words and "
+                  "punctuation marks, an unknown word being one that no reference has.",
+                  data.pairs.size(), what,
+                  has_parts ? "These sources were kept from training with all their targets."
+                            : "These are not the pairs of the training; whether it has seen some of them is not known.",
+                  config.data.lower_case ? "lower-cased " : "")};
   report.tables = {table, samples};
   for (std::size_t i = 0; i < scores.translations.size() && report.charts.size() < 3; ++i)
     if (scores.sources[i].size() >= 6 && !scores.translations[i].attention.empty())
@@ -213,12 +224,17 @@ Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line) {
   auto command = std::make_shared<EvaluateCommand>();
   command->line = line.text;
   app->add_option("-m,--model", command->model, "Model file")->type_name("FILE")->required();
-  app->add_option("--data", command->data, "Where the pairs of the training are now, if elsewhere");
+  app->add_option(
+      "--data", command->data,
+      "TSV file of pairs, or a folder or archive with one: those of the training, if they are elsewhere now, "
+      "or others, which are measured whole");
   app->add_option("--file", command->file, "The file in it");
+  app->add_option("--source-column", command->source_column, "From 0; without it as in the training");
+  app->add_option("--target-column", command->target_column, "The same for the targets");
   app->add_option("--part", command->part, "test or validation")
       ->check(CLI::IsMember({"test", "validation"}))
       ->capture_default_str();
-  app->add_option("--limit", command->limit, "Most sources; 0: all")
+  app->add_option("--limit", command->limit, "Most sources, evenly spaced over the part; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app->add_option("--samples", command->samples, "Translations to show")

@@ -23,6 +23,7 @@ void visit_members(Is<Seq2SeqProgress> auto& progress, auto& visit) {
   visit("has_best", progress.has_best);
   visit("best_loss", progress.best_loss);
   visit("best_step", progress.best_step);
+  visit("evaluated_step", progress.evaluated_step);
   visit("seconds", progress.seconds);
   visit("data_fingerprint", progress.data_fingerprint);
   visit("recent_loss", progress.recent_loss);
@@ -131,10 +132,10 @@ TokenizerOptions tokenizer_of(const PairDataConfig& config) {
 namespace {
 
 /// The three parts one after the other.
-Seq2SeqData headline_data(const Seq2SeqConfig& config, const Seq2SeqModel* known) {
-  HeadlineCorpus corpus = read_headlines(config.data.path, {}, config.data.source_words);
+Seq2SeqData headline_data(const PairDataConfig& data, const Seq2SeqModel* known) {
+  HeadlineCorpus corpus = read_headlines(data.path, {}, data.source_words);
   require<DataError>(known == nullptr || corpus.tokens == known->source_tokens,
-                     "{}: its vocabulary is not the one of the model", config.data.path);
+                     "{}: its vocabulary is not the one of the model", data.path);
   Seq2SeqData result;
   PairCollector collector(corpus.tokens, corpus.tokens);
   const auto append = [&](HeadlinePart& part, std::vector<std::int32_t>& numbers) {
@@ -149,39 +150,77 @@ Seq2SeqData headline_data(const Seq2SeqConfig& config, const Seq2SeqModel* known
   append(corpus.dev, result.split.validation);
   append(corpus.test, result.split.test);
   result.pairs = std::move(collector).finish();
-  result.keys = source_keys(result.texts, tokenizer_of(config.data));
+  result.keys = source_keys(result.texts, tokenizer_of(data));
   return result;
 }
 
-Seq2SeqData table_data(const Seq2SeqConfig& config, const Seq2SeqModel* known) {
-  const PairDataConfig& data = config.data;
-
+Seq2SeqData table_data(const PairDataConfig& data) {
   PairTableOptions table;
   table.source = static_cast<int>(data.source_column);
   table.target = static_cast<int>(data.target_column);
   Seq2SeqData result;
   result.texts = read_pair_table(data.path, data.file, table);
+  result.keys = source_keys(result.texts, tokenizer_of(data));
+  return result;
+}
+
+void split_table(Seq2SeqData& data, const Seq2SeqConfig& config) {
+  data.split =
+      split_by_key(data.keys, {.validation = config.data.validation, .test = config.data.test, .seed = config.seed});
+}
+
+PairEncodeOptions encoding_of(const PairDataConfig& data) {
   PairEncodeOptions options;
   options.source_tokenizer = options.target_tokenizer = tokenizer_of(data);
   options.source_vocabulary = {.min_count = data.min_count, .max_size = data.source_words};
   options.target_vocabulary = {.min_count = data.min_count, .max_size = data.target_words};
-  result.keys = source_keys(result.texts, options.source_tokenizer);
-  result.split = split_by_key(result.keys, {.validation = data.validation, .test = data.test, .seed = config.seed});
-  if (known != nullptr) {
-    result.pairs = encode_pairs(result.texts, known->source_tokens, known->target_tokens, options);
-  } else {
-    const PairVocabularies words = count_pair_vocabularies(result.texts, result.split.train, options);
-    result.pairs = encode_pairs(result.texts, TokenSet(words.source), TokenSet(words.target), options);
-  }
-  return result;
+  return options;
+}
+
+void set_fingerprint(Seq2SeqData& data) {
+  data.fingerprint = fingerprint(data.pairs.source) ^ (3 * fingerprint(data.pairs.target));
 }
 
 }  // namespace
 
 Seq2SeqData load_seq2seq_data(const Seq2SeqConfig& config, const Seq2SeqModel* known) {
-  Seq2SeqData result =
-      config.data.layout == PairLayout::headlines ? headline_data(config, known) : table_data(config, known);
-  result.fingerprint = fingerprint(result.pairs.source) ^ (3 * fingerprint(result.pairs.target));
+  Seq2SeqData result;
+  if (config.data.layout == PairLayout::headlines) {
+    result = headline_data(config.data, known);
+  } else {
+    result = table_data(config.data);
+    split_table(result, config);
+    const PairEncodeOptions options = encoding_of(config.data);
+    if (known != nullptr) {
+      result.pairs = encode_pairs(result.texts, known->source_tokens, known->target_tokens, options);
+    } else {
+      const PairVocabularies words = count_pair_vocabularies(result.texts, result.split.train, options);
+      result.pairs = encode_pairs(result.texts, TokenSet(words.source), TokenSet(words.target), options);
+    }
+  }
+  set_fingerprint(result);
+  return result;
+}
+
+Seq2SeqMeasuredData load_measured_data(const Seq2SeqModel& model, const PairDataConfig& where) {
+  Seq2SeqMeasuredData result;
+  Seq2SeqData& data = result.data;
+  const bool headlines = where.layout == PairLayout::headlines;
+  if (headlines) {
+    data = headline_data(where, &model);
+  } else {
+    data = table_data(where);
+    data.pairs = encode_pairs(data.texts, model.source_tokens, model.target_tokens, encoding_of(where));
+  }
+  set_fingerprint(data);
+  result.has_parts = headlines || data.fingerprint == model.progress.data_fingerprint;
+  if (headlines) return result;
+  if (result.has_parts) {
+    split_table(data, model.config);
+  } else {
+    data.split.test.resize(data.texts.size());
+    std::iota(data.split.test.begin(), data.split.test.end(), 0);
+  }
   return result;
 }
 

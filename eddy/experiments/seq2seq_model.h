@@ -21,6 +21,7 @@ struct Seq2SeqProgress {
   bool has_best = false;
   double best_loss = 0;  ///< validation, nats per token
   std::int64_t best_step = 0;
+  std::int64_t evaluated_step = -1;  ///< of the last evaluation
   double seconds = 0;
   std::uint64_t data_fingerprint = 0;
   /// Training since the last validation: sum of the losses of its steps.
@@ -66,5 +67,14 @@ TokenizerOptions tokenizer_of(const PairDataConfig& config);
 /// Reads the pairs, in the parts their files make or split by source and the config's seed, so that the parts are the
 /// same whenever the data are. Vocabularies are read, counted from the training part, or those of `known`.
 Seq2SeqData load_seq2seq_data(const Seq2SeqConfig& config, const Seq2SeqModel* known = nullptr);
+
+/// Pairs to measure a model on, which need not be those of its training (`model.config.data` says where those are).
+/// Those of its training are split as they were then, headlines as they come (`has_parts`); other pairs are all in the
+/// test part.
+struct Seq2SeqMeasuredData {
+  Seq2SeqData data;
+  bool has_parts = false;
+};
+Seq2SeqMeasuredData load_measured_data(const Seq2SeqModel& model, const PairDataConfig& where);
 
 }  // namespace eddy

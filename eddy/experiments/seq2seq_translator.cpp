@@ -7,6 +7,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/data/headlines.h"
+#include "eddy/data/split.h"
 #include "eddy/experiments/unknown_words.h"
 
 namespace eddy {
@@ -27,6 +28,13 @@ BeamOptions complete(BeamOptions options, const TokenSet& tokens) {
   for (const std::int32_t never : {tokens.specials().pad, tokens.specials().go})
     if (never >= 0 && never < tokens.classes()) options.banned.push_back(never);
   return options;
+}
+
+/// The pairs of each source that has words.
+std::vector<std::vector<std::int32_t>> groups_of(const Seq2SeqData& data, std::span<const std::int32_t> pairs) {
+  std::vector<std::vector<std::int32_t>> groups = group_by_key(data.keys, pairs);
+  std::erase_if(groups, [&](const auto& group) { return data.keys[static_cast<std::size_t>(group[0])].empty(); });
+  return groups;
 }
 
 }  // namespace
@@ -124,12 +132,10 @@ AttentionMap Translator::attention_of(const TokenText& source, const Translation
 }
 
 TranslationScores score_translations(Translator& translator, const Seq2SeqData& data,
-                                     std::span<const std::int32_t> pairs, std::int64_t limit) {
+                                     std::span<const std::int32_t> pairs) {
   TranslationScores scores;
   const auto start = std::chrono::steady_clock::now();
-  std::vector<std::vector<std::int32_t>> groups = group_by_key(data.keys, pairs);
-  std::erase_if(groups, [&](const auto& group) { return data.keys[static_cast<std::size_t>(group[0])].empty(); });
-  if (limit > 0 && groups.size() > static_cast<std::size_t>(limit)) groups.resize(static_cast<std::size_t>(limit));
+  const std::vector<std::vector<std::int32_t>> groups = groups_of(data, pairs);
   require<DataError>(!groups.empty(), "there is no pair to translate");
   Tokenizer tokenizer(tokenizer_of(translator.config().data));
   for (const std::vector<std::int32_t>& group : groups) {
@@ -166,6 +172,15 @@ TranslationScores score_translations(Translator& translator, const Seq2SeqData& 
   scores.rouge = mean_rouge(texts, scores.references);
   scores.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return scores;
+}
+
+ChosenSources choose_sources(const Seq2SeqData& data, std::span<const std::int32_t> pairs, std::int64_t most) {
+  const std::vector<std::vector<std::int32_t>> groups = groups_of(data, pairs);
+  const auto wanted = most > 0 ? static_cast<std::size_t>(most) : groups.size();
+  ChosenSources chosen{.pairs = {}, .sources = std::min(wanted, groups.size()), .of = groups.size()};
+  for (const std::size_t place : evenly_spaced(groups.size(), wanted))
+    chosen.pairs.insert(chosen.pairs.end(), groups[place].begin(), groups[place].end());
+  return chosen;
 }
 
 }  // namespace eddy

@@ -67,9 +67,19 @@ struct TranslationScores {
   double seconds = 0;
 };
 
-/// Translates each source of the listed pairs once, at most `limit` (0: all), and compares with all its targets. A pair
-/// without source words is left out.
+/// Translates each source of the listed pairs once and compares with all its targets. A pair without source words is
+/// left out.
 TranslationScores score_translations(Translator& translator, const Seq2SeqData& data,
-                                     std::span<const std::int32_t> pairs, std::int64_t limit = 0);
+                                     std::span<const std::int32_t> pairs);
+
+/// Pairs of some of the sources, and how many sources that is of how many.
+struct ChosenSources {
+  std::vector<std::int32_t> pairs;
+  std::size_t sources = 0;
+  std::size_t of = 0;
+};
+/// Of the listed pairs those of at most `most` sources (0: all), evenly spaced in the order in which the sources first
+/// appear. A pair without source words is left out.
+ChosenSources choose_sources(const Seq2SeqData& data, std::span<const std::int32_t> pairs, std::int64_t most);
 
 }  // namespace eddy

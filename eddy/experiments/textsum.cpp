@@ -141,10 +141,8 @@ class TextsumRun {
       fmt::print("{} model: decoding the {} part\n", name, part.name);
       std::fflush(stdout);
       TextsumScores scores{.model = name, .part = part.name, .translations = {}};
-      scores.translations = score_translations(translator, data_, part.pairs, options_.most);
-      std::vector<std::int32_t> measured = part.pairs;
-      if (options_.most > 0 && std::ssize(measured) > options_.most)
-        measured.resize(static_cast<std::size_t>(options_.most));
+      const std::vector<std::int32_t> measured = choose_sources(data_, part.pairs, options_.most).pairs;
+      scores.translations = score_translations(translator, data_, measured);
       scores.loss =
           Seq2SeqTrainer(*loaded.store, loaded.model.config, data_.pairs, measured).loss(data_.pairs, measured);
       by_original_definitions(scores);

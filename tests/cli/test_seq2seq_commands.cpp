@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "program.h"
+#include "tests/data/files.h"
 
 namespace eddy {
 namespace {
@@ -61,6 +63,16 @@ Arguments train(const TestFolder& folder, const std::string& output, const Argum
 
 std::string without_seconds(const std::string& text) { return text.substr(0, text.find("seconds")); }
 
+/// The sources of the table of samples.
+std::vector<std::string> samples(const std::string& text) {
+  std::vector<std::string> sources;
+  std::istringstream lines(text.substr(text.find("Samples")));
+  std::string line;
+  for (int i = 0; std::getline(lines, line); ++i)
+    if (i >= 3 && !line.empty()) sources.push_back(line.substr(0, line.find("  ")));
+  return sources;
+}
+
 TEST_CASE("pairs are trained on, translated, drawn and measured") {
   const TestFolder folder;
   folder.write("pairs.tsv", pairs());
@@ -89,6 +101,17 @@ TEST_CASE("pairs are trained on, translated, drawn and measured") {
   CHECK(folder.has("report/index.html"));
   CHECK(without_seconds(run_eddy(evaluate).out) == without_seconds(measured.out));
 
+  // The part is translated whole or in even steps, and the loss is that of what is translated.
+  const ProgramResult some = run_eddy({"seq2seq", "evaluate", "-m", model, "--beam", "1", "--limit", "5"});
+  REQUIRE_MESSAGE(some.status == 0, some.err);
+  CHECK(some.out.find("test part, 5 of 10 sources, evenly spaced, beam 1") != std::string::npos);
+  const ProgramResult all = run_eddy({"seq2seq", "evaluate", "-m", model, "--beam", "1", "--samples", "10"});
+  REQUIRE_MESSAGE(all.status == 0, all.err);
+  CHECK(all.out.find("test part, beam 1") != std::string::npos);
+  const std::vector<std::string> every = samples(all.out), chosen = samples(some.out);
+  REQUIRE(every.size() == 10);
+  CHECK(chosen == std::vector<std::string>{every[0], every[2], every[4], every[6], every[8]});
+
   const ProgramResult again = run_eddy(train(folder, "m.safetensors"));
   CHECK(again.status == 2);
   CHECK(again.err.find("--overwrite") != std::string::npos);
@@ -97,6 +120,43 @@ TEST_CASE("pairs are trained on, translated, drawn and measured") {
   CHECK(changed.err.find("--resume can change limits") != std::string::npos);
   const ProgramResult wide = run_eddy({"seq2seq", "translate", "-m", model, "--beam", "1", "--best", "2"}, "one\n");
   CHECK(wide.status == 2);
+}
+
+TEST_CASE("a model is measured on any pairs: more or fewer than its own, other columns, packed") {
+  const TestFolder folder;
+  folder.write("pairs.tsv", pairs());
+  const ProgramResult trained = run_eddy(train(folder, "m.safetensors", {"--epochs", "2"}));
+  REQUIRE_MESSAGE(trained.status == 0, trained.err);
+  const std::string model = folder.path("m.safetensors");
+  const auto evaluate = [&](const Arguments& more) {
+    Arguments all{"seq2seq", "evaluate", "-m", model, "--beam", "1", "--longest", "8"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_eddy(all);
+  };
+  // Fewer sources than the training held out, unknown words, and a text without words.
+  folder.write("other.tsv", "7\tone two\tdeux un\n8\tone two\tun deux\n9\tzebra\tz\303\250bre\n");
+  const ProgramResult other =
+      evaluate({"--data", folder.path("other.tsv"), "--source-column", "1", "--target-column", "2"});
+  REQUIRE_MESSAGE(other.status == 0, other.err);
+  CHECK(other.out.find("all of " + folder.path("other.tsv") + ", beam 1") != std::string::npos);
+  CHECK(samples(other.out).size() == 2);
+  test::write_archive(folder.path("set.tar.xz"), {{"set/train.tsv", pairs() + pairs()}, {"set/new.tsv", "one\tun\n"}},
+                      test::Packing::tar_xz);
+  const ProgramResult packed = evaluate({"--data", folder.path("set.tar.xz"), "--file", "new.tsv"});
+  REQUIRE_MESSAGE(packed.status == 0, packed.err);
+  const ProgramResult larger = evaluate({"--data", folder.path("set.tar.xz"), "--file", "train.tsv", "--limit", "20"});
+  REQUIRE_MESSAGE(larger.status == 0, larger.err);
+  CHECK(larger.out.find("20 of 100 sources, evenly spaced") != std::string::npos);
+  const ProgramResult unnamed = evaluate({"--data", folder.path("set.tar.xz")});
+  CHECK(unnamed.status == 1);
+  CHECK(unnamed.err.find("name the one that is meant; there are set/train.tsv, set/new.tsv") != std::string::npos);
+  const ProgramResult part = evaluate({"--data", folder.path("other.tsv"), "--part", "validation"});
+  CHECK(part.status == 2);
+  CHECK(part.err.find("they have no validation part") != std::string::npos);
+  folder.write("pairs.tsv", pairs() + "more\tplus\n");
+  const ProgramResult changed = evaluate({});
+  CHECK(changed.status == 2);
+  CHECK(changed.err.find("not the pairs that " + model + " was trained on any more") != std::string::npos);
 }
 
 TEST_CASE("a training that a signal stops goes on to the same model") {

@@ -70,13 +70,15 @@ TEST_CASE("what is wrong with a table of pairs is told with file and line") {
   CHECK(contains(problem("a\tb\n\nc\td\te\n"), "bad.txt:3: record has 3 columns, expected 2"));
   CHECK(contains(problem("no tab\n"), "column 1 asked for, the file has 1 columns"));
   CHECK(contains(problem(""), "is empty"));
-  CHECK(contains(problem(std::string_view("a\tb\0", 4)), "if it is an archive, name the file inside"));
+  CHECK(contains(problem(std::string_view("a\tb\0", 4)), "holds zero bytes, so it is no text, and no archive either"));
   const auto packed = folder.path() / "set.tar";
   test::write_archive(packed, {{"one/a.txt", "1\t2"}, {"two/a.txt", "3\t4"}, {"b.txt", "x\ty"}}, Packing::tar);
   CHECK(contains(error_of<DataError>([&] { read_pair_table(packed, "c.txt"); }),
                  "set.tar: holds no file \"c.txt\"; there are one/a.txt, two/a.txt, b.txt"));
   CHECK(contains(error_of<DataError>([&] { read_pair_table(packed, "a.txt"); }), "means two files"));
   CHECK(read_pair_table(packed, "two/a.txt")[0].source == "3");
+  CHECK(contains(error_of<DataError>([&] { read_pair_table(packed); }),
+                 "set.tar: holds 3 files; name the one that is meant; there are one/a.txt, two/a.txt, b.txt"));
   CHECK_THROWS_AS(read_named_files(packed, std::vector<std::string>{""}), UsageError);
 }
 
@@ -85,6 +87,19 @@ TEST_CASE("a whole name wins over one that only ends so") {
   const auto packed = folder.path() / "set.tar";
   test::write_archive(packed, {{"x/a.txt", "1"}, {"a.txt", "2"}, {"y/a.txt", "3"}}, Packing::tar);
   CHECK(read_named_text(packed, "a.txt").contents == "2");
+}
+
+TEST_CASE("the only file of an archive or a folder needs no name") {
+  const TemporaryFolder folder;
+  for (const Packing packing : {Packing::tar, Packing::tar_xz, Packing::tar_gz, Packing::zip}) {
+    const auto packed = folder.path() / fmt::format("set{}", static_cast<int>(packing));
+    test::write_archive(packed, {{"deep/only.tsv", "one\tun\n"}}, packing);
+    const std::vector<TextPair> pairs = read_pair_table(packed);
+    REQUIRE(pairs.size() == 1);
+    CHECK(pairs[0].target == "un");
+  }
+  folder.write("folder/only.tsv", "two\tdeux\n");
+  CHECK(read_pair_table(folder.path() / "folder")[0].target == "deux");
 }
 
 TEST_CASE("parallel texts pair line by line, blank lines too") {
