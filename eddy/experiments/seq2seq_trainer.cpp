@@ -83,6 +83,7 @@ class Seq2SeqTrainer::Impl {
     PairBatches batches(pairs, batches_of(config_, false), chosen);
     double total = 0, tokens = 0, compile_seconds = 0;
     for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
+      stop_if_interrupted();
       const PairBatch batch = batches.next();
       Program& program = program_for(batch, false, compile_seconds);
       const auto count = static_cast<double>(batch.target_count);
@@ -167,22 +168,48 @@ class Run {
   }
 
   StopReason run() {
-    std::optional<StopReason> reason;
-    while (!(reason = reason_to_stop())) {
-      const StepResult step = train_step();
-      if (evaluation_due(step)) evaluate();
-      if (checkpoint_due()) save_checkpoint();
+    StopReason reason = StopReason::interrupt;
+    try {
+      reason = train();
+    } catch (const Interrupted&) {
+      // In the midst of an evaluation, which a resumed run begins again.
     }
+    // The checkpoint comes first: an evaluation that only the end of the run asks for must not steer a continued run.
     save_checkpoint();
-    if (*reason != StopReason::interrupt && evaluated_step_ != model_.progress.steps) evaluate();
-    std::error_code error;
-    if (*reason != StopReason::interrupt && !std::filesystem::exists(settings_.output, error))
-      save_seq2seq(settings_.output, store_, model_, false);
+    try {
+      if (reason != StopReason::interrupt) finish();
+    } catch (const Interrupted&) {
+      reason = StopReason::interrupt;
+    }
     line_.finish();
-    return *reason;
+    return reason;
   }
 
  private:
+  StopReason train() {
+    if (evaluation_due()) evaluate();
+    for (;;) {
+      if (const auto reason = reason_to_stop()) return *reason;
+      train_step();
+      if (evaluation_due()) evaluate();
+      if (checkpoint_due()) save_checkpoint();
+    }
+  }
+
+  bool evaluation_due() const {
+    const Seq2SeqProgress& now = model_.progress;
+    if (now.steps == 0 || now.evaluated_step == now.steps) return false;
+    const std::int64_t every = model_.config.evaluation_steps;
+    return every > 0 ? now.steps % every == 0 : trainer_.position().index == 0;
+  }
+
+  /// The output must exist after a finished run, and be that of the best state, its last one among them.
+  void finish() {
+    if (model_.progress.evaluated_step != model_.progress.steps) evaluate();
+    std::error_code error;
+    if (!std::filesystem::exists(settings_.output, error)) save_seq2seq(settings_.output, store_, model_, false);
+  }
+
   double seconds() const { return seconds_before_ + seconds_since(start_); }
 
   std::optional<StopReason> reason_to_stop() const {
@@ -194,12 +221,7 @@ class Run {
     return std::nullopt;
   }
 
-  bool evaluation_due(const StepResult& step) const {
-    const std::int64_t every = model_.config.evaluation_steps;
-    return every > 0 ? model_.progress.steps % every == 0 : step.epoch_end;
-  }
-
-  StepResult train_step() {
+  void train_step() {
     const StepResult step = trainer_.step();
     skipped_ = step.skipped ? skipped_ + 1 : 0;
     require<Error>(skipped_ < kMostSkipped,
@@ -219,19 +241,19 @@ class Run {
                                          {"learning_rate", step.learning_rate},
                                          {"tokens", static_cast<double>(model_.progress.tokens)},
                                          {"seconds", seconds()}});
-    return step;
   }
 
   void evaluate() {
     Seq2SeqProgress& progress = model_.progress;
-    evaluated_step_ = progress.steps;
+    const bool measured = !data_.split.validation.empty();
+    const double loss = measured ? trainer_.loss(data_.pairs, data_.split.validation) : 0;
+    progress.evaluated_step = progress.steps;
     const double recent = progress.recent_loss / static_cast<double>(std::max<std::int64_t>(progress.recent_steps, 1));
     progress.recent_loss = 0;
     progress.recent_steps = 0;
-    if (model_.config.plateau_on_training) report_plateau(recent);
-    if (data_.split.validation.empty()) return save_best();
-    const double loss = trainer_.loss(data_.pairs, data_.split.validation);
-    if (!model_.config.plateau_on_training) report_plateau(loss);
+    if (model_.config.plateau_on_training || measured)
+      report_plateau(model_.config.plateau_on_training ? recent : loss);
+    if (!measured) return save_best();
     const bool better = std::isfinite(loss) && (!progress.has_best || loss < progress.best_loss);
     if (better) {
       progress.has_best = true;
@@ -277,7 +299,6 @@ class Run {
   RunLog log_;
   Progress line_;
   std::unique_ptr<ReduceOnPlateau> plateau_;
-  std::int64_t evaluated_step_ = -1;
   int skipped_ = 0;
   double seconds_before_;
   Clock::time_point start_ = Clock::now();

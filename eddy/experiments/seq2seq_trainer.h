@@ -19,7 +19,8 @@ class Seq2SeqTrainer {
   ~Seq2SeqTrainer();
 
   StepResult step();
-  /// Nats per target token of the listed pairs, fed the targets, with the full softmax.
+  /// Nats per target token of the listed pairs, fed the targets, with the full softmax. A signal that an InterruptGuard
+  /// caught ends it between two batches with Interrupted.
   double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen);
 
   BatchPosition position() const;
@@ -33,7 +34,8 @@ class Seq2SeqTrainer {
 };
 
 /// Trains until a limit of the config or a signal (see InterruptGuard) ends it. After each epoch measures the
-/// validation part and keeps the best model in `settings.output`; writes checkpoints and the log beside it.
+/// validation part and keeps the best model in `settings.output`; writes checkpoints and the log beside it. An
+/// evaluation that a signal ends is done anew by the run that goes on.
 /// `model.progress` says where to go on. Throws Error when the gradients stay infinite or NaN.
 StopReason run_seq2seq(ParameterStore& store, const Seq2SeqData& data, Seq2SeqModel& model,
                        const RunSettings& settings);

@@ -2,10 +2,12 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <csignal>
 #include <cstring>
 
 #include "eddy/core/random.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/seq2seq_trainer.h"
 #include "eddy/experiments/seq2seq_translator.h"
@@ -88,7 +90,7 @@ TEST_CASE("a model learns to turn sentences round, is saved, and translates held
     CHECK(scores.bleu.score > 0.9);
     CHECK(scores.exact > 0.8);
     CHECK(scores.unended == 0);
-    CHECK(score_translations(translator, again, again.split.test, 7).sources.size() == 7);
+    CHECK(score_translations(translator, again, choose_sources(again, again.split.test, 7).pairs).sources.size() == 7);
   }
 }
 
@@ -158,6 +160,42 @@ TEST_CASE("a training stopped and resumed has the bits of one that ran through")
     REQUIRE(other->value.type() == variable->value.type());
     CHECK(std::memcmp(variable->value.data(), other->value.data(), variable->value.bytes()) == 0);
   }
+  CHECK(slurp(through) == slurp(stopped));
+}
+
+TEST_CASE("an evaluation that a signal ends is done anew by the run that goes on, to the same model") {
+  const TemporaryFolder folder;
+  write_pairs(folder / "pairs.tsv");
+  Seq2SeqConfig config = small_config(folder / "pairs.tsv");
+  config.epochs = 1;
+  const Seq2SeqData data = load_seq2seq_data(config);
+  const auto through = folder / "through.safetensors", stopped = folder / "stopped.safetensors";
+  {
+    Seq2SeqModel model = fresh_model(config, data);
+    ParameterStore store(config.seed);
+    run_seq2seq(store, data, model, quiet(through));
+  }
+  {
+    Seq2SeqModel model = fresh_model(config, data);
+    ParameterStore store(config.seed);
+    Seq2SeqTrainer trainer(store, model.config, data.pairs, data.split.train);
+    for (bool more = true; more; ++model.progress.steps) {
+      const StepResult step = trainer.step();
+      model.progress.tokens += step.tokens;
+      more = !step.epoch_end;
+    }
+    model.progress.position = trainer.position();
+    const InterruptGuard guard;
+    raise(SIGINT);
+    CHECK_THROWS_AS(trainer.loss(data.pairs, data.split.validation), Interrupted);
+    CHECK(run_seq2seq(store, data, model, quiet(stopped)) == StopReason::interrupt);
+    CHECK_FALSE(model.progress.has_best);
+    CHECK_FALSE(std::filesystem::exists(stopped));
+  }
+  Seq2SeqModel model = read_seq2seq(checkpoint_path(stopped));
+  ParameterStore store(config.seed);
+  load_checkpoint(checkpoint_path(stopped), store);
+  CHECK(run_seq2seq(store, data, model, quiet(stopped)) == StopReason::epochs);
   CHECK(slurp(through) == slurp(stopped));
 }
 
