@@ -138,6 +138,21 @@ float* at_step(float* base, std::int64_t step, std::int64_t size) {
   return base == nullptr ? nullptr : base + step * size;
 }
 
+enum class Pass { forward, backward };
+
+/// Calls `body(index, mask, active)` for each step, the one done first last in a backward pass: `mask` is that of the
+/// step or null, `active` the rows of the share that it leaves.
+template <class Config, class Body>
+void for_each_step(Pass pass, const Config& config, const Share& share, const float* mask, Body&& body) {
+  ActiveRows active = share.active(nullptr);
+  for (std::int64_t i = 0; i < config.time; ++i) {
+    const StepIndex index(pass == Pass::forward ? i : config.time - 1 - i, config.time, config.reverse);
+    const float* of_step = at_step(mask, index.t, config.batch);
+    if (of_step != nullptr) active = share.active(of_step);
+    body(index, of_step, active);
+  }
+}
+
 std::int64_t row_list_floats(const RnnPlan& plan, std::int64_t batch) { return round_up(batch, 16) * plan.threads; }
 
 }  // namespace
@@ -184,10 +199,7 @@ void LstmKernel::forward(const LstmForward& io, void* scratch) const {
     share.set_all(io.h0, io.states_h + first_slot * state);
     share.set_all(io.c0, cell(first_slot));
     barrier.wait(team);
-    ActiveRows active = share.active(nullptr);
-    for (std::int64_t s = 0; s < time; ++s) {
-      const StepIndex index(s, time, reverse);
-      const float* mask = at_step(io.mask, index.t, batch);
+    const auto one_step = [&](const StepIndex& index, const float* mask, const ActiveRows& active) {
       const LstmStep step{.hidden = hidden,
                           .hard_sigmoid = hard,
                           .packed = packed,
@@ -197,14 +209,14 @@ void LstmKernel::forward(const LstmForward& io, void* scratch) const {
                           .h = io.states_h + index.after * state,
                           .c = cell(index.after),
                           .gates = at_step(io.gates, index.t, 4 * state)};
-      if (mask != nullptr) active = share.active(mask);
       share.for_each_masked(mask, [&](std::int64_t row) {
         share.copy_row(step.h_prev, step.h, row);
         if (keep_c) share.copy_row(step.c_prev, step.c, row);
       });
       steps.lstm_forward(step, share.units, active);
       if (share.barriers) barrier.wait(team);
-    }
+    };
+    for_each_step(Pass::forward, config_, share, io.mask, one_step);
     if (keep_c && io.c_last != nullptr) share.set_all(cell(last_slot), io.c_last);
   });
 }
@@ -225,14 +237,11 @@ void LstmKernel::backward(const LstmBackward& io, void* scratch) const {
     share.set_all(nullptr, io.d_h0);
     share.set_all(nullptr, io.d_c0);
     barrier.wait(team);
-    ActiveRows active = share.active(nullptr);
     const auto add_slot = [&](std::int64_t slot, std::int64_t row) {
       if (io.d_states_h != nullptr) share.add_row(io.d_states_h + slot * state, io.d_h0, row);
       if (io.d_states_c != nullptr) share.add_row(io.d_states_c + slot * state, io.d_c0, row);
     };
-    for (std::int64_t s = time - 1; s >= 0; --s) {
-      const StepIndex index(s, time, reverse);
-      const float* mask = at_step(io.mask, index.t, batch);
+    const auto one_step = [&](const StepIndex& index, const float* mask, const ActiveRows& active) {
       const LstmStepBackward step{.hidden = hidden,
                                   .hard_sigmoid = hard,
                                   .gates = io.gates + index.t * 4 * state,
@@ -243,7 +252,6 @@ void LstmKernel::backward(const LstmBackward& io, void* scratch) const {
                                   .d_gates = io.d_gates + index.t * 4 * state,
                                   .carry_h = io.d_h0,
                                   .carry_c = io.d_c0};
-      if (mask != nullptr) active = share.active(mask);
       share.for_each_masked(mask, [&](std::int64_t row) {
         add_slot(index.after, row);
         share.clear_row(step.d_gates, 4, row);
@@ -251,7 +259,8 @@ void LstmKernel::backward(const LstmBackward& io, void* scratch) const {
       steps.lstm_backward(step, share.units, active);
       if (share.barriers) barrier.wait(team);
       steps.plain_product(packed, 4 * hidden, step.d_gates, 4 * hidden, false, io.d_h0, hidden, share.units, active);
-    }
+    };
+    for_each_step(Pass::backward, config_, share, io.mask, one_step);
     share.for_each_row([&](std::int64_t row) { add_slot(reverse ? time : 0, row); });
   });
 }
@@ -316,10 +325,7 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
     }
     share.set_all(io.h0, io.states_h + (reverse ? time : 0) * state);
     barrier.wait(team);
-    ActiveRows active = share.active(nullptr);
-    for (std::int64_t s = 0; s < time; ++s) {
-      const StepIndex index(s, time, reverse);
-      const float* mask = at_step(io.mask, index.t, batch);
+    const auto one_step = [&](const StepIndex& index, const float* mask, const ActiveRows& active) {
       GruStep step{.hidden = hidden,
                    .hard_sigmoid = hard,
                    .packed = parts.packed,
@@ -330,7 +336,6 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
                    .h = io.states_h + index.after * state,
                    .gates = at_step(io.gates, index.t, 3 * state),
                    .extra = at_step(io.extra, index.t, state)};
-      if (mask != nullptr) active = share.active(mask);
       share.for_each_masked(mask, [&](std::int64_t row) {
         share.copy_row(step.h_prev, step.h, row);
         if (!reset_after && step.extra != nullptr) share.clear_row(step.extra, 1, row);
@@ -345,7 +350,8 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
         steps.gru_update(step, share.units, active);
       }
       if (share.barriers) barrier.wait(team);
-    }
+    };
+    for_each_step(Pass::forward, config_, share, io.mask, one_step);
   });
 }
 
@@ -367,13 +373,10 @@ void GruKernel::backward(const GruBackward& io, void* scratch) const {
     }
     share.set_all(nullptr, io.d_h0);
     barrier.wait(team);
-    ActiveRows active = share.active(nullptr);
     const auto add_slot = [&](std::int64_t slot, std::int64_t row) {
       if (io.d_states_h != nullptr) share.add_row(io.d_states_h + slot * state, io.d_h0, row);
     };
-    for (std::int64_t s = time - 1; s >= 0; --s) {
-      const StepIndex index(s, time, reverse);
-      const float* mask = at_step(io.mask, index.t, batch);
+    const auto one_step = [&](const StepIndex& index, const float* mask, const ActiveRows& active) {
       const GruStepBackward step{.hidden = hidden,
                                  .hard_sigmoid = hard,
                                  .gates = io.gates + index.t * 3 * state,
@@ -384,7 +387,6 @@ void GruKernel::backward(const GruBackward& io, void* scratch) const {
                                  .d_gates_h = at_step(io.d_gates_h, index.t, 3 * state),
                                  .carry_h = io.d_h0,
                                  .d_reset = parts.d_reset};
-      if (mask != nullptr) active = share.active(mask);
       share.for_each_masked(mask, [&](std::int64_t row) {
         add_slot(index.after, row);
         share.clear_row(step.d_gates_x, 3, row);
@@ -405,7 +407,8 @@ void GruKernel::backward(const GruBackward& io, void* scratch) const {
         steps.plain_product(parts.packed, 2 * hidden, step.d_gates_x, 3 * hidden, true, io.d_h0, hidden, share.units,
                             active);
       }
-    }
+    };
+    for_each_step(Pass::backward, config_, share, io.mask, one_step);
     share.for_each_row([&](std::int64_t row) { add_slot(reverse ? time : 0, row); });
   });
 }

@@ -26,7 +26,6 @@ struct PredictCommand {
   std::int64_t top = 1;
   std::int64_t batch = 32;
   bool json = false;
-  std::uint64_t seed = 1;
 };
 
 constexpr std::string_view kExamples =
@@ -141,7 +140,6 @@ Command add_predict_command(CLI::App& program) {
   app->add_option("--batch", command->batch, "Texts computed at once")
       ->check(CLI::Range(1, 65536).description(""))
       ->capture_default_str();
-  app->add_option("--seed", command->seed, "Taken as by every command; predicting draws no random numbers");
   add_thread_flag(*app);
   return {app, [command] { return predict(*command); }};
 }

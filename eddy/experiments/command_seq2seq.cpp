@@ -65,9 +65,6 @@ void add_decoding_flags(CLI::App& app, TranslatorOptions& options) {
       ->check(CLI::Range(1, 4096).description(""))
       ->capture_default_str()
       ->group("Search");
-  app.add_option_function<std::uint64_t>(
-         "--seed", [](std::uint64_t) {}, "Taken as by every command; searching draws no random numbers")
-      ->group("Search");
 }
 
 Command add_seq2seq_command(CLI::App& program, const CommandLine& line) {

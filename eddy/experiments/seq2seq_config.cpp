@@ -78,12 +78,7 @@ void visit_members(Is<Seq2SeqConfig> auto& config, auto& visit) {
 std::string to_json(const Seq2SeqConfig& config) { return to_json_text(config, 2); }
 
 Seq2SeqConfig seq2seq_config_from_json(std::string_view json, std::string_view where, Seq2SeqConfig config) {
-  from_json_text(json, where, config);
-  try {
-    check(config);
-  } catch (const UsageError& error) {
-    fail<DataError>("{}: {}", where, error.what());
-  }
+  read_config(json, where, config);
   return config;
 }
 

@@ -63,12 +63,7 @@ void visit_members(Is<TrainingConfig> auto& config, auto& visit) {
 std::string to_json(const TrainingConfig& config) { return to_json_text(config, 2); }
 
 TrainingConfig training_config_from_json(std::string_view json, std::string_view where, TrainingConfig config) {
-  from_json_text(json, where, config);
-  try {
-    check(config);
-  } catch (const UsageError& error) {
-    fail<DataError>("{}: {}", where, error.what());
-  }
+  read_config(json, where, config);
   return config;
 }
 

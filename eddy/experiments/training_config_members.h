@@ -4,6 +4,7 @@
 #include <concepts>
 #include <type_traits>
 
+#include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/training_config_names.h"
 
 /// Members of the settings that several configs have, for strict_json.h. Internal to the experiments room.
@@ -37,6 +38,17 @@ inline void visit_members(Is<OptimizerSettings> auto& optimizer, auto& visit) {
   visit("rate_multipliers", optimizer.rate_multipliers);
   visit("ema_decay", optimizer.ema_decay);
   visit("schedule", optimizer.schedule);
+}
+
+/// from_json_text() and check(); what is wrong with the values is a DataError as well.
+template <class Config>
+void read_config(std::string_view json, std::string_view where, Config& config) {
+  from_json_text(json, where, config);
+  try {
+    check(config);
+  } catch (const UsageError& error) {
+    fail<DataError>("{}: {}", where, error.what());
+  }
 }
 
 }  // namespace eddy

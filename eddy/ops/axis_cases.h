@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,5 +20,13 @@ using VectorReference = std::function<std::vector<double>(const std::vector<doub
 struct RegisterAxisCases {
   RegisterAxisCases(const std::string& name, const AxisBuilder& build, const VectorReference& reference, Shape bench);
 };
+
+/// log(sum(exp(x))), for references.
+inline double plain_log_sum_exp(const std::vector<double>& x) {
+  const double largest = *std::ranges::max_element(x);
+  double total = 0;
+  for (const double v : x) total += std::exp(v - largest);
+  return largest + std::log(total);
+}
 
 }  // namespace eddy

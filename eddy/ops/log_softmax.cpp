@@ -16,17 +16,6 @@
 namespace eddy {
 namespace {
 
-void gradient_strip(const float* dy, const float* y, float* dx, const AxisSplit& split, std::int64_t width) {
-  float total[AxisSplit::kStrip] = {};
-  float probability[AxisSplit::kStrip];
-  for (std::int64_t k = 0; k < split.size; ++k) vector_add(total, dy + k * split.inner, total, width);
-  for (std::int64_t k = 0; k < split.size; ++k) {
-    const std::int64_t row = k * split.inner;
-    vector_exp(y + row, probability, width);
-    for (std::int64_t i = 0; i < width; ++i) dx[row + i] = dy[row + i] - probability[i] * total[i];
-  }
-}
-
 /// dx = dy - exp(y) * sum(dy) of a row, block by block, as dx may be dy or y.
 void gradient_row(const float* dy, const float* y, float* dx, std::int64_t n) {
   constexpr std::int64_t kBlock = 512;
@@ -47,7 +36,14 @@ struct LogSoftmaxGradient final : SoftmaxGradientOp<LogSoftmaxGradient> {
 
   static void row(const float* dy, const float* y, float* dx, std::int64_t n) { gradient_row(dy, y, dx, n); }
   static void strip(const float* dy, const float* y, float* dx, const AxisSplit& split, std::int64_t width) {
-    gradient_strip(dy, y, dx, split, width);
+    float total[AxisSplit::kStrip] = {};
+    float probability[AxisSplit::kStrip];
+    for (std::int64_t k = 0; k < split.size; ++k) vector_add(total, dy + k * split.inner, total, width);
+    for (std::int64_t k = 0; k < split.size; ++k) {
+      const std::int64_t row = k * split.inner;
+      vector_exp(y + row, probability, width);
+      for (std::int64_t i = 0; i < width; ++i) dx[row + i] = dy[row + i] - probability[i] * total[i];
+    }
   }
   std::vector<Gradient> gradient(const GradientContext& c) const override {
     std::vector<Gradient> result(2);
@@ -83,11 +79,9 @@ Value log_softmax(Operand x, int axis) { return unary_node(LogSoftmax(axis), x);
 
 const RegisterAxisCases cases_log_softmax("log_softmax", log_softmax,
                                           [](const std::vector<double>& x) {
-                                            const double largest = *std::ranges::max_element(x);
-                                            double total = 0;
-                                            for (const double v : x) total += std::exp(v - largest);
                                             std::vector<double> y;
-                                            for (const double v : x) y.push_back(v - largest - std::log(total));
+                                            const double total = plain_log_sum_exp(x);
+                                            for (const double v : x) y.push_back(v - total);
                                             return y;
                                           },
                                           {3200, 10000});

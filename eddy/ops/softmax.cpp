@@ -14,30 +14,6 @@
 namespace eddy {
 namespace {
 
-void softmax_strip(const float* x, float* y, const AxisSplit& split, std::int64_t width) {
-  float largest[AxisSplit::kStrip];
-  float total[AxisSplit::kStrip];
-  std::copy_n(x, width, largest);
-  for (std::int64_t k = 1; k < split.size; ++k) vector_max(largest, x + k * split.inner, largest, width);
-  std::fill_n(total, width, 0.0F);
-  for (std::int64_t k = 0; k < split.size; ++k) {
-    float* row = y + k * split.inner;
-    vector_sub(x + k * split.inner, largest, row, width);
-    vector_exp(row, row, width);
-    vector_add(total, row, total, width);
-  }
-  for (std::int64_t i = 0; i < width; ++i) total[i] = 1 / total[i];
-  for (std::int64_t k = 0; k < split.size; ++k) vector_mul(y + k * split.inner, total, y + k * split.inner, width);
-}
-
-void gradient_strip(const float* dy, const float* y, float* dx, const AxisSplit& split, std::int64_t width) {
-  float dot[AxisSplit::kStrip] = {};
-  for (std::int64_t k = 0; k < split.size; ++k) vector_mul_add(dy + k * split.inner, y + k * split.inner, dot, width);
-  for (std::int64_t k = 0; k < split.size; ++k)
-    for (std::int64_t i = k * split.inner; i < k * split.inner + width; ++i)
-      dx[i] = y[i] * (dy[i] - dot[i - k * split.inner]);
-}
-
 /// dx = y * (dy - sum(dy * y)), from dy and y.
 struct SoftmaxGradient final : SoftmaxGradientOp<SoftmaxGradient> {
   static constexpr std::string_view kName = "softmax_gradient";
@@ -46,7 +22,11 @@ struct SoftmaxGradient final : SoftmaxGradientOp<SoftmaxGradient> {
 
   static void row(const float* dy, const float* y, float* dx, std::int64_t n) { softmax_row_gradient(dy, y, dx, n); }
   static void strip(const float* dy, const float* y, float* dx, const AxisSplit& split, std::int64_t width) {
-    gradient_strip(dy, y, dx, split, width);
+    float dot[AxisSplit::kStrip] = {};
+    for (std::int64_t k = 0; k < split.size; ++k) vector_mul_add(dy + k * split.inner, y + k * split.inner, dot, width);
+    for (std::int64_t k = 0; k < split.size; ++k)
+      for (std::int64_t i = k * split.inner; i < k * split.inner + width; ++i)
+        dx[i] = y[i] * (dy[i] - dot[i - k * split.inner]);
   }
   std::vector<Gradient> gradient(const GradientContext& c) const override {
     std::vector<Gradient> result(2);
@@ -67,7 +47,19 @@ struct Softmax final : SoftmaxOp<Softmax, SoftmaxGradient> {
 
   static void row(const float* x, float* y, std::int64_t n) { softmax_row(x, y, n); }
   static void strip(const float* x, float* y, const AxisSplit& split, std::int64_t width) {
-    softmax_strip(x, y, split, width);
+    float largest[AxisSplit::kStrip];
+    float total[AxisSplit::kStrip];
+    std::copy_n(x, width, largest);
+    for (std::int64_t k = 1; k < split.size; ++k) vector_max(largest, x + k * split.inner, largest, width);
+    std::fill_n(total, width, 0.0F);
+    for (std::int64_t k = 0; k < split.size; ++k) {
+      float* row = y + k * split.inner;
+      vector_sub(x + k * split.inner, largest, row, width);
+      vector_exp(row, row, width);
+      vector_add(total, row, total, width);
+    }
+    for (std::int64_t i = 0; i < width; ++i) total[i] = 1 / total[i];
+    for (std::int64_t k = 0; k < split.size; ++k) vector_mul(y + k * split.inner, total, y + k * split.inner, width);
   }
 };
 
@@ -77,11 +69,9 @@ Value softmax(Operand x, int axis) { return unary_node(Softmax(axis), x); }
 
 const RegisterAxisCases cases_softmax("softmax", softmax,
                                       [](const std::vector<double>& x) {
-                                        const double largest = *std::ranges::max_element(x);
-                                        double total = 0;
-                                        for (const double v : x) total += std::exp(v - largest);
                                         std::vector<double> y;
-                                        for (const double v : x) y.push_back(std::exp(v - largest) / total);
+                                        const double total = plain_log_sum_exp(x);
+                                        for (const double v : x) y.push_back(std::exp(v - total));
                                         return y;
                                       },
                                       {3200, 10000});

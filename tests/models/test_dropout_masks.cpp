@@ -137,30 +137,34 @@ std::size_t by_time(std::size_t t, std::size_t, std::size_t) { return t; }
 
 }  // namespace
 
+/// The masks on the embeddings, after checking that as many of the `masks` were dropped as the rate says and that an
+/// encoding with these very masks is what training computes.
+Masks checked_masks(Encoder& encoder, std::size_t masks) {
+  Masks drawn = encoder.embedding_masks(kKept);
+  CHECK(plausible(share_dropped(drawn), kRate, masks));
+  const Tensor training = encoder.outputs(Mode::train);
+  CHECK(difference({&training, 1}, std::vector{encoder.outputs_with(drawn)}, 1e-6) == "");
+  return drawn;
+}
+
 TEST_CASE("word dropout drops whole words, each by itself") {
   TextModelConfig config = Encoder::config();
   config.word_dropout = kRate;
   Encoder encoder(config);
-  const Masks masks = encoder.embedding_masks(kKept);
+  const Masks masks = checked_masks(encoder, kTime * kBatch);
   CHECK(constant_within(masks, by_position));
   CHECK_FALSE(constant_within(masks, by_text));
   CHECK_FALSE(constant_within(masks, by_time));
-  CHECK(plausible(share_dropped(masks), kRate, kTime * kBatch));
-  const Tensor training = encoder.outputs(Mode::train);
-  CHECK(difference({&training, 1}, std::vector{encoder.outputs_with(masks)}, 1e-6) == "");
 }
 
 TEST_CASE("embedding dropout drops the same features at all words of a text, others in each text") {
   TextModelConfig config = Encoder::config();
   config.embedding_dropout = kRate;
   Encoder encoder(config);
-  const Masks masks = encoder.embedding_masks(kKept);
+  const Masks masks = checked_masks(encoder, kBatch * kEmbedding);
   CHECK(constant_within(masks, by_text_and_feature));
   CHECK_FALSE(constant_within(masks, by_text));
   CHECK_FALSE(constant_within(masks, by_feature));
-  CHECK(plausible(share_dropped(masks), kRate, kBatch * kEmbedding));
-  const Tensor training = encoder.outputs(Mode::train);
-  CHECK(difference({&training, 1}, std::vector{encoder.outputs_with(masks)}, 1e-6) == "");
 }
 
 TEST_CASE("word and embedding dropout together drop what either drops") {
