@@ -108,7 +108,7 @@ Evaluation TextEvaluator::evaluate_documents(const EncodedCorpus& corpus, const 
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
     stop_if_interrupted();
     const Batch batch = batches.next();
-    const std::int64_t targets = config_.task == TrainingTask::autoencoder ? batch.token_count : batch.target_count;
+    const std::int64_t targets = predicted_tokens(config_, batch);
     const double loss = program(batch.time()).run(bindings(batch))[0].item();
     result.loss += loss * static_cast<double>(targets);
     result.targets += targets;

@@ -143,16 +143,9 @@ class TextTrainer::Impl {
   }
 
   std::int64_t count_targets(const Batch& batch) const {
-    switch (config_.task) {
-      case TrainingTask::language_model:
-        return batch.target_count;
-      case TrainingTask::autoencoder:
-        return batch.token_count;
-      default: {
-        const auto weights = batch.row_weights.values<float>();
-        return static_cast<std::int64_t>(std::accumulate(weights.begin(), weights.end(), 0.0));
-      }
-    }
+    if (!is_classification(config_.task)) return predicted_tokens(config_, batch);
+    const auto weights = batch.row_weights.values<float>();
+    return static_cast<std::int64_t>(std::accumulate(weights.begin(), weights.end(), 0.0));
   }
 
   ParameterStore& store_;
@@ -172,7 +165,7 @@ class TextTrainer::Impl {
 
 void create_parameters(ParameterStore& store, const TrainingConfig& config, Mode mode) {
   check(config);
-  constexpr std::int64_t any_length = 8;
+  const std::int64_t any_length = config.row_width > 0 ? 2 * config.row_width : 8;
   Graph graph;
   build_task(graph, store, config, any_length, mode);
 }

@@ -5,11 +5,17 @@
 
 #include "eddy/core/error.h"
 #include "eddy/models/language_model.h"
+#include "eddy/models/row_models.h"
 #include "eddy/models/sequence_autoencoder.h"
 #include "eddy/models/text_classifier.h"
 #include "eddy/ops/add.h"
+#include "eddy/ops/cast.h"
 #include "eddy/ops/log_softmax.h"
 #include "eddy/ops/mul.h"
+#include "eddy/ops/reshape.h"
+#include "eddy/ops/slice.h"
+#include "eddy/ops/sub.h"
+#include "eddy/ops/transpose.h"
 
 namespace eddy {
 namespace {
@@ -20,7 +26,7 @@ struct TaskInputs {
 };
 
 bool has_targets(const TrainingConfig& config, Mode mode) {
-  return config.task == TrainingTask::language_model ||
+  return (config.task == TrainingTask::language_model && config.row_width == 0) ||
          (config.task == TrainingTask::label_gain && mode == Mode::train);
 }
 
@@ -38,6 +44,16 @@ TaskInputs make_inputs(Graph& graph, const TrainingConfig& config, std::int64_t 
     inputs.row_weights = graph.input("row_weights", f32, {rows});
   }
   return inputs;
+}
+
+/// Tokens i32[time, batch] that are numbers 0 to 255 become rows f32[time / width, batch, width] from -1 to 1; the mask
+/// f32[time, batch] becomes that of the rows.
+void make_rows(TaskInputs& inputs, std::int64_t width) {
+  const std::int64_t time = inputs.tokens.dim(0), batch = inputs.tokens.dim(1);
+  require<GraphError>(time % width == 0, "documents of {} numbers are not rows of {}", time, width);
+  const Value numbers = cast(reshape(inputs.tokens, {time / width, width, batch}), f32);
+  inputs.tokens = transpose(numbers, {0, 2, 1}) * (2.0f / 255.0f) - 1.0f;
+  inputs.mask = reshape(slice(reshape(inputs.mask, {time / width, width, batch}), 1, 0, 1), {time / width, batch});
 }
 
 TaskGraph build_language_model(Graph& graph, ParameterStore& store, const TrainingConfig& config,
@@ -84,7 +100,14 @@ constexpr std::int64_t kLongestDocument = std::int64_t{1} << 24;
 }  // namespace
 
 TaskGraph build_task(Graph& graph, ParameterStore& store, const TrainingConfig& config, std::int64_t time, Mode mode) {
-  const TaskInputs inputs = make_inputs(graph, config, time, mode);
+  TaskInputs inputs = make_inputs(graph, config, time, mode);
+  if (config.row_width > 0) {
+    make_rows(inputs, config.row_width);
+    if (config.task == TrainingTask::language_model)
+      return {next_row_loss(store, config.model, inputs.tokens, inputs.mask, mode), {}, {}};
+    if (config.task == TrainingTask::autoencoder)
+      return {row_autoencoder_loss(store, config.model, inputs.tokens, inputs.mask, mode), {}, {}};
+  }
   if (config.task == TrainingTask::language_model) return build_language_model(graph, store, config, inputs, mode);
   if (config.task == TrainingTask::autoencoder)
     return {sequence_autoencoder(store, config.model, inputs.tokens, inputs.mask, mode), {}, {}};
@@ -128,6 +151,14 @@ BucketOptions task_batches(const TrainingConfig& config, std::int64_t longest_do
     options.append_eos = true;
     if (config.task == TrainingTask::label_gain && mode == Mode::train) options.layout = Layout::label_gain;
   }
+  if (config.row_width > 0) {
+    // Nothing but the rows themselves, which are of one length.
+    options.layout = Layout::plain;
+    options.append_eos = false;
+    options.max_length = 0;
+    options.times = {std::max<std::int64_t>(longest_document, config.row_width)};
+    return options;
+  }
   // One series of lengths whatever the corpus, so that training and all evaluations share programs.
   constexpr std::int64_t smallest = 8;
   if (config.max_length > 0) {
@@ -136,6 +167,10 @@ BucketOptions task_batches(const TrainingConfig& config, std::int64_t longest_do
     options.times = bucket_times(std::max(kLongestDocument, longest_document + 1), smallest, config.bucket_growth);
   }
   return options;
+}
+
+std::int64_t predicted_tokens(const TrainingConfig& config, const Batch& batch) {
+  return config.task == TrainingTask::autoencoder || config.row_width > 0 ? batch.token_count : batch.target_count;
 }
 
 }  // namespace eddy

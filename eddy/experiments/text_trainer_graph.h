@@ -34,4 +34,7 @@ std::vector<std::string> carried_names(const TrainingConfig& config);
 /// How documents are laid out for a task. Evaluation keeps an order of its own and shuffles nothing.
 BucketOptions task_batches(const TrainingConfig& config, std::int64_t longest_document, Mode mode);
 
+/// What a batch's loss of an unsupervised task is the mean over.
+std::int64_t predicted_tokens(const TrainingConfig& config, const Batch& batch);
+
 }  // namespace eddy

@@ -108,6 +108,7 @@ void check(const TrainingConfig& config) {
   check_count("batch_size", config.batch_size, 1, 1 << 20);
   check_count("max_length", config.max_length, 0);
   check_count("stream_steps", config.stream_steps, 0, 1 << 20);
+  check_count("row_width", config.row_width, 0, 1 << 20);
   check_count("epochs", config.epochs, 0);
   check_count("max_steps", config.max_steps, 0);
   check_number("max_seconds", config.max_seconds, 0);
@@ -122,7 +123,13 @@ void check(const TrainingConfig& config) {
   require<UsageError>(config.stream_steps == 0 || config.task == TrainingTask::language_model,
                       "stream_steps is {} for the task {}, but only the language model reads streams",
                       config.stream_steps, to_string(config.task));
+  require<UsageError>(config.row_width == 0 || (config.stream_steps == 0 && config.task != TrainingTask::label_gain &&
+                                                config.task != TrainingTask::joint),
+                      "row_width is {}, but rows of numbers are not read as {}", config.row_width,
+                      config.stream_steps > 0 ? "streams" : to_string(config.task));
   const TextModelConfig& model = config.model;
+  require<UsageError>(config.row_width == 0 || !model.bidirectional || is_classification(config.task),
+                      "a bidirectional model cannot be trained to predict rows of numbers");
   const bool writes = config.task == TrainingTask::autoencoder ||
                       (config.task == TrainingTask::joint && config.joint_task == TrainingTask::autoencoder);
   require<UsageError>(!model.bidirectional || (!writes && config.task != TrainingTask::label_gain),

@@ -72,6 +72,10 @@ struct TrainingConfig {
   /// steps, with the state carried from window to window (truncated backpropagation through time).
   std::int64_t stream_steps = 0;
 
+  /// More than 0: documents are not words but rows of so many numbers, 0 to 255, such as an image's; each row is a
+  /// step, and the unsupervised tasks have a squared error.
+  std::int64_t row_width = 0;
+
   std::int64_t epochs = 10;
   std::int64_t max_steps = 0;            ///< 0: no limit
   double max_seconds = 0;                ///< 0: no limit; the limit is looked at between steps

@@ -51,6 +51,7 @@ void visit_members(Is<TrainingConfig> auto& config, auto& visit) {
   visit("keep_last", config.keep_last);
   visit("bucket_growth", config.bucket_growth);
   visit("stream_steps", config.stream_steps);
+  visit("row_width", config.row_width);
   visit("epochs", config.epochs);
   visit("max_steps", config.max_steps);
   visit("max_seconds", config.max_seconds);

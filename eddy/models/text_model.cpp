@@ -72,9 +72,12 @@ Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value t
   const NameScope scope(graph, "encoder");
   const bool random = config.word_dropout > 0 || config.embedding_dropout > 0;
   const Value key = mode == Mode::train && random ? random_key(graph, store) : Value();
-  const Value table = embedding_table(graph, store, config);
-  Value x = embedding(table, tokens);
-  if (config.normalize_embeddings) x = normalized_by_frequency(x, table, config.word_counts);
+  Value x = tokens;
+  if (tokens.dtype() != f32) {
+    const Value table = embedding_table(graph, store, config);
+    x = embedding(table, tokens);
+    if (config.normalize_embeddings) x = normalized_by_frequency(x, table, config.word_counts);
+  }
   if (key && config.word_dropout > 0) x = dropout(x, config.word_dropout, key, {.broadcast_axes = {2}});
   if (key && config.embedding_dropout > 0) x = dropout(x, config.embedding_dropout, key, {.broadcast_axes = {0}});
   return x;

@@ -61,6 +61,7 @@ EncodedText encode_embedded(ParameterStore& store, const TextModelConfig& config
                             const StackState& initial = {});
 
 /// Embeds the tokens and runs the encoder over them, from zero states or from `initial` (forward direction only).
+/// `tokens` may also be f32[time, batch, features], read as they are in place of embeddings.
 EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
                           const StackState& initial = {});
 

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/models/row_models.h"
+
+#include "eddy/core/error.h"
+#include "eddy/ops/linear.h"
+#include "eddy/ops/mean_squared_error.h"
+#include "eddy/ops/reshape.h"
+#include "eddy/ops/shift.h"
+#include "eddy/ops/slice.h"
+
+namespace eddy {
+namespace {
+
+void require_one_direction(const TextModelConfig& config) {
+  require<GraphError>(!config.bidirectional, "rows are predicted in one direction, but the config asks for two");
+}
+
+/// Error of predicting `rows` f32[time, batch, width] from `outputs` f32[time, batch, hidden] where the mask is 1.
+Value prediction_error(ParameterStore& store, Value outputs, Value rows, Value mask) {
+  Graph& graph = rows.graph();
+  const NameScope scope(graph, "rows");
+  const std::int64_t hidden = outputs.dim(-1), width = rows.dim(-1);
+  const Value w = parameter(graph, store, "rows/w", {hidden, width}, glorot_uniform());
+  const Value predicted = linear(outputs, w, parameter(graph, store, "rows/b", {width}, zeros()));
+  return mean_squared_error(predicted, rows, expand_dims(mask, 2));
+}
+
+}  // namespace
+
+Value next_row_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode) {
+  require_one_direction(config);
+  const std::int64_t time = rows.dim(0);
+  require<GraphError>(time >= 2, "predicting the next row needs two of them, not {}", time);
+  const Value outputs = encode_tokens(store, config, rows, mask, mode).forward.outputs;
+  return prediction_error(store, slice(outputs, 0, 0, time - 1), slice(rows, 0, 1), slice(mask, 0, 1));
+}
+
+Value row_autoencoder_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode) {
+  require_one_direction(config);
+  StackState meaning;
+  {
+    const NameScope scope(rows.graph(), "read");
+    meaning = encode_tokens(store, config, rows, mask, mode).forward.last;
+  }
+  const NameScope scope(rows.graph(), "write");
+  const Value outputs = encode_tokens(store, config, shift(rows, 1), mask, mode, meaning).forward.outputs;
+  return prediction_error(store, outputs, rows, mask);
+}
+
+}  // namespace eddy
