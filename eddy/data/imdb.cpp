@@ -28,18 +28,6 @@ struct Folder {
   std::vector<Review> reviews;
 };
 
-/// The last `count` parts of a path; empty when it has fewer.
-std::string_view last_parts(std::string_view path, int count) {
-  std::size_t at = path.size();
-  for (int i = 0; i < count; ++i) {
-    if (at == 0) return {};
-    const std::size_t slash = path.rfind('/', at - 1);
-    at = slash == std::string_view::npos ? 0 : slash;
-    if (at == 0) return i + 1 == count ? path : std::string_view();
-  }
-  return path.substr(at + 1);
-}
-
 bool parse_name(std::string_view stem, Review& review) {
   const char* end = stem.data() + stem.size();
   const auto number = std::from_chars(stem.data(), end, review.number);

@@ -250,6 +250,17 @@ NamedText read_named_text(const fs::path& source, const std::string& name) {
   return std::move(read_named_files(source, std::span(&files[0].name, 1)).front());
 }
 
+std::string_view last_parts(std::string_view path, int count) {
+  std::size_t at = path.size();
+  for (int i = 0; i < count; ++i) {
+    if (at == 0) return {};
+    const std::size_t slash = path.rfind('/', at - 1);
+    at = slash == std::string_view::npos ? 0 : slash;
+    if (at == 0) return i + 1 == count ? path : std::string_view();
+  }
+  return path.substr(at + 1);
+}
+
 std::string read_text_file(const fs::path& path) {
   check_text_file(path);
   if (!looks_compressed(path)) return read_file(path);

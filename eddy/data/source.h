@@ -45,6 +45,9 @@ std::vector<NamedText> read_named_files(const std::filesystem::path& source, std
 /// or the only file in it.
 NamedText read_named_text(const std::filesystem::path& source, const std::string& name);
 
+/// The last `count` parts of a '/' path; empty when it has fewer.
+std::string_view last_parts(std::string_view path, int count);
+
 /// The whole of one file, decompressed when it is gzip, bzip2, xz, zstd or lz4 (told by its first bytes, not its name).
 std::string read_text_file(const std::filesystem::path& path);
 

@@ -82,6 +82,8 @@ std::string latin1_to_utf8(std::string_view text) {
 }
 
 std::string decode_text(std::string contents, TextEncoding encoding, std::string_view name) {
+  if (encoding == TextEncoding::utf8_or_latin1)
+    encoding = find_invalid_utf8(contents) == std::string::npos ? TextEncoding::utf8 : TextEncoding::latin1;
   if (encoding == TextEncoding::latin1) return is_ascii(contents) ? std::move(contents) : latin1_to_utf8(contents);
   if (contents.starts_with("\xEF\xBB\xBF")) contents.erase(0, 3);
   if (encoding == TextEncoding::utf8_strict) {

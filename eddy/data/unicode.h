@@ -8,8 +8,9 @@
 namespace eddy {
 
 /// How the bytes of a text file are to be read. `utf8` passes them on as they are (the tokenizer then repairs or
-/// refuses what is invalid), `utf8_strict` throws, `latin1` converts.
-enum class TextEncoding { utf8, utf8_strict, latin1 };
+/// refuses what is invalid), `utf8_strict` throws, `latin1` converts, `utf8_or_latin1` converts a text that is not
+/// UTF-8 throughout.
+enum class TextEncoding { utf8, utf8_strict, latin1, utf8_or_latin1 };
 
 /// True when every byte is below 0x80.
 bool is_ascii(std::string_view text);

@@ -19,7 +19,8 @@ struct Experiment {
 };
 
 Experiment decoders_experiment();
-Experiment wordnet_experiment();
+/// One for each task of classification_tasks().
+std::vector<Experiment> classification_experiments();
 Experiment piglatin_experiment();
 Experiment adder_experiment();
 Experiment patterns_experiment();

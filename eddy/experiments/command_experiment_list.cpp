@@ -4,8 +4,11 @@
 namespace eddy {
 
 std::vector<Experiment> experiments() {
-  return {decoders_experiment(), wordnet_experiment(),  piglatin_experiment(),
-          adder_experiment(),    patterns_experiment(), textsum_experiment()};
+  std::vector<Experiment> all = classification_experiments();
+  for (const Experiment& other :
+       {decoders_experiment(), piglatin_experiment(), adder_experiment(), patterns_experiment(), textsum_experiment()})
+    all.push_back(other);
+  return all;
 }
 
 }  // namespace eddy

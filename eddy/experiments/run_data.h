@@ -57,8 +57,10 @@ struct EnumNames<TokenUnit> {
 
 template <>
 struct EnumNames<TextEncoding> {
-  static constexpr std::array<EnumName<TextEncoding>, 3> list{
-      {{TextEncoding::utf8, "utf8"}, {TextEncoding::utf8_strict, "utf8_strict"}, {TextEncoding::latin1, "latin1"}}};
+  static constexpr std::array<EnumName<TextEncoding>, 4> list{{{TextEncoding::utf8, "utf8"},
+                                                               {TextEncoding::utf8_strict, "utf8_strict"},
+                                                               {TextEncoding::latin1, "latin1"},
+                                                               {TextEncoding::utf8_or_latin1, "utf8_or_latin1"}}};
 };
 
 /// What a model knows of texts and classes: ids, names, and how text is cut.

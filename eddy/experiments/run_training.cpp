@@ -34,7 +34,7 @@ std::int64_t steps_in_all(const TextTrainer& trainer) {
 
 ProgressOptions progress_options(const TextTrainer& trainer, const RunProgress& progress, const RunSettings& settings) {
   ProgressOptions options;
-  options.label = std::string(to_string(trainer.config().task));
+  options.label = settings.label.empty() ? std::string(to_string(trainer.config().task)) : settings.label;
   options.total = steps_in_all(trainer);
   options.done = progress.steps;
   options.style = settings.progress;
@@ -148,6 +148,7 @@ class Run {
     if (!best.has_best) return true;
     if (!is_classification(config().task)) return now.loss < best.best_loss;
     if (now.error_rate != best.best_error) return now.error_rate < best.best_error;
+    if (settings_.of_equals_the_later) return true;
     return now.loss < best.best_loss;
   }
 

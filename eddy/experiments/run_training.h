@@ -20,6 +20,10 @@ struct RunSettings {
   std::int64_t log_steps = 10;        ///< steps that one line of the log sums up
   std::filesystem::path tensorboard;  ///< folder for an event file with what the log has; empty: none
   ProgressStyle progress = ProgressStyle::automatic;
+  std::string label;  ///< of the progress line; empty: the task
+  /// Of classifiers with equal error rates the later one is the better, not the one of smaller loss: with few documents
+  /// the error has few values, and longer training is the safer choice.
+  bool of_equals_the_later = false;
 };
 
 enum class StopReason { epochs, steps, seconds, patience, interrupt };

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/classification.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iterator>
+#include <numeric>
+#include <set>
+
+#include "eddy/data/corpus_cache.h"
+#include "eddy/experiments/classification_data.h"
+#include "eddy/experiments/classification_parts.h"
+#include "eddy/experiments/classification_report.h"
+#include "eddy/experiments/naive_bayes.h"
+#include "eddy/experiments/number_text.h"
+#include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/text_evaluator.h"
+
+namespace eddy {
+namespace {
+
+using Documents = std::vector<std::int32_t>;
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+Documents range(std::int64_t begin, std::int64_t end) {
+  Documents documents(static_cast<std::size_t>(end - begin));
+  std::iota(documents.begin(), documents.end(), static_cast<std::int32_t>(begin));
+  return documents;
+}
+
+class Experiment {
+ public:
+  explicit Experiment(const ClassificationOptions& options)
+      : options_(options),
+        data_(load_classification_data(options)),
+        parts_(options, data_.identity, train(), {options.text, data_.encoded.vocabulary, data_.encoded.label_names}) {
+    results_.labelled = data_.labelled;
+    results_.unlabelled = train().size() - data_.labelled;
+    results_.test = test().size();
+    results_.tokens = train().token_count() + test().token_count();
+    results_.classes = static_cast<std::int64_t>(data_.encoded.label_names.size());
+    results_.test_in_unlabelled = static_cast<std::int64_t>(data_.test_in_unlabelled.size());
+    results_.test_in_train = data_.test_in_train;
+    for (const std::int64_t labels : options.labels) {
+      require<UsageError>(labels >= 0 && labels <= data_.labelled, "{} labels asked for, the data has {}", labels,
+                          data_.labelled);
+      results_.labels.push_back(labels == 0 ? data_.labelled : labels);
+    }
+  }
+
+  ClassificationResults run() {
+    const double start = now();
+    if (options_.naive_bayes)
+      for (const std::int64_t labels : results_.labels) add_baselines(labels);
+    for (const std::uint64_t seed : options_.seeds) {
+      for (const ClassificationRow& row : options_.rows) pretrain(row, seed);
+      for (const std::int64_t labels : results_.labels)
+        for (const ClassificationRow& row : options_.rows) classify(row, seed, labels);
+    }
+    results_.seconds = now() - start;
+    return results_;
+  }
+
+ private:
+  const EncodedCorpus& train() const { return data_.encoded.part("train"); }
+  const EncodedCorpus& test() const { return data_.encoded.part("test"); }
+
+  void add_baselines(std::int64_t labels) {
+    const std::int64_t vocabulary = data_.encoded.vocabulary.size();
+    const auto evaluate = [&](const char* row, std::int64_t count) {
+      const double start = now();
+      const std::int64_t first = held_out(count);
+      const double smoothing =
+          choose_smoothing(train(), range(0, first), range(first, count), vocabulary, results_.classes);
+      const NaiveBayes model(train(), range(0, count), vocabulary, results_.classes, smoothing);
+      const double error = model.error_rate(test(), range(0, test().size()));
+      results_.baselines.push_back({row, labels, error, now() - start});
+      fmt::print("{}: {} labels, test error {:.1f} %\n", row, count, 100 * error);
+    };
+    evaluate("naive Bayes", labels);
+    if (labels < data_.labelled) evaluate("naive Bayes, all labels", data_.labelled);
+  }
+
+  /// Where the validation part of the first `labels` documents begins.
+  std::int64_t held_out(std::int64_t labels) const {
+    return labels - static_cast<std::int64_t>(options_.validation_fraction * static_cast<double>(labels));
+  }
+
+  TrainingConfig seeded(TrainingConfig config, std::uint64_t seed, const Documents& documents) const {
+    config.seed = seed;
+    config.model.vocabulary_size = data_.encoded.vocabulary.size();
+    config.model.word_counts = data_.encoded.vocabulary.counts();
+    config.model.classes = results_.classes;
+    // Samples pay only where they are few among many.
+    if (2 * config.model.softmax_samples > config.model.vocabulary_size) config.model.softmax_samples = 0;
+    if (config.optimizer.schedule.kind == ScheduleKind::cosine) {
+      std::int64_t batches = static_cast<std::int64_t>(documents.size()) / config.batch_size;
+      if (config.stream_steps > 0) {
+        std::int64_t tokens = 0;
+        for (const std::int32_t document : documents) tokens += train().length(document) + 1;
+        batches = tokens / (config.batch_size * config.stream_steps);
+      }
+      config.optimizer.schedule.decay_steps = std::max<std::int64_t>(1, config.epochs * batches);
+    }
+    return config;
+  }
+
+  static std::string pretraining_part(const ClassificationRow& row, std::uint64_t seed) {
+    return fmt::format("{}-seed{}", row.pretraining_name(), seed);
+  }
+
+  /// What the row begins with, unless an earlier row has it.
+  void pretrain(const ClassificationRow& row, std::uint64_t seed) {
+    const std::string name = row.pretraining_name();
+    if (name.empty() || !pretrained_.insert(pretraining_part(row, seed)).second) return;
+    const bool language_model = row.pretraining == Pretraining::language_model;
+    TrainingPart part;
+    part.name = pretraining_part(row, seed);
+    part.train = data_.pretraining;
+    part.validation = data_.pretraining_validation;
+    part.config =
+        seeded(row.pretrained(language_model ? options_.language_model : options_.autoencoder), seed, part.train);
+    const auto report = [&](ParameterStore&, RunRecord& record) {
+      const bool rows = part.config.row_width > 0;
+      fmt::print("{}: {}, {:.0f} s, {:.0f} {}/s\n", part.name,
+                 rows ? fmt::format("squared error {:.4f}", record.validation)
+                      : fmt::format("perplexity {:.1f}", std::exp(record.validation)),
+                 record.seconds, record.tokens_per_second, rows ? "numbers" : "tokens");
+    };
+    results_.pretraining.push_back(parts_.run(part, {.row = name, .seed = seed, .curve = {}}, report));
+  }
+
+  void classify(const ClassificationRow& row, std::uint64_t seed, std::int64_t labels) {
+    TrainingPart part;
+    part.name = fmt::format("{}-{}-labels-seed{}", row.file_name(), labels, seed);
+    if (row.pretraining != Pretraining::none) part.from = pretraining_part(row, seed);
+    part.train = range(0, held_out(labels));
+    part.validation = range(held_out(labels), labels);
+    part.config =
+        seeded(row.classifier(part.from.empty() ? options_.classifier_scratch : options_.classifier), seed, part.train);
+    // Virtual adversarial training learns from texts without label too.
+    if (part.config.task == TrainingTask::classifier && learns_without_labels(part.config))
+      std::ranges::copy_if(data_.pretraining, std::back_inserter(part.train),
+                           [&](std::int32_t document) { return document >= data_.labelled; });
+    RunRecord record{.row = row.name(), .seed = seed, .labels = labels, .curve = {}};
+    const auto finish = [&](ParameterStore& store, RunRecord& tested) { test_once(part, store, tested); };
+    results_.runs.push_back(options_.refit ? refit(part, record) : parts_.run(part, record, finish));
+  }
+
+  /// Chooses the number of epochs with the validation part, then trains for as many with it, and tests that model.
+  RunRecord refit(TrainingPart part, const RunRecord& record) {
+    TrainingPart choice = part;
+    choice.name += "-choice";
+    const RunRecord chosen = parts_.run(choice, record);
+    part.train.insert(part.train.end(), part.validation.begin(), part.validation.end());
+    part.validation.clear();
+    part.config.epochs = static_cast<std::int64_t>(std::llround(chosen.best_epoch));
+    return parts_.run(part, record, [&](ParameterStore& store, RunRecord& tested) {
+      tested.validation = chosen.validation;
+      tested.best_epoch = chosen.best_epoch;
+      tested.curve = chosen.curve;
+      tested.seconds += chosen.seconds;
+      test_once(part, store, tested);
+    });
+  }
+
+  void test_once(const TrainingPart& part, ParameterStore& store, RunRecord& record) const {
+    const double start = now();
+    record.test_error = TextEvaluator(store, part.config).evaluate(test()).error_rate;
+    record.seconds += now() - start;
+    fmt::print("{}: test error {:.1f} % (validation {:.1f} %, epoch {:.0f} of {}), {:.0f} s\n", part.name,
+               100 * record.test_error, 100 * record.validation, record.best_epoch, record.curve.size(),
+               record.seconds);
+  }
+
+  const ClassificationOptions& options_;
+  ClassificationData data_;
+  ClassificationResults results_;
+  TrainingParts parts_;
+  std::set<std::string> pretrained_;
+};
+
+}  // namespace
+
+ClassificationResults run_classification(const ClassificationOptions& options) {
+  require<UsageError>(!options.rows.empty(), "no row to train; expected one at least, such as \"lm\"");
+  require<UsageError>(!options.seeds.empty(), "no seed; expected one at least");
+  const InterruptGuard guard;
+  ClassificationResults results = Experiment(options).run();
+  write_classification_report(options, results);
+  return results;
+}
+
+}  // namespace eddy

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "eddy/experiments/classification_rows.h"
+#include "eddy/experiments/classification_task.h"
+#include "eddy/experiments/run_data.h"
+#include "eddy/experiments/training_config.h"
+
+namespace eddy {
+
+/// The main experiment (Dai & Le 2015): does pretraining on text help to classify it? Plain values throughout.
+struct ClassificationOptions {
+  ClassificationSource source;
+  TextConfig text;
+  std::filesystem::path cache;             ///< folder for the encoded corpus; empty: none
+  std::filesystem::path output;            ///< report folder; also holds the models and finished parts
+  std::vector<ClassificationRow> rows;     ///< of the table, in this order
+  std::vector<std::int64_t> labels = {0};  ///< labelled documents to train on, one table each; 0: all there are
+  std::vector<std::uint64_t> seeds = {1};  ///< of weights and batches; the split has its own
+  double validation_fraction = 0.15;       ///< of the labelled documents: chooses the epoch
+  bool refit = false;                      ///< train once more with the validation part, for the chosen epochs
+  bool naive_bayes = true;                 ///< with the bag-of-words baseline
+  TrainingConfig language_model;
+  TrainingConfig autoencoder;
+  TrainingConfig classifier;  ///< from pretrained weights
+  TrainingConfig classifier_scratch;
+  double checkpoint_seconds = 180;  ///< what a kill loses at most
+  bool force = false;               ///< do finished parts again
+  std::string command;              ///< the command line, for the report
+};
+
+/// One point of a learning curve.
+struct CurvePoint {
+  double epoch = 0;
+  double train_loss = 0;
+  double validation = 0;  ///< pretraining: nats per token; classifier: error rate
+};
+
+/// One training run.
+struct RunRecord {
+  std::string row;  ///< "LSTM", "LM-LSTM", …; pretraining: "LM", "SA", …
+  std::uint64_t seed = 0;
+  std::int64_t labels = 0;  ///< 0 for pretraining
+  double test_error = 0;
+  double validation = 0;  ///< of the best epoch; pretraining: nats per token, classifier: error rate
+  double best_epoch = 0;
+  double seconds = 0;
+  double tokens_per_second = 0;
+  std::vector<CurvePoint> curve;
+};
+
+struct BaselineRecord {
+  std::string row;
+  std::int64_t labels = 0;
+  double test_error = 0;
+  double seconds = 0;
+};
+
+struct ClassificationResults {
+  std::vector<RunRecord> pretraining;
+  std::vector<RunRecord> runs;
+  std::vector<BaselineRecord> baselines;
+  std::vector<std::int64_t> labels;  ///< those of the options, with the number that 0 stands for
+  std::int64_t labelled = 0, unlabelled = 0, test = 0, tokens = 0, classes = 0;
+  std::int64_t test_in_unlabelled = 0;  ///< unlabelled documents that are a test text, kept from pretraining
+  std::int64_t test_in_train = 0;       ///< labelled training documents that are a test text
+  double seconds = 0;
+};
+
+/// Runs what is not finished yet in `output`, prints progress, writes the report. Each training run keeps checkpoints:
+/// killed at any moment, the same call goes on with the same bits. Throws DataError for missing or bad data, UsageError
+/// for labels the data does not have, Interrupted after a signal.
+ClassificationResults run_classification(const ClassificationOptions& options);
+
+}  // namespace eddy

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/classification_data.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <unordered_set>
+
+#include "eddy/core/error.h"
+#include "eddy/data/corpus_cache.h"
+
+namespace eddy {
+namespace {
+
+/// A document's ids as bytes, to be looked up.
+std::string_view bytes_of(const EncodedCorpus& corpus, std::int32_t document) {
+  const auto bytes = std::as_bytes(corpus.document(document));
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+EncodedDataset encode(const ClassificationOptions& options) {
+  const ClassificationTask& task = classification_task(options.source.task);
+  if (task.read_encoded) return task.read_encoded(options.source);
+  ClassificationTexts texts = task.read(options.source);
+  Dataset& train = texts.train;
+  std::move(texts.unlabelled.documents.begin(), texts.unlabelled.documents.end(), std::back_inserter(train.documents));
+  EncodeOptions encode;
+  encode.tokenizer = tokenizer_options(options.text);
+  encode.vocabulary = {.min_count = options.text.min_count, .max_size = options.text.vocabulary_size};
+  encode.unknown = options.text.drop_unknown ? OutOfVocabulary::drop : OutOfVocabulary::unknown;
+  const std::vector<DatasetPart> parts{{"train", &train, true}, {"test", &texts.test, false}};
+  return encode_dataset(parts, encode);
+}
+
+/// Documents whose loss is followed during pretraining: at most so many, and at most one in twenty.
+constexpr std::int32_t kMostFollowed = 2000;
+
+void find_parts(ClassificationData& data) {
+  const EncodedCorpus &train = data.encoded.part("train"), &test = data.encoded.part("test");
+  std::unordered_set<std::string_view> tests;
+  for (std::int32_t i = 0; i < test.size(); ++i) tests.insert(bytes_of(test, i));
+  while (data.labelled < train.size() && train.label(data.labelled) >= 0) ++data.labelled;
+  require<DataError>(data.labelled > 0 && test.size() > 0, "{} labelled and {} test documents; expected some of each",
+                     data.labelled, test.size());
+  const std::int32_t followed = train.size() - std::min(kMostFollowed, train.size() / 20);
+  for (std::int32_t i = 0; i < train.size(); ++i) {
+    const bool shared = tests.contains(bytes_of(train, i));
+    if (shared && i < data.labelled) ++data.test_in_train;
+    auto& list = shared && i >= data.labelled ? data.test_in_unlabelled
+                 : i < followed               ? data.pretraining
+                                              : data.pretraining_validation;
+    list.push_back(i);
+  }
+}
+
+}  // namespace
+
+ClassificationData load_classification_data(const ClassificationOptions& options) {
+  const ClassificationSource& source = options.source;
+  require<UsageError>(!source.data.empty(), "no data given for {}; expected its archive or folder", source.task);
+  require<UsageError>(source.unlabelled.empty() || !source.unlabelled_data.empty(),
+                      "no data given for the other text, {}; expected its archive or folder", source.unlabelled);
+  CacheKey key;
+  key.add_option("task", source.task).add_option("data", source.data.string());
+  key.add_option("unlabelled", source.unlabelled).add_option("from", source.unlabelled_data.string());
+  key.add_option("test", source.test).add_option("split", static_cast<std::int64_t>(source.split_seed));
+  key.add_option("text", to_json(options.text));
+  // Named by paths and options, keyed by the state of the files too: a changed source replaces its old cache.
+  const auto file = options.cache / fmt::format("{}-{:016x}.cache", source.task, key.hash());
+  key.add_source(source.data);
+  if (!source.unlabelled.empty()) key.add_source(source.unlabelled_data);
+  ClassificationData data;
+  data.identity = key.hash();
+  if (options.cache.empty()) {
+    data.encoded = encode(options);
+  } else {
+    data.encoded = load_or_build(
+        file, data.identity, [&] { return encode(options); },
+        [](const std::string& message) { fmt::print("{}\n", message); });
+  }
+  find_parts(data);
+  return data;
+}
+
+}  // namespace eddy

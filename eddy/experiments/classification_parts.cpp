@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/classification_parts.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "eddy/core/file.h"
+#include "eddy/data/checksum.h"
+#include "eddy/data/corpus_cache.h"
+#include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/run_training.h"
+
+namespace eddy {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+Json to_json_value(const RunRecord& record) {
+  Json curve = Json::array();
+  for (const CurvePoint& point : record.curve) curve.push_back({point.epoch, point.train_loss, point.validation});
+  return {{"row", record.row},
+          {"seed", record.seed},
+          {"labels", record.labels},
+          {"test_error", record.test_error},
+          {"validation", record.validation},
+          {"best_epoch", record.best_epoch},
+          {"seconds", record.seconds},
+          {"tokens_per_second", record.tokens_per_second},
+          {"curve", std::move(curve)}};
+}
+
+RunRecord from_json_value(const Json& json) {
+  RunRecord record;
+  json.at("row").get_to(record.row);
+  json.at("seed").get_to(record.seed);
+  json.at("labels").get_to(record.labels);
+  json.at("test_error").get_to(record.test_error);
+  json.at("validation").get_to(record.validation);
+  json.at("best_epoch").get_to(record.best_epoch);
+  json.at("seconds").get_to(record.seconds);
+  json.at("tokens_per_second").get_to(record.tokens_per_second);
+  for (const Json& point : json.at("curve"))
+    record.curve.push_back({point.at(0).get<double>(), point.at(1).get<double>(), point.at(2).get<double>()});
+  return record;
+}
+
+/// The curve and the rate of training alone, from the run's log; it has all of the run, however often it was resumed.
+void read_log(const fs::path& path, bool classification, double batches_per_epoch, RunRecord& record) {
+  std::ifstream lines(path);
+  double loss = 0, seconds = 0, tokens = 0;
+  int windows = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const Json entry = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!entry.is_object()) continue;
+    const auto number = [&](const char* key) {
+      return entry.contains(key) && entry[key].is_number() ? entry[key].get<double>() : std::nan("");
+    };
+    if (entry.contains("validation_loss")) {
+      record.curve.push_back({number("step") / batches_per_epoch, windows > 0 ? loss / windows : std::nan(""),
+                              number(classification ? "validation_error" : "validation_loss")});
+      loss = windows = 0;
+    } else if (entry.contains("tokens_per_second")) {
+      loss += number("loss");
+      ++windows;
+      seconds += (number("tokens") - tokens) / number("tokens_per_second");
+      tokens = number("tokens");
+    }
+  }
+  record.tokens_per_second = seconds > 0 ? tokens / seconds : 0;
+}
+
+}  // namespace
+
+TrainingParts::TrainingParts(const ClassificationOptions& options, std::uint64_t data, const EncodedCorpus& corpus,
+                             TextModelVocabulary vocabulary)
+    : folder_(options.output / "parts"), data_(data), corpus_(corpus), checkpoint_seconds_(options.checkpoint_seconds) {
+  model_.text = std::move(vocabulary);
+  model_.data.path = options.source.data.string();
+  if (options.source.task == "wordnet") model_.data.format = DataFormat::wordnet;
+  if (options.source.task == "imdb") model_.data.format = DataFormat::imdb;
+  if (options.force) fs::remove_all(folder_);
+  fs::create_directories(folder_);
+}
+
+std::uint64_t TrainingParts::key_of(const TrainingPart& part) const {
+  CacheKey key;
+  key.add_option("data", static_cast<std::int64_t>(data_));
+  key.add_option("config", to_json(part.config));
+  key.add_option("train", static_cast<std::int64_t>(checksum64(std::as_bytes(std::span(part.train)))));
+  key.add_option("validation", static_cast<std::int64_t>(checksum64(std::as_bytes(std::span(part.validation)))));
+  // What the weights began with decides as much as the config.
+  if (!part.from.empty())
+    key.add_option("from", Json::parse(read_file(folder_ / (part.from + ".json"))).at("key").get<std::string>());
+  return key.hash();
+}
+
+std::optional<RunRecord> TrainingParts::finished(const TrainingPart& part, std::uint64_t key) const {
+  std::ifstream file(folder_ / (part.name + ".json"));
+  if (!file) return std::nullopt;
+  const Json json = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+  try {
+    if (json.is_discarded() || json.at("key") != std::to_string(key)) return std::nullopt;
+    read_model_file(model_file(part.name));
+    return from_json_value(json.at("record"));
+  } catch (const Json::exception&) {
+    return std::nullopt;  // written by another version
+  } catch (const DataError& error) {
+    fmt::print("{}: its weights cannot be used, so it is done again: {}\n", part.name, error.what());
+    return std::nullopt;
+  }
+}
+
+void TrainingParts::train(const TrainingPart& part, std::uint64_t key, RunRecord& record) {
+  RunSettings settings;
+  settings.output = model_file(part.name);
+  settings.checkpoint_seconds = checkpoint_seconds_;
+  settings.of_equals_the_later = true;
+  settings.label = part.name;
+  const fs::path checkpoint = checkpoint_path(settings.output);
+  ModelFile model = model_;
+  model.config = part.config;
+  model.from = part.from;
+  model.progress.data_fingerprint = key;
+
+  ParameterStore store(part.config.seed);
+  bool resumed = false;
+  if (fs::exists(checkpoint)) try {
+      const ModelFile found = read_model_file(checkpoint);
+      if (found.progress.data_fingerprint == key) {
+        load_checkpoint(checkpoint, store);
+        model.progress = found.progress;
+        resumed = true;
+        fmt::print("{}: going on after step {}\n", part.name, found.progress.steps);
+      }
+    } catch (const DataError& error) {
+      fmt::print("{}: its checkpoint cannot be used, so it begins again: {}\n", part.name, error.what());
+    }
+  if (!resumed) {
+    fs::remove(settings.output);  // of another config, perhaps
+    create_parameters(store, part.config);
+    if (!part.from.empty()) transfer(model_file(part.from), store);
+  }
+  TextTrainer trainer(store, part.config, corpus_, part.train);
+  if (resumed) trainer.seek(model.progress.position);
+  const RunOutcome outcome = run_training(trainer, corpus_, part.validation, model, settings);
+  if (outcome.reason == StopReason::interrupt) throw Interrupted("interrupted");
+
+  const auto batches = static_cast<double>(trainer.batches_per_epoch());
+  const bool classification = is_classification(part.config.task);
+  read_log(log_path(settings.output), classification, batches, record);
+  record.best_epoch = static_cast<double>(outcome.best ? outcome.best_step : outcome.progress.steps) / batches;
+  if (outcome.best) record.validation = classification ? outcome.best->error_rate : outcome.best->loss;
+  record.seconds += outcome.progress.seconds;
+}
+
+RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
+                             const std::function<void(ParameterStore& store, RunRecord& record)>& finish) {
+  const std::uint64_t key = key_of(part);
+  if (const auto found = finished(part, key)) {
+    fmt::print("{}: already done\n", part.name);
+    fs::remove(checkpoint_path(model_file(part.name)));  // a kill may have come just before this
+    return *found;
+  }
+  train(part, key, record);
+  if (finish) finish(*load_model(model_file(part.name)).store, record);
+  const Json json{{"key", std::to_string(key)},
+                  {"config", Json::parse(to_json(part.config))},
+                  {"from", part.from},
+                  {"record", to_json_value(record)}};
+  write_atomically(folder_ / (part.name + ".json"), json.dump(1));
+  fs::remove(checkpoint_path(model_file(part.name)));
+  return record;
+}
+
+void TrainingParts::remove(const std::string& name) const {
+  for (const fs::path& path :
+       {folder_ / (name + ".json"), model_file(name), checkpoint_path(model_file(name)), log_path(model_file(name))})
+    fs::remove(path);
+}
+
+}  // namespace eddy

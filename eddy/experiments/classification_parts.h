@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eddy/experiments/classification.h"
+#include "eddy/experiments/run_model.h"
+#include "eddy/graph/variable.h"
+
+namespace eddy {
+
+/// One training run of an experiment.
+struct TrainingPart {
+  std::string name;  ///< of its files
+  TrainingConfig config;
+  std::vector<std::int32_t> train;       ///< documents of the corpus
+  std::vector<std::int32_t> validation;  ///< choose the best epoch; empty: the last one is taken
+  std::string from;                      ///< the part whose weights are the beginning; empty: fresh ones
+};
+
+/// The training runs of an experiment on disk, so that one killed at any moment goes on where it was. Each has a model
+/// file, which the other commands of the program take too, a log and, once finished, a record; until then a
+/// checkpoint. What is there counts only under the very data, documents, config and beginning that made it.
+class TrainingParts {
+ public:
+  /// `data` tells one corpus from another. The corpus must outlive the object.
+  TrainingParts(const ClassificationOptions& options, std::uint64_t data, const EncodedCorpus& corpus,
+                TextModelVocabulary vocabulary);
+
+  /// The record of the part: read when it is finished, else after training (or going on with it) and `finish`, which
+  /// gets the trained weights and may add to the record. `record` holds what is known beforehand. Throws Interrupted
+  /// after a signal, with all that was done kept.
+  RunRecord run(const TrainingPart& part, RunRecord record,
+                const std::function<void(ParameterStore& store, RunRecord& record)>& finish = {});
+
+  /// Deletes the files of a part; it is done again when it is asked for.
+  void remove(const std::string& name) const;
+  std::filesystem::path model_file(const std::string& name) const { return folder_ / (name + ".safetensors"); }
+
+ private:
+  std::uint64_t key_of(const TrainingPart& part) const;
+  std::optional<RunRecord> finished(const TrainingPart& part, std::uint64_t key) const;
+  void train(const TrainingPart& part, std::uint64_t key, RunRecord& record);
+
+  std::filesystem::path folder_;
+  std::uint64_t data_;
+  const EncodedCorpus& corpus_;
+  ModelFile model_;  ///< what the files of all parts have in common
+  double checkpoint_seconds_;
+};
+
+}  // namespace eddy

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/classification_presets.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "eddy/core/error.h"
+#include "eddy/data/cifar10.h"
+
+namespace eddy {
+namespace {
+
+/// What differs from task to task; everything else follows.
+struct Sizes {
+  std::int64_t embedding = 128, hidden = 256;
+  std::int64_t length = 400;  ///< tokens of a text that are read
+  std::int64_t vocabulary = 30000;
+  std::int64_t language_model_epochs = 4, autoencoder_epochs = 2, classifier_epochs = 12, patience = 3;
+  std::int64_t pretraining_batch = 32, classifier_batch = 32;
+  double pretraining_rate = 3e-3;
+  float pretraining_dropout = 0.1f;
+  std::size_t seeds = 1;
+};
+
+Sizes cpu_sizes(std::string_view task, bool other_text) {
+  if (task == "imdb")
+    return {.embedding = 256,
+            .hidden = 512,
+            .language_model_epochs = 2,
+            .autoencoder_epochs = 1,
+            .classifier_epochs = 5,
+            .patience = 2,
+            .pretraining_rate = 2e-3};
+  if (task == "rt" && other_text)
+    return {.embedding = 256,
+            .hidden = 512,
+            .length = 200,
+            .language_model_epochs = 2,
+            .autoencoder_epochs = 1,
+            .patience = 4,
+            .pretraining_rate = 2e-3};
+  if (task == "rt")
+    return {.embedding = 256,
+            .hidden = 512,
+            .length = 60,
+            .language_model_epochs = 10,
+            .autoencoder_epochs = 6,
+            .patience = 4,
+            .pretraining_dropout = 0.3f,
+            .seeds = 3};
+  if (task == "20news")
+    return {.language_model_epochs = 6,
+            .autoencoder_epochs = 3,
+            .classifier_epochs = 16,
+            .classifier_batch = 16,
+            .pretraining_dropout = 0.2f};
+  if (task == "cifar10")
+    return {.hidden = 512,
+            .language_model_epochs = 20,
+            .autoencoder_epochs = 20,
+            .classifier_epochs = 40,
+            .patience = 6,
+            .pretraining_rate = 1e-3,
+            .seeds = 3};
+  return {.length = 150, .language_model_epochs = 6, .autoencoder_epochs = 3};
+}
+
+/// Images are rows of numbers: nothing is left of words.
+void read_rows(ClassificationOptions& options) {
+  options.naive_bayes = false;
+  for (TrainingConfig* config :
+       {&options.language_model, &options.autoencoder, &options.classifier, &options.classifier_scratch}) {
+    config->row_width = kCifarRow;
+    config->max_length = 0;
+    config->model.word_dropout = 0;
+    config->model.embedding_dropout = 0;
+    config->model.softmax_samples = 0;
+  }
+  options.rows = parse_rows({"lstm", "lm", "sa", "lstm-2", "lm-2"});
+}
+
+ClassificationOptions from_sizes(const Sizes& sizes) {
+  ClassificationOptions options;
+  options.rows = parse_rows({"lstm", "lm", "sa"});
+  options.seeds.resize(sizes.seeds);
+  for (std::size_t i = 0; i < sizes.seeds; ++i) options.seeds[i] = i + 1;
+  options.text.vocabulary_size = sizes.vocabulary;
+
+  TrainingConfig common;
+  common.model.embedding_size = sizes.embedding;
+  common.model.encoder.hidden_size = sizes.hidden;
+  common.max_length = sizes.length;
+  common.bucket_growth = 1.2;
+
+  TrainingConfig pretraining = common;
+  pretraining.batch_size = sizes.pretraining_batch;
+  pretraining.model.softmax_samples = 512;
+  pretraining.model.embedding_dropout = sizes.pretraining_dropout;
+  pretraining.model.output_dropout = sizes.pretraining_dropout;
+  pretraining.optimizer.learning_rate = sizes.pretraining_rate;
+  pretraining.optimizer.schedule.kind = ScheduleKind::cosine;  // to its floor at the end of the last epoch
+  pretraining.optimizer.schedule.floor = 0.05;
+  pretraining.optimizer.lazy_rows = true;
+  options.language_model = pretraining;
+  options.language_model.task = TrainingTask::language_model;
+  options.language_model.epochs = sizes.language_model_epochs;
+  options.autoencoder = pretraining;
+  options.autoencoder.task = TrainingTask::autoencoder;
+  options.autoencoder.epochs = sizes.autoencoder_epochs;
+
+  options.classifier = common;
+  options.classifier.task = TrainingTask::classifier;
+  options.classifier.batch_size = sizes.classifier_batch;
+  options.classifier.epochs = sizes.classifier_epochs;
+  options.classifier.patience = sizes.patience;
+  options.classifier.optimizer.learning_rate = 1e-3;
+  options.classifier.optimizer.ema_decay = 0.99;
+  options.classifier.model.pooling = Pooling::last_mean;
+  options.classifier.model.word_dropout = 0.1f;
+  options.classifier.model.embedding_dropout = 0.3f;
+  options.classifier.model.output_dropout = 0.5f;
+  options.classifier.model.classifier_dropout = 0.3f;
+  options.classifier_scratch = options.classifier;
+  // From scratch it takes longer until anything is learned.
+  options.classifier_scratch.epochs = sizes.classifier_epochs + 3;
+  return options;
+}
+
+/// The glosses are short and few epochs teach enough: 12 minutes for three seeds.
+ClassificationOptions wordnet_cpu() {
+  ClassificationOptions options = from_sizes({.length = 40,
+                                              .vocabulary = 12000,
+                                              .language_model_epochs = 3,
+                                              .autoencoder_epochs = 1,
+                                              .classifier_epochs = 16,
+                                              .patience = 8,
+                                              .pretraining_batch = 64,  // few epochs are short of updates, not of text
+                                              .classifier_batch = 16,
+                                              .pretraining_rate = 5e-3,
+                                              .seeds = 3});
+  options.labels = {1000};
+  options.refit = true;
+  options.autoencoder.batch_size = 32;
+  for (TrainingConfig* config :
+       {&options.language_model, &options.autoencoder, &options.classifier, &options.classifier_scratch}) {
+    // Two glosses in a hundred are longer; what they define comes first.
+    config->keep_last = false;
+    config->bucket_growth = TrainingConfig().bucket_growth;
+  }
+  // Little padding: there are glosses enough for many lengths.
+  options.language_model.bucket_growth = options.autoencoder.bucket_growth = 1.15;
+  options.classifier.optimizer.learning_rate = 2e-3;
+  // A mean over the gloss beats its last state here for the language model.
+  options.classifier.model.pooling = Pooling::mean;
+  options.classifier_scratch = options.classifier;
+  return options;
+}
+
+ClassificationOptions quick(std::string_view task) {
+  // Of little text, a few times as much.
+  const std::int64_t epochs = task == "rt" ? 6 : task == "imdb" || task == "wordnet" ? 1 : 2;
+  ClassificationOptions options = from_sizes({.embedding = 64,
+                                              .hidden = 128,
+                                              .length = 100,
+                                              .vocabulary = 10000,
+                                              .language_model_epochs = epochs,
+                                              .autoencoder_epochs = (epochs + 1) / 2,
+                                              .classifier_epochs = 4,
+                                              .pretraining_batch = 64});
+  if (task == "wordnet") options.labels = {1000};
+  return options;
+}
+
+/// Sections 3 and 4 of the paper; where it says nothing (rates, clipping, decays), the authors' later published code.
+ClassificationOptions paper(std::string_view task) {
+  ClassificationOptions options = from_sizes({.embedding = 512,
+                                              .hidden = 1024,
+                                              .vocabulary = 0,
+                                              .classifier_epochs = 40,
+                                              .patience = 5,
+                                              .pretraining_batch = 128,
+                                              .classifier_batch = 64,
+                                              .pretraining_rate = 1e-3,
+                                              .pretraining_dropout = 0});
+  options.rows = parse_rows({"lstm", "lstm-gain", "lm", "sa", "sa-gain", "sa-joint"});
+  options.text.min_count = 2;  // words that occur once are left out
+  if (task == "wordnet") options.labels = {1000};
+  for (TrainingConfig* config : {&options.language_model, &options.autoencoder}) {
+    config->epochs = 100000;
+    config->max_steps = 500000;
+    config->patience = 5;
+    config->model.softmax_samples = 1024;
+    config->optimizer.lazy_rows = false;
+    config->optimizer.clip_norm = 1;
+    config->optimizer.schedule = {.kind = ScheduleKind::exponential, .decay = 0.9999, .decay_steps = 1};
+  }
+  for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
+    TextModelConfig& model = config->model;
+    config->epochs = 40;
+    config->optimizer.learning_rate = 5e-4;
+    config->optimizer.clip_norm = 1;
+    config->optimizer.ema_decay = 0.999;
+    config->optimizer.schedule = {.kind = ScheduleKind::exponential, .decay = 0.9998, .decay_steps = 1};
+    model.pooling = Pooling::last;
+    model.output_dropout = 0;
+    model.classifier_hidden_size = task == "imdb" ? 512 : 30;
+    model.classifier_dropout = 0.5f;
+    model.embedding_dropout = task == "rt" ? 0.95f : task == "20news" ? 0.7f : task == "dbpedia" ? 0 : 0.8f;
+    model.word_dropout = task == "rt" ? 0.5f : task == "20news" ? 0.75f : 0;
+  }
+  if (task != "dbpedia") return options;
+  options.text.unit = TokenUnit::code_point;
+  for (TrainingConfig* config :
+       {&options.language_model, &options.autoencoder, &options.classifier, &options.classifier_scratch}) {
+    config->model.embedding_size = 128;
+    config->model.encoder.hidden_size = 512;
+    config->model.encoder.layers = 2;
+    config->model.classifier_dropout = 0;
+  }
+  return options;
+}
+
+std::vector<TrainingConfig*> configs_of(ClassificationOptions& options, std::string_view where) {
+  TrainingConfig *lm = &options.language_model, *sa = &options.autoencoder;
+  TrainingConfig *pretrained = &options.classifier, *scratch = &options.classifier_scratch;
+  if (where == "lm") return {lm};
+  if (where == "sa") return {sa};
+  if (where == "pretraining") return {lm, sa};
+  if (where == "pretrained") return {pretrained};
+  if (where == "scratch") return {scratch};
+  if (where == "classifiers") return {pretrained, scratch};
+  require<UsageError>(where == "all",
+                      "\"{}\" is no config; expected lm, sa, pretraining, pretrained, scratch, classifiers or all",
+                      where);
+  return {lm, sa, pretrained, scratch};
+}
+
+}  // namespace
+
+ClassificationOptions classification_preset(std::string_view task, Preset preset, bool other_text) {
+  const ClassificationTask& known = classification_task(task);
+  ClassificationOptions options = preset == Preset::paper   ? paper(task)
+                                  : preset == Preset::quick ? quick(task)
+                                  : task == "wordnet"       ? wordnet_cpu()
+                                                            : from_sizes(cpu_sizes(task, other_text));
+  if (task == "cifar10") read_rows(options);
+  options.source.task = known.name;
+  options.source.data = known.default_data;
+  options.source.test = known.default_test;
+  return options;
+}
+
+void apply_setting(ClassificationOptions& options, std::string_view setting) {
+  const std::size_t dot = setting.find('.'), equals = setting.find('=');
+  require<UsageError>(dot != std::string_view::npos && equals != std::string_view::npos && dot < equals,
+                      "setting \"{}\": expected WHERE.KEY=VALUE, as in lm.epochs=3", setting);
+  const std::string_view value = setting.substr(equals + 1);
+  std::string key = "/" + std::string(setting.substr(dot + 1, equals - dot - 1));
+  std::replace(key.begin(), key.end(), '.', '/');
+  nlohmann::json parsed = nlohmann::json::parse(value, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_discarded()) parsed = value;  // a name without quotes
+  nlohmann::json json;
+  json[nlohmann::json::json_pointer(key)] = std::move(parsed);
+  for (TrainingConfig* config : configs_of(options, setting.substr(0, dot))) {
+    *config = training_config_from_json(json.dump(), fmt::format("setting \"{}\"", setting), std::move(*config));
+    check(*config);
+  }
+}
+
+}  // namespace eddy

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/classification_report.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "eddy/experiments/chart.h"
+#include "eddy/experiments/environment.h"
+#include "eddy/experiments/metrics.h"
+#include "eddy/experiments/number_text.h"
+#include "eddy/experiments/progress.h"
+
+namespace eddy {
+namespace {
+
+std::vector<const RunRecord*> select(const std::vector<RunRecord>& records, const std::string& row,
+                                     std::int64_t labels) {
+  std::vector<const RunRecord*> selected;
+  for (const RunRecord& record : records)
+    if (record.row == row && record.labels == labels) selected.push_back(&record);
+  return selected;
+}
+
+template <class Get>
+Measure measure(const std::vector<const RunRecord*>& records, int decimals, Get&& get) {
+  std::vector<double> values;
+  for (const RunRecord* record : records) values.push_back(get(*record));
+  const Summary summary = summarize(values);
+  Measure result{.mean = summary.mean, .spread = {}, .decimals = decimals};
+  if (summary.count > 1) result.spread = summary.deviation;
+  return result;
+}
+
+/// Mean curve over the seeds, as far as all of them go.
+ChartSeries mean_curve(const std::string& name, const std::vector<const RunRecord*>& records, double scale) {
+  ChartSeries series{.name = name, .x = {}, .y = {}, .spread = {}};
+  std::size_t length = records.empty() ? 0 : records[0]->curve.size();
+  for (const RunRecord* record : records) length = std::min(length, record->curve.size());
+  for (std::size_t i = 0; i < length; ++i) {
+    std::vector<double> values;
+    for (const RunRecord* record : records) values.push_back(scale * record->curve[i].validation);
+    const Summary summary = summarize(values);
+    series.x.push_back(records[0]->curve[i].epoch);
+    series.y.push_back(summary.mean);
+    series.spread.push_back(summary.deviation);
+  }
+  return series;
+}
+
+/// "gloss" to "glosses"
+std::string plural(const std::string& noun) { return noun + (noun.ends_with("s") ? "es" : "s"); }
+
+std::vector<ReportChart> charts(const ClassificationOptions& options, const ClassificationResults& results) {
+  const std::string units = plural(classification_task(options.source.task).unit);
+  std::vector<ReportChart> made;
+  for (const std::int64_t labels : results.labels) {
+    LineChart chart{.title = fmt::format("Validation error with {} labels", labels),
+                    .x_label = fmt::format("epoch over the labelled {}", units),
+                    .y_label = "error, %",
+                    .series = {}};
+    for (const ClassificationRow& row : options.rows)
+      chart.series.push_back(mean_curve(row.name(), select(results.runs, row.name(), labels), 100));
+    made.push_back(report_chart(
+        fmt::format("validation-error-{}", labels), std::move(chart),
+        fmt::format("Error on the validation part of the {} labelled {}; mean of {} seeds, the band is one "
+                    "standard deviation. The best epoch is {}.",
+                    labels, units, options.seeds.size(),
+                    options.refit ? "how long the tested model trains" : "that of the tested model")));
+  }
+  const bool rows = options.language_model.row_width > 0;
+  LineChart chart{.title = "Pretraining",
+                  .x_label = fmt::format("epoch over the {}", units),
+                  .y_label = rows ? "squared error" : "nats per token",
+                  .series = {}};
+  for (const RunRecord& record : results.pretraining)
+    if (record.seed == options.seeds.front())
+      chart.series.push_back(mean_curve(record.row, select(results.pretraining, record.row, 0), 1));
+  if (!chart.series.empty())
+    made.push_back(
+        report_chart("pretraining", std::move(chart),
+                     rows ? "Mean squared error on images kept from pretraining: predicting the next row (LM), and "
+                            "writing the rows again from the state (SA)."
+                          : "Cross entropy on text kept from pretraining: predicting the next token (LM), and writing "
+                            "the text again from its state (SA)."));
+  return made;
+}
+
+std::vector<TableCell> run_cells(const ClassificationRow& row, std::int64_t labels,
+                                 const ClassificationResults& results) {
+  const auto runs = select(results.runs, row.name(), labels);
+  const auto pretraining = select(results.pretraining, row.pretraining_name(), 0);
+  TableCell pretraining_seconds = std::string();
+  if (!pretraining.empty()) pretraining_seconds = measure(pretraining, 0, [](const auto& r) { return r.seconds; });
+  return {std::to_string(labels),
+          row.name(),
+          measure(runs, 1, [](const auto& r) { return 100 * r.test_error; }),
+          measure(runs, 1, [](const auto& r) { return 100 * r.validation; }),
+          measure(runs, 0, [](const auto& r) { return r.best_epoch; }),
+          pretraining_seconds,
+          measure(runs, 1, [](const auto& r) { return r.seconds; }),
+          measure(pretraining.empty() ? runs : pretraining, 0, [](const auto& r) { return r.tokens_per_second; })};
+}
+
+/// A row that has no more to say than its error in percent, and perhaps its seconds.
+std::vector<TableCell> plain_cells(const std::string& labels, const std::string& model, Measure error,
+                                   TableCell seconds = std::string()) {
+  return {labels, model, error, std::string(), std::string(), std::string(), std::move(seconds), std::string()};
+}
+
+std::vector<std::string> summary_of(const ClassificationOptions& options, const ClassificationResults& results) {
+  const ClassificationTask& task = classification_task(options.source.task);
+  const std::string units = plural(task.unit);
+  std::vector<std::string> paragraphs;
+  paragraphs.push_back(fmt::format(
+      "{} {} labelled {} to train on, {} unlabelled texts, {} {} to test; {} tokens, {} classes. LSTM is trained on "
+      "the labelled {} alone; LM-LSTM and SA-LSTM begin with the weights of a language model and of a sequence "
+      "autoencoder trained on all texts but the test part (Dai & Le 2015).",
+      task.about, grouped(results.labelled), units, grouped(results.unlabelled), grouped(results.test), units,
+      grouped(results.tokens), results.classes, units));
+  paragraphs.push_back(fmt::format(
+      "{:.0f} % of the labelled {} are kept from training to choose the number of epochs; {} ± is the standard "
+      "deviation over the seeds. tokens/s is the rate of pretraining where there is one, else of training. The whole "
+      "run took {}.",
+      100 * options.validation_fraction, units,
+      options.refit ? "a second run with all of them and that many epochs is tested once."
+                    : "the model of the best epoch is tested once.",
+      format_duration(results.seconds)));
+  std::string overlap;
+  if (results.test_in_unlabelled > 0)
+    overlap +=
+        fmt::format("{} unlabelled texts are test texts too, token for token; they are left out of pretraining. ",
+                    grouped(results.test_in_unlabelled));
+  if (results.test_in_train > 0)
+    overlap += fmt::format("{} labelled training texts are test texts too; they stay, as in the published parts.",
+                           grouped(results.test_in_train));
+  if (!overlap.empty()) paragraphs.push_back(overlap);
+  if (!options.source.unlabelled.empty())
+    paragraphs.push_back(fmt::format("Pretraining reads other text as well: {}.", options.source.unlabelled));
+  if (!task.published.empty())
+    paragraphs.push_back(
+        "Rows marked \"published\" are error rates from the literature, not ours. Those with a "
+        "question mark are quoted from memory. " +
+        task.difference);
+  return paragraphs;
+}
+
+}  // namespace
+
+Table classification_table(const ClassificationOptions& options, const ClassificationResults& results) {
+  Table table{.title = fmt::format("Test error on {} {}, {} classes, {} seed{}", grouped(results.test),
+                                   plural(classification_task(options.source.task).unit), results.classes,
+                                   options.seeds.size(), options.seeds.size() == 1 ? "" : "s"),
+              .columns = {"labels", "model", "test error, %", "validation error, %", "best epoch", "pretraining, s",
+                          "training, s", "tokens/s"},
+              .rows = {}};
+  for (const std::int64_t labels : results.labels) {
+    for (const ClassificationRow& row : options.rows) table.rows.push_back(run_cells(row, labels, results));
+    for (const BaselineRecord& baseline : results.baselines)
+      if (baseline.labels == labels)
+        table.rows.push_back(plain_cells(baseline.row == "naive Bayes" ? std::to_string(labels) : "all", "naive Bayes",
+                                         {.mean = 100 * baseline.test_error, .spread = {}, .decimals = 1},
+                                         Measure{.mean = baseline.seconds, .spread = {}, .decimals = 1}));
+  }
+  for (const PublishedResult& result : classification_task(options.source.task).published)
+    table.rows.push_back(plain_cells(result.confirmed ? "published" : "published?",
+                                     fmt::format("{} ({})", result.model, result.where),
+                                     {.mean = result.error, .spread = {}, .decimals = 2}));
+  return table;
+}
+
+void write_classification_report(const ClassificationOptions& options, const ClassificationResults& results) {
+  using Json = nlohmann::ordered_json;
+  Report report;
+  report.title = classification_task(options.source.task).title;
+  report.summary = summary_of(options, results);
+  report.tables = {classification_table(options, results)};
+  report.charts = charts(options, results);
+  std::vector<std::string> rows;
+  for (const ClassificationRow& row : options.rows) rows.push_back(row.key);
+  report.configuration = Json{{"task", options.source.task},
+                              {"rows", rows},
+                              {"labels", results.labels},
+                              {"seeds", options.seeds},
+                              {"split_seed", options.source.split_seed},
+                              {"unlabelled", options.source.unlabelled},
+                              {"text", Json::parse(to_json(options.text))},
+                              {"validation_fraction", options.validation_fraction},
+                              {"refit", options.refit},
+                              {"language_model", Json::parse(to_json(options.language_model))},
+                              {"autoencoder", Json::parse(to_json(options.autoencoder))},
+                              {"classifier", Json::parse(to_json(options.classifier))},
+                              {"classifier_scratch", Json::parse(to_json(options.classifier_scratch))}}
+                             .dump(1);
+  report.environment = to_json(collect_environment(options.command, options.seeds.front()));
+  report.command = options.command;
+  write_report(options.output, report);
+}
+
+}  // namespace eddy

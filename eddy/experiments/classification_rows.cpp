@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/classification_rows.h"
+
+#include <algorithm>
+
+#include "eddy/core/error.h"
+
+namespace eddy {
+namespace {
+
+constexpr std::string_view kGrammar =
+    "lstm, lm or sa, then -gain, -joint, -at or -vat, then -LAYERS, then -bi, as in \"sa-gain-2\"";
+
+/// "-2" and "-bi" for two layers and two directions.
+std::string shape_suffix(const ClassificationRow& row) {
+  std::string suffix;
+  if (row.layers > 0) suffix += fmt::format("-{}", row.layers);
+  if (row.bidirectional) suffix += "-bi";
+  return suffix;
+}
+
+std::string base_name(const ClassificationRow& row) {
+  const bool language_model =
+      row.joint ? row.joint_task == TrainingTask::language_model : row.pretraining == Pretraining::language_model;
+  if (language_model) return "LM-LSTM";
+  return row.joint || row.pretraining == Pretraining::autoencoder ? "SA-LSTM" : "LSTM";
+}
+
+TrainingConfig shaped(const ClassificationRow& row, TrainingConfig config) {
+  if (row.layers > 0) config.model.encoder.layers = row.layers;
+  config.model.bidirectional = row.bidirectional;
+  return config;
+}
+
+}  // namespace
+
+std::string ClassificationRow::name() const {
+  std::string text = base_name(*this);
+  if (gain) text += " with linear gain";
+  if (joint) text += ", joint training";
+  if (perturbation == Perturbation::adversarial) text += ", adversarial training";
+  if (perturbation == Perturbation::virtual_adversarial) text += ", virtual adversarial training";
+  if (layers > 0) text += fmt::format(", {} layer{}", layers, layers == 1 ? "" : "s");
+  if (bidirectional) text += ", bidirectional";
+  return text;
+}
+
+std::string ClassificationRow::file_name() const {
+  const char* training = gain                                                ? "-gain"
+                         : joint                                             ? "-joint"
+                         : perturbation == Perturbation::adversarial         ? "-at"
+                         : perturbation == Perturbation::virtual_adversarial ? "-vat"
+                                                                             : "";
+  return base_name(*this) + training + shape_suffix(*this);
+}
+
+std::string ClassificationRow::pretraining_name() const {
+  if (pretraining == Pretraining::none) return {};
+  return (pretraining == Pretraining::language_model ? "LM" : "SA") + shape_suffix(*this);
+}
+
+TrainingConfig ClassificationRow::classifier(TrainingConfig config) const {
+  config = shaped(*this, std::move(config));
+  if (gain) {
+    // Every step is a prediction, so there is nothing to pool.
+    config.task = TrainingTask::label_gain;
+    config.model.pooling = Pooling::last;
+  }
+  if (joint) {
+    config.task = TrainingTask::joint;
+    config.joint_task = joint_task;
+  }
+  if (perturbation != Perturbation::none) config.adversarial.kind = perturbation;
+  return config;
+}
+
+TrainingConfig ClassificationRow::pretrained(TrainingConfig config) const { return shaped(*this, std::move(config)); }
+
+ClassificationRow parse_row(std::string_view key) {
+  ClassificationRow row;
+  row.key = std::string(key);
+  std::string_view rest = key;
+  const auto take = [&](std::string_view word) {
+    if (!rest.starts_with(word) || (rest.size() > word.size() && rest[word.size()] != '-')) return false;
+    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+    return true;
+  };
+  if (take("lm")) {
+    row.pretraining = Pretraining::language_model;
+  } else if (take("sa")) {
+    row.pretraining = Pretraining::autoencoder;
+  } else {
+    require<UsageError>(take("lstm"), "there is no row \"{}\": expected {}", key, kGrammar);
+  }
+  if (take("gain")) {
+    row.gain = true;
+  } else if (take("joint")) {
+    row.joint = true;
+  } else if (take("at")) {
+    row.perturbation = Perturbation::adversarial;
+  } else if (take("vat")) {
+    row.perturbation = Perturbation::virtual_adversarial;
+  }
+  if (!rest.empty() && rest[0] >= '1' && rest[0] <= '9' && (rest.size() == 1 || rest[1] == '-')) {
+    row.layers = rest[0] - '0';
+    rest.remove_prefix(std::min<std::size_t>(rest.size(), 2));
+  }
+  row.bidirectional = take("bi");
+  require<UsageError>(rest.empty(), "row \"{}\": \"{}\" is not understood; expected {}", key, rest, kGrammar);
+  if (row.joint) {
+    require<UsageError>(row.pretraining != Pretraining::none,
+                        "row \"{}\": joint training needs a second task; expected lm-joint or sa-joint", key);
+    row.joint_task =
+        row.pretraining == Pretraining::language_model ? TrainingTask::language_model : TrainingTask::autoencoder;
+    row.pretraining = Pretraining::none;
+  }
+  const bool writes =
+      row.pretraining == Pretraining::autoencoder || (row.joint && row.joint_task == TrainingTask::autoencoder);
+  require<UsageError>(!row.bidirectional || !(writes || row.gain),
+                      "row \"{}\": {} reads in one direction; -bi goes with lstm and lm", key,
+                      row.gain ? "linear gain" : "a sequence autoencoder");
+  return row;
+}
+
+std::vector<ClassificationRow> parse_rows(const std::vector<std::string>& keys) {
+  std::vector<ClassificationRow> rows;
+  for (const std::string& key : keys) {
+    rows.push_back(parse_row(key));
+    const auto same = [&](const ClassificationRow& row) { return row.file_name() == rows.back().file_name(); };
+    require<UsageError>(std::none_of(rows.begin(), rows.end() - 1, same), "row \"{}\" is given twice", key);
+  }
+  return rows;
+}
+
+}  // namespace eddy

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eddy/experiments/training_config.h"
+
+namespace eddy {
+
+enum class Pretraining { none, language_model, autoencoder };
+
+/// A row of the paper's tables: what the classifier begins with and how it is trained. Written
+/// "lstm | lm | sa [-gain | -joint | -at | -vat] [-LAYERS] [-bi]", such as "sa-gain-3".
+struct ClassificationRow {
+  std::string key = "lstm";
+  Pretraining pretraining = Pretraining::none;
+  bool gain = false;  ///< linear label gain
+  int layers = 0;     ///< 0: those of the config
+  bool bidirectional = false;
+  /// Both losses at once instead of one after the other: `joint_task` is the unsupervised one.
+  bool joint = false;
+  TrainingTask joint_task = TrainingTask::autoencoder;
+  /// Adversarial or virtual adversarial training (Miyato, Dai & Goodfellow 2017); none: as the config says.
+  Perturbation perturbation = Perturbation::none;
+
+  /// "SA-LSTM with linear gain, 3 layers"
+  std::string name() const;
+  /// "SA-LSTM-gain-3"
+  std::string file_name() const;
+  /// Of the pretraining that rows with the same layers and directions share: "SA-3"; empty for none.
+  std::string pretraining_name() const;
+
+  /// The config of the classifier, and of the pretraining, with what the row changes.
+  TrainingConfig classifier(TrainingConfig config) const;
+  TrainingConfig pretrained(TrainingConfig config) const;
+};
+
+/// Throws UsageError naming what is not understood or cannot be built.
+ClassificationRow parse_row(std::string_view key);
+std::vector<ClassificationRow> parse_rows(const std::vector<std::string>& keys);
+
+}  // namespace eddy

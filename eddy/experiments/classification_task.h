@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eddy/data/document.h"
+#include "eddy/data/encode.h"
+
+namespace eddy {
+
+/// Which data set a classification experiment is about, and where it is.
+struct ClassificationSource {
+  std::string task = "wordnet";           ///< a name in classification_tasks()
+  std::filesystem::path data;             ///< archive or folder in the original layout
+  std::string unlabelled;                 ///< other text for pretraining: empty, "imdb" or "amazon"
+  std::filesystem::path unlabelled_data;  ///< its archive or folder
+  std::int64_t test = 0;                  ///< test documents to hold out, where the data has no split
+  std::uint64_t split_seed = 1;           ///< of that split, and of the order of the training documents
+};
+
+/// The texts of a task. `train` is in random order, so that a beginning of it is a random part.
+struct ClassificationTexts {
+  Dataset train;  ///< labelled
+  Dataset test;
+  Dataset unlabelled;  ///< for pretraining only; all labels are -1
+};
+
+/// An error rate from the literature, beside which ours stands.
+struct PublishedResult {
+  std::string model;
+  double error = 0;  ///< percent
+  std::string where = "Dai & Le 2015";
+  bool confirmed = true;  ///< false: quoted from memory, in none of the sources at hand
+};
+
+/// A data set as the recipe knows it: how its texts are read, and what has to be said of them. All else (models,
+/// training, protocol, report) is the same for every task.
+struct ClassificationTask {
+  std::string name;               ///< of the subcommand
+  std::string title;              ///< of the report
+  std::string summary;            ///< a line of help
+  std::string unit;               ///< "review": what a document is
+  std::string about;              ///< a paragraph of the report
+  std::string default_data;       ///< empty: --data must be given
+  std::int64_t default_test = 0;  ///< more than 0: the data has no split
+  std::vector<PublishedResult> published;
+  std::string difference;  ///< of our data from the published one's; empty: none
+  std::function<ClassificationTexts(const ClassificationSource&)> read;
+  /// In place of `read`, for what is no text: parts "train", labelled documents first, and "test".
+  std::function<EncodedDataset(const ClassificationSource&)> read_encoded;
+};
+
+/// All tasks: the one list to add to.
+const std::vector<ClassificationTask>& classification_tasks();
+/// Throws UsageError for a name that is not in the list.
+const ClassificationTask& classification_task(std::string_view name);
+
+/// The documents in an order drawn from the seed.
+Dataset shuffled(const Dataset& data, std::uint64_t seed);
+
+}  // namespace eddy

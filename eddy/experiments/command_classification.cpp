@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <memory>
+#include <numeric>
+#include <optional>
+
+#include "eddy/core/cpu.h"
+#include "eddy/experiments/classification_presets.h"
+#include "eddy/experiments/classification_report.h"
+#include "eddy/experiments/command_experiment.h"
+#include "eddy/experiments/progress.h"
+#include "eddy/experiments/progress_interrupt.h"
+
+namespace eddy {
+namespace {
+
+int run(const ClassificationOptions& options) {
+  fmt::print("eddy experiment {}: {}\nreport folder {}\n", options.source.task, describe_cpu(),
+             options.output.string());
+  try {
+    const ClassificationResults results = run_classification(options);
+    fmt::print("\n{}\n{} in all; the report is {}\n", to_text(classification_table(options, results)),
+               format_duration(results.seconds), (options.output / "index.html").string());
+  } catch (const Interrupted&) {
+    fmt::print(stderr, "Interrupted. All that was done is kept; the same command goes on where it was:\n  {}\n",
+               options.command);
+    return 128 + interrupt_signal();
+  }
+  return 0;
+}
+
+/// The flags of one task. What was not given is the preset's, so all but that are optional.
+struct Flags {
+  std::string task;
+  std::string preset = "cpu";
+  ClassificationSource source;
+  std::filesystem::path output, cache = default_cache_directory();
+  std::vector<std::string> rows, settings;
+  std::vector<std::int64_t> labels;
+  std::uint64_t seed = 1;
+  std::optional<int> seeds;
+  std::optional<std::int64_t> vocabulary, hidden, embedding, length, language_model_epochs, autoencoder_epochs, epochs;
+  std::optional<std::string> unit;
+  double checkpoint_minutes = 3;
+  bool force = false;
+  std::string command;
+
+  ClassificationOptions options() const;
+};
+
+ClassificationOptions Flags::options() const {
+  ClassificationOptions made = classification_preset(task, *value_of<Preset>(preset), !source.unlabelled.empty());
+  made.source = source;
+  made.output = output;
+  made.cache = cache;
+  if (!rows.empty()) made.rows = parse_rows(rows);
+  if (!labels.empty()) made.labels = labels;
+  if (seeds) made.seeds.resize(static_cast<std::size_t>(*seeds));
+  std::iota(made.seeds.begin(), made.seeds.end(), seed);
+  if (vocabulary) made.text.vocabulary_size = *vocabulary;
+  if (unit) made.text.unit = *unit == "character" ? TokenUnit::code_point : TokenUnit::word;
+  for (TrainingConfig* config : {&made.language_model, &made.autoencoder, &made.classifier, &made.classifier_scratch}) {
+    if (hidden) config->model.encoder.hidden_size = *hidden;
+    if (embedding) config->model.embedding_size = *embedding;
+    if (length) config->max_length = *length;
+  }
+  if (language_model_epochs) made.language_model.epochs = *language_model_epochs;
+  if (autoencoder_epochs) made.autoencoder.epochs = *autoencoder_epochs;
+  if (epochs) made.classifier.epochs = made.classifier_scratch.epochs = *epochs;
+  for (const std::string& setting : settings) apply_setting(made, setting);
+  made.checkpoint_seconds = 60 * checkpoint_minutes;
+  made.force = force;
+  made.command = command;
+  return made;
+}
+
+void add_data_flags(CLI::App& app, Flags& flags, const ClassificationTask& task) {
+  CLI::Option* data = app.add_option("--data", flags.source.data, "Archive or folder in its original layout");
+  if (task.default_data.empty()) {
+    data->required();
+  } else {
+    data->capture_default_str();
+  }
+  if (task.default_test > 0)
+    app.add_option("--test", flags.source.test, "Texts held out for the test")
+        ->capture_default_str()
+        ->check(CLI::Range(10, 1000000));
+  app.add_option("--split-seed", flags.source.split_seed, "Of what is held out and of the order of the labelled texts")
+      ->capture_default_str();
+  app.add_option("--vocabulary", flags.vocabulary, "Most frequent words to keep; 0: all")
+      ->check(CLI::Range(0, 10000000));
+  if (task.name == "rt") {
+    app.add_option("--unlabelled", flags.source.unlabelled, "Pretrain with other text too: imdb or amazon")
+        ->check(CLI::IsMember({"imdb", "amazon"}));
+    app.add_option("--unlabelled-data", flags.source.unlabelled_data, "Archive or folder of that text");
+  }
+  if (task.name == "dbpedia")
+    app.add_option("--level", flags.unit, "What a token is: word or character")
+        ->check(CLI::IsMember({"word", "character"}));
+}
+
+void add_model_flags(CLI::App& app, Flags& flags) {
+  const auto count = CLI::Range(std::int64_t{1}, std::int64_t{1} << 20);
+  app.add_option("--hidden", flags.hidden, "Size of the recurrent state")->check(count);
+  app.add_option("--embedding", flags.embedding, "Size of a word's embedding")->check(count);
+  app.add_option("--max-length", flags.length, "Tokens of a text that are read")->check(count);
+  app.add_option("--pretraining-epochs", flags.language_model_epochs, "Of the language model")->check(count);
+  app.add_option("--autoencoder-epochs", flags.autoencoder_epochs, "Of the sequence autoencoder")->check(count);
+  app.add_option("--epochs", flags.epochs, "Of the classifiers, at most")->check(count);
+  app.add_option("--set", flags.settings,
+                 "Any setting, WHERE.KEY=VALUE, as in lm.optimizer.learning_rate=2e-3; WHERE is lm, sa, pretraining, "
+                 "pretrained, scratch, classifiers or all; the report lists the keys")
+      ->type_name("SETTING");
+}
+
+std::function<int()> prepare(const ClassificationTask& task, CLI::App& app, const CommandLine& line) {
+  auto flags = std::make_shared<Flags>();
+  flags->task = flags->source.task = task.name;
+  flags->source.data = task.default_data;
+  flags->source.test = task.default_test;
+  flags->output = "report-" + task.name;
+  flags->command = line.text;
+  add_data_flags(app, *flags, task);
+  app.add_option("--preset", flags->preset,
+                 "paper: the sizes of Dai & Le 2015; cpu: an hour or a few; quick: minutes, for a look")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"paper", "cpu", "quick"}));
+  app.add_option(
+         "--rows", flags->rows,
+         "Rows of the table: lstm, lm or sa, then -gain, -joint, -at or -vat, -LAYERS, -bi, as in lm,sa,sa-gain,lm-2")
+      ->delimiter(',');
+  app.add_option("--labels", flags->labels,
+                 "Labelled texts to train on, 0 for all; several numbers give several tables")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 10000000));
+  app.add_option("--seed", flags->seed, "First seed")->capture_default_str();
+  app.add_option("--seeds", flags->seeds, "Runs of each row, with the first seed and those after it")
+      ->check(CLI::Range(1, 100));
+  add_model_flags(app, *flags);
+  app.add_option("--output", flags->output, "Folder for the report and the models")->capture_default_str();
+  app.add_option("--cache-dir", flags->cache, "Folder for the encoded texts")->capture_default_str();
+  app.add_option("--checkpoint-minutes", flags->checkpoint_minutes, "Between checkpoints: what a kill loses at most")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1e6));
+  app.add_flag("--force", flags->force, "Do parts again that an earlier run has finished");
+  app.footer(
+      fmt::format("A run that is stopped, or killed, goes on where it was when the same command is given again.\n"
+                  "Example: eddy experiment {}{} --preset quick --rows lstm,lm --output report",
+                  task.name, task.default_data.empty() ? " --data " + task.name + ".tar.xz" : ""));
+  return [flags] { return run(flags->options()); };
+}
+
+}  // namespace
+
+std::vector<Experiment> classification_experiments() {
+  std::vector<Experiment> experiments;
+  for (const ClassificationTask& task : classification_tasks())
+    experiments.push_back({task.name, task.summary,
+                           [&task](CLI::App& app, const CommandLine& line) { return prepare(task, app, line); }});
+  return experiments;
+}
+
+}  // namespace eddy

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <array>
+#include <string>
+
+#include "eddy/core/random.h"
+#include "eddy/experiments/classification.h"
+#include "eddy/experiments/classification_data.h"
+#include "eddy/experiments/classification_presets.h"
+#include "eddy/experiments/classification_report.h"
+#include "tests/data/files.h"
+
+namespace eddy {
+namespace {
+
+namespace fs = std::filesystem;
+using test::TemporaryFolder;
+
+/// Six words that tell the class `name`, or do not.
+std::string words(Philox& random, std::string_view name) {
+  std::string text;
+  for (int word = 0; word < 6; ++word)
+    text += fmt::format(" {}{}", word % 2 == 0 ? name : "word", uniform_index(random, 20));
+  return text;
+}
+
+/// A small WordNet whose glosses tell their class by their words.
+void write_glosses(const fs::path& folder) {
+  fs::create_directories(folder);
+  struct Part {
+    const char* name;
+    char type;
+    int first_class;
+    int glosses;
+  };
+  constexpr std::array<Part, 4> parts = {
+      {{"noun", 'n', 5, 1400}, {"verb", 'v', 29, 500}, {"adj", 'a', 0, 500}, {"adv", 'r', 2, 300}}};
+  Philox random(7);
+  for (const Part& part : parts) {
+    std::string text = "  1 licence\n";
+    for (int i = 0; i < part.glosses; ++i)  // the number: no gloss twice
+      text += fmt::format("{:08} {:02} {} 01 x 0 000 |{} {}\n", i, part.first_class, part.type,
+                          words(random, part.name), i);
+    spit(folder / fmt::format("data.{}", part.name), text);
+  }
+}
+
+/// Small models that learn these texts in seconds.
+void shrink(ClassificationOptions& options) {
+  options.text.vocabulary_size = 200;
+  for (const char* setting :
+       {"all.model.embedding_size=8", "all.model.hidden_size=16", "all.model.embedding_dropout=0",
+        "all.model.output_dropout=0", "all.model.classifier_dropout=0", "all.model.word_dropout=0",
+        "all.optimizer.learning_rate=2e-2", "classifiers.epochs=10", "pretraining.model.softmax_samples=0"})
+    apply_setting(options, setting);
+}
+
+ClassificationOptions small_wordnet(const fs::path& folder) {
+  ClassificationOptions options = classification_preset("wordnet", Preset::cpu);
+  options.source.data = folder / "wordnet";
+  options.source.test = 150;
+  options.cache = folder / "cache";
+  options.output = folder / "report";
+  options.labels = {200, 400};
+  options.seeds = {1, 2};
+  shrink(options);
+  return options;
+}
+
+/// IMDB's layout; 5 test reviews stand among the unlabelled ones, and one among those for training.
+void write_reviews(const fs::path& archive) {
+  Philox random(3);
+  test::NamedTexts files;
+  std::vector<std::string> tests;
+  for (const char* part : {"test", "train"})
+    for (const char* label : {"neg", "pos"})
+      for (int i = 0; i < 60; ++i) {
+        const bool copied = std::string_view(part) == "train" && std::string_view(label) == "neg" && i == 0;
+        const std::string text = copied ? tests[0] : words(random, label) + fmt::format(" {}", i);
+        if (std::string_view(part) == "test") tests.push_back(text);
+        files.emplace_back(fmt::format("aclImdb/{}/{}/{}_{}.txt", part, label, i, *label == 'n' ? 2 : 9), text);
+      }
+  for (int i = 0; i < 100; ++i)
+    files.emplace_back(fmt::format("aclImdb/train/unsup/{}_0.txt", i),
+                       i < 5 ? tests[static_cast<std::size_t>(20 * i)] : words(random, i % 2 == 0 ? "neg" : "pos"));
+  test::write_archive(archive, files, test::Packing::tar_xz);
+}
+
+ClassificationOptions small_imdb(const TemporaryFolder& folder) {
+  write_reviews(folder / "imdb.tar.xz");
+  ClassificationOptions options = classification_preset("imdb", Preset::quick);
+  options.source.data = folder / "imdb.tar.xz";
+  options.output = folder / "report";
+  shrink(options);
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("the WordNet experiment trains every row, reports, and does nothing twice") {
+  const TemporaryFolder folder;
+  write_glosses(folder / "wordnet");
+  ClassificationOptions options = small_wordnet(folder.path());
+  const ClassificationResults first = run_classification(options);
+  CHECK(first.labelled == 2550);
+  CHECK(first.unlabelled == 0);
+  CHECK(first.test == 150);
+  REQUIRE(first.pretraining.size() == 4);
+  REQUIRE(first.runs.size() == 12);
+  for (const RunRecord& run : first.runs) {
+    CHECK(run.test_error < 0.4);  // the most frequent class alone: 0.48
+    CHECK(run.best_epoch >= 1);
+    CHECK(run.best_epoch <= 10);
+    // Of equally good epochs the last one counts.
+    for (const CurvePoint& point : run.curve) {
+      CHECK(point.validation >= run.validation);
+      if (point.epoch > run.best_epoch) CHECK(point.validation > run.validation);
+    }
+  }
+  for (const char* file : {"report.md", "report.json", "index.html", "pretraining.svg", "validation-error-400.svg"})
+    CHECK_MESSAGE(fs::exists(options.output / file), file);
+  for (const auto& file : fs::directory_iterator(options.output / "parts"))
+    CHECK_MESSAGE(file.path().string().find("checkpoint") == std::string::npos, file.path());
+
+  // Seconds would differ if anything had been trained again.
+  const ClassificationResults again = run_classification(options);
+  for (std::size_t i = 0; i < 12; ++i) CHECK(again.runs[i].seconds == first.runs[i].seconds);
+  options.classifier.optimizer.learning_rate = 1e-2;
+  const ClassificationResults retuned = run_classification(options);
+  for (std::size_t i = 0; i < 4; ++i) CHECK(retuned.pretraining[i].seconds == first.pretraining[i].seconds);
+  for (std::size_t i = 0; i < 12; ++i)
+    CHECK((retuned.runs[i].seconds == first.runs[i].seconds) == (first.runs[i].row == "LSTM"));
+  // What a classifier began with decides about it too.
+  options.language_model.optimizer.learning_rate = 1e-2;
+  const ClassificationResults other = run_classification(options);
+  for (std::size_t i = 0; i < 12; ++i)
+    CHECK((other.runs[i].seconds == retuned.runs[i].seconds) == (first.runs[i].row != "LM-LSTM"));
+}
+
+TEST_CASE("every row of the paper runs, its pretraining once, and published rows stand beside ours") {
+  const TemporaryFolder folder;
+  ClassificationOptions options = small_imdb(folder);
+  options.rows = parse_rows({"lstm", "lstm-gain", "lm", "sa", "sa-gain", "sa-joint", "lm-vat", "lm-2", "lm-bi"});
+  options.naive_bayes = false;
+  const ClassificationResults results = run_classification(options);
+  REQUIRE(results.runs.size() == 9);
+  // LM, SA, LM of two layers, LM of two directions
+  CHECK(results.pretraining.size() == 4);
+  CHECK(results.labelled == 120);
+  for (const RunRecord& run : results.runs) CHECK_MESSAGE(run.test_error < 0.4, run.row);
+  const Table table = classification_table(options, results);
+  int published = 0;
+  for (const auto& row : table.rows)
+    if (std::get<std::string>(row[0]) == "published") {
+      ++published;
+      if (std::get<std::string>(row[1]) == "SA-LSTM (Dai & Le 2015)") CHECK(std::get<Measure>(row[2]).mean == 7.24);
+    }
+  CHECK(published == 11);
+  CHECK(table.rows.size() == 9 + 11);
+  const std::string report = test::slurp(options.output / "report.md");
+  CHECK(report.find("5 unlabelled texts are test texts too") != std::string::npos);
+  CHECK(report.find("1 labelled training texts are test texts too") != std::string::npos);
+}
+
+TEST_CASE("test texts among the unlabelled ones are kept from pretraining") {
+  const TemporaryFolder folder;
+  const ClassificationOptions options = small_imdb(folder);
+  const ClassificationData data = load_classification_data(options);
+  const EncodedCorpus &train = data.encoded.part("train"), &test = data.encoded.part("test");
+  CHECK(train.size() == 220);
+  CHECK(data.labelled == 120);
+  CHECK(data.test_in_unlabelled.size() == 5);
+  CHECK(data.test_in_train == 1);
+  CHECK(data.pretraining.size() + data.pretraining_validation.size() == 215);
+  for (const auto* list : {&data.pretraining, &data.pretraining_validation})
+    for (const std::int32_t i : *list)
+      for (std::int32_t j = 0; i >= data.labelled && j < test.size(); ++j)
+        CHECK_FALSE(std::ranges::equal(train.document(i), test.document(j)));
+}
+
+TEST_CASE("Rotten Tomatoes has a split of its own, the same for all seeds, and can pretrain on other text") {
+  const TemporaryFolder folder;
+  Philox random(5);
+  std::string texts[2];
+  for (int i = 0; i < 100; ++i)
+    for (int label = 0; label < 2; ++label) texts[label] += words(random, label == 0 ? "bad" : "good") + "\n";
+  test::write_archive(folder / "rt.tar.xz", {{"rt/rt-polarity.neg", texts[0]}, {"rt/rt-polarity.pos", texts[1]}},
+                      test::Packing::tar_xz);
+  ClassificationOptions options = classification_preset("rt", Preset::quick);
+  options.source.data = folder / "rt.tar.xz";
+  options.source.test = 50;
+  const ClassificationData one = load_classification_data(options);
+  const ClassificationData two = load_classification_data(options);
+  CHECK(one.labelled == 150);
+  CHECK(one.encoded.part("test").size() == 50);
+  CHECK(one.encoded.part("test").id(0) == two.encoded.part("test").id(0));
+  write_reviews(folder / "imdb.tar.xz");
+  options.source.unlabelled = "imdb";
+  CHECK_THROWS_AS(load_classification_data(options), UsageError);
+  options.source.unlabelled_data = folder / "imdb.tar.xz";
+  const ClassificationData more = load_classification_data(options);
+  CHECK(more.labelled == 150);
+  CHECK(more.encoded.part("train").size() == 150 + 220);
+  CHECK(more.encoded.part("test").size() == 50);
+}
+
+TEST_CASE("newsgroups and DBpedia come to the recipe with their classes") {
+  const TemporaryFolder folder;
+  test::NamedTexts news;
+  for (const char* part : {"train", "test"})
+    for (const char* group : {"b", "a", "c"})
+      for (int i = 0; i < 4; ++i)
+        news.emplace_back(fmt::format("20news-bydate-{}/{}/{}", part, group, i), fmt::format("{} {}", group, part));
+  test::write_archive(folder / "news.tar.xz", news, test::Packing::tar_xz);
+  ClassificationOptions options = classification_preset("20news", Preset::quick);
+  options.source.data = folder / "news.tar.xz";
+  const ClassificationData groups = load_classification_data(options);
+  CHECK(groups.labelled == 12);
+  CHECK(groups.encoded.label_names == std::vector<std::string>{"a", "b", "c"});
+
+  test::write_archive(folder / "dbpedia.tar.xz",
+                      {{"classes.txt", "X\nY\n"},
+                       {"train.csv", "1,\"\",\"ab ab\"\n2,\"\",\"cd\"\n"},
+                       {"test.csv", "2,\"t\",\"cd\"\n"},
+                       {"more.csv", "1,\"\",\"ef\"\n1,\"\",\"cd\"\n"}},
+                      test::Packing::tar_xz);
+  options = classification_preset("dbpedia", Preset::quick);
+  options.source.data = folder / "dbpedia.tar.xz";
+  const ClassificationData by_word = load_classification_data(options);
+  CHECK(by_word.labelled == 2);
+  CHECK(by_word.encoded.part("train").size() == 4);
+  CHECK(by_word.test_in_unlabelled.size() == 1);
+  options.text.unit = TokenUnit::code_point;
+  const ClassificationData by_character = load_classification_data(options);
+  CHECK(by_character.encoded.part("test").length(0) == 2);
+  CHECK(by_character.identity != by_word.identity);
+}
+
+TEST_CASE("images are classified row by row, after pretraining with a squared error") {
+  const TemporaryFolder folder;
+  Philox random(9);
+  const auto images = [&](int count) {
+    std::string bytes;
+    for (int i = 0; i < count; ++i) {
+      // The class is told by the brightness of the first rows.
+      const int label = i % 2;
+      bytes.push_back(static_cast<char>(label));
+      for (int at = 0; at < 3072; ++at)
+        bytes.push_back(static_cast<char>(uniform_index(random, 100) + (label == 1 && at % 1024 < 256 ? 120 : 0)));
+    }
+    return bytes;
+  };
+  test::write_archive(
+      folder / "cifar.tar.xz",
+      {{"batches.meta.txt", "dark\nbright\n"}, {"data_batch_1.bin", images(120)}, {"test_batch.bin", images(40)}},
+      test::Packing::tar_xz);
+  ClassificationOptions options = classification_preset("cifar10", Preset::quick);
+  options.source.data = folder / "cifar.tar.xz";
+  options.output = folder / "report";
+  shrink(options);
+  options.rows = parse_rows({"lstm", "lm", "sa", "lm-2"});
+  const ClassificationResults results = run_classification(options);
+  CHECK(results.labelled == 120);
+  CHECK(results.baselines.empty());
+  CHECK(results.pretraining.size() == 3);
+  for (const RunRecord& record : results.pretraining) CHECK(record.validation < 0.2);
+  for (const RunRecord& record : results.runs) CHECK_MESSAGE(record.test_error < 0.1, record.row);
+  CHECK(test::slurp(options.output / "report.md").find("squared error") != std::string::npos);
+}
+
+}  // namespace eddy

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include "eddy/core/error.h"
+#include "eddy/experiments/classification_presets.h"
+
+namespace eddy {
+namespace {
+
+template <class E, class Body>
+std::string error_of(Body&& body) {
+  try {
+    body();
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("every preset of every task holds together with every row") {
+  const auto all_rows = parse_rows({"lstm", "lstm-gain", "lm", "lm-gain", "sa", "sa-gain", "sa-joint", "lm-joint",
+                                    "lm-2", "sa-gain-3", "lstm-bi", "lm-at", "lm-vat-2", "lm-2-bi"});
+  for (const ClassificationTask& task : classification_tasks())
+    for (const Preset preset : {Preset::paper, Preset::cpu, Preset::quick}) {
+      const ClassificationOptions options = classification_preset(task.name, preset);
+      CHECK(options.source.task == task.name);
+      CHECK_FALSE(options.rows.empty());
+      // Rows of numbers know neither label gain nor joint training.
+      for (const ClassificationRow& row : options.classifier.row_width > 0 ? options.rows : all_rows)
+        for (TrainingConfig config : {row.classifier(options.classifier), row.classifier(options.classifier_scratch),
+                                      row.pretrained(options.language_model)}) {
+          config.model.vocabulary_size = 5000;
+          config.model.classes = 45;
+          CHECK_NOTHROW(check(config));
+        }
+      CHECK_NOTHROW(check(options.autoencoder));
+    }
+}
+
+TEST_CASE("the paper's preset has the paper's sizes") {
+  const ClassificationOptions imdb = classification_preset("imdb", Preset::paper);
+  for (const TrainingConfig* config :
+       {&imdb.language_model, &imdb.autoencoder, &imdb.classifier, &imdb.classifier_scratch}) {
+    CHECK(config->model.embedding_size == 512);
+    CHECK(config->model.encoder.hidden_size == 1024);
+    CHECK(config->max_length == 400);
+    CHECK(config->keep_last);
+  }
+  CHECK(imdb.language_model.max_steps == 500000);
+  CHECK(imdb.language_model.batch_size == 128);
+  CHECK(imdb.classifier.model.classifier_hidden_size == 512);
+  CHECK(imdb.classifier.model.classifier_dropout == 0.5f);
+  CHECK(imdb.classifier.model.embedding_dropout == 0.8f);
+  CHECK(imdb.text.min_count == 2);
+  const ClassificationOptions rt = classification_preset("rt", Preset::paper);
+  CHECK(rt.classifier.model.embedding_dropout == 0.95f);
+  CHECK(rt.classifier.model.word_dropout == 0.5f);
+  const ClassificationOptions dbpedia = classification_preset("dbpedia", Preset::paper);
+  CHECK(dbpedia.text.unit == TokenUnit::code_point);
+  CHECK(dbpedia.classifier.model.encoder.layers == 2);
+  CHECK(classification_preset("wordnet", Preset::cpu).seeds.size() == 3);
+}
+
+TEST_CASE("rows say what they are, and share the pretraining of their shape") {
+  const ClassificationRow row = parse_row("sa-gain-3");
+  CHECK(row.name() == "SA-LSTM with linear gain, 3 layers");
+  CHECK(row.file_name() == "SA-LSTM-gain-3");
+  CHECK(row.pretraining_name() == "SA-3");
+  CHECK(row.classifier({}).task == TrainingTask::label_gain);
+  CHECK(row.classifier({}).model.encoder.layers == 3);
+  CHECK(row.pretrained({}).model.encoder.layers == 3);
+  const ClassificationRow vat = parse_row("lm-vat");
+  CHECK(vat.name() == "LM-LSTM, virtual adversarial training");
+  CHECK(vat.classifier({}).adversarial.kind == Perturbation::virtual_adversarial);
+  CHECK(vat.pretraining_name() == "LM");
+  const ClassificationRow joint = parse_row("lm-joint");
+  CHECK(joint.pretraining_name().empty());
+  CHECK(joint.name() == "LM-LSTM, joint training");
+  CHECK(joint.classifier({}).joint_task == TrainingTask::language_model);
+  CHECK(parse_row("lstm").name() == "LSTM");
+  CHECK(parse_row("lm-bi").pretrained({}).model.bidirectional);
+  CHECK(parse_row("lm").pretraining_name() == parse_row("lm-gain").pretraining_name());
+
+  const auto problem = [](const char* key) { return error_of<UsageError>([&] { parse_row(key); }); };
+  CHECK(problem("gru").find("there is no row \"gru\"") != std::string::npos);
+  CHECK(problem("lm-gian").find("\"gian\" is not understood") != std::string::npos);
+  CHECK(problem("sa-bi").find("reads in one direction") != std::string::npos);
+  CHECK(problem("lstm-joint").find("needs a second task") != std::string::npos);
+  CHECK(error_of<UsageError>([] { parse_rows({"lm", "sa", "lm"}); }).find("twice") != std::string::npos);
+}
+
+TEST_CASE("settings reach the configs they name, and no others") {
+  ClassificationOptions options = classification_preset("imdb", Preset::quick);
+  apply_setting(options, "lm.optimizer.learning_rate=0.25");
+  apply_setting(options, "classifiers.model.pooling=mean");
+  apply_setting(options, "all.batch_size=7");
+  CHECK(options.language_model.optimizer.learning_rate == 0.25);
+  CHECK(options.autoencoder.optimizer.learning_rate != 0.25);
+  CHECK(options.classifier.model.pooling == Pooling::mean);
+  CHECK(options.classifier_scratch.model.pooling == Pooling::mean);
+  CHECK(options.language_model.model.pooling != Pooling::mean);
+  CHECK(options.autoencoder.batch_size == 7);
+  const auto problem = [&](const char* setting) { return error_of<Error>([&] { apply_setting(options, setting); }); };
+  CHECK(problem("lm.epochs").find("expected WHERE.KEY=VALUE") != std::string::npos);
+  CHECK(problem("gru.epochs=3").find("\"gru\" is no config") != std::string::npos);
+  CHECK(problem("lm.epoch=3").find("epoch") != std::string::npos);
+  CHECK(problem("lm.epochs=many").find("epochs") != std::string::npos);
+  CHECK(problem("lm.model.word_dropout=2").find("word_dropout") != std::string::npos);
+}
+
+}  // namespace eddy
