@@ -15,6 +15,7 @@
 #include "eddy/experiments/naive_bayes.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/run_report.h"
 #include "eddy/experiments/text_evaluator.h"
 
 namespace eddy {
@@ -92,6 +93,7 @@ class Experiment {
     config.seed = seed;
     config.model.vocabulary_size = data_.encoded.vocabulary.size();
     config.model.word_counts = data_.encoded.vocabulary.counts();
+    config.model.word_counts = data_.encoded.vocabulary.counts();
     config.model.classes = results_.classes;
     // Samples pay only where they are few among many.
     if (2 * config.model.softmax_samples > config.model.vocabulary_size) config.model.softmax_samples = 0;
@@ -168,11 +170,29 @@ class Experiment {
 
   void test_once(const TrainingPart& part, ParameterStore& store, RunRecord& record) const {
     const double start = now();
-    record.test_error = TextEvaluator(store, part.config).evaluate(test()).error_rate;
+    const Documents documents = range(0, test().size());
+    TextEvaluator evaluator(store, part.config);
+    const ClassificationResult tested =
+        classification_result("test", evaluator.predict(test(), documents), test(), documents,
+                              {options_.text, data_.encoded.vocabulary, data_.encoded.label_names});
+    record.test_error = tested.scores.error_rate;
     record.seconds += now() - start;
+    write_report(options_.output / "runs" / part.name, run_report(facts_of(part, store, tested)));
     fmt::print("{}: test error {:.1f} % (validation {:.1f} %, epoch {:.0f} of {}), {:.0f} s\n", part.name,
                100 * record.test_error, 100 * record.validation, record.best_epoch, record.curve.size(),
                record.seconds);
+  }
+
+  /// For the report of one run, beside that of the experiment.
+  RunFacts facts_of(const TrainingPart& part, const ParameterStore& store, const ClassificationResult& tested) const {
+    RunFacts facts{.title = part.name,
+                   .model = read_model_file(parts_.model_file(part.name)),
+                   .parameters = store.parameter_count(),
+                   .history = read_run_history(log_path(parts_.model_file(part.name))),
+                   .classified = {tested},
+                   .evaluated = {},
+                   .command = options_.command};
+    return facts;
   }
 
   const ClassificationOptions& options_;

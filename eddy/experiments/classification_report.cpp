@@ -141,6 +141,8 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
         "Rows marked \"published\" are error rates from the literature, not ours. Those with a "
         "question mark are quoted from memory. " +
         task.difference);
+  paragraphs.push_back(
+      "Each tested run has a page of its own in the folder runs: curves, confusion, the texts most confidently wrong.");
   return paragraphs;
 }
 

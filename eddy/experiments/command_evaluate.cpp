@@ -151,7 +151,7 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
              data.parts.size() > 1 ? ", part " + part : "");
   TextEvaluator evaluator(*model.store, config);
   RunFacts facts{.title = fs::path(command.model).filename().string(),
-                 .model = &model.file,
+                 .model = model.file,
                  .parameters = model.store->parameter_count(),
                  .history = {},
                  .classified = {},

@@ -117,7 +117,7 @@ std::vector<ReportChart> history_charts(const RunHistory& history) {
 }
 
 Report run_report(const RunFacts& facts) {
-  const ModelFile& model = *facts.model;
+  const ModelFile& model = facts.model;
   Report report;
   report.title = facts.title;
   report.summary = {describe_model(model.config, facts.parameters) + ".",
@@ -150,7 +150,7 @@ void write_run_report(const std::filesystem::path& folder, const std::filesystem
                       const std::string& command) {
   const LoadedModel loaded = load_model(output);
   RunFacts facts{.title = output.filename().string(),
-                 .model = &loaded.file,
+                 .model = loaded.file,
                  .parameters = loaded.store->parameter_count(),
                  .history = read_run_history(log_path(output)),
                  .classified = {},

@@ -20,7 +20,7 @@ std::vector<ReportChart> history_charts(const RunHistory& history);
 /// Everything a report of one model tells.
 struct RunFacts {
   std::string title{};
-  const ModelFile* model = nullptr;  ///< never null; not owned
+  ModelFile model{};  ///< settings, data, names of the classes
   std::int64_t parameters = 0;
   RunHistory history{};  ///< may be empty
   std::vector<ClassificationResult> classified{};

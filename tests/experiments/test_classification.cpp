@@ -9,6 +9,7 @@
 #include "eddy/experiments/classification_data.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_report.h"
+#include "eddy/experiments/report.h"
 #include "tests/data/files.h"
 
 namespace eddy {
@@ -120,6 +121,13 @@ TEST_CASE("the WordNet experiment trains every row, reports, and does nothing tw
   }
   for (const char* file : {"report.md", "report.json", "index.html", "pretraining.svg", "validation-error-400.svg"})
     CHECK_MESSAGE(fs::exists(options.output / file), file);
+  std::size_t pages = 0;
+  for (const auto& run : fs::directory_iterator(options.output / "runs")) {
+    CHECK(fs::exists(run.path() / "confusion-test.svg"));
+    CHECK(read_report(run.path()).tables.at(0).rows.size() == 1);
+    ++pages;
+  }
+  CHECK(pages == 12);
   for (const auto& file : fs::directory_iterator(options.output / "parts"))
     CHECK_MESSAGE(file.path().string().find("checkpoint") == std::string::npos, file.path());
 
