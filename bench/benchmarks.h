@@ -25,7 +25,7 @@ LayerShape parse_layer_shape(std::string_view text);
 void register_op_benchmarks();
 /// LSTM and GRU layers next to oneDNN's primitives. With `problems` those shapes, else the standard list.
 void register_layer_benchmarks(const std::vector<LayerShape>& problems);
-/// Whole training steps of the language model and the sequence autoencoder.
+/// Whole training steps of all workloads that train.
 void register_step_benchmarks();
 /// Overhead per executed node, and compile time.
 void register_executor_benchmarks();

@@ -2,7 +2,6 @@
 #include "bench/measure.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 
@@ -11,23 +10,12 @@
 
 namespace eddy::bench {
 
-double seconds_of(const std::function<void()>& body) {
-  const auto start = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 void Machine::sample() {
   // Several short tries: on a busy machine one may see only a slice of a processor.
   for (int attempt = 0; attempt < 3; ++attempt) {
     peak_ = std::max(peak_, measure_fma_peak(0.003));
     bandwidth_ = std::max(bandwidth_, measure_copy_bandwidth(0.003));
   }
-}
-
-double median(std::vector<double>& values) {
-  std::ranges::sort(values);
-  return values.empty() ? 0 : values[values.size() / 2];
 }
 
 double measure(benchmark::State& state, const Cost& cost, const std::function<void()>& body,

@@ -8,13 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "bench/timing.h"
 #include "eddy/graph/op.h"
 #include "eddy/graph/program.h"
 
 namespace eddy::bench {
-
-/// Seconds `body` takes once.
-double seconds_of(const std::function<void()>& body);
 
 /// Bests of FMA peak (flop/s) and copy bandwidth (bytes/s), measured while a benchmark runs: a shared machine changes
 /// from minute to minute, so shares are taken of what it could do at that moment.
@@ -35,9 +33,6 @@ class Machine {
 /// `between` runs untimed after each iteration. Returns the median seconds.
 double measure(benchmark::State& state, const Cost& cost, const std::function<void()>& body,
                const std::function<void()>& between = {});
-
-/// Median; the values are sorted in place.
-double median(std::vector<double>& values);
 
 /// Empty when every f32 number of `got` is finite and within tolerance * (largest |expected| of its tensor) of
 /// `expected`, integers are equal; else what differs.

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs eddy and, where it is installed, PyTorch on the same workloads in alternation and prints the ratios.
+
+Before anything is timed both must compute the same from the same weights and batch: the losses of three steps of
+training, the scores, or the words. A step of training is forward, backward, clipping by norm and Adam, with a full
+softmax. Only ratios within one run mean anything where a machine is shared; the FMA peak is measured between the steps
+as well. Peak memory is that of a fresh process after three steps; of PyTorch's, what the bare import takes is
+subtracted.
+"""
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import comparison_tables as tables
+from contestant import Failure, Systems, python_with_torch
+
+# Largest difference of losses and scores, relative to the value.
+TOLERANCE = 2e-4
+STEPS_CHECKED = 3
+
+
+def check_same(name, ours, theirs):
+    """The largest relative difference; Failure when it is too large."""
+    if len(ours) != len(theirs):
+        raise Failure(f"{name}: eddy yields {len(ours)} values, PyTorch {len(theirs)}")
+    worst = 0.0
+    for i, (a, b) in enumerate(zip(ours, theirs)):
+        difference = abs(a - b) / max(abs(b), 1e-3)
+        if not difference <= TOLERANCE:
+            raise Failure(f"{name}: value {i} is {a} in eddy and {b} in PyTorch, which differ by more than {TOLERANCE}")
+        worst = max(worst, difference)
+    return worst
+
+
+def eddy_slice(eddy, seconds, sizes):
+    result = eddy.ask("time", seconds)
+    return {"seconds": result["median"], "share": sizes["flops"] / result["median"] / result["peak"],
+            "peak": result["peak"]}
+
+
+def peak_memory(start, name):
+    with start(name) as contestant:
+        contestant.ask("values", STEPS_CHECKED)
+        found = contestant.ask("memory")
+    return found["peak_resident"] - found.get("after_import", 0)
+
+
+def compare_workload(systems, name, seconds, rounds):
+    sizes = systems.workloads[name]
+    row = {"workload": name, "tokens": sizes["tokens"], "flops": sizes["flops"]}
+    with tempfile.TemporaryDirectory() as folder:
+        weights = str(Path(folder) / "weights.npz")
+        torch = systems.torch(name, "--save", weights) if systems.python else None
+        try:
+            with systems.eddy(name, *([f"--weights={weights}"] if torch else [])) as eddy:
+                ours = eddy.ask("values", STEPS_CHECKED)["values"]
+                if torch:
+                    theirs = torch.ask("values", STEPS_CHECKED)["values"]
+                    row["difference"] = check_same(name, ours, theirs)
+                slices = []
+                for _ in range(rounds):
+                    slices.append(eddy_slice(eddy, seconds / rounds, sizes))
+                    if torch:
+                        slices[-1]["torch"] = torch.ask("time", seconds / rounds)["median"]
+        finally:
+            if torch:
+                torch.__exit__()
+    row["seconds"] = statistics.median(s["seconds"] for s in slices)
+    row["share"] = statistics.median(s["share"] for s in slices)
+    row["peak"] = statistics.median(s["peak"] for s in slices)
+    row["memory"] = peak_memory(systems.eddy, name)
+    if torch:
+        row["torch_seconds"] = statistics.median(s["torch"] for s in slices)
+        row["ratios"] = sorted(s["torch"] / s["seconds"] for s in slices)
+        row["ratio"] = statistics.median(row["ratios"])
+        row["torch_memory"] = peak_memory(systems.torch, name)
+    return row
+
+
+def alternated(first, second, seconds, rounds):
+    """Median over the rounds of how many times faster a step of `first` is."""
+    ratios = []
+    for _ in range(rounds):
+        a = first.ask("time", seconds / rounds)["median"]
+        ratios.append(second.ask("time", seconds / rounds)["median"] / a)
+    return statistics.median(ratios)
+
+
+def two_threads(systems, seconds, rounds):
+    with systems.eddy("lm_medium", threads=2) as two, systems.eddy("lm_medium", threads=1) as one:
+        return {"property": "lm_medium: two threads against one", "value": alternated(two, one, seconds, rounds),
+                "unit": "×"}
+
+
+def busy(start, seconds, rounds):
+    """Speed of a step while a second process does the same, relative to its speed alone."""
+    shares = []
+    with start("lm_medium") as first, start("lm_medium") as second:
+        for contestant in (first, second):
+            contestant.ask("values", 1)
+        for _ in range(rounds):
+            alone = first.ask("time", seconds / rounds)["median"]
+            for contestant in (first, second):
+                contestant.tell("time", seconds / rounds)
+            shares.append(alone / statistics.mean(c.hear()["median"] for c in (first, second)))
+    return statistics.median(shares)
+
+
+def busy_machine(systems, seconds, rounds):
+    row = {"property": "lm_medium: speed with a second such process, of that alone",
+           "value": busy(systems.eddy, seconds, rounds), "unit": "×"}
+    if systems.python:
+        row["torch"] = busy(systems.torch, seconds, rounds)
+    return row
+
+
+def short_texts(systems, seconds, rounds):
+    with systems.eddy("lm_medium", "--lengths=spread") as short, systems.eddy("lm_medium") as full:
+        return {"property": "lm_medium: a batch of half the mean length, of a full batch",
+                "value": 1 / alternated(short, full, seconds, rounds), "unit": "×"}
+
+
+def compile_time(systems, _, rounds):
+    with systems.eddy("lm_paper") as eddy:
+        found = [eddy.ask("compile") for _ in range(rounds)]
+    return [{"property": f"lm_paper: {text}", "value": min(f[key] for f in found) * 1e3, "unit": "ms"}
+            for key, text in (("first", "build and compile"), ("second", "the same for a second length"))]
+
+
+def node_overhead(systems, *_):
+    return {"property": "overhead per node", "value": systems.node_overhead() * 1e9, "unit": "ns"}
+
+
+PROPERTIES = {"threads": two_threads, "busy": busy_machine, "lengths": short_texts, "compile": compile_time,
+              "overhead": node_overhead}
+
+
+def parse(systems_help="all"):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workloads", nargs="*", metavar="NAME", help=f"default: {systems_help}")
+    parser.add_argument("--properties", nargs="*", choices=list(PROPERTIES), default=list(PROPERTIES), metavar="NAME",
+                        help=f"further rows, of {', '.join(PROPERTIES)} (default: all)")
+    parser.add_argument("--seconds", type=float, default=10, help="of each system on each workload (default: 10)")
+    parser.add_argument("--rounds", type=int, default=5, help="slices these seconds are taken in (default: 5)")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
+                        help="default: the processors this process may run on")
+    parser.add_argument("--build", default="build", help="Meson's build folder (default: build)")
+    parser.add_argument("--chunked-softmax", action="store_true", help="eddy's softmax a stretch of positions at a time")
+    parser.add_argument("--no-torch", action="store_true", help="eddy's side only")
+    parser.add_argument("--markdown", metavar="FILE", help="also write the tables there")
+    parser.add_argument("--json", metavar="FILE", help="also write all figures there")
+    arguments = parser.parse_args()
+    if arguments.seconds <= 0 or arguments.rounds < 1 or arguments.threads < 1:
+        parser.error("--seconds, --rounds and --threads must be positive")
+    return arguments
+
+
+def measure(systems, arguments, result):
+    """Fills `result` row by row, so that an interrupt leaves what was measured."""
+    names = list(systems.workloads) if arguments.workloads is None else arguments.workloads
+    for name in names:
+        if name not in systems.workloads:
+            raise Failure(f"there is no workload '{name}', but {', '.join(systems.workloads)}")
+    jobs = [(name, "workloads", lambda name=name: compare_workload(systems, name, arguments.seconds, arguments.rounds))
+            for name in names]
+    jobs += [(name, "properties", lambda name=name: PROPERTIES[name](systems, arguments.seconds, arguments.rounds))
+             for name in arguments.properties]
+    start = time.monotonic()
+    for done, (name, table, job) in enumerate(jobs):
+        passed = time.monotonic() - start
+        left = f", about {passed / done * (len(jobs) - done):.0f} s left" if done else ""
+        print(f"{done + 1}/{len(jobs)} {name}{left}", file=sys.stderr, flush=True)
+        rows = job()
+        result[table] += rows if isinstance(rows, list) else [rows]
+
+
+def main():
+    arguments = parse()
+    python, version = (None, None) if arguments.no_torch else python_with_torch()
+    if not python:
+        print("without PyTorch: eddy's side only" if arguments.no_torch else
+              "PyTorch is not installed: eddy's side only", file=sys.stderr)
+    options = ["--chunked-softmax"] if arguments.chunked_softmax else []
+    systems = Systems(arguments.build, arguments.threads, python, options)
+    with systems.eddy("toy0") as eddy:
+        machine = eddy.greeting["machine"]
+    result = {"machine": machine, "threads": arguments.threads, "torch": version, "seconds": arguments.seconds,
+              "rounds": arguments.rounds, "tolerance": TOLERANCE, "date": time.strftime("%Y-%m-%d"), "workloads": [],
+              "properties": []}
+    status = 0
+    try:
+        measure(systems, arguments, result)
+    except KeyboardInterrupt:
+        print("interrupted; what was measured:", file=sys.stderr)
+        status = 130
+    text = tables.markdown(result)
+    print(text)
+    if arguments.markdown:
+        Path(arguments.markdown).write_text(text + "\n")
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(result, indent=1) + "\n")
+    return status
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failure as failure:
+        print(f"compare.py: {failure}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of compare.py as Markdown."""
+
+
+def table(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "| --- |" + " ---: |" * (len(header) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def rate(tokens, seconds):
+    return f"{tokens / seconds:,.0f}"
+
+
+def milliseconds(seconds):
+    return f"{seconds * 1e3:.3g}"
+
+
+def workload_row(row, with_torch):
+    cells = [row["workload"], milliseconds(row["seconds"]), rate(row["tokens"], row["seconds"]),
+             f"{100 * row['share']:.0f} %", f"{row['memory'] / 2**20:,.0f}"]
+    if not with_torch:
+        return cells
+    low, high = row["ratios"][0], row["ratios"][-1]
+    return cells + [rate(row["tokens"], row["torch_seconds"]), f"**{row['ratio']:.2f}** ({low:.2f} to {high:.2f})",
+                    f"{row['memory'] / row['torch_memory']:.2f}", f"{row['difference']:.0e}"]
+
+
+def value(number, unit):
+    return f"{number:.3g} {unit}"
+
+
+def markdown(result):
+    torch = result["torch"]
+    text = (f"{result['machine']}; {result['threads']} threads asked for, {result['date']}"
+            + (f"; PyTorch {torch}" if torch else "") + ".\n\n")
+    header = ["workload", "ms/step", "tokens/s", "of the FMA peak", "MiB"]
+    if torch:
+        header += ["PyTorch tokens/s", "speed, of PyTorch's", "memory, of PyTorch's", "difference"]
+    if result["workloads"]:
+        text += table(header, [workload_row(row, torch) for row in result["workloads"]]) + "\n"
+    if result["properties"]:
+        header = ["property", "eddy"] + (["PyTorch"] if torch else [])
+        rows = [[row["property"], value(row["value"], row["unit"])]
+                + ([value(row["torch"], row["unit"]) if "torch" in row else ""] if torch else [])
+                for row in result["properties"]]
+        text += "\n" + table(header, rows) + "\n"
+    return text.rstrip("\n")
