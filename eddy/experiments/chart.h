@@ -38,9 +38,23 @@ struct HeatMap {
   int decimals = 2;              ///< of the numbers, written into cells that are large enough
 };
 
+struct ChartBar {
+  std::string name{};
+  double value = 0;    ///< not negative
+  std::string note{};  ///< written beside the bar
+};
+
+struct BarChart {
+  std::string title{};
+  std::string x_label{};
+  std::vector<ChartBar> bars{};
+};
+
 /// Series as lines of different colour and dash, bands behind them, the legend to the right.
 std::string to_svg(const LineChart& chart);
 std::string to_svg(const HeatMap& map);
+/// Bars from left to right, one below the other in the order given.
+std::string to_svg(const BarChart& chart);
 
 /// Round values (1, 2 or 5 times a power of ten) that span [low, high], about `wanted` of them.
 std::vector<double> nice_ticks(double low, double high, int wanted);

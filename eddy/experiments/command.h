@@ -23,6 +23,7 @@ Command add_finetune_command(CLI::App& program, const CommandLine& line);
 Command add_evaluate_command(CLI::App& program, const CommandLine& line);
 Command add_predict_command(CLI::App& program);
 Command add_inspect_command(CLI::App& program);
+Command add_profile_command(CLI::App& program);
 Command add_seq2seq_command(CLI::App& program, const CommandLine& line);
 Command add_experiment_command(CLI::App& program, const CommandLine& line);
 Command add_report_command(CLI::App& program, const CommandLine& line);

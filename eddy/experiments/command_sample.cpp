@@ -43,10 +43,13 @@ Batch first_batch(const TrainingConfig& config, const EncodedCorpus& corpus, Mod
 
 }  // namespace
 
-SampleProgram::SampleProgram(ParameterStore& store, TrainingConfig config, std::int64_t time, Mode mode)
+SampleProgram::SampleProgram(ParameterStore& store, const TrainingConfig& config, std::int64_t time, Mode mode)
+    : SampleProgram(store, one_length(config, time), random_corpus(config, time), mode) {}
+
+SampleProgram::SampleProgram(ParameterStore& store, TrainingConfig config, EncodedCorpus corpus, Mode mode)
     : mode_(mode),
-      config_(one_length(std::move(config), time)),
-      corpus_(random_corpus(config_, time)),
+      config_(std::move(config)),
+      corpus_(std::move(corpus)),
       trainer_(store, config_, corpus_),
       batch_(first_batch(config_, corpus_, mode)) {}
 
@@ -54,13 +57,13 @@ Program& SampleProgram::program() {
   return mode_ == Mode::train ? trainer_.program(batch_.time()) : trainer_.evaluator().program(batch_.time());
 }
 
-Profile SampleProgram::profile() {
+Profile SampleProgram::profile(int runs) {
   std::vector<Binding> inputs = task_bindings(config_, batch_, mode_);
   const std::vector<std::string> names = carried_names(config_);
   for (const std::string& name : names)
     inputs.push_back({name, Tensor(f32, {config_.batch_size, config_.model.encoder.hidden_size})});
   program().run(inputs);  // the first run warms up
-  return program().profile(inputs);
+  return program().profile(inputs, runs);
 }
 
 }  // namespace eddy

@@ -9,16 +9,19 @@
 
 namespace eddy {
 
-/// The program of a training or inference step on made-up texts of one length, to look at and to measure.
+/// The program of a training or inference step on one batch, to look at and to measure.
 /// Profiling a training program changes the weights in `store`, which must outlive it.
 class SampleProgram {
  public:
-  /// Streams have their own length, whatever `time` is.
-  SampleProgram(ParameterStore& store, TrainingConfig config, std::int64_t time, Mode mode);
+  /// On made-up texts of one length. Streams have their own, whatever `time` is.
+  SampleProgram(ParameterStore& store, const TrainingConfig& config, std::int64_t time, Mode mode);
+  /// On the first batch of a corpus.
+  SampleProgram(ParameterStore& store, TrainingConfig config, EncodedCorpus corpus, Mode mode);
 
   Program& program();
-  Profile profile();
+  Profile profile(int runs = 5);
   std::int64_t time() const { return batch_.time(); }
+  const TrainingConfig& config() const { return config_; }
 
  private:
   Mode mode_;

@@ -12,6 +12,10 @@
 
 namespace eddy {
 
+/// Gives the model the sizes and names that follow from the data. Throws DataError for a classifier of fewer than two
+/// classes.
+void fit_to_data(ModelFile& model, const EncodedDataset& data);
+
 /// What pretrain and finetune have in common: flags, new runs, resumed runs, the run itself.
 struct TrainingCommand {
   TrainingCommand(CLI::App& app, const CommandLine& line, TrainingConfig defaults);

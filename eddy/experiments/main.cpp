@@ -43,10 +43,10 @@ int run_program(int argc, char** argv) {
   app.set_version_flag("--version", fmt::format("eddy {} ({})", eddy_version(), describe_cpu()));
   app.require_subcommand(1);
   const CommandLine line{shell_command(argc, argv)};
-  const std::vector<Command> commands = {add_pretrain_command(app, line),   add_finetune_command(app, line),
-                                         add_evaluate_command(app, line),   add_predict_command(app),
-                                         add_inspect_command(app),          add_seq2seq_command(app, line),
-                                         add_experiment_command(app, line), add_report_command(app, line)};
+  const std::vector<Command> commands = {
+      add_pretrain_command(app, line), add_finetune_command(app, line),   add_evaluate_command(app, line),
+      add_predict_command(app),        add_inspect_command(app),          add_profile_command(app),
+      add_seq2seq_command(app, line),  add_experiment_command(app, line), add_report_command(app, line)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {

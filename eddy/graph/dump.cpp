@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <map>
+
 #include "eddy/graph/program_impl.h"
 
 namespace eddy {
@@ -53,6 +55,28 @@ std::string digraph(const Graph& graph, const std::vector<Value>& results) {
   return text + "}\n";
 }
 
+/// One line a node, those of a loop's body below it and further in.
+void append_text(const ProgramImpl& program, const std::string& indent, std::string& text) {
+  const Graph& graph = *program.lowered.graph;
+  std::map<int, const LoopKernel*> loops;
+  for (const Instruction& instruction : program.instructions)
+    if (const LoopKernel* loop = loop_of(instruction)) loops.emplace(instruction.node, loop);
+  for (const int id : program.order) {
+    std::string memory;
+    for (const Slot& slot : program.value_slots[static_cast<std::size_t>(id)]) {
+      memory += memory.empty() ? "" : ", ";
+      memory += slot.base < 0    ? "unused"
+                : slot.base == 0 ? fmt::format("arena+{}", slot.offset)
+                                 : fmt::format("base{}+{}", slot.base, slot.offset);
+    }
+    text += fmt::format("{}{}  @ {}  {}\n", indent, node_line(graph, id), memory, to_string(graph.node(id).origin));
+    const auto loop = loops.find(id);
+    if (loop == loops.end()) continue;
+    text += fmt::format("{}  each of {} steps:\n", indent, loop->second->steps);
+    append_text(*loop->second->body, indent + "    ", text);
+  }
+}
+
 }  // namespace
 
 std::string signature(const Node& node) {
@@ -71,18 +95,8 @@ std::string graph_text(const Graph& graph) {
 std::string graph_dot(const Graph& graph) { return digraph(graph, {}); }
 
 std::string Program::text() const {
-  const Graph& graph = *impl_->lowered.graph;
   std::string text;
-  for (const int id : impl_->order) {
-    std::string memory;
-    for (const Slot& slot : impl_->value_slots[static_cast<std::size_t>(id)]) {
-      memory += memory.empty() ? "" : ", ";
-      memory += slot.base < 0    ? "unused"
-                : slot.base == 0 ? fmt::format("arena+{}", slot.offset)
-                                 : fmt::format("base{}+{}", slot.base, slot.offset);
-    }
-    text += fmt::format("{}  @ {}  {}\n", node_line(graph, id), memory, to_string(graph.node(id).origin));
-  }
+  append_text(*impl_, "", text);
   return text;
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "eddy/graph/program.h"
+#include "eddy/graph/profile_totals.h"
 
 namespace eddy {
 namespace {
@@ -24,29 +25,31 @@ double Profile::total_flops() const {
                          [](double sum, const NodeProfile& n) { return sum + n.flops; });
 }
 
-std::string to_string(const Profile& profile, double peak_gflops) {
-  struct Total {
-    double seconds = 0, flops = 0, bytes = 0;
-    int count = 0;
-  };
-  std::map<std::string, Total> by_op;
+std::vector<OpTotal> totals_by_op(const Profile& profile) {
+  std::map<std::string, OpTotal> by_op;
   for (const NodeProfile& node : profile.nodes) {
-    Total& total = by_op[node.op];
+    OpTotal& total = by_op[node.op];
+    total.op = node.op;
     total.seconds += node.seconds;
     total.flops += node.flops;
     total.bytes += node.bytes;
     ++total.count;
   }
-  std::vector<std::pair<std::string, Total>> ops(by_op.begin(), by_op.end());
-  std::ranges::sort(ops, [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
+  std::vector<OpTotal> ops;
+  for (const auto& [name, total] : by_op) ops.push_back(total);
+  std::ranges::stable_sort(ops, std::greater(), &OpTotal::seconds);
+  return ops;
+}
+
+std::string to_string(const Profile& profile, double peak_gflops) {
   const double whole = std::max(profile.total_seconds, 1e-12);
   std::string text = fmt::format("{:.3f} ms a run, {} nodes, {}\n", profile.total_seconds * 1e3, profile.nodes.size(),
                                  rates(profile.total_seconds, profile.total_flops(), 0, peak_gflops));
   text += "by op:\n";
-  for (const auto& [name, total] : ops)
+  for (const OpTotal& total : totals_by_op(profile))
     text +=
         fmt::format("  {:>9.3f} ms {:>5.1f} %  {:>4}x {:<28} {}\n", total.seconds * 1e3, 100 * total.seconds / whole,
-                    total.count, name, rates(total.seconds, total.flops, total.bytes, peak_gflops));
+                    total.count, total.op, rates(total.seconds, total.flops, total.bytes, peak_gflops));
   std::vector<const NodeProfile*> slowest;
   for (const NodeProfile& node : profile.nodes) slowest.push_back(&node);
   std::ranges::stable_sort(slowest, [](const auto* a, const auto* b) { return a->seconds > b->seconds; });

@@ -2,19 +2,12 @@
 #include "eddy/graph/program.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "eddy/core/resident_team.h"
 #include "eddy/graph/program_impl.h"
 
 namespace eddy {
-namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-}  // namespace
-
 Program::Program(std::unique_ptr<ProgramImpl> impl) : impl_(std::move(impl)) {}
 Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program&&) noexcept = default;
@@ -48,6 +41,7 @@ void ProgramImpl::prepare() {
 }
 
 void ProgramImpl::run() {
+  if (clock != nullptr) return run_timed(*clock);
   for (const Instruction& instruction : instructions) execute(instruction);
 }
 
@@ -89,44 +83,6 @@ std::span<const Tensor> Program::run(std::span<const Binding> bindings) {
     impl_->run();
   }
   return impl_->results;
-}
-
-Profile Program::profile(std::span<const Binding> bindings, int runs) {
-  require<UsageError>(runs >= 1, "a profile needs at least one run, not {}", runs);
-  const std::size_t count = impl_->instructions.size();
-  std::vector<std::vector<double>> seconds(count);
-  std::vector<double> totals;
-  Profile profile;
-  profile.nodes.resize(count);
-  impl_->bind(bindings);
-  impl_->resolve();
-  for (int run = 0; run < runs; ++run)
-    with_resident_team([&] {
-      const double start = now();
-      for (std::size_t i = 0; i < count; ++i) {
-        const double before = now();
-        impl_->execute(impl_->instructions[i]);
-        seconds[i].push_back(now() - before);
-        profile.nodes[i].start = before - start;
-      }
-      totals.push_back(now() - start);
-    });
-  const auto median = [](std::vector<double>& values) {
-    std::ranges::sort(values);
-    return values[values.size() / 2];
-  };
-  for (std::size_t i = 0; i < count; ++i) {
-    const Node& node = impl_->node(impl_->instructions[i]);
-    const Cost cost = node.op->cost(input_types(node), node.outputs);
-    NodeProfile& entry = profile.nodes[i];
-    entry.op = node.op->name();
-    entry.label = fmt::format("{} {}", signature(node), to_string(node.origin));
-    entry.seconds = median(seconds[i]);
-    entry.flops = cost.flops;
-    entry.bytes = cost.bytes;
-  }
-  profile.total_seconds = median(totals);
-  return profile;
 }
 
 const MemoryPlan& Program::memory_plan() const { return impl_->plan; }

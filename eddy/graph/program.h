@@ -35,13 +35,13 @@ struct NodeProfile {
   std::string op;
   std::string label;   ///< types and scope
   double seconds = 0;  ///< median over the runs
-  double start = 0;    ///< seconds since the start of the last run
+  double start = 0;    ///< seconds from the start of a run in which every node takes its median
   double flops = 0;
   double bytes = 0;
 };
 
 struct Profile {
-  std::vector<NodeProfile> nodes;  ///< in order of execution
+  std::vector<NodeProfile> nodes;  ///< in order; a loop is its body ("scan/add", all steps together) and the rest
   double total_seconds = 0;
   double total_flops() const;
 };
@@ -76,7 +76,7 @@ class Program {
   int instruction_count() const;
   /// Sum of the cost estimates of all nodes.
   Cost cost() const;
-  /// The program as text, one line a node: id, types, op, attributes, inputs, memory, origin.
+  /// The program as text, one line a node: id, types, op, attributes, inputs, memory, origin. Loops show their body.
   std::string text() const;
   /// The program as a Graphviz digraph.
   std::string dot() const;

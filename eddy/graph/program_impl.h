@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -47,19 +49,33 @@ struct ProgramImpl {
   std::vector<Tensor> results;
   std::vector<int> result_bases;  ///< of a loop body, whose results lie where its owner says
   MemoryPlan plan;
-  bool keeps_team = false;  ///< whether a run is long enough to hold its threads for
+  bool keeps_team = false;               ///< whether a run is long enough to hold its threads for
+  std::vector<double>* clock = nullptr;  ///< when set, run() adds the seconds of each instruction to it
 
   Cost cost() const;
 
   /// Runs the kernels' preparations, for the body of a loop.
   void prepare();
   void run();
+  void run_timed(std::vector<double>& seconds);
   void bind(std::span<const Binding> bindings);
   void resolve();
   void execute(const Instruction& instruction);
   void check_finite(const Instruction& instruction) const;
   const Node& node(const Instruction& instruction) const { return lowered.graph->node(instruction.node); }
 };
+
+/// The kernel of a loop, so that profiles and dumps can look inside: `kernel.run.target<LoopKernel>()`.
+struct LoopKernel {
+  std::shared_ptr<ProgramImpl> body;
+  std::int64_t steps = 0;
+  std::function<void(const KernelArgs&)> loop;
+
+  void operator()(const KernelArgs& args) const { loop(args); }
+};
+
+/// The body when the instruction is a loop, else null.
+inline const LoopKernel* loop_of(const Instruction& instruction) { return instruction.kernel.run.target<LoopKernel>(); }
 
 /// Compiles `graph` as the body of a loop: no passes but pruning, and every result in memory of its own, given by the
 /// owner at each step. Inputs named in `invariant` stay the same over all steps.

@@ -60,6 +60,7 @@ class Loop {
   }
 
   std::size_t scratch_bytes() const { return scratch_bytes_; }
+  const std::shared_ptr<ProgramImpl>& body() const { return program_; }
 
   void run(const KernelArgs& args) {
     auto* scratch = static_cast<std::byte*>(args.scratch);
@@ -158,7 +159,7 @@ class Loop {
 
   std::int64_t time_;
   bool reverse_;
-  std::unique_ptr<ProgramImpl> program_;
+  std::shared_ptr<ProgramImpl> program_;
   std::vector<Sequence> sequences_;
   std::vector<Carried> states_;
   std::vector<int> captures_;
@@ -171,7 +172,10 @@ class Loop {
 
 Kernel ScanOp::make_kernel(const KernelContext& context) const {
   const auto loop = std::make_shared<Loop>(*this, context);
-  return {.run = [loop](const KernelArgs& args) { loop->run(args); }, .scratch_bytes = loop->scratch_bytes()};
+  return {
+      .run =
+          LoopKernel{.body = loop->body(), .steps = time_, .loop = [loop](const KernelArgs& args) { loop->run(args); }},
+      .scratch_bytes = loop->scratch_bytes()};
 }
 
 }  // namespace eddy

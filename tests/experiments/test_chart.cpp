@@ -122,5 +122,17 @@ TEST_CASE("a heat map holds its labels and cells") {
   CHECK(to_svg(map).find("nan") == std::string::npos);
 }
 
+TEST_CASE("bars are as long as their values, with notes beside them") {
+  const BarChart chart{
+      .title = "t", .x_label = "ms", .bars = {{"a & b", 10, "half"}, {"none", 0, ""}, {"all", 20, "whole"}}};
+  const std::string svg = to_svg(chart);
+  CHECK(svg.find("a &amp; b") != std::string::npos);
+  CHECK(svg.find("whole") != std::string::npos);
+  CHECK(svg.find("width=\"210") != std::string::npos);  // half of the plot's 420 pixels
+  CHECK(svg.find("width=\"420") != std::string::npos);
+  CHECK_THROWS_AS(to_svg(BarChart{}), UsageError);
+  CHECK_THROWS_AS(to_svg(BarChart{.title = "", .x_label = "", .bars = {{"a", -1, ""}}}), UsageError);
+}
+
 }  // namespace
 }  // namespace eddy

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "program.h"
+
+namespace eddy {
+namespace {
+
+ProgramResult succeed(const std::vector<std::string>& arguments) {
+  ProgramResult result = run_eddy(arguments);
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  return result;
+}
+
+TEST_CASE("profile shows where a training step's time goes, of any model the flags describe") {
+  const TestFolder folder;
+  for (const std::string task : {"lm", "sa", "classifier"}) {
+    CAPTURE(task);
+    const ProgramResult shown = succeed({"profile",
+                                         "--task",
+                                         task,
+                                         "--hidden",
+                                         "16",
+                                         "--embedding",
+                                         "12",
+                                         "--batch",
+                                         "4",
+                                         "--time",
+                                         "20",
+                                         "--vocabulary",
+                                         "50",
+                                         "--runs",
+                                         "2",
+                                         "--trace",
+                                         folder.path("trace.json"),
+                                         "--chart",
+                                         folder.path("chart.svg"),
+                                         "--program",
+                                         folder.path("program.txt")});
+    CHECK(shown.out.find("FMA peak") != std::string::npos);
+    CHECK(shown.out.find("lstm_recurrence_gradient") != std::string::npos);
+    CHECK(shown.out.find("% of peak") != std::string::npos);
+    CHECK(nlohmann::json::parse(folder.read("trace.json"))["traceEvents"].size() > 5);
+    CHECK(folder.read("chart.svg").find("lstm_recurrence") != std::string::npos);
+    CHECK(folder.read("program.txt").find("= lstm_recurrence(") != std::string::npos);
+  }
+}
+
+TEST_CASE("profile takes texts, configs and model files") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(60, 1));
+  const ProgramResult of_texts = succeed({"profile", "--data", folder.path("texts.txt"), "--no-cache", "--hidden", "16",
+                                          "--embedding", "12", "--batch", "8", "--runs", "1"});
+  CHECK(of_texts.out.find("made-up") == std::string::npos);
+  folder.write("config.json", R"({"task": "autoencoder", "model": {"hidden_size": 24}, "batch_size": 4})");
+  CHECK(succeed({"profile", "--config", folder.path("config.json"), "--time", "12", "--runs", "1"})
+            .out.find("12 steps × 4 made-up texts") != std::string::npos);
+  succeed({"pretrain", "--data", folder.path("texts.txt"), "--no-cache", "--output", folder.path("lm.safetensors"),
+           "--hidden", "16", "--max-steps", "2", "--quiet"});
+  for (const std::string model : {"lm.safetensors", "lm.checkpoint.safetensors"})
+    CHECK(
+        succeed({"profile", "--model", folder.path(model), "--runs", "1", "--time", "12"}).out.find("cross_entropy") !=
+        std::string::npos);
+  CHECK(run_eddy({"profile", "--model", folder.path("texts.txt")}).status == 1);
+  CHECK(run_eddy({"profile", "--runs", "0"}).status == 2);
+}
+
+TEST_CASE("profile looks into the loop of an encoder-decoder") {
+  const TestFolder folder;
+  std::string pairs;
+  for (int i = 0; i < 60; ++i) pairs += "one two three\tuno dos tres\nfour five\tcuatro cinco\nsix seven\tseis siete\n";
+  folder.write("pairs.tsv", pairs);
+  succeed({"seq2seq",      "train",
+           "--data",       folder.path("pairs.tsv"),
+           "--output",     folder.path("pairs.safetensors"),
+           "--hidden",     "16",
+           "--embedding",  "12",
+           "--batch",      "8",
+           "--steps",      "2",
+           "--validation", "1",
+           "--min-count",  "1",
+           "--test",       "1",
+           "--quiet"});
+  const ProgramResult shown = succeed(
+      {"profile", "--model", folder.path("pairs.safetensors"), "--runs", "1", "--program", folder.path("p.txt")});
+  CHECK(shown.out.find("scan/") != std::string::npos);
+  CHECK(folder.read("p.txt").find("steps:") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace eddy
