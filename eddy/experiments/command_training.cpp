@@ -25,19 +25,6 @@ TrainingConfig with_limits_of(TrainingConfig config, const TrainingConfig& limit
   return config;
 }
 
-/// Sizes and names that follow from the data.
-void fit_to_data(ModelFile& model, const EncodedDataset& data) {
-  model.text.vocabulary = data.vocabulary;
-  model.config.model.vocabulary_size = data.vocabulary.size();
-  model.config.model.word_counts = data.vocabulary.counts();
-  model.config.model.end_of_sequence = Vocabulary::kEndOfSequence;
-  if (!is_classification(model.config.task)) return;
-  require<DataError>(data.label_names.size() >= 2, "{}: has {} classes, expected at least 2{}", model.data.path,
-                     data.label_names.size(), data.label_names.empty() ? " (--label-column for tsv and csv)" : "");
-  model.text.label_names = data.label_names;
-  model.config.model.classes = static_cast<std::int64_t>(data.label_names.size());
-}
-
 void check_same_data(const ModelFile& model, const EncodedDataset& data, const std::string& where) {
   require<DataError>(
       fingerprint(data.part("train")) == model.progress.data_fingerprint && data.vocabulary == model.text.vocabulary,
@@ -52,6 +39,18 @@ std::string resume_command(const CommandLine& line, bool resumed) {
 }
 
 }  // namespace
+
+void fit_to_data(ModelFile& model, const EncodedDataset& data) {
+  model.text.vocabulary = data.vocabulary;
+  model.config.model.vocabulary_size = data.vocabulary.size();
+  model.config.model.word_counts = data.vocabulary.counts();
+  model.config.model.end_of_sequence = Vocabulary::kEndOfSequence;
+  if (!is_classification(model.config.task)) return;
+  require<DataError>(data.label_names.size() >= 2, "{}: has {} classes, expected at least 2{}", model.data.path,
+                     data.label_names.size(), data.label_names.empty() ? " (--label-column for tsv and csv)" : "");
+  model.text.label_names = data.label_names;
+  model.config.model.classes = static_cast<std::int64_t>(data.label_names.size());
+}
 
 TrainingCommand::TrainingCommand(CLI::App& app, const CommandLine& command_line, TrainingConfig defaults)
     : line(command_line), data(app), text(app), config(app, std::move(defaults)) {
@@ -173,7 +172,7 @@ int TrainingCommand::train(ModelFile model, bool fixed_vocabulary, const std::st
   create_parameters(store, model.config);
   require<DataError>(!resume || store.all().size() == restored, "{}: holds {} variables, but its config needs {} more",
                      checkpoint_path(output).string(), restored, store.all().size() - restored);
-  if (!from.empty()) say(to_string(transfer(fs::path(from), store)));
+  if (!from.empty()) say(to_string(transfer(*load_model(from).store, store)));
   TextTrainer trainer(store, model.config, corpus, split.train);
   if (resume) trainer.seek(model.progress.position);
   say(run_header(model, store, dataset, trainer, split, output));

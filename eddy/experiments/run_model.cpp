@@ -6,7 +6,9 @@
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/text_trainer.h"
+#include "eddy/experiments/text_trainer_optimizer.h"
 #include "eddy/experiments/training_config_names.h"
+#include "eddy/optimizers/caught_up_rows.h"
 
 namespace eddy {
 
@@ -143,6 +145,7 @@ LoadedModel load_model(const fs::path& path) {
   require<DataError>(loaded.store->all().size() == in_file, "{}: holds {} variables, but the config needs {} more",
                      path.string(), in_file, loaded.store->all().size() - in_file);
   use_averages(*loaded.store);
+  bring_rows_up_to_date(*loaded.store, make_optimizer(loaded.file.config));
   return loaded;
 }
 

@@ -8,8 +8,10 @@
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/run_data.h"
 #include "eddy/experiments/strict_json.h"
+#include "eddy/experiments/text_trainer_optimizer.h"
 #include "eddy/experiments/training_config_members.h"
 #include "eddy/models/sequence_decoding.h"
+#include "eddy/optimizers/caught_up_rows.h"
 
 namespace eddy {
 
@@ -102,6 +104,12 @@ void save_seq2seq(const fs::path& path, const ParameterStore& store, const Seq2S
   save_checkpoint(path, weights, metadata);
 }
 
+bool is_seq2seq(const fs::path& path) {
+  const CheckpointMetadata metadata = read_checkpoint_metadata(path);
+  const auto kind = metadata.more.find("kind");
+  return kind != metadata.more.end() && kind->second == kKind;
+}
+
 Seq2SeqModel read_seq2seq(const fs::path& path) { return parse(read_checkpoint_metadata(path), path); }
 
 LoadedSeq2Seq load_seq2seq(const fs::path& path) {
@@ -116,6 +124,7 @@ LoadedSeq2Seq load_seq2seq(const fs::path& path) {
   }
   require<DataError>(loaded.store->all().size() == in_file, "{}: holds {} variables, but the config needs {} more",
                      path.string(), in_file, loaded.store->all().size() - in_file);
+  bring_rows_up_to_date(*loaded.store, make_optimizer(loaded.model.config.optimizer));
   return loaded;
 }
 

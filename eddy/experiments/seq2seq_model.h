@@ -39,6 +39,8 @@ struct Seq2SeqModel {
 /// Weights alone, or with `everything` what going on with the training needs.
 void save_seq2seq(const std::filesystem::path& path, const ParameterStore& store, const Seq2SeqModel& model,
                   bool everything);
+/// Whether the file is such a model, or another model of the program. Throws DataError when it is no checkpoint at all.
+bool is_seq2seq(const std::filesystem::path& path);
 /// All but the weights. Throws DataError naming the file when it is no such model.
 Seq2SeqModel read_seq2seq(const std::filesystem::path& path);
 

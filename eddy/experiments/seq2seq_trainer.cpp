@@ -13,6 +13,7 @@
 #include "eddy/experiments/text_trainer_optimizer.h"
 #include "eddy/graph/program.h"
 #include "eddy/models/sequence_decoding.h"
+#include "eddy/optimizers/caught_up_rows.h"
 #include "eddy/optimizers/minimize.h"
 
 namespace eddy {
@@ -80,6 +81,7 @@ class Seq2SeqTrainer::Impl {
   }
 
   double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen) {
+    const CurrentRows current(store_, make_optimizer(config_.optimizer));
     PairBatches batches(pairs, batches_of(config_, false), chosen);
     double total = 0, tokens = 0, compile_seconds = 0;
     for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
@@ -91,6 +93,12 @@ class Seq2SeqTrainer::Impl {
       tokens += count;
     }
     return total / tokens;
+  }
+
+  NextStep next_step() {
+    const PairBatch batch = batches_.next();
+    double compile_seconds = 0;
+    return {program_for(batch, true, compile_seconds), bindings(batch)};
   }
 
   PairBatches& batches() { return batches_; }
@@ -141,6 +149,7 @@ StepResult Seq2SeqTrainer::step() { return impl_->step(); }
 double Seq2SeqTrainer::loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen) {
   return impl_->loss(pairs, chosen);
 }
+Seq2SeqTrainer::NextStep Seq2SeqTrainer::next_step() { return impl_->next_step(); }
 BatchPosition Seq2SeqTrainer::position() const { return impl_->batches().position(); }
 void Seq2SeqTrainer::seek(const BatchPosition& position) { impl_->batches().seek(position); }
 std::int64_t Seq2SeqTrainer::batches_per_epoch() const { return impl_->batches().batches_per_epoch(); }
@@ -207,7 +216,7 @@ class Run {
   void finish() {
     if (model_.progress.evaluated_step != model_.progress.steps) evaluate();
     std::error_code error;
-    if (!std::filesystem::exists(settings_.output, error)) save_seq2seq(settings_.output, store_, model_, false);
+    if (!std::filesystem::exists(settings_.output, error)) save_output();
   }
 
   double seconds() const { return seconds_before_ + seconds_since(start_); }
@@ -276,6 +285,11 @@ class Run {
 
   void save_best() {
     model_.progress.position = trainer_.position();
+    save_output();
+  }
+
+  void save_output() {
+    const CurrentRows current(store_, make_optimizer(model_.config.optimizer));
     save_seq2seq(settings_.output, store_, model_, false);
   }
 

@@ -6,6 +6,7 @@
 
 #include "eddy/experiments/run_training.h"
 #include "eddy/experiments/seq2seq_model.h"
+#include "eddy/graph/program.h"
 
 namespace eddy {
 
@@ -22,6 +23,13 @@ class Seq2SeqTrainer {
   /// Nats per target token of the listed pairs, fed the targets, with the full softmax. A signal that an InterruptGuard
   /// caught ends it between two batches with Interrupted.
   double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen);
+
+  /// The program that the next step would run, and its inputs: to look at and to measure. Running it trains.
+  struct NextStep {
+    Program& program;
+    std::vector<Binding> inputs;
+  };
+  NextStep next_step();
 
   BatchPosition position() const;
   void seek(const BatchPosition& position);

@@ -12,6 +12,7 @@
 #include "eddy/data/stream_batches.h"
 #include "eddy/experiments/text_trainer_graph.h"
 #include "eddy/experiments/text_trainer_optimizer.h"
+#include "eddy/optimizers/caught_up_rows.h"
 #include "eddy/optimizers/minimize.h"
 #include "eddy/optimizers/moving_average.h"
 
@@ -224,8 +225,12 @@ void TextTrainer::report_validation(double loss) {
 }
 
 void TextTrainer::with_averaged_weights(const std::function<void()>& body) {
+  if (impl_->config_.optimizer.ema_decay == 0) {
+    const CurrentRows current(impl_->store_, make_optimizer(impl_->config_));
+    return body();
+  }
   // Before the first step there are no averages yet, and they would equal the weights.
-  if (impl_->config_.optimizer.ema_decay == 0 || !impl_->has_averages()) return body();
+  if (!impl_->has_averages()) return body();
   const AveragedWeights averaged(impl_->store_);
   body();
 }

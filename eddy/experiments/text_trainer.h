@@ -69,7 +69,8 @@ class TextTrainer {
   /// Tells the plateau schedule the latest validation loss; without that schedule it does nothing.
   void report_validation(double loss);
 
-  /// Puts the averaged weights in place of the current ones while `body` runs; just runs it when there are none.
+  /// Puts the averaged weights in place of the current ones while `body` runs; without averages, the rows that are
+  /// behind (see UpdateOptions::catch_up_rows) as they should be.
   void with_averaged_weights(const std::function<void()>& body);
 
   /// The program of one step for batches of `time` steps, compiled when it is not there yet.

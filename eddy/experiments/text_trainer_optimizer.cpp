@@ -38,6 +38,7 @@ Optimizer make_optimizer(const OptimizerSettings& settings) {
   options.unclipped = settings.clip_excluded;
   options.rate_multipliers = settings.rate_multipliers;
   options.lazy_rows = settings.lazy_rows;
+  options.catch_up_rows = settings.catch_up_rows && settings.ema_decay == 0;
   switch (settings.kind) {
     case OptimizerKind::sgd:
       return sgd({.learning_rate = rate, .clip_norm = clip, .weight_decay = decay}, options);
@@ -109,6 +110,10 @@ Optimizer make_optimizer(const TrainingConfig& config, std::int64_t groups, std:
     }
   }
   return optimizer;
+}
+
+Optimizer make_optimizer(const TrainingConfig& config) {
+  return make_optimizer(config, static_cast<std::int64_t>(layer_groups(config.model).size()), 1);
 }
 
 std::unique_ptr<ReduceOnPlateau> make_plateau(const OptimizerSettings& settings, ParameterStore& store) {

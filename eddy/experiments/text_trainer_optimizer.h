@@ -27,6 +27,9 @@ std::int64_t unfrozen_groups(const TrainingConfig& config, std::int64_t epoch);
 /// each from the step at which it was unfrozen.
 Optimizer make_optimizer(const TrainingConfig& config, std::int64_t groups, std::int64_t steps_per_epoch);
 
+/// The same once all groups learn.
+Optimizer make_optimizer(const TrainingConfig& config);
+
 /// The host's half of the plateau schedule; nullptr for any other schedule.
 std::unique_ptr<ReduceOnPlateau> make_plateau(const OptimizerSettings& settings, ParameterStore& store);
 

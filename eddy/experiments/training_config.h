@@ -47,6 +47,9 @@ struct OptimizerSettings {
   double beta2 = 0.999;                    ///< adam, adamw; the decay of the squares in rmsprop
   double epsilon = 1e-8;                   ///< rmsprop, adagrad, adam, adamw
   bool lazy_rows = false;                  ///< update only the embedding rows of the batch (as PyTorch's SparseAdam)
+  /// adam without weight_decay, adamw: the other rows follow when they are read next; the same to rounding as updating
+  /// all. Without ema_decay only.
+  bool catch_up_rows = true;
   /// Factors of the learning rate for parameters whose names begin so.
   std::vector<std::pair<std::string, double>> rate_multipliers;
   double ema_decay = 0;  ///< moving average of the weights, used for evaluation; 0: none

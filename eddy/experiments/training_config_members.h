@@ -35,6 +35,7 @@ inline void visit_members(Is<OptimizerSettings> auto& optimizer, auto& visit) {
   visit("beta2", optimizer.beta2);
   visit("epsilon", optimizer.epsilon);
   visit("lazy_rows", optimizer.lazy_rows);
+  visit("catch_up_rows", optimizer.catch_up_rows);
   visit("rate_multipliers", optimizer.rate_multipliers);
   visit("ema_decay", optimizer.ema_decay);
   visit("schedule", optimizer.schedule);

@@ -8,6 +8,7 @@
 
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/node_key.h"
+#include "eddy/graph/row_reader.h"
 
 namespace eddy {
 namespace {
@@ -125,6 +126,52 @@ Lowered extract(const Graph& graph, const std::vector<Value>& results, bool prun
   return rewrite(graph, results, needed_nodes(graph, results, prune), copy);
 }
 
+Lowered read_current_rows(Lowered in) {
+  // Variables, by node, and the ops that leave some of their rows behind.
+  std::map<int, int> readers;
+  for (int id = 0; id < in.graph->size(); ++id)
+    if (dynamic_cast<const RowReader*>(in.graph->node(id).op.get()) != nullptr)
+      readers.emplace(in.graph->node(id).inputs[0].node(), id);
+  if (readers.empty()) return in;
+  const auto variable_in = [](Graph& out, const Value& value) {
+    const auto* op = dynamic_cast<const VariableOp*>(value.graph().node(value.node()).op.get());
+    require<GraphError>(op != nullptr, "what brings rows up to date must be variables, not {}",
+                        to_string(value.type()));
+    return out.variable(op->variable);
+  };
+  const auto current = [&](Graph& out, int update, const Value& indices) {
+    const Node& node = in.graph->node(update);
+    const auto& reader = dynamic_cast<const RowReader&>(*node.op);
+    std::vector<Value> state;
+    for (int i = 0; i < reader.state_inputs(); ++i)
+      state.push_back(variable_in(out, node.inputs[static_cast<std::size_t>(i)]));
+    return indices ? reader.current_rows(state, indices) : reader.current_table(state);
+  };
+  Lowered result = rewrite(in, [&](const Node& node, std::vector<Value> inputs, Graph& out) {
+    const OriginScope origin(out, node.origin);
+    // One node for a variable, whoever asks for it first.
+    if (const auto* variable = dynamic_cast<const VariableOp*>(node.op.get()))
+      return std::vector<Value>{out.variable(variable->variable)};
+    bool changed = false;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const auto found = node.inputs[i] ? readers.find(node.inputs[i].node()) : readers.end();
+      const bool updates = std::ranges::any_of(aliases_of(node), [&](const Alias& alias) {
+        return alias.kind == Alias::Kind::update && alias.input == static_cast<int>(i);
+      });
+      // What `after` waits for it does not read.
+      if (found == readers.end() || updates || (i > 0 && node.op->name() == "after")) continue;
+      if (i == 0 && node.op->name() == "gather_rows") return std::vector<Value>{current(out, found->second, inputs[1])};
+      inputs[i] = current(out, found->second, {});
+      changed = true;
+    }
+    return changed ? out.outputs(out.copy(node, std::move(inputs))) : std::vector<Value>();
+  });
+  for (std::size_t i = 0; i < in.results.size(); ++i)
+    if (const auto found = readers.find(in.results[i].node()); found != readers.end())
+      result.results[i] = current(*result.graph, found->second, {});
+  return result;
+}
+
 Lowered simplify(const Lowered& in) {
   return rewrite(in, [](const Node& node, const std::vector<Value>& inputs, Graph& out) {
     const OriginScope origin(out, node.origin);
@@ -222,7 +269,7 @@ Lowered separate_updates(const Lowered& in) {
 }
 
 Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const PassSwitches& switches) {
-  Lowered lowered = extract(graph, results, switches.prune);
+  Lowered lowered = read_current_rows(extract(graph, results, switches.prune));
   // Whether the pass is on and replaced anything.
   const auto apply = [&lowered](bool on, auto&& pass) {
     if (!on) return false;

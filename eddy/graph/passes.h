@@ -38,10 +38,13 @@ Lowered lower(const Lowered& in, const PassSwitches& switches);
 /// Joins elementwise ops that feed each other into single nodes.
 Lowered fuse_elementwise(const Lowered& in);
 
+/// Lets reads of variables whose updates leave rows behind (RowReader) see these rows as they should be.
+Lowered read_current_rows(Lowered in);
+
 /// Lets updates that read each other's variables take place: each then reads a copy made before either writes.
 Lowered separate_updates(const Lowered& in);
 
-/// All passes that are on, in order; then separate_updates.
+/// First read_current_rows, then all passes that are on, in order; then separate_updates.
 Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const PassSwitches& switches);
 
 }  // namespace eddy

@@ -11,36 +11,15 @@
 #include "eddy/ops/random_key.h"
 #include "eddy/ops/row_sparse.h"
 #include "eddy/ops/sub.h"
+#include "eddy/optimizers/caught_up_rows.h"
 #include "eddy/optimizers/counter.h"
 #include "eddy/optimizers/gradient_norm.h"
+#include "eddy/optimizers/parameter_settings.h"
 #include "eddy/optimizers/plateau.h"
 #include "eddy/optimizers/update_op.h"
 
 namespace eddy {
 namespace {
-
-bool has_prefix(std::string_view name, const std::vector<std::string>& prefixes) {
-  for (const std::string& prefix : prefixes)
-    if (name.starts_with(prefix)) return true;
-  return false;
-}
-
-/// The value of the longest prefix that fits, else `otherwise`.
-template <class T>
-T of_longest_prefix(const std::vector<std::pair<std::string, T>>& list, std::string_view name, T otherwise) {
-  T found = otherwise;
-  std::size_t longest = 0;
-  for (const auto& [prefix, value] : list) {
-    if (!name.starts_with(prefix) || prefix.size() < longest) continue;
-    found = value;
-    longest = prefix.size();
-  }
-  return found;
-}
-
-double rate_multiplier(const UpdateOptions& options, std::string_view name) {
-  return of_longest_prefix(options.rate_multipliers, name, 1.0);
-}
 
 /// The steps of a parameter that began to learn after `first` others. Skipped steps may have kept the count below.
 Value own_steps(Value step, std::int64_t first) {
@@ -110,27 +89,38 @@ Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterS
   const Value step = count_when(done, updates.proceed, true);
 
   std::vector<Value> ties;
+  Value rates;
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const Value parameter = gradients[i].parameter;
     const std::string& name = variable_behind(parameter).name;
-    UpdateSettings settings{
-        .rule = optimizer.rule, .rate_multiplier = rate_multiplier(options, name), .clip_value = options.clip_value};
-    if (has_prefix(name, options.undecayed)) settings.rule.weight_decay = 0;
-    if (options.lazy_rows || settings.rule.rests_at_zero_gradient()) settings.rows = UpdatedRows::touched;
+    const UpdateSettings settings = settings_of(optimizer, name);
     std::vector<Value> slots;
     const UpdateRule::SlotNames slot_names = settings.rule.slots();
     for (std::size_t s = 0; s < static_cast<std::size_t>(slot_names.count); ++s)
       slots.push_back(state(graph, store, fmt::format("{}/{}/{}", options.name, slot_names.names[s], name),
                             parameter.type(), constant_value(static_cast<float>(settings.rule.initial_accumulator))));
-    const UpdateControls controls{
-        .learning_rate = updates.learning_rate,
-        .step = own_steps(step, of_longest_prefix<std::int64_t>(options.first_steps, name, 0)),
-        .gradient_scale = clips && normed[i].counts ? norm.scale : one,
-        .proceed = updates.proceed};
-    const std::vector<Value> results = update_parameter(settings, parameter, slots, ready[i], controls);
+    const std::int64_t first = of_longest_prefix<std::int64_t>(options.first_steps, name, 0);
+    const UpdateControls controls{.learning_rate = updates.learning_rate,
+                                  .step = own_steps(step, first),
+                                  .gradient_scale = clips && normed[i].counts ? norm.scale : one,
+                                  .proceed = updates.proceed};
+    const bool leaves_rows_behind = options.catch_up_rows && ready[i].is_sparse() && first == 0 &&
+                                    settings.rows == UpdatedRows::all && can_catch_up(settings.rule);
+    std::vector<Value> results;
+    if (leaves_rows_behind) {
+      if (!rates) rates = recent_rates(graph, store, options.name);
+      const CaughtUpState state{.slots = slots,
+                                .row_steps = row_steps(graph, store, options.name, variable_behind(parameter)),
+                                .rates = rates,
+                                .done = done};
+      results = update_caught_up_rows(settings, parameter, state, ready[i], controls);
+    } else {
+      results = update_parameter(settings, parameter, slots, ready[i], controls);
+    }
     updates.parameters.push_back({.before = parameter, .after = results[0]});
     ties.push_back(results[0]);
   }
+  if (rates) ties.push_back(record_rate(rates, updates.learning_rate, step, updates.proceed));
   if (options.skip_non_finite)
     ties.push_back(count_when(counter(graph, store, options.name + "/skipped_steps"), updates.proceed, false));
   // The next step draws other numbers, after a skipped step as well.

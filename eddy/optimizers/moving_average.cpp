@@ -7,6 +7,7 @@
 #include "eddy/core/threads.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
+#include "eddy/graph/row_reader.h"
 #include "eddy/optimizers/update_kernels.h"
 
 namespace eddy {
@@ -66,6 +67,11 @@ Value exponential_moving_average(const Updates& updates, ParameterStore& store, 
   std::vector<Value> ties;
   for (const auto& [before, updated] : updates.parameters) {
     const Variable& variable = *variable_of(before);
+    const Op& update = *graph.node(updated.node()).op;
+    require<GraphError>(dynamic_cast<const RowReader*>(&update) == nullptr,
+                        "[moving_average] the average of '{}' reads all of its rows at each step, but catch_up_rows "
+                        "leaves some behind",
+                        variable.name);
     const Tensor initial = variable.value;
     const Value average = state(graph, store, std::string(kPrefix) + variable.name, before.type(),
                                 [initial](const Tensor& value, Philox&) { value.copy_from(initial); });

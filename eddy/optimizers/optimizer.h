@@ -28,6 +28,12 @@ struct UpdateOptions {
   /// momenta and averages of all rows then move at each step. True: cheap for large tables, and with decaying slots a
   /// different algorithm (PyTorch's SparseAdam).
   bool lazy_rows = false;
+  /// Adam without L2 decay, and AdamW: a row-sparse gradient updates only the rows it names; what the dense one would
+  /// do to the others happens when they are read next (see row_catch_up.h). The same to rounding as without, at the
+  /// cost of the rows of a batch. Programs that train read rows as they should be; before other programs or the host
+  /// look at the parameters, see CurrentRows in caught_up_rows.h. Not together with moving averages. Does nothing where
+  /// lazy_rows does.
+  bool catch_up_rows = false;
   /// Leaves all parameters, slots and the step as they are when a gradient is infinite or NaN, and counts that in the
   /// variable "<name>/skipped_steps".
   bool skip_non_finite = true;

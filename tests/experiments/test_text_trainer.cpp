@@ -113,6 +113,7 @@ TEST_CASE("averaged weights serve evaluation and leave training alone") {
   const EncodedCorpus corpus = toy_corpus(60, 3, 5);
   ParameterStore plain_store(1), averaged_store(1);
   TrainingConfig config = toy_config(TrainingTask::classifier);
+  config.optimizer.catch_up_rows = false;  // as with averages
   TextTrainer plain(plain_store, config, corpus);
   config.optimizer.ema_decay = 0.9;
   TextTrainer averaged(averaged_store, config, corpus);
@@ -126,6 +127,24 @@ TEST_CASE("averaged weights serve evaluation and leave training alone") {
   };
   averaged.with_averaged_weights([&] { CHECK(weight(averaged_store) != weight(plain_store)); });
   CHECK(weight(averaged_store) == weight(plain_store));
+}
+
+TEST_CASE("rows that catch up train and are measured as if all were updated") {
+  const EncodedCorpus corpus = toy_corpus(60, 3, 5);
+  ParameterStore all_store(1), store(1), looked_at_store(1);
+  TrainingConfig config = toy_config(TrainingTask::language_model);
+  TextTrainer trainer(store, config, corpus), looked_at(looked_at_store, config, corpus);
+  config.optimizer.catch_up_rows = false;
+  TextTrainer all(all_store, config, corpus);
+  for (int i = 0; i < 40; ++i) {
+    const double loss = trainer.step().loss;
+    CHECK(loss == doctest::Approx(all.step().loss).epsilon(1e-4));
+    CHECK(loss == looked_at.step().loss);
+    looked_at.evaluate(corpus);
+  }
+  CHECK(store.find("optimizer/row_step/embedding") != nullptr);
+  CHECK(all_store.find("optimizer/row_step/embedding") == nullptr);
+  CHECK(trainer.evaluate_loss(corpus) == doctest::Approx(all.evaluate_loss(corpus)).epsilon(1e-4));
 }
 
 TEST_CASE("a plateau of the validation loss lowers the learning rate") {
