@@ -36,6 +36,17 @@ void add_model_flags(FlagSet<Config>& flags) {
   flags.value(
       "--softmax-samples", [](Config & c) -> auto& { return c.model.softmax_samples; },
       "Words sampled for the training loss over a large vocabulary; 0: the full softmax");
+  flags
+      .value(
+          "--adaptive-softmax", [](Config & c) -> auto& { return c.model.adaptive_cutoffs; },
+          "Adaptive softmax over a large vocabulary: ids at which its rarer, cheaper stretches begin, as 2000,10000")
+      ->delimiter(',')
+      ->type_name("ID,…")
+      ->default_str("")
+      ->allow_extra_args(false);
+  flags.toggle(
+      "--chunked-softmax", [](Config & c) -> auto& { return c.model.chunked_softmax; }, true,
+      "Compute the full softmax a stretch of positions at a time: less memory, and padding costs nothing");
   flags.toggle(
       "--tied-softmax", [](Config & c) -> auto& { return c.model.tied_softmax; }, true,
       "Predict with the embedding itself (needs --embedding equal to --hidden)");
@@ -69,6 +80,9 @@ void add_optimizer_flags(FlagSet<Config>& flags) {
   flags.toggle(
       "--lazy-rows", [](Config & c) -> auto& { return c.optimizer.lazy_rows; }, true,
       "Update only the embedding rows of the batch");
+  flags.toggle(
+      "--update-all-rows", [](Config & c) -> auto& { return c.optimizer.catch_up_rows; }, false,
+      "Adam: move all embedding rows at each step instead of when they are read next (the same but for rounding)");
   flags.choice(
       "--schedule", [](Config & c) -> auto& { return c.optimizer.schedule.kind; }, "How the learning rate moves");
   flags.value(

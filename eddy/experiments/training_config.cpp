@@ -40,6 +40,15 @@ void check_model(const TextModelConfig& model) {
   require<UsageError>(!model.tied_softmax || model.embedding_size == model.encoder.hidden_size,
                       "a tied softmax needs embedding_size = hidden_size, but they are {} and {}", model.embedding_size,
                       model.encoder.hidden_size);
+  const std::vector<std::int64_t>& cutoffs = model.adaptive_cutoffs;
+  require<UsageError>(cutoffs.empty() || (model.softmax_samples == 0 && !model.tied_softmax),
+                      "an adaptive softmax goes neither with softmax_samples nor with tied_softmax");
+  for (std::size_t i = 0; i < cutoffs.size(); ++i)
+    require<UsageError>(cutoffs[i] > (i == 0 ? 0 : cutoffs[i - 1]), "adaptive_cutoffs must rise from 1 on, not {}",
+                        fmt::join(cutoffs, ", "));
+  require<UsageError>(model.vocabulary_size == 0 || cutoffs.empty() || cutoffs.back() < model.vocabulary_size,
+                      "adaptive_cutoffs end at {}, expected fewer than the {} words of the vocabulary",
+                      cutoffs.empty() ? 0 : cutoffs.back(), model.vocabulary_size);
   require<UsageError>(model.vocabulary_size == 0 || model.softmax_samples < model.vocabulary_size,
                       "softmax_samples is {}, expected fewer than the {} words of the vocabulary",
                       model.softmax_samples, model.vocabulary_size);

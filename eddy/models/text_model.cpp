@@ -6,12 +6,14 @@
 #include <numeric>
 
 #include "eddy/graph/builtin.h"
+#include "eddy/models/adaptive_softmax.h"
 #include "eddy/models/evaluation_loss.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/embedding.h"
 #include "eddy/ops/linear.h"
+#include "eddy/ops/linear_cross_entropy.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
@@ -65,6 +67,12 @@ Softmax softmax_parameters(Graph& graph, ParameterStore& store, const TextModelC
   return {table, parameter(graph, store, "softmax/bias", {config.vocabulary_size}, zeros())};
 }
 
+AdaptiveSoftmaxConfig adaptive_of(const TextModelConfig& config) {
+  require<GraphError>(config.softmax_samples == 0 && !config.tied_softmax,
+                      "an adaptive softmax is neither sampled nor tied to the embedding");
+  return {.vocabulary = config.vocabulary_size, .cutoffs = config.adaptive_cutoffs};
+}
+
 }  // namespace
 
 Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Mode mode) {
@@ -109,6 +117,12 @@ EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, 
 }
 
 Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden) {
+  if (!config.adaptive_cutoffs.empty()) {
+    const std::int64_t rows = hidden.shape().product(0, hidden.rank() - 1);
+    const Value flat =
+        adaptive_log_probabilities(store, "softmax", adaptive_of(config), reshape(hidden, {rows, hidden.dim(-1)}));
+    return reshape(flat, hidden.shape().removed(-1).appended(config.vocabulary_size));
+  }
   const Softmax softmax = softmax_parameters(hidden.graph(), store, config);
   return linear(hidden, softmax.table, softmax.bias, {.transpose_w = true});
 }
@@ -117,21 +131,28 @@ Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Valu
                       Mode mode) {
   Graph& graph = hidden.graph();
   const NameScope scope(graph, "softmax");
+  const std::int64_t positions = targets.shape().elements();
+  const Value rows = reshape(hidden, {positions, hidden.dim(-1)});
+  const Value flat_targets = reshape(targets, {positions});
+  const Value flat_weights = reshape(weights, {positions});
+  if (!config.adaptive_cutoffs.empty())
+    return adaptive_softmax_loss(store, "softmax", adaptive_of(config), rows, flat_targets, flat_weights);
   if (mode == Mode::infer) {
     const Softmax softmax = softmax_parameters(graph, store, config);
     const auto logits = [&](Value rows) { return linear(rows, softmax.table, softmax.bias, {.transpose_w = true}); };
     return evaluation_loss(hidden, targets, weights, config.vocabulary_size, logits);
   }
-  const std::int64_t positions = targets.shape().elements();
-  const Value rows = reshape(hidden, {positions, hidden.dim(-1)});
-  const Value flat_targets = reshape(targets, {positions});
-  const Value flat_weights = reshape(weights, {positions});
   if (config.softmax_samples > 0) {
     const Softmax softmax = softmax_parameters(graph, store, config);
     const SampledIds samples =
         log_uniform_sampler(random_key(graph, store), config.softmax_samples, config.vocabulary_size, flat_targets);
     return sampled_softmax_cross_entropy(rows, softmax.table, softmax.bias, flat_targets, samples,
                                          {.weights = flat_weights});
+  }
+  if (config.chunked_softmax) {
+    const Softmax softmax = softmax_parameters(graph, store, config);
+    return linear_cross_entropy(rows, softmax.table, softmax.bias, flat_targets,
+                                shares_of_mean(flat_targets, flat_weights));
   }
   return cross_entropy(vocabulary_logits(store, config, rows), flat_targets, {.weights = flat_weights});
 }

@@ -35,7 +35,13 @@ struct TextModelConfig {
   float output_dropout = 0;     ///< on the outputs of the encoder
 
   std::int64_t softmax_samples = 0;  ///< shared negatives of the sampled softmax while training; 0: full softmax
-  bool tied_softmax = false;         ///< the softmax table is the embedding (needs embedding_size = hidden_size)
+  /// Adaptive softmax: the ids at which its stretches begin, rising; see adaptive_softmax.h. Empty: one softmax over
+  /// all words. Not with sampling or a tied softmax.
+  std::vector<std::int64_t> adaptive_cutoffs = {};
+  /// The full softmax while training a stretch of positions at a time (linear_cross_entropy): its logits never exist
+  /// whole, and padding costs nothing.
+  bool chunked_softmax = false;
+  bool tied_softmax = false;  ///< the softmax table is the embedding (needs embedding_size = hidden_size)
 
   std::int64_t classes = 0;
   Pooling pooling = Pooling::last;
@@ -71,7 +77,8 @@ EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, 
 Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Value hidden, Value targets, Value weights,
                       Mode mode);
 
-/// Scores of the next token, f32[..., vocabulary], for hidden f32[..., hidden_size].
+/// Scores of the next token (of an adaptive softmax its log-probabilities), f32[..., vocabulary], for hidden f32[...,
+/// hidden_size].
 Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden);
 
 }  // namespace eddy
