@@ -125,7 +125,7 @@ TEST_CASE("pairs are trained on, translated, drawn and measured") {
 TEST_CASE("a model is measured on any pairs: more or fewer than its own, other columns, packed") {
   const TestFolder folder;
   folder.write("pairs.tsv", pairs());
-  const ProgramResult trained = run_eddy(train(folder, "m.safetensors", {"--epochs", "2"}));
+  const ProgramResult trained = run_eddy(train(folder, "m.safetensors", {"--steps", "10"}));
   REQUIRE_MESSAGE(trained.status == 0, trained.err);
   const std::string model = folder.path("m.safetensors");
   const auto evaluate = [&](const Arguments& more) {
