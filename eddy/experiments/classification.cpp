@@ -93,7 +93,6 @@ class Experiment {
     config.seed = seed;
     config.model.vocabulary_size = data_.encoded.vocabulary.size();
     config.model.word_counts = data_.encoded.vocabulary.counts();
-    config.model.word_counts = data_.encoded.vocabulary.counts();
     config.model.classes = results_.classes;
     // Samples pay only where they are few among many.
     if (2 * config.model.softmax_samples > config.model.vocabulary_size) config.model.softmax_samples = 0;

@@ -267,6 +267,7 @@ TEST_CASE("images are classified row by row, after pretraining with a squared er
   options.source.data = folder / "cifar.tar.xz";
   options.output = folder / "report";
   shrink(options);
+  apply_setting(options, "pretraining.epochs=20");
   options.rows = parse_rows({"lstm", "lm", "sa", "lm-2"});
   const ClassificationResults results = run_classification(options);
   CHECK(results.labelled == 120);
