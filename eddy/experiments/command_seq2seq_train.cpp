@@ -145,6 +145,8 @@ int train(TrainCommand& command) {
     model.config.model.source_vocabulary = model.source_tokens.size();
     model.config.model.target_vocabulary = model.target_tokens.size();
     model.config.model.classes = model.target_tokens.classes();
+    // Fewer words than samples need no sampling.
+    if (model.config.model.softmax_samples >= model.config.model.classes) model.config.model.softmax_samples = 0;
     model.progress.data_fingerprint = data.fingerprint;
   }
   ParameterStore store(model.config.seed);
