@@ -139,7 +139,7 @@ HeatMap confusion_map(const ClassificationResult& result, const std::vector<std:
               .rows = {},
               .columns = {},
               .values = {},
-              .value_label = "share of the true class, %",
+              .value_label = "of the true class, %",
               .decimals = shown.size() <= 12 ? 1 : 0};
   for (const std::int32_t label : shown) map.rows.push_back(name(label_names, label));
   map.columns = map.rows;
