@@ -75,22 +75,16 @@ TaskGraph build_language_model(Graph& graph, ParameterStore& store, const Traini
 
 Value supervised_loss(ParameterStore& store, const TrainingConfig& config, const TaskInputs& inputs) {
   const auto& [tokens, mask, targets, weights, labels, row_weights] = inputs;
-  const auto classify = [&, tokens = tokens, mask = mask, labels = labels, row_weights = row_weights] {
-    return adversarial_classifier_loss(store, config.model, config.adversarial, tokens, mask, labels, row_weights,
-                                       Mode::train);
-  };
   switch (config.task) {
     case TrainingTask::label_gain:
       return label_gain_loss(store, config.model, tokens, mask, labels, weights, Mode::train);
-    case TrainingTask::joint: {
-      const Value supervised = classify();
-      const UnsupervisedTask other = config.joint_task == TrainingTask::autoencoder ? UnsupervisedTask::autoencoder
-                                                                                    : UnsupervisedTask::language_model;
-      return supervised + unsupervised_loss(store, config.model, tokens, mask, other, Mode::train) *
-                              static_cast<float>(config.joint_weight);
-    }
+    case TrainingTask::joint:
+      return joint_loss(store, config.model, tokens, mask, labels, row_weights,
+                        config.joint_task == TrainingTask::autoencoder ? UnsupervisedTask::autoencoder
+                                                                       : UnsupervisedTask::language_model,
+                        static_cast<float>(config.joint_weight), Mode::train, config.adversarial);
     default:
-      return classify();
+      return classifier_loss(store, config.model, tokens, mask, labels, row_weights, Mode::train, config.adversarial);
   }
 }
 

@@ -65,8 +65,9 @@ Value sequence_loss(ParameterStore& store, const SequenceToSequenceConfig& confi
   Value outputs = sampling ? sampled_outputs(decoder, encoded, pairs, own_share, key)
                            : taught_outputs(decoder, encoded, pairs, config.dropout, key);
   if (key && config.dropout > 0) outputs = dropout(outputs, config.dropout, key);
-  const auto logits = [&](Value rows) { return decoder.logits(rows); };
-  if (!training) return evaluation_loss(outputs, pairs.target_out, pairs.target_mask, config.classes, logits);
+  if (!training)
+    return evaluation_loss(outputs, decoder.softmax_table(), decoder.softmax_bias(), pairs.target_out,
+                           pairs.target_mask);
   const std::int64_t positions = pairs.target_out.shape().elements();
   const Value rows = reshape(outputs, {positions, outputs.dim(2)});
   const Value targets = reshape(pairs.target_out, {positions});

@@ -51,6 +51,13 @@ std::vector<Value> pooled(const StackResult& states, Value mask, Pooling pooling
   return features;
 }
 
+Value unsupervised_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask,
+                        UnsupervisedTask task, Mode mode) {
+  if (task == UnsupervisedTask::autoencoder) return sequence_autoencoder(store, config, tokens, mask, mode);
+  const NextTokenTargets next = next_token_targets(config, tokens, mask);
+  return language_model(store, config, tokens, mask, next.targets, next.weights, mode).loss;
+}
+
 }  // namespace
 
 Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode) {
@@ -69,13 +76,7 @@ Value text_classifier(ParameterStore& store, const TextModelConfig& config, Valu
 }
 
 Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
-                      Value row_weights, Mode mode) {
-  return cross_entropy(text_classifier(store, config, tokens, mask, mode), labels, {.weights = row_weights});
-}
-
-Value adversarial_classifier_loss(ParameterStore& store, const TextModelConfig& config,
-                                  const AdversarialConfig& adversarial, Value tokens, Value mask, Value labels,
-                                  Value row_weights, Mode mode) {
+                      Value row_weights, Mode mode, const AdversarialConfig& adversarial) {
   const auto loss = [&](Value scores) { return cross_entropy(scores, labels, {.weights = row_weights}); };
   const auto model = [&](Value embedded) { return classify_embedded(store, config, embedded, mask, mode); };
   const Value embedded = embed_tokens(store, config, tokens, mode);
@@ -99,16 +100,10 @@ Value label_gain_loss(ParameterStore& store, const TextModelConfig& config, Valu
   return cross_entropy(scores, step_labels, {.weights = step_weights});
 }
 
-Value unsupervised_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask,
-                        UnsupervisedTask task, Mode mode) {
-  if (task == UnsupervisedTask::autoencoder) return sequence_autoencoder(store, config, tokens, mask, mode);
-  const NextTokenTargets next = next_token_targets(config, tokens, mask);
-  return language_model(store, config, tokens, mask, next.targets, next.weights, mode).loss;
-}
-
 Value joint_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
-                 Value row_weights, UnsupervisedTask task, float unsupervised_weight, Mode mode) {
-  const Value supervised = classifier_loss(store, config, tokens, mask, labels, row_weights, mode);
+                 Value row_weights, UnsupervisedTask task, float unsupervised_weight, Mode mode,
+                 const AdversarialConfig& adversarial) {
+  const Value supervised = classifier_loss(store, config, tokens, mask, labels, row_weights, mode, adversarial);
   const Value unsupervised = unsupervised_loss(store, config, tokens, mask, task, mode);
   return supervised + unsupervised * unsupervised_weight;
 }

@@ -137,23 +137,17 @@ Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Valu
   const Value flat_weights = reshape(weights, {positions});
   if (!config.adaptive_cutoffs.empty())
     return adaptive_softmax_loss(store, "softmax", adaptive_of(config), rows, flat_targets, flat_weights);
-  if (mode == Mode::infer) {
-    const Softmax softmax = softmax_parameters(graph, store, config);
-    const auto logits = [&](Value rows) { return linear(rows, softmax.table, softmax.bias, {.transpose_w = true}); };
-    return evaluation_loss(hidden, targets, weights, config.vocabulary_size, logits);
-  }
+  const Softmax softmax = softmax_parameters(graph, store, config);
+  if (mode == Mode::infer) return evaluation_loss(hidden, softmax.table, softmax.bias, targets, weights);
   if (config.softmax_samples > 0) {
-    const Softmax softmax = softmax_parameters(graph, store, config);
     const SampledIds samples =
         log_uniform_sampler(random_key(graph, store), config.softmax_samples, config.vocabulary_size, flat_targets);
     return sampled_softmax_cross_entropy(rows, softmax.table, softmax.bias, flat_targets, samples,
                                          {.weights = flat_weights});
   }
-  if (config.chunked_softmax) {
-    const Softmax softmax = softmax_parameters(graph, store, config);
+  if (config.chunked_softmax)
     return linear_cross_entropy(rows, softmax.table, softmax.bias, flat_targets,
                                 shares_of_mean(flat_targets, flat_weights));
-  }
   return cross_entropy(vocabulary_logits(store, config, rows), flat_targets, {.weights = flat_weights});
 }
 

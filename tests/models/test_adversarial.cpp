@@ -311,9 +311,10 @@ TEST_CASE("every kind trains all parameters from tokens, and unlabelled texts co
   const auto loss_of = [&](Perturbation kind, const Floats& row_weights) {
     ParameterStore store(3);
     FedGraph graph;
-    const Value loss = adversarial_classifier_loss(
-        store, small_config(), {.kind = kind, .norm = 0.5F}, graph.feed(columns(rows, 0)), graph.feed(mask_of(rows)),
-        graph.feed(Tensor::from(kLabels, {kBatch})), graph.feed(Tensor::from(row_weights, {kBatch})), Mode::train);
+    const Value loss =
+        classifier_loss(store, small_config(), graph.feed(columns(rows, 0)), graph.feed(mask_of(rows)),
+                        graph.feed(Tensor::from(kLabels, {kBatch})), graph.feed(Tensor::from(row_weights, {kBatch})),
+                        Mode::train, {.kind = kind, .norm = 0.5F});
     randomize(store);
     const Evaluation got = evaluate(graph, store, loss);
     for (std::size_t i = 0; i < got.names.size(); ++i) {
