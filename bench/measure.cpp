@@ -11,11 +11,8 @@
 namespace eddy::bench {
 
 void Machine::sample() {
-  // Several short tries: on a busy machine one may see only a slice of a processor.
-  for (int attempt = 0; attempt < 3; ++attempt) {
-    peak_ = std::max(peak_, measure_fma_peak(0.003));
-    bandwidth_ = std::max(bandwidth_, measure_copy_bandwidth(0.003));
-  }
+  peak_ = std::max(peak_, sampled_fma_peak());
+  for (int attempt = 0; attempt < 3; ++attempt) bandwidth_ = std::max(bandwidth_, measure_copy_bandwidth(0.003));
 }
 
 double measure(benchmark::State& state, const Cost& cost, const std::function<void()>& body,

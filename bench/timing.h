@@ -2,17 +2,26 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
+
+#include "eddy/core/clock.h"
+#include "eddy/core/peak.h"
 
 namespace eddy::bench {
 
 /// Seconds `body` takes once.
 template <class Body>
 double seconds_of(Body&& body) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = steady_seconds();
   body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return steady_seconds() - start;
+}
+
+/// The FMA peak in flop/s, the best of several short tries: on a busy machine one may see only a slice of a processor.
+inline double sampled_fma_peak() {
+  double peak = 0;
+  for (int attempt = 0; attempt < 3; ++attempt) peak = std::max(peak, measure_fma_peak(0.003));
+  return peak;
 }
 
 /// Median; the values are sorted in place. 0 for none.

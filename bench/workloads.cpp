@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -14,8 +13,8 @@
 #include "bench/workload.h"
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
-#include "eddy/core/peak.h"
 #include "eddy/core/threads.h"
+#include "eddy/experiments/memory_use.h"
 
 namespace eddy::bench {
 namespace {
@@ -34,14 +33,6 @@ constexpr const char* kHelp =
     "  --weights=FILE    weights and batch from an .npz archive or safetensors file instead of random ones\n"
     "  --chunked-softmax the softmax a stretch of positions at a time\n"
     "  --lengths=spread  texts of 1 to T words, evenly spread, instead of T\n";
-
-/// The most resident memory of this process. getrusage() would include what a parent held before it started this.
-double peak_resident_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) * 1024;
-  fail<Error>("/proc/self/status does not tell the peak resident memory");
-}
 
 double number_from(const std::string& text) {
   double number = 0;
@@ -85,12 +76,7 @@ class Session {
   std::string time(double seconds) {
     std::vector<double> steps;
     double spent = 0, since_peak = 0;
-    double peak = 0;
-    // Several short tries: on a busy machine one may see only a slice of a processor.
-    const auto sample_peak = [&peak] {
-      for (int attempt = 0; attempt < 3; ++attempt) peak = std::max(peak, measure_fma_peak(0.003));
-    };
-    sample_peak();
+    double peak = sampled_fma_peak();
     program_.run(batch_);
     while (spent < seconds) {
       const double elapsed = seconds_of([&] { program_.run(batch_); });
@@ -98,16 +84,16 @@ class Session {
       spent += elapsed;
       since_peak += elapsed;
       if (since_peak < 0.1) continue;
-      sample_peak();
+      peak = std::max(peak, sampled_fma_peak());
       since_peak = 0;
     }
-    sample_peak();
+    peak = std::max(peak, sampled_fma_peak());
     const std::size_t count = steps.size();
     return fmt::format("{{\"steps\": {}, \"median\": {}, \"peak\": {}}}", count, median(steps), peak);
   }
 
   std::string memory() const {
-    return fmt::format("{{\"peak_resident\": {}, \"arena\": {}}}", peak_resident_bytes(),
+    return fmt::format("{{\"peak_resident\": {}, \"arena\": {}}}", memory_use().peak_resident,
                        program_.memory_plan().arena_bytes);
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/core/peak.h"
 
+#include "eddy/core/clock.h"
 #include "eddy/core/simd_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "eddy/core/peak.cpp"
@@ -37,7 +38,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 #include "eddy/core/tensor.h"
@@ -47,33 +47,25 @@ namespace eddy {
 
 HWY_EXPORT(fma_rounds);
 
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-}  // namespace
-
 double measure_fma_peak(double seconds) {
   const int threads = num_threads();
   const auto kernel = HWY_DYNAMIC_DISPATCH(fma_rounds);
   const auto once = [&](long rounds) {
     double flops = 0;
-    const auto start = Clock::now();
+    const double start = steady_seconds();
     parallel_team(threads, [&](int thread, int team) {
       float sink = 0.5F;
       const double done = kernel(rounds, &sink);
       if (thread == 0) flops = done * team;
     });
-    return flops / since(start);
+    return flops / (steady_seconds() - start);
   };
   // The best of several short runs: a pause of the machine spoils one of them, not all.
   double best = once(2000);
-  const auto start = Clock::now();
+  const double start = steady_seconds();
   do {
     best = std::max(best, once(50'000));
-  } while (since(start) < seconds);
+  } while (steady_seconds() - start < seconds);
   return best;
 }
 
@@ -81,19 +73,19 @@ double measure_copy_bandwidth(double seconds) {
   constexpr std::int64_t kBytes = std::int64_t{64} << 20;
   const auto source = allocate_aligned(kBytes), target = allocate_aligned(kBytes);
   const auto once = [&] {
-    const auto start = Clock::now();
+    const double start = steady_seconds();
     parallel_for(kBytes, 1 << 20, [&](std::int64_t begin, std::int64_t end) {
       std::memcpy(target.get() + begin, source.get() + begin, static_cast<std::size_t>(end - begin));
     });
-    return 2.0 * static_cast<double>(kBytes) / since(start);
+    return 2.0 * static_cast<double>(kBytes) / (steady_seconds() - start);
   };
   // Untouched pages of the source would all map to one page of zeros.
   std::memset(source.get(), 1, kBytes);
   double best = once();
-  const auto start = Clock::now();
+  const double start = steady_seconds();
   do {
     best = std::max(best, once());
-  } while (since(start) < seconds);
+  } while (steady_seconds() - start < seconds);
   return best;
 }
 

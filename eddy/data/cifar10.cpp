@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/data/cifar10.h"
 
-#include <map>
 #include <string_view>
 #include <utility>
 
@@ -35,16 +34,11 @@ void append(const NamedText& file, std::string_view stem, std::size_t classes, C
 }  // namespace
 
 Cifar10 read_cifar10(const std::filesystem::path& source) {
-  std::map<std::string, NamedText> files;  // by name: the batches in order
-  const auto wanted = [](std::string_view name) {
+  // In the order of their names, so that the batches are.
+  const auto files = read_files_by_name(source, [](std::string_view name) {
     const std::string_view file = last_parts(name, 1);
     return file == "batches.meta.txt" || file == "test_batch.bin" ||
            (file.starts_with("data_batch_") && file.ends_with(".bin"));
-  };
-  read_files(source, wanted, [&](const std::string& name, std::string contents) {
-    const std::string file(last_parts(name, 1));
-    require<DataError>(files.emplace(file, NamedText{(source / name).string(), std::move(contents)}).second,
-                       "{}: holds two files {}", source.string(), file);
   });
   for (const char* name : {"batches.meta.txt", "data_batch_1.bin", "test_batch.bin"})
     require<DataError>(files.contains(name), "{}: holds no file {}", source.string(), name);

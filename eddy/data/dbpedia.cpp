@@ -2,8 +2,6 @@
 #include "eddy/data/dbpedia.h"
 
 #include <algorithm>
-#include <iterator>
-#include <map>
 #include <string>
 #include <utility>
 
@@ -36,14 +34,8 @@ Dataset parse(const NamedText& file, bool titles, const std::vector<std::string>
 }  // namespace
 
 Dbpedia read_dbpedia(const std::filesystem::path& source) {
-  std::map<std::string, NamedText> files;
-  read_files(
-      source, [](std::string_view name) { return name.ends_with(".csv") || last_parts(name, 1) == "classes.txt"; },
-      [&](const std::string& name, std::string contents) {
-        const std::string file = name.substr(name.rfind('/') + 1);
-        require<DataError>(files.emplace(file, NamedText{(source / name).string(), std::move(contents)}).second,
-                           "{}: holds two files {}", source.string(), file);
-      });
+  auto files = read_files_by_name(
+      source, [](std::string_view name) { return name.ends_with(".csv") || last_parts(name, 1) == "classes.txt"; });
   const auto take = [&](const std::string& name) {
     auto file = files.extract(name);
     require<DataError>(!file.empty(), "{}: holds no file {}; expected classes.txt, train.csv and test.csv",
@@ -59,11 +51,7 @@ Dbpedia read_dbpedia(const std::filesystem::path& source) {
   data.train = parse(train, data.titles, classes);
   data.test = parse(take("test.csv"), data.titles, classes);
   data.unlabelled.label_names = classes;
-  for (const auto& [name, file] : files)
-    for (Document& document : parse(file, data.titles, classes).documents) {
-      document.label = -1;
-      data.unlabelled.documents.push_back(std::move(document));
-    }
+  for (const auto& [name, file] : files) append(data.unlabelled, without_labels(parse(file, data.titles, classes)));
   return data;
 }
 

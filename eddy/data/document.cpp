@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/data/document.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -20,11 +22,12 @@ Dataset subset(const Dataset& data, std::span<const std::int32_t> indices) {
   return result;
 }
 
-Dataset unlabelled_subset(const Dataset& data, std::span<const std::int32_t> indices) {
-  Dataset result = subset(data, indices);
-  for (Document& document : result.documents) document.label = -1;
-  return result;
+Dataset without_labels(Dataset data) {
+  for (Document& document : data.documents) document.label = -1;
+  return data;
 }
+
+void append(Dataset& data, Dataset more) { std::ranges::move(more.documents, std::back_inserter(data.documents)); }
 
 std::size_t drop_repeated(Dataset& data) {
   // The set holds views, so the kept documents are gathered elsewhere and nothing it looks at moves meanwhile.

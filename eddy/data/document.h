@@ -26,8 +26,11 @@ struct Dataset {
 /// The documents at `indices`, in that order, with all label names. Throws DataError for an index out of range.
 Dataset subset(const Dataset& data, std::span<const std::int32_t> indices);
 
-/// The documents at `indices` with every label taken away, so that pretraining cannot see one.
-Dataset unlabelled_subset(const Dataset& data, std::span<const std::int32_t> indices);
+/// The documents with every label taken away, so that pretraining cannot see one.
+Dataset without_labels(Dataset data);
+
+/// Adds the documents of `more` at the end of `data`; its label names are not looked at.
+void append(Dataset& data, Dataset more);
 
 /// Drops documents whose text stands earlier in the data; the first one stays. Returns how many were dropped.
 std::size_t drop_repeated(Dataset& data);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <string>
 
 #include "eddy/core/error.h"
@@ -40,9 +39,8 @@ Dataset read_rotten_tomatoes(const std::filesystem::path& source) {
     NamedText& file = files[static_cast<std::size_t>(label)];
     require<DataError>(!file.name.empty(), "{}: holds no file rt-polarity.{}", source.string(),
                        kClasses[static_cast<std::size_t>(label)]);
-    Dataset part = parse_text_lines(std::move(file.contents), (source / file.name).string(),
-                                    {.encoding = TextEncoding::utf8_or_latin1, .label = label});
-    std::move(part.documents.begin(), part.documents.end(), std::back_inserter(data.documents));
+    append(data, parse_text_lines(std::move(file.contents), (source / file.name).string(),
+                                  {.encoding = TextEncoding::utf8_or_latin1, .label = label}));
   }
   return data;
 }

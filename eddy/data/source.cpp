@@ -228,6 +228,16 @@ std::vector<NamedText> read_named_files(const fs::path& source, std::span<const 
   return found;
 }
 
+std::map<std::string, NamedText> read_files_by_name(const fs::path& source, const FileFilter& wanted) {
+  std::map<std::string, NamedText> files;
+  read_files(source, wanted, [&](const std::string& name, std::string contents) {
+    const std::string file(last_parts(name, 1));
+    require<DataError>(files.emplace(file, NamedText{(source / name).string(), std::move(contents)}).second,
+                       "{}: holds two files {}", source.string(), file);
+  });
+  return files;
+}
+
 NamedText read_named_text(const fs::path& source, const std::string& name) {
   if (!name.empty()) return std::move(read_named_files(source, std::span(&name, 1)).front());
   std::vector<SourceFile> files;

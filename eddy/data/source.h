@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +41,9 @@ struct NamedText {
 /// The files of a source that `names` mean, in that order: a name is the whole one or its last parts, so that "fra.txt"
 /// finds "tatoeba/fra.txt". DataError when a name means no file or several.
 std::vector<NamedText> read_named_files(const std::filesystem::path& source, std::span<const std::string> names);
+
+/// The wanted files by the last part of their path. Throws DataError when two of them have the same.
+std::map<std::string, NamedText> read_files_by_name(const std::filesystem::path& source, const FileFilter& wanted);
 
 /// One file: `name` in the directory or archive `source`, or, with an empty name, `source` itself, plain or compressed,
 /// or the only file in it.

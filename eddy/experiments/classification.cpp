@@ -2,12 +2,12 @@
 #include "eddy/experiments/classification.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <iterator>
 #include <numeric>
 #include <set>
 
+#include "eddy/core/clock.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/classification_data.h"
 #include "eddy/experiments/classification_parts.h"
@@ -22,8 +22,6 @@ namespace eddy {
 namespace {
 
 using Documents = std::vector<std::int32_t>;
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 Documents range(std::int64_t begin, std::int64_t end) {
   Documents documents(static_cast<std::size_t>(end - begin));
@@ -52,7 +50,7 @@ class Experiment {
   }
 
   ClassificationResults run() {
-    const double start = now();
+    const double start = steady_seconds();
     if (options_.naive_bayes)
       for (const std::int64_t labels : results_.labels) add_baselines(labels);
     for (const std::uint64_t seed : options_.seeds) {
@@ -60,7 +58,7 @@ class Experiment {
       for (const std::int64_t labels : results_.labels)
         for (const ClassificationRow& row : options_.rows) classify(row, seed, labels);
     }
-    results_.seconds = now() - start;
+    results_.seconds = steady_seconds() - start;
     return results_;
   }
 
@@ -71,13 +69,13 @@ class Experiment {
   void add_baselines(std::int64_t labels) {
     const std::int64_t vocabulary = data_.encoded.vocabulary.size();
     const auto evaluate = [&](const char* row, std::int64_t count) {
-      const double start = now();
+      const double start = steady_seconds();
       const std::int64_t first = held_out(count);
       const double smoothing =
           choose_smoothing(train(), range(0, first), range(first, count), vocabulary, results_.classes);
       const NaiveBayes model(train(), range(0, count), vocabulary, results_.classes, smoothing);
       const double error = model.error_rate(test(), range(0, test().size()));
-      results_.baselines.push_back({row, labels, error, now() - start});
+      results_.baselines.push_back({row, labels, error, steady_seconds() - start});
       fmt::print("{}: {} labels, test error {:.1f} %\n", row, count, 100 * error);
     };
     evaluate("naive Bayes", labels);
@@ -168,14 +166,14 @@ class Experiment {
   }
 
   void test_once(const TrainingPart& part, ParameterStore& store, RunRecord& record) const {
-    const double start = now();
+    const double start = steady_seconds();
     const Documents documents = range(0, test().size());
     TextEvaluator evaluator(store, part.config);
     const ClassificationResult tested =
         classification_result("test", evaluator.predict(test(), documents), test(), documents,
                               {options_.text, data_.encoded.vocabulary, data_.encoded.label_names});
     record.test_error = tested.scores.error_rate;
-    record.seconds += now() - start;
+    record.seconds += steady_seconds() - start;
     write_report(options_.output / "runs" / part.name, run_report(facts_of(part, store, tested)));
     fmt::print("{}: test error {:.1f} % (validation {:.1f} %, epoch {:.0f} of {}), {:.0f} s\n", part.name,
                100 * record.test_error, 100 * record.validation, record.best_epoch, record.curve.size(),

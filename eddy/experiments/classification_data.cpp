@@ -2,7 +2,6 @@
 #include "eddy/experiments/classification_data.h"
 
 #include <algorithm>
-#include <iterator>
 #include <string_view>
 #include <unordered_set>
 
@@ -22,14 +21,9 @@ EncodedDataset encode(const ClassificationOptions& options) {
   const ClassificationTask& task = classification_task(options.source.task);
   if (task.read_encoded) return task.read_encoded(options.source);
   ClassificationTexts texts = task.read(options.source);
-  Dataset& train = texts.train;
-  std::move(texts.unlabelled.documents.begin(), texts.unlabelled.documents.end(), std::back_inserter(train.documents));
-  EncodeOptions encode;
-  encode.tokenizer = tokenizer_options(options.text);
-  encode.vocabulary = {.min_count = options.text.min_count, .max_size = options.text.vocabulary_size};
-  encode.unknown = options.text.drop_unknown ? OutOfVocabulary::drop : OutOfVocabulary::unknown;
-  const std::vector<DatasetPart> parts{{"train", &train, true}, {"test", &texts.test, false}};
-  return encode_dataset(parts, encode);
+  append(texts.train, std::move(texts.unlabelled));
+  const std::vector<DatasetPart> parts{{"train", &texts.train, true}, {"test", &texts.test, false}};
+  return encode_dataset(parts, encode_options(options.text));
 }
 
 /// Documents whose loss is followed during pretraining: at most so many, and at most one in twenty.

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/classification_parts.h"
 
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "eddy/core/file.h"
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/run_history.h"
 #include "eddy/experiments/run_training.h"
 
 namespace eddy {
@@ -48,26 +51,13 @@ RunRecord from_json_value(const Json& json) {
 
 /// The curve and the rate of training alone, from the run's log; it has all of the run, however often it was resumed.
 void read_log(const fs::path& path, bool classification, double batches_per_epoch, RunRecord& record) {
-  std::ifstream lines(path);
-  double loss = 0, seconds = 0, tokens = 0;
-  int windows = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const Json entry = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!entry.is_object()) continue;
-    const auto number = [&](const char* key) {
-      return entry.contains(key) && entry[key].is_number() ? entry[key].get<double>() : std::nan("");
-    };
-    if (entry.contains("validation_loss")) {
-      record.curve.push_back({number("step") / batches_per_epoch, windows > 0 ? loss / windows : std::nan(""),
-                              number(classification ? "validation_error" : "validation_loss")});
-      loss = windows = 0;
-    } else if (entry.contains("tokens_per_second")) {
-      loss += number("loss");
-      ++windows;
-      seconds += (number("tokens") - tokens) / number("tokens_per_second");
-      tokens = number("tokens");
-    }
-  }
+  const RunHistory history = read_run_history(path);
+  for (const RunHistory::Validation& point : history.validation)
+    record.curve.push_back({static_cast<double>(point.step) / batches_per_epoch, point.training_loss,
+                            classification ? point.error_rate.value_or(std::nan("")) : point.loss});
+  double seconds = 0, tokens = 0;
+  for (const RunHistory::Training& point : history.training)
+    seconds += (point.tokens - std::exchange(tokens, point.tokens)) / point.tokens_per_second;
   record.tokens_per_second = seconds > 0 ? tokens / seconds : 0;
 }
 
@@ -78,8 +68,7 @@ TrainingParts::TrainingParts(const ClassificationOptions& options, std::uint64_t
     : folder_(options.output / "parts"), data_(data), corpus_(corpus), checkpoint_seconds_(options.checkpoint_seconds) {
   model_.text = std::move(vocabulary);
   model_.data.path = options.source.data.string();
-  if (options.source.task == "wordnet") model_.data.format = DataFormat::wordnet;
-  if (options.source.task == "imdb") model_.data.format = DataFormat::imdb;
+  model_.data.format = classification_task(options.source.task).format;
   if (options.force) fs::remove_all(folder_);
   fs::create_directories(folder_);
 }
@@ -172,12 +161,6 @@ RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
   write_atomically(folder_ / (part.name + ".json"), json.dump(1));
   fs::remove(checkpoint_path(model_file(part.name)));
   return record;
-}
-
-void TrainingParts::remove(const std::string& name) const {
-  for (const fs::path& path :
-       {folder_ / (name + ".json"), model_file(name), checkpoint_path(model_file(name)), log_path(model_file(name))})
-    fs::remove(path);
 }
 
 }  // namespace eddy

@@ -38,8 +38,6 @@ class TrainingParts {
   RunRecord run(const TrainingPart& part, RunRecord record,
                 const std::function<void(ParameterStore& store, RunRecord& record)>& finish = {});
 
-  /// Deletes the files of a part; it is done again when it is asked for.
-  void remove(const std::string& name) const;
   std::filesystem::path model_file(const std::string& name) const { return folder_ / (name + ".safetensors"); }
 
  private:

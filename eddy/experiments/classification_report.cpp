@@ -26,7 +26,7 @@ Measure measure(const std::vector<const RunRecord*>& records, int decimals, Get&
   std::vector<double> values;
   for (const RunRecord* record : records) values.push_back(get(*record));
   const Summary summary = summarize(values);
-  Measure result{.mean = summary.mean, .spread = {}, .decimals = decimals};
+  Measure result = exact(summary.mean, decimals);
   if (summary.count > 1) result.spread = summary.deviation;
   return result;
 }
@@ -131,7 +131,7 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
         fmt::format("{} unlabelled texts are test texts too, token for token; they are left out of pretraining. ",
                     grouped(results.test_in_unlabelled));
   if (results.test_in_train > 0)
-    overlap += fmt::format("{} labelled training texts are test texts too; they stay, as in the published parts.",
+    overlap += fmt::format("{} labelled training texts are test texts too, rare words counting as equal; they stay.",
                            grouped(results.test_in_train));
   if (!overlap.empty()) paragraphs.push_back(overlap);
   if (!options.source.unlabelled.empty())
@@ -160,13 +160,11 @@ Table classification_table(const ClassificationOptions& options, const Classific
     for (const BaselineRecord& baseline : results.baselines)
       if (baseline.labels == labels)
         table.rows.push_back(plain_cells(baseline.row == "naive Bayes" ? std::to_string(labels) : "all", "naive Bayes",
-                                         {.mean = 100 * baseline.test_error, .spread = {}, .decimals = 1},
-                                         Measure{.mean = baseline.seconds, .spread = {}, .decimals = 1}));
+                                         exact(100 * baseline.test_error, 1), exact(baseline.seconds, 1)));
   }
   for (const PublishedResult& result : classification_task(options.source.task).published)
     table.rows.push_back(plain_cells(result.confirmed ? "published" : "published?",
-                                     fmt::format("{} ({})", result.model, result.where),
-                                     {.mean = result.error, .spread = {}, .decimals = 2}));
+                                     fmt::format("{} ({})", result.model, result.where), exact(result.error, 2)));
   return table;
 }
 

@@ -37,8 +37,6 @@ std::int64_t wrongly(const ConfusionMatrix& matrix, std::int32_t label) {
   return count;
 }
 
-Measure number(double value, int decimals) { return {.mean = value, .spread = {}, .decimals = decimals}; }
-
 const std::string& name(const std::vector<std::string>& names, std::int32_t label) {
   return names.at(static_cast<std::size_t>(label));
 }
@@ -81,9 +79,9 @@ Table result_table(const std::vector<ClassificationResult>& results) {
   Table table{
       .title = "Results", .columns = {"part", "texts", "error, %", "accuracy, %", "macro F1", "loss"}, .rows = {}};
   for (const ClassificationResult& result : results)
-    table.rows.push_back({result.part, number(static_cast<double>(result.scores.documents), 0),
-                          number(100 * result.scores.error_rate, 2), number(100 * result.confusion.accuracy(), 2),
-                          number(result.confusion.macro_f1(), 4), number(result.scores.loss, 4)});
+    table.rows.push_back({result.part, exact(static_cast<double>(result.scores.documents), 0),
+                          exact(100 * result.scores.error_rate, 2), exact(100 * result.confusion.accuracy(), 2),
+                          exact(result.confusion.macro_f1(), 4), exact(result.scores.loss, 4)});
   return table;
 }
 
@@ -103,9 +101,9 @@ Table class_table(const ClassificationResult& result, const std::vector<std::str
       most = count;
       rival = other;
     }
-    table.rows.push_back({name(label_names, label), number(static_cast<double>(texts), 0),
-                          number(100 * matrix.precision(label), 1), number(100 * matrix.recall(label), 1),
-                          number(100 * matrix.f1(label), 1),
+    table.rows.push_back({name(label_names, label), exact(static_cast<double>(texts), 0),
+                          exact(100 * matrix.precision(label), 1), exact(100 * matrix.recall(label), 1),
+                          exact(100 * matrix.f1(label), 1),
                           most == 0 ? std::string() : fmt::format("{} ({})", name(label_names, rival), most)});
   }
   return table;
@@ -117,7 +115,7 @@ Table wrong_table(const ClassificationResult& result, const std::vector<std::str
               .rows = {}};
   for (const WrongText& wrong : result.wrong)
     table.rows.push_back({wrong.text, name(label_names, wrong.target), name(label_names, wrong.predicted),
-                          number(100 * wrong.probability, 1), number(100 * wrong.target_probability, 1), wrong.id});
+                          exact(100 * wrong.probability, 1), exact(100 * wrong.target_probability, 1), wrong.id});
   return table;
 }
 

@@ -2,7 +2,6 @@
 #include "eddy/experiments/classification_task.h"
 
 #include <algorithm>
-#include <iterator>
 #include <numeric>
 #include <span>
 
@@ -37,15 +36,6 @@ ClassificationTexts split(const Dataset& all, const ClassificationSource& source
   const Split parts =
       split_for_pretraining(count, {.test = source.test, .labelled = count - source.test, .seed = source.split_seed});
   return {subset(all, parts.labelled), subset(all, parts.test), {{}, all.label_names}};
-}
-
-Dataset without_labels(Dataset data) {
-  for (Document& document : data.documents) document.label = -1;
-  return data;
-}
-
-void append(Dataset& to, Dataset from) {
-  std::move(from.documents.begin(), from.documents.end(), std::back_inserter(to.documents));
 }
 
 Dataset other_text(const ClassificationSource& source) {
@@ -96,6 +86,7 @@ ClassificationTask wordnet_task() {
   task.about = "Each gloss belongs to one of WordNet's lexicographer files. Repeated glosses are dropped.";
   task.default_data = std::string(kWordnetDirectory);
   task.default_test = 5000;
+  task.format = DataFormat::wordnet;
   task.read = read_wordnet_task;
   return task;
 }
@@ -118,6 +109,7 @@ ClassificationTask imdb_task() {
                     {"paragraph vectors", 7.42, "Le & Mikolov 2014"},
                     {"LM-LSTM, embedding normalised", 7.39, "Miyato et al. 2017"},
                     {"LM-LSTM, virtual adversarial training", 5.91, "Miyato et al. 2017"}};
+  task.format = DataFormat::imdb;
   task.read = read_imdb_task;
   return task;
 }

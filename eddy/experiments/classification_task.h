@@ -10,6 +10,7 @@
 
 #include "eddy/data/document.h"
 #include "eddy/data/encode.h"
+#include "eddy/experiments/run_data.h"
 
 namespace eddy {
 
@@ -41,13 +42,14 @@ struct PublishedResult {
 /// A data set as the recipe knows it: how its texts are read, and what has to be said of them. All else (models,
 /// training, protocol, report) is the same for every task.
 struct ClassificationTask {
-  std::string name;               ///< of the subcommand
-  std::string title;              ///< of the report
-  std::string summary;            ///< a line of help
-  std::string unit;               ///< "review": what a document is
-  std::string about;              ///< a paragraph of the report
-  std::string default_data;       ///< empty: --data must be given
-  std::int64_t default_test = 0;  ///< more than 0: the data has no split
+  std::string name;                       ///< of the subcommand
+  std::string title;                      ///< of the report
+  std::string summary;                    ///< a line of help
+  std::string unit;                       ///< "review": what a document is
+  std::string about;                      ///< a paragraph of the report
+  std::string default_data;               ///< empty: --data must be given
+  std::int64_t default_test = 0;          ///< more than 0: the data has no split
+  DataFormat format = DataFormat::guess;  ///< under which other commands read the data again
   std::vector<PublishedResult> published;
   std::string difference;  ///< of our data from the published one's; empty: none
   std::function<ClassificationTexts(const ClassificationSource&)> read;

@@ -10,6 +10,7 @@
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_report.h"
 #include "eddy/experiments/command_experiment.h"
+#include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
 
@@ -34,7 +35,7 @@ int run(const ClassificationOptions& options) {
 /// The flags of one task. What was not given is the preset's, so all but that are optional.
 struct Flags {
   std::string task;
-  std::string preset = "cpu";
+  Preset preset = Preset::cpu;
   ClassificationSource source;
   std::filesystem::path output, cache = default_cache_directory();
   std::vector<std::string> rows, settings;
@@ -51,7 +52,7 @@ struct Flags {
 };
 
 ClassificationOptions Flags::options() const {
-  ClassificationOptions made = classification_preset(task, *value_of<Preset>(preset), !source.unlabelled.empty());
+  ClassificationOptions made = classification_preset(task, preset, !source.unlabelled.empty());
   made.source = source;
   made.output = output;
   made.cache = cache;
@@ -123,10 +124,9 @@ std::function<int()> prepare(const ClassificationTask& task, CLI::App& app, cons
   flags->output = "report-" + task.name;
   flags->command = line.text;
   add_data_flags(app, *flags, task);
-  app.add_option("--preset", flags->preset,
-                 "paper: the sizes of Dai & Le 2015; cpu: an hour or a few; quick: minutes, for a look")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"paper", "cpu", "quick"}));
+  add_choice(
+      app, "--preset", flags->preset, [&preset = flags->preset](Preset value) { preset = value; },
+      "The sizes of Dai & Le 2015, of an hour or a few on two cores, or of minutes, for a look");
   app.add_option(
          "--rows", flags->rows,
          "Rows of the table: lstm, lm or sa, then -gain, -joint, -at or -vat, -LAYERS, -bi, as in lm,sa,sa-gain,lm-2")

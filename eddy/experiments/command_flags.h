@@ -11,6 +11,19 @@
 
 namespace eddy {
 
+/// An option whose values are the names in EnumNames; `set` is called with the one that is given.
+template <class E, class Set>
+CLI::Option* add_choice(CLI::App& app, const std::string& names, E otherwise, Set set, const std::string& help) {
+  const auto parse = [set](const std::string& text) {
+    const auto value = value_of<E>(text);
+    if (!value) throw CLI::ValidationError(fmt::format("\"{}\" is not one of {}", text, all_names<E>()));
+    set(*value);
+  };
+  return app.add_option_function<std::string>(names, parse, help + ": " + all_names<E>())
+      ->default_str(std::string(name_of(otherwise)))
+      ->type_name("NAME");
+}
+
 /// Flags for the members of a config. It remembers which flags were given, so that they can be laid over a config from
 /// elsewhere, such as a checkpoint. CLI11 holds addresses into it: it neither moves nor copies.
 template <class Config>
@@ -40,14 +53,8 @@ class FlagSet {
   /// An enumeration by the names in EnumNames.
   template <class At>
   CLI::Option* choice(const std::string& names, At at, const std::string& help) {
-    using E = std::remove_cvref_t<decltype(at(values_))>;
-    const auto parse = [this, at](const std::string& text) {
-      const auto value = value_of<E>(text);
-      if (!value) throw CLI::ValidationError(fmt::format("\"{}\" is not one of {}", text, all_names<E>()));
-      at(values_) = *value;
-    };
-    CLI::Option* option = app_.add_option_function<std::string>(names, parse, help + ": " + all_names<E>());
-    option->default_str(std::string(name_of(at(values_))))->type_name("NAME");
+    CLI::Option* option = add_choice(
+        app_, names, at(values_), [this, at](auto value) { at(values_) = value; }, help);
     remember(option, at);
     return option;
   }

@@ -125,20 +125,17 @@ int translate(const TranslateCommand& command) {
 }
 
 Table scores_table(const std::string& what, const TranslationScores& scores, double loss) {
-  const auto number = [](double value, int decimals) {
-    return Measure{.mean = value, .spread = {}, .decimals = decimals};
-  };
   Table table{.title = what, .columns = {"measure", "value"}, .rows = {}};
-  table.rows.push_back({std::string("sources"), number(static_cast<double>(scores.sources.size()), 0)});
-  table.rows.push_back({std::string("BLEU-4"), number(100 * scores.bleu.score, 2)});
+  table.rows.push_back({std::string("sources"), exact(static_cast<double>(scores.sources.size()), 0)});
+  table.rows.push_back({std::string("BLEU-4"), exact(100 * scores.bleu.score, 2)});
   for (std::size_t n = 0; n < scores.bleu.precisions.size(); ++n)
-    table.rows.push_back({fmt::format("precision of {}-grams %", n + 1), number(100 * scores.bleu.precisions[n], 2)});
-  table.rows.push_back({std::string("brevity penalty"), number(scores.bleu.brevity_penalty, 4)});
-  table.rows.push_back({std::string("ROUGE-L f1 %"), number(100 * scores.rouge.rouge_l.f1, 2)});
-  table.rows.push_back({std::string("exactly a reference %"), number(100 * scores.exact, 2)});
-  table.rows.push_back({std::string("cut off %"), number(100 * scores.unended, 2)});
-  table.rows.push_back({std::string("perplexity per word"), number(std::exp(loss), 2)});
-  table.rows.push_back({std::string("seconds"), number(scores.seconds, 1)});
+    table.rows.push_back({fmt::format("precision of {}-grams %", n + 1), exact(100 * scores.bleu.precisions[n], 2)});
+  table.rows.push_back({std::string("brevity penalty"), exact(scores.bleu.brevity_penalty, 4)});
+  table.rows.push_back({std::string("ROUGE-L f1 %"), exact(100 * scores.rouge.rouge_l.f1, 2)});
+  table.rows.push_back({std::string("exactly a reference %"), exact(100 * scores.exact, 2)});
+  table.rows.push_back({std::string("cut off %"), exact(100 * scores.unended, 2)});
+  table.rows.push_back({std::string("perplexity per word"), exact(std::exp(loss), 2)});
+  table.rows.push_back({std::string("seconds"), exact(scores.seconds, 1)});
   return table;
 }
 

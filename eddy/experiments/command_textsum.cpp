@@ -94,17 +94,9 @@ std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
   auto command = std::make_shared<TextsumCommand>(app);
   TextsumOptions& options = command->options;
   options.command = line.text;
-  app.add_option_function<std::string>(
-         "--preset",
-         [&preset = command->preset](const std::string& name) {
-           const auto value = value_of<TextsumPreset>(name);
-           if (!value)
-             throw CLI::ValidationError(fmt::format("\"{}\" is not one of {}", name, all_names<TextsumPreset>()));
-           preset = *value;
-         },
-         "Sizes and training that the flags change: " + all_names<TextsumPreset>())
-      ->default_str("sample")
-      ->type_name("NAME");
+  add_choice(
+      app, "--preset", command->preset, [&preset = command->preset](TextsumPreset value) { preset = value; },
+      "Sizes and training that the flags change");
   app.add_option("--output", options.output, "Folder for the report and the models")->capture_default_str();
   app.add_flag("--force", options.force, "Begin anew where --output holds an earlier run");
   app.add_option("--measured", options.most, "Texts of each part to decode and measure in the end; 0: all")

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/decoders.h"
 
-#include <chrono>
-
+#include "eddy/core/clock.h"
 #include "eddy/core/error.h"
 #include "eddy/data/number_stories.h"
 #include "eddy/data/pair_batches.h"
@@ -16,8 +15,6 @@
 
 namespace eddy {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// Keras 0.3: rho 0.9 and p -= rate * g / sqrt(a + 1e-6).
 Optimizer keras_rmsprop(double rate) {
@@ -39,7 +36,7 @@ class Trial {
 
   /// False when a signal came.
   bool run(DecoderRun& run) {
-    const auto start = Clock::now();
+    const double start = steady_seconds();
     run.mode = config_.mode;
     run.parameters = store_.parameter_count();
     Progress progress({.label = std::string(name_of(config_.mode)),
@@ -54,7 +51,7 @@ class Trial {
       run.reproduced = run.token_accuracy == 1;
       progress.step(run.losses.back(), static_cast<double>(stories_.size()));
     }
-    run.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    run.seconds = steady_seconds() - start;
     read_stories(run);
     return !interrupted();
   }

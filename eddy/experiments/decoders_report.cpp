@@ -72,16 +72,13 @@ Table decoders_table(const DecodersResult& result) {
   Table table{.title = "Decoder modes",
               .columns = {"mode", "name", "parameters", "epochs to 100 %", "token accuracy %", "loss", "seconds"},
               .rows = {}};
-  const auto number = [](double value, int decimals) {
-    return Measure{.mean = value, .spread = {}, .decimals = decimals};
-  };
   for (const DecoderRun& run : result.runs) {
-    const TableCell epochs = run.reproduced ? TableCell(number(static_cast<double>(run.epochs), 0))
+    const TableCell epochs = run.reproduced ? TableCell(exact(static_cast<double>(run.epochs), 0))
                                             : TableCell(fmt::format("not in {}", run.epochs));
-    table.rows.push_back({number(static_cast<int>(run.mode), 0), std::string(name_of(run.mode)),
-                          number(static_cast<double>(run.parameters), 0), epochs, number(100 * run.token_accuracy, 1),
-                          run.losses.empty() ? TableCell(std::string()) : TableCell(number(run.losses.back(), 3)),
-                          number(run.seconds, 2)});
+    table.rows.push_back({exact(static_cast<int>(run.mode), 0), std::string(name_of(run.mode)),
+                          exact(static_cast<double>(run.parameters), 0), epochs, exact(100 * run.token_accuracy, 1),
+                          run.losses.empty() ? TableCell(std::string()) : TableCell(exact(run.losses.back(), 3)),
+                          exact(run.seconds, 2)});
   }
   return table;
 }

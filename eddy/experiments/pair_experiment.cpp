@@ -3,9 +3,9 @@
 
 #include <fmt/core.h>
 
-#include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "eddy/core/clock.h"
 #include "eddy/core/cpu.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/number_text.h"
@@ -16,8 +16,6 @@ namespace eddy {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 Json to_json_value(const std::vector<PairEpoch>& curve) {
   Json json = Json::array();
@@ -115,7 +113,7 @@ class RowRun {
                        .done = done * batches});
     trainer_.seek(done);
     for (std::int64_t epoch = done; epoch < epochs; ++epoch) {
-      const double start = now();
+      const double start = steady_seconds();
       PairEpoch point;
       for (std::int64_t batch = 0; batch < batches; ++batch) {
         stop_if_interrupted();
@@ -126,7 +124,7 @@ class RowRun {
       const SequenceAccuracy accuracy = trainer_.evaluate(row_.pairs, experiment_.split.validation);
       point.token_accuracy = accuracy.token_accuracy();
       point.sequence_accuracy = accuracy.sequence_accuracy();
-      point.seconds = now() - start;
+      point.seconds = steady_seconds() - start;
       record_.curve.push_back(point);
       progress.message(fmt::format(
           "{}: epoch {}/{}, loss {:.5f}; validation: {:.2f} % of tokens and {:.2f} % of "

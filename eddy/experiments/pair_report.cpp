@@ -12,8 +12,6 @@ namespace {
 /// Pictures of attention in a report, at most.
 constexpr std::size_t kAttentionMaps = 4;
 
-Measure number(double value, int decimals) { return {.mean = value, .spread = {}, .decimals = decimals}; }
-
 ReportChart accuracy_chart(const std::vector<PairRecord>& records, const std::string& name, const std::string& label,
                            double PairEpoch::*accuracy) {
   LineChart chart{.title = label, .x_label = "epoch", .y_label = "right, %", .series = {}};
@@ -64,9 +62,9 @@ Table pair_table(const PairExperiment& experiment, const std::vector<PairRecord>
               .columns = {"model", "parameters", "epochs", "tokens right, %", "sequences right, %", "training, s"},
               .rows = {}};
   for (const PairRecord& record : records)
-    table.rows.push_back({record.row, grouped(record.parameters), number(static_cast<double>(record.curve.size()), 0),
-                          number(100 * record.token_accuracy, 2), number(100 * record.sequence_accuracy, 2),
-                          number(record.seconds(), 0)});
+    table.rows.push_back({record.row, grouped(record.parameters), exact(static_cast<double>(record.curve.size()), 0),
+                          exact(100 * record.token_accuracy, 2), exact(100 * record.sequence_accuracy, 2),
+                          exact(record.seconds(), 0)});
   return table;
 }
 

@@ -5,8 +5,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cmath>
+
+#include "eddy/core/clock.h"
 
 namespace eddy {
 namespace {
@@ -14,10 +15,6 @@ namespace {
 constexpr double kRedrawSeconds = 0.2;
 /// The loss shown is a running mean that forgets a step after about this many.
 constexpr double kLossMemory = 20;
-
-double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::size_t terminal_columns(std::FILE* out) {
   winsize size{};

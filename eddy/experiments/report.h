@@ -20,6 +20,8 @@ struct Measure {
   std::optional<double> spread{};
   int decimals = 1;
 };
+/// A number without spread.
+inline Measure exact(double value, int decimals) { return {.mean = value, .spread = {}, .decimals = decimals}; }
 
 /// Text, or a number; an empty text is an empty cell.
 using TableCell = std::variant<std::string, Measure>;

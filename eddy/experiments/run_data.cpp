@@ -108,9 +108,7 @@ RawParts read_raw(const DataConfig& data, DataFormat format, const DataLoading& 
       Imdb imdb = read_imdb(path, {.encoding = data.encoding});
       // A text that is tested must not have been read in pretraining.
       report_shared(drop_shared(imdb.unlabelled, imdb.test), loading);
-      auto& documents = imdb.train.documents;
-      documents.insert(documents.end(), std::make_move_iterator(imdb.unlabelled.documents.begin()),
-                       std::make_move_iterator(imdb.unlabelled.documents.end()));
+      append(imdb.train, std::move(imdb.unlabelled));
       return {std::move(imdb.train), std::move(imdb.test)};
     }
     case DataFormat::tsv:
@@ -126,19 +124,12 @@ RawParts read_raw_with_unlabelled(const DataConfig& data, DataFormat format, con
   if (data.unlabelled.empty() || format == DataFormat::lines) return raw;
   Dataset more = dataset_of(stream_lines(data.unlabelled, data.encoding));
   if (raw.test) report_shared(drop_shared(more, *raw.test), loading);
-  raw.train.documents.insert(raw.train.documents.end(), std::make_move_iterator(more.documents.begin()),
-                             std::make_move_iterator(more.documents.end()));
+  append(raw.train, std::move(more));
   return raw;
 }
 
 OutOfVocabulary unknown_rule(const TextConfig& text) {
   return text.drop_unknown ? OutOfVocabulary::drop : OutOfVocabulary::unknown;
-}
-
-EncodeOptions encode_options(const TextConfig& text) {
-  return {.tokenizer = tokenizer_options(text),
-          .vocabulary = {.min_count = text.min_count, .max_size = text.vocabulary_size},
-          .unknown = unknown_rule(text)};
 }
 
 EncodedDataset encode_fresh(const RawParts& raw, const TextConfig& text) {
@@ -262,6 +253,12 @@ std::uint64_t fingerprint(const EncodedCorpus& corpus) {
 
 TokenizerOptions tokenizer_options(const TextConfig& text) {
   return {.unit = text.unit, .lower_case = text.lower_case};
+}
+
+EncodeOptions encode_options(const TextConfig& text) {
+  return {.tokenizer = tokenizer_options(text),
+          .vocabulary = {.min_count = text.min_count, .max_size = text.vocabulary_size},
+          .unknown = unknown_rule(text)};
 }
 
 }  // namespace eddy

@@ -94,6 +94,8 @@ std::filesystem::path default_cache_directory();
 std::uint64_t fingerprint(const EncodedCorpus& corpus);
 
 TokenizerOptions tokenizer_options(const TextConfig& text);
+/// How texts of a fresh vocabulary are encoded.
+EncodeOptions encode_options(const TextConfig& text);
 
 std::string to_json(const DataConfig& config);
 std::string to_json(const TextConfig& config);

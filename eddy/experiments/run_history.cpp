@@ -28,12 +28,14 @@ RunHistory::Training training_point(const nlohmann::json& entry, std::int64_t st
           .resident_mb = number(entry, "resident_mb")};
 }
 
-RunHistory::Validation validation_point(const nlohmann::json& entry, std::int64_t step) {
-  RunHistory::Validation point{.step = step,
-                               .epoch = std::numeric_limits<double>::quiet_NaN(),
-                               .loss = number(entry, "validation_loss"),
-                               .error_rate = {},
-                               .best = number(entry, "best") == 1};
+RunHistory::Validation validation_point(const nlohmann::json& entry, std::int64_t step, double training_loss) {
+  RunHistory::Validation point{
+      .step = step,
+      .epoch = std::numeric_limits<double>::quiet_NaN(),
+      .loss = number(entry, "validation_loss"),
+      .training_loss = entry.contains("training_loss") ? number(entry, "training_loss") : training_loss,
+      .error_rate = {},
+      .best = number(entry, "best") == 1};
   if (entry.contains("validation_error")) point.error_rate = number(entry, "validation_error");
   return point;
 }
@@ -42,13 +44,22 @@ RunHistory::Validation validation_point(const nlohmann::json& entry, std::int64_
 
 RunHistory read_run_history(const std::filesystem::path& log) {
   RunHistory history;
+  double loss = 0;  // since the last validation
+  int windows = 0;
   std::istringstream lines(read_file(log));
   for (std::string line; std::getline(lines, line);) {
     const nlohmann::json entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!entry.is_object() || !entry.contains("step") || !entry["step"].is_number_integer()) continue;
     const auto step = entry["step"].get<std::int64_t>();
-    if (entry.contains("loss")) history.training.push_back(training_point(entry, step));
-    if (entry.contains("validation_loss")) history.validation.push_back(validation_point(entry, step));
+    if (entry.contains("loss")) {
+      history.training.push_back(training_point(entry, step));
+      loss += history.training.back().loss;
+      ++windows;
+    }
+    if (!entry.contains("validation_loss")) continue;
+    const double mean = windows > 0 ? loss / windows : std::numeric_limits<double>::quiet_NaN();
+    history.validation.push_back(validation_point(entry, step, mean));
+    loss = windows = 0;
   }
   // Only lines of training tell the epoch, which rises evenly with the steps.
   if (history.training.empty() || history.training.back().step == 0) return history;

@@ -19,6 +19,7 @@ struct RunHistory {
   struct Validation {
     std::int64_t step = 0;
     double epoch = 0, loss = 0;
+    double training_loss = 0;  ///< mean since the validation before, as the log says or as its lines give it
     std::optional<double> error_rate;
     bool best = false;  ///< better than all before
   };

@@ -31,6 +31,12 @@ void visit_members(IsRunProgress auto& progress, auto& visit) {
   visit("best_step", progress.best_step);
   visit("seconds", progress.seconds);
   visit("data_fingerprint", progress.data_fingerprint);
+  visit("window_loss", progress.window.loss);
+  visit("window_norm", progress.window.norm);
+  visit("window_rate", progress.window.rate);
+  visit("window_seconds", progress.window.seconds);
+  visit("window_tokens", progress.window.tokens);
+  visit("window_steps", progress.window.steps);
 }
 
 namespace {
@@ -121,7 +127,7 @@ void save_model(const fs::path& path, const ParameterStore& store, const ModelFi
     }
   // Times are left out, so that equal runs give equal files.
   ModelFile file = model;
-  file.progress.seconds = 0;
+  file.progress.seconds = file.progress.window.seconds = 0;
   save_checkpoint(path, weights, make_metadata(file));
 }
 

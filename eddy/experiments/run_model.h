@@ -14,6 +14,12 @@
 
 namespace eddy {
 
+/// Sums over the steps since the last line of the log.
+struct LogWindow {
+  double loss = 0, norm = 0, rate = 0, seconds = 0;
+  std::int64_t tokens = 0, steps = 0;
+};
+
 /// How far a training run has come. All but `seconds` is a function of config and data.
 struct RunProgress {
   std::int64_t steps = 0;
@@ -28,6 +34,7 @@ struct RunProgress {
   std::int64_t best_step = 0;
   double seconds = 0;  ///< of training and evaluation
   std::uint64_t data_fingerprint = 0;
+  LogWindow window;
 };
 
 /// What stands in a model file or checkpoint beside the weights.

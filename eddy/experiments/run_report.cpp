@@ -44,15 +44,13 @@ bool has_data(const ChartSeries& series) {
   return std::ranges::any_of(series.y, [](double y) { return std::isfinite(y); });
 }
 
-Measure number(double value, int decimals) { return {.mean = value, .spread = {}, .decimals = decimals}; }
-
 Table perplexity_table(const std::vector<std::pair<std::string, Evaluation>>& results) {
   Table table{
       .title = "Results", .columns = {"part", "texts", "tokens", "loss, nats per token", "perplexity"}, .rows = {}};
   for (const auto& [part, scores] : results)
-    table.rows.push_back({part, number(static_cast<double>(scores.documents), 0),
-                          number(static_cast<double>(scores.targets), 0), number(scores.loss, 4),
-                          number(scores.perplexity(), 2)});
+    table.rows.push_back({part, exact(static_cast<double>(scores.documents), 0),
+                          exact(static_cast<double>(scores.targets), 0), exact(scores.loss, 4),
+                          exact(scores.perplexity(), 2)});
   return table;
 }
 
@@ -67,13 +65,13 @@ Table cost_table(const RunFacts& facts) {
   const bool trained = !facts.history.training.empty();
   const RunHistory::Training last = trained ? facts.history.training.back() : RunHistory::Training{};
   const auto known = [&](double value, int decimals) {
-    return trained ? TableCell(number(value, decimals)) : TableCell(std::string());
+    return trained ? TableCell(exact(value, decimals)) : TableCell(std::string());
   };
   table.rows.push_back(
-      {number(static_cast<double>(facts.parameters), 0), known(static_cast<double>(last.step), 0), known(last.epoch, 2),
-       best == facts.history.validation.rend() ? TableCell(std::string()) : number(static_cast<double>(best->step), 0),
+      {exact(static_cast<double>(facts.parameters), 0), known(static_cast<double>(last.step), 0), known(last.epoch, 2),
+       best == facts.history.validation.rend() ? TableCell(std::string()) : exact(static_cast<double>(best->step), 0),
        known(last.seconds, 1), known(last.tokens, 0), known(last.tokens / last.seconds, 0),
-       number(static_cast<double>(memory.peak_resident) / kMegabyte, 0)});
+       exact(static_cast<double>(memory.peak_resident) / kMegabyte, 0)});
   return table;
 }
 

@@ -2,26 +2,23 @@
 #include "eddy/experiments/run_training.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <memory>
 #include <numeric>
 #include <span>
 
+#include "eddy/core/clock.h"
 #include "eddy/core/error.h"
 #include "eddy/core/random.h"
 #include "eddy/experiments/memory_use.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_log.h"
 #include "eddy/experiments/tensorboard.h"
+#include "eddy/experiments/training_loop.h"
 
 namespace eddy {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// Steps in a row without an update after which training has failed for good.
 constexpr int kMostSkipped = 100;
@@ -41,26 +38,21 @@ ProgressOptions progress_options(const TextTrainer& trainer, const RunProgress& 
   return options;
 }
 
-/// Means over the steps since the last line of the log.
-struct LogWindow {
-  double loss = 0, norm = 0, rate = 0, seconds = 0;
-  std::int64_t tokens = 0, steps = 0;
+void add(const StepResult& step, LogWindow& window) {
+  window.loss += step.loss;
+  window.norm += step.gradient_norm;
+  window.rate = step.learning_rate;
+  window.seconds += step.seconds;
+  window.tokens += step.tokens;
+  ++window.steps;
+}
 
-  void add(const StepResult& step) {
-    loss += step.loss;
-    norm += step.gradient_norm;
-    rate = step.learning_rate;
-    seconds += step.seconds;
-    tokens += step.tokens;
-    ++steps;
-  }
-};
-
-class Run {
+class Run : TrainingLoop {
  public:
   Run(TextTrainer& trainer, const EncodedCorpus& corpus, const std::vector<std::int32_t>& validation, ModelFile model,
       const RunSettings& settings)
-      : trainer_(trainer),
+      : TrainingLoop(settings, model.progress.seconds, kMostSkipped),
+        trainer_(trainer),
         corpus_(corpus),
         validation_(validation),
         model_(std::move(model)),
@@ -69,24 +61,11 @@ class Run {
         tensorboard_(settings.tensorboard.empty()
                          ? nullptr
                          : std::make_unique<TensorBoardWriter>(settings.tensorboard, model_.progress.steps)),
-        progress_line_(progress_options(trainer, model_.progress, settings)),
-        seconds_before_(model_.progress.seconds) {}
+        progress_line_(progress_options(trainer, model_.progress, settings)) {}
 
   RunOutcome run() {
     RunOutcome outcome;
-    try {
-      outcome.reason = train();
-    } catch (const Interrupted&) {
-      outcome.reason = StopReason::interrupt;
-    }
-    write_log();
-    // The checkpoint comes first: an evaluation that only the end of the run asks for must not steer a continued run.
-    save_checkpoint();
-    try {
-      if (outcome.reason != StopReason::interrupt) finish();
-    } catch (const Interrupted&) {
-      outcome.reason = StopReason::interrupt;
-    }
+    outcome.reason = run_loop();
     progress_line_.finish();
     outcome.progress = progress();
     if (progress().has_best) {
@@ -100,43 +79,28 @@ class Run {
  private:
   RunProgress& progress() { return model_.progress; }
   const TrainingConfig& config() const { return trainer_.config(); }
-  double seconds() const { return seconds_before_ + seconds_since(start_); }
+  std::int64_t steps_done() const override { return model_.progress.steps; }
 
-  StopReason train() {
-    // The run that is resumed may have been stopped in the midst of it.
-    if (evaluation_due()) evaluate();
-    for (;;) {
-      if (const auto reason = reason_to_stop()) return *reason;
-      train_step();
-      if (evaluation_due()) evaluate();
-      if (checkpoint_due()) save_checkpoint();
-    }
-  }
-
-  std::optional<StopReason> reason_to_stop() {
+  std::optional<StopReason> reason_to_stop() const override {
     if (interrupted()) return StopReason::interrupt;
     if (trainer_.position().epoch >= config().epochs) return StopReason::epochs;
-    if (config().max_steps > 0 && progress().steps >= config().max_steps) return StopReason::steps;
-    if (config().patience > 0 && progress().bad_evaluations >= config().patience) return StopReason::patience;
+    if (config().max_steps > 0 && model_.progress.steps >= config().max_steps) return StopReason::steps;
+    if (config().patience > 0 && model_.progress.bad_evaluations >= config().patience) return StopReason::patience;
     if (config().max_seconds > 0 && seconds() >= config().max_seconds) return StopReason::seconds;
     return std::nullopt;
   }
 
-  void train_step() {
+  void train_step() override {
     const StepResult step = trainer_.step();
-    skipped_ = step.skipped ? skipped_ + 1 : 0;
-    require<Error>(
-        skipped_ < kMostSkipped,
-        "the gradients were not finite in each of the last {} steps, up to step {}; try a learning rate below {}",
-        skipped_, progress().steps + 1, config().optimizer.learning_rate);
+    check_gradients(step, progress().steps + 1, config().optimizer.learning_rate);
     ++progress().steps;
     progress().tokens += step.tokens;
-    window_.add(step);
+    add(step, progress().window);
     progress_line_.step(step.loss, static_cast<double>(step.tokens));
     if (settings_.log_steps > 0 && progress().steps % settings_.log_steps == 0) write_log();
   }
 
-  bool evaluation_due() const {
+  bool evaluation_due() const override {
     const RunProgress& now = model_.progress;
     if (validation_.empty() || now.steps == 0 || now.evaluated_step == now.steps) return false;
     if (config().evaluation_interval > 0) return now.steps % config().evaluation_interval == 0;
@@ -152,7 +116,7 @@ class Run {
     return now.loss < best.best_loss;
   }
 
-  void evaluate() {
+  void evaluate() override {
     const Evaluation now = trainer_.evaluate(corpus_, validation_);
     progress().evaluated_step = progress().steps;
     const bool improved = std::isfinite(now.loss) && better(now);
@@ -186,18 +150,21 @@ class Run {
     progress_line_.message(text + (improved ? "  (best so far)" : ""));
   }
 
+  void end_log() override { write_log(); }
+
   void write_log() {
-    if (window_.steps == 0) return;
-    const auto steps = static_cast<double>(window_.steps);
+    LogWindow& window = progress().window;
+    if (window.steps == 0) return;
+    const auto steps = static_cast<double>(window.steps);
     log({{"epoch", epochs_done()},
-         {"loss", window_.loss / steps},
-         {"gradient_norm", window_.norm / steps},
-         {"learning_rate", window_.rate},
+         {"loss", window.loss / steps},
+         {"gradient_norm", window.norm / steps},
+         {"learning_rate", window.rate},
          {"tokens", static_cast<double>(progress().tokens)},
-         {"tokens_per_second", static_cast<double>(window_.tokens) / window_.seconds},
+         {"tokens_per_second", static_cast<double>(window.tokens) / window.seconds},
          {"seconds", seconds()},
          {"resident_mb", std::round(static_cast<double>(memory_use().resident) / 1e5) / 10}});
-    window_ = {};
+    window = {};
   }
 
   void log(const std::vector<RunLog::Field>& fields) {
@@ -214,20 +181,16 @@ class Run {
     trainer_.with_averaged_weights([&] { save_model(settings_.output, trainer_.store(), model_); });
   }
 
-  bool checkpoint_due() const {
-    if (settings_.checkpoint_steps > 0 && model_.progress.steps % settings_.checkpoint_steps == 0) return true;
-    return settings_.checkpoint_seconds > 0 && seconds_since(saved_) >= settings_.checkpoint_seconds;
-  }
-
-  void save_checkpoint() {
+  void write_checkpoint() override {
+    // JSON has no infinities.
+    if (!std::isfinite(progress().window.loss + progress().window.norm)) write_log();
     progress().position = trainer_.position();
     progress().seconds = seconds();
     save_run(checkpoint_path(settings_.output), trainer_.store(), model_);
-    saved_ = Clock::now();
   }
 
   /// The output must exist after a finished run, and be that of the best state, its last one among them.
-  void finish() {
+  void finish() override {
     if (validation_.empty()) {
       save_best();
     } else if (progress().evaluated_step != progress().steps) {
@@ -246,11 +209,6 @@ class Run {
   RunLog log_;
   std::unique_ptr<TensorBoardWriter> tensorboard_;
   Progress progress_line_;
-  LogWindow window_;
-  int skipped_ = 0;
-  double seconds_before_;
-  Clock::time_point start_ = Clock::now();
-  Clock::time_point saved_ = Clock::now();
 };
 
 }  // namespace

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/seq2seq_trainer.h"
 
-#include <chrono>
 #include <cmath>
 #include <map>
 #include <optional>
 
+#include "eddy/core/clock.h"
 #include "eddy/core/error.h"
 #include "eddy/data/pair_batches.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_log.h"
 #include "eddy/experiments/text_trainer_optimizer.h"
+#include "eddy/experiments/training_loop.h"
 #include "eddy/graph/program.h"
 #include "eddy/models/sequence_decoding.h"
 #include "eddy/optimizers/caught_up_rows.h"
@@ -18,10 +19,6 @@
 
 namespace eddy {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// After so many steps in a row without a finite gradient training has failed.
 constexpr int kMostSkipped = 20;
@@ -67,7 +64,7 @@ class Seq2SeqTrainer::Impl {
     const PairBatch batch = batches_.next();
     StepResult result;
     Program& program = program_for(batch, true, result.compile_seconds);
-    const auto start = Clock::now();
+    const double start = steady_seconds();
     const auto results = program.run(bindings(batch));
     result.loss = static_cast<double>(results[0].item());
     result.step = results[1].values<std::int32_t>()[0];
@@ -75,7 +72,7 @@ class Seq2SeqTrainer::Impl {
     result.learning_rate = static_cast<double>(results[3].item());
     result.skipped = !results[4].values<bool>()[0];
     result.tokens = result.targets = batch.target_count;
-    result.seconds = seconds_since(start);
+    result.seconds = steady_seconds() - start;
     result.epoch_end = batches_.position().index == 0;
     return result;
   }
@@ -114,7 +111,7 @@ class Seq2SeqTrainer::Impl {
     const Size size{batch.source_time(), batch.target_time(), training};
     const auto found = programs_.find(size);
     if (found != programs_.end()) return found->second;
-    const auto start = Clock::now();
+    const double start = steady_seconds();
     Graph graph;
     const PairValues pairs = inputs(graph, batch);
     std::vector<Value> results;
@@ -130,7 +127,7 @@ class Seq2SeqTrainer::Impl {
       results = {sequence_loss(store_, config_.model, pairs, Mode::infer)};
     }
     Program& made = programs_.emplace(size, compile(graph, results, {.arena = arena_})).first->second;
-    compile_seconds += seconds_since(start);
+    compile_seconds += steady_seconds() - start;
     return made;
   }
 
@@ -158,10 +155,11 @@ std::int64_t Seq2SeqTrainer::pairs_per_epoch() const { return impl_->batches().p
 namespace {
 
 /// One run of the training loop.
-class Run {
+class Run : TrainingLoop {
  public:
   Run(ParameterStore& store, const Seq2SeqData& data, Seq2SeqModel& model, const RunSettings& settings)
-      : store_(store),
+      : TrainingLoop(settings, model.progress.seconds, kMostSkipped),
+        store_(store),
         data_(data),
         model_(model),
         settings_(settings),
@@ -170,42 +168,21 @@ class Run {
         line_({.label = "seq2seq",
                .total = trainer_.batches_per_epoch() * model.config.epochs,
                .done = model.progress.steps,
-               .style = settings.progress}),
-        seconds_before_(model.progress.seconds) {
+               .style = settings.progress}) {
     trainer_.seek(model.progress.position);
     plateau_ = make_plateau(model.config.optimizer, store);
   }
 
   StopReason run() {
-    StopReason reason = StopReason::interrupt;
-    try {
-      reason = train();
-    } catch (const Interrupted&) {
-      // In the midst of an evaluation, which a resumed run begins again.
-    }
-    // The checkpoint comes first: an evaluation that only the end of the run asks for must not steer a continued run.
-    save_checkpoint();
-    try {
-      if (reason != StopReason::interrupt) finish();
-    } catch (const Interrupted&) {
-      reason = StopReason::interrupt;
-    }
+    const StopReason reason = run_loop();
     line_.finish();
     return reason;
   }
 
  private:
-  StopReason train() {
-    if (evaluation_due()) evaluate();
-    for (;;) {
-      if (const auto reason = reason_to_stop()) return *reason;
-      train_step();
-      if (evaluation_due()) evaluate();
-      if (checkpoint_due()) save_checkpoint();
-    }
-  }
+  std::int64_t steps_done() const override { return model_.progress.steps; }
 
-  bool evaluation_due() const {
+  bool evaluation_due() const override {
     const Seq2SeqProgress& now = model_.progress;
     if (now.steps == 0 || now.evaluated_step == now.steps) return false;
     const std::int64_t every = model_.config.evaluation_steps;
@@ -213,15 +190,13 @@ class Run {
   }
 
   /// The output must exist after a finished run, and be that of the best state, its last one among them.
-  void finish() {
+  void finish() override {
     if (model_.progress.evaluated_step != model_.progress.steps) evaluate();
     std::error_code error;
     if (!std::filesystem::exists(settings_.output, error)) save_output();
   }
 
-  double seconds() const { return seconds_before_ + seconds_since(start_); }
-
-  std::optional<StopReason> reason_to_stop() const {
+  std::optional<StopReason> reason_to_stop() const override {
     const Seq2SeqConfig& config = model_.config;
     if (interrupted()) return StopReason::interrupt;
     if (trainer_.position().epoch >= config.epochs) return StopReason::epochs;
@@ -230,13 +205,9 @@ class Run {
     return std::nullopt;
   }
 
-  void train_step() {
+  void train_step() override {
     const StepResult step = trainer_.step();
-    skipped_ = step.skipped ? skipped_ + 1 : 0;
-    require<Error>(skipped_ < kMostSkipped,
-                   "the gradients were not finite in each of the last {} steps, up to step {}; try a learning rate "
-                   "below {}",
-                   skipped_, model_.progress.steps + 1, model_.config.optimizer.learning_rate);
+    check_gradients(step, model_.progress.steps + 1, model_.config.optimizer.learning_rate);
     ++model_.progress.steps;
     model_.progress.tokens += step.tokens;
     if (std::isfinite(step.loss)) {
@@ -252,7 +223,7 @@ class Run {
                                          {"seconds", seconds()}});
   }
 
-  void evaluate() {
+  void evaluate() override {
     Seq2SeqProgress& progress = model_.progress;
     const bool measured = !data_.split.validation.empty();
     const double loss = measured ? trainer_.loss(data_.pairs, data_.split.validation) : 0;
@@ -293,16 +264,10 @@ class Run {
     save_seq2seq(settings_.output, store_, model_, false);
   }
 
-  bool checkpoint_due() const {
-    if (settings_.checkpoint_steps > 0 && model_.progress.steps % settings_.checkpoint_steps == 0) return true;
-    return settings_.checkpoint_seconds > 0 && seconds_since(saved_) >= settings_.checkpoint_seconds;
-  }
-
-  void save_checkpoint() {
+  void write_checkpoint() override {
     model_.progress.position = trainer_.position();
     model_.progress.seconds = seconds();
     save_seq2seq(checkpoint_path(settings_.output), store_, model_, true);
-    saved_ = Clock::now();
   }
 
   ParameterStore& store_;
@@ -313,10 +278,6 @@ class Run {
   RunLog log_;
   Progress line_;
   std::unique_ptr<ReduceOnPlateau> plateau_;
-  int skipped_ = 0;
-  double seconds_before_;
-  Clock::time_point start_ = Clock::now();
-  Clock::time_point saved_ = Clock::now();
 };
 
 }  // namespace

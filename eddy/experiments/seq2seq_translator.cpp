@@ -2,9 +2,9 @@
 #include "eddy/experiments/seq2seq_translator.h"
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
+#include "eddy/core/clock.h"
 #include "eddy/core/error.h"
 #include "eddy/data/headlines.h"
 #include "eddy/data/split.h"
@@ -134,7 +134,7 @@ AttentionMap Translator::attention_of(const TokenText& source, const Translation
 TranslationScores score_translations(Translator& translator, const Seq2SeqData& data,
                                      std::span<const std::int32_t> pairs) {
   TranslationScores scores;
-  const auto start = std::chrono::steady_clock::now();
+  const double start = steady_seconds();
   const std::vector<std::vector<std::int32_t>> groups = groups_of(data, pairs);
   require<DataError>(!groups.empty(), "there is no pair to translate");
   Tokenizer tokenizer(tokenizer_of(translator.config().data));
@@ -170,7 +170,7 @@ TranslationScores score_translations(Translator& translator, const Seq2SeqData& 
   scores.unended = unended / count;
   scores.bleu = corpus_bleu(texts, scores.references);
   scores.rouge = mean_rouge(texts, scores.references);
-  scores.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  scores.seconds = steady_seconds() - start;
   return scores;
 }
 

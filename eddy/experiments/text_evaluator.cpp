@@ -2,10 +2,10 @@
 #include "eddy/experiments/text_evaluator.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 
+#include "eddy/core/clock.h"
 #include "eddy/core/error.h"
 #include "eddy/data/bucket_batches.h"
 #include "eddy/data/stream_batches.h"
@@ -14,10 +14,6 @@
 
 namespace eddy {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::vector<std::int32_t> listed(const EncodedCorpus& corpus, const DocumentList& documents) {
   if (documents) return *documents;
@@ -74,7 +70,7 @@ TextEvaluator::TextEvaluator(TextEvaluator&&) noexcept = default;
 Program& TextEvaluator::program(std::int64_t time) {
   const auto found = programs_.find(time);
   if (found != programs_.end()) return found->second;
-  const auto start = Clock::now();
+  const double start = steady_seconds();
   Graph graph;
   const TaskGraph task = build_task(graph, *store_, config_, time, Mode::infer);
   std::vector<Value> results = {task.loss ? task.loss : task.log_probabilities};
@@ -82,7 +78,7 @@ Program& TextEvaluator::program(std::int64_t time) {
   CompileOptions options;
   options.arena = arena_;
   Program& made = programs_.emplace(time, compile(graph, results, std::move(options))).first->second;
-  compile_seconds_ += seconds_since(start);
+  compile_seconds_ += steady_seconds() - start;
   return made;
 }
 
@@ -91,14 +87,14 @@ std::vector<Binding> TextEvaluator::bindings(const Batch& batch) const {
 }
 
 Evaluation TextEvaluator::evaluate(const EncodedCorpus& corpus, const DocumentList& documents) {
-  const auto start = Clock::now();
+  const double start = steady_seconds();
   Evaluation result;
   if (is_classification(config_.task)) {
     result = score(predict(corpus, documents), corpus, documents);
   } else {
     result = config_.stream_steps > 0 ? evaluate_streams(corpus, documents) : evaluate_documents(corpus, documents);
   }
-  result.seconds = seconds_since(start);
+  result.seconds = steady_seconds() - start;
   return result;
 }
 

@@ -2,11 +2,11 @@
 #include "eddy/experiments/text_trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <numeric>
 #include <variant>
 
+#include "eddy/core/clock.h"
 #include "eddy/core/error.h"
 #include "eddy/data/bucket_batches.h"
 #include "eddy/data/stream_batches.h"
@@ -19,10 +19,7 @@
 namespace eddy {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Batches = std::variant<BucketBatches, StreamBatches>;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// Documents with a label, where only those can be learned from.
 DocumentList trainable_documents(const TrainingConfig& config, const EncodedCorpus& corpus, DocumentList documents) {
@@ -82,7 +79,7 @@ class TextTrainer::Impl {
     const BatchPosition at = position();
     const Batch batch = std::visit([](auto& batches) { return batches.next(); }, batches_);
     Program& step_program = program_of(batch.time(), at.epoch);
-    const auto start = Clock::now();
+    const double start = steady_seconds();
     if (!batch.carry_state)
       for (const auto& state : carried_) std::ranges::fill(state->value.values<float>(), 0.0f);
     std::vector<Binding> inputs = task_bindings(config_, batch, Mode::train);
@@ -98,7 +95,7 @@ class TextTrainer::Impl {
     result.skipped = !results[kProceed].values<bool>()[0];
     result.tokens = batch.token_count;
     result.targets = count_targets(batch);
-    result.seconds = seconds_since(start);
+    result.seconds = steady_seconds() - start;
     result.compile_seconds = compile_seconds_ - compile_before;
     result.epoch_end = position().index == 0;
     return result;
@@ -114,7 +111,7 @@ class TextTrainer::Impl {
     }
     const auto found = programs_.find(time);
     if (found != programs_.end()) return found->second;
-    const auto start = Clock::now();
+    const double start = steady_seconds();
     Graph graph;
     const TaskGraph task = build_task(graph, store_, config_, time, Mode::train);
     const Updates updates = minimize(task.loss, store_, make_optimizer(config_, groups_, batches_per_epoch()));
@@ -127,7 +124,7 @@ class TextTrainer::Impl {
     CompileOptions options;
     options.arena = arena_;
     Program& made = programs_.emplace(time, compile(graph, results, std::move(options))).first->second;
-    compile_seconds_ += seconds_since(start);
+    compile_seconds_ += steady_seconds() - start;
     return made;
   }
 

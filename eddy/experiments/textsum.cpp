@@ -4,8 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
-#include <sstream>
+#include <cmath>
 #include <unordered_set>
 
 #include "eddy/core/cpu.h"
@@ -15,6 +14,7 @@
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/run_history.h"
 #include "eddy/experiments/seq2seq_trainer.h"
 
 namespace eddy {
@@ -121,14 +121,11 @@ class TextsumRun {
   }
 
   void read_curve() {
-    std::istringstream lines(read_file(log_path(best_)));
-    for (std::string line; std::getline(lines, line);) {
-      const nlohmann::json entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-      if (!entry.is_object() || !entry.contains("validation_loss") || !entry["validation_loss"].is_number()) continue;
-      result_.curve.push_back({.step = entry.value("step", 0.0),
-                               .training_loss = entry.value("training_loss", 0.0),
-                               .validation_loss = entry["validation_loss"].get<double>()});
-    }
+    for (const RunHistory::Validation& point : read_run_history(log_path(best_)).validation)
+      if (std::isfinite(point.loss))
+        result_.curve.push_back({.step = static_cast<double>(point.step),
+                                 .training_loss = point.training_loss,
+                                 .validation_loss = point.loss});
   }
 
   void measure(const std::string& name, const fs::path& file) {

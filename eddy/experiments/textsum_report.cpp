@@ -13,8 +13,7 @@ namespace {
 /// Below so many training pairs the figures of held-out texts mean nothing; the original had over a million.
 constexpr std::int64_t kFewPairs = 100000;
 
-Measure number(double value, int decimals) { return {.mean = value, .spread = {}, .decimals = decimals}; }
-Measure percent(double share) { return number(100 * share, 2); }
+Measure percent(double share) { return exact(100 * share, 2); }
 
 const TextsumScores* find(const TextsumResult& result, std::string_view model, std::string_view part) {
   for (const TextsumScores& scores : result.scores)
@@ -48,7 +47,8 @@ ReportChart loss_chart(const TextsumResult& result) {
     validation.y.push_back(point.validation_loss);
   }
   chart.series = {std::move(training), std::move(validation)};
-  return {"loss", to_svg(chart), "Mean training loss since the validation before, and the loss of the dev part."};
+  return report_chart("loss", std::move(chart),
+                      "Mean training loss since the validation before, and the loss of the dev part.");
 }
 
 }  // namespace
@@ -93,10 +93,10 @@ Table textsum_table(const TextsumResult& result) {
               .rows = {}};
   for (const TextsumScores& scores : result.scores) {
     const TranslationScores& all = scores.translations;
-    table.rows.push_back({scores.model, scores.part, number(static_cast<double>(all.sources.size()), 0),
-                          number(std::exp(scores.loss), 2), percent(all.rouge.rouge_1.f1),
-                          percent(all.rouge.rouge_2.f1), percent(all.rouge.rouge_l.f1), percent(all.bleu.score),
-                          percent(all.exact), percent(all.exact_tokens)});
+    table.rows.push_back({scores.model, scores.part, exact(static_cast<double>(all.sources.size()), 0),
+                          exact(std::exp(scores.loss), 2), percent(all.rouge.rouge_1.f1), percent(all.rouge.rouge_2.f1),
+                          percent(all.rouge.rouge_l.f1), percent(all.bleu.score), percent(all.exact),
+                          percent(all.exact_tokens)});
   }
   return table;
 }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <chrono>
 #include <map>
 
+#include "eddy/core/clock.h"
 #include "eddy/core/resident_team.h"
 #include "eddy/graph/program_impl.h"
 
 namespace eddy {
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 double median(std::vector<double> values) {
   std::ranges::sort(values);
@@ -85,9 +83,9 @@ class Clocks {
 
 void ProgramImpl::run_timed(std::vector<double>& seconds) {
   for (std::size_t i = 0; i < instructions.size(); ++i) {
-    const double before = now();
+    const double before = steady_seconds();
     execute(instructions[i]);
-    seconds[i] += now() - before;
+    seconds[i] += steady_seconds() - before;
   }
 }
 
@@ -100,9 +98,9 @@ Profile Program::profile(std::span<const Binding> bindings, int runs) {
   for (int run = 0; run < runs; ++run)
     with_resident_team([&] {
       clocks.begin_run();
-      const double start = now();
+      const double start = steady_seconds();
       impl_->run();
-      totals.push_back(now() - start);
+      totals.push_back(steady_seconds() - start);
       clocks.end_run();
     });
   Profile profile;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "program.h"
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -28,6 +29,18 @@ std::string contents(const fs::path& path) {
 }
 
 }  // namespace
+
+Arguments joined(Arguments first, const Arguments& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+ProgramResult succeed(const Arguments& arguments, const std::string& input) {
+  ProgramResult result = run_eddy(arguments, input);
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  return result;
+}
 
 ProgramResult run_eddy(const std::vector<std::string>& arguments, const std::string& input,
                        const std::function<void(int process)>& meanwhile) {

@@ -15,9 +15,16 @@ struct ProgramResult {
   std::string err;
 };
 
+using Arguments = std::vector<std::string>;
+
+Arguments joined(Arguments first, const Arguments& second);
+
 /// Runs the built `eddy` with these arguments and standard input. `meanwhile` is called with its process id.
 ProgramResult run_eddy(const std::vector<std::string>& arguments, const std::string& input = {},
                        const std::function<void(int process)>& meanwhile = {});
+
+/// The same where nothing may go wrong: the test ends with what was said otherwise.
+ProgramResult succeed(const Arguments& arguments, const std::string& input = {});
 
 /// A fresh folder that goes away with the object.
 class TestFolder {

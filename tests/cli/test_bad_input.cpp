@@ -9,8 +9,6 @@
 namespace eddy {
 namespace {
 
-using Arguments = std::vector<std::string>;
-
 /// Fails as asked, with one line that begins as all errors do.
 void check_error(const Arguments& arguments, int status, const std::string& part) {
   const ProgramResult result = run_eddy(arguments);

@@ -19,8 +19,6 @@ namespace eddy {
 namespace {
 
 namespace fs = std::filesystem;
-using Arguments = std::vector<std::string>;
-
 constexpr int kKills = 12;
 constexpr int kKilled = 128 + SIGKILL;
 
@@ -65,13 +63,11 @@ void check_whole(const fs::path& folder) {
   }
 }
 
-/// A record without its times, and without the training losses: a point of that curve is the mean of the batches seen
-/// since the last start.
+/// A record without its times.
 nlohmann::json timeless(const std::string& text) {
   nlohmann::json json = nlohmann::json::parse(text);
   json["record"].erase("seconds");
   json["record"].erase("tokens_per_second");
-  for (nlohmann::json& point : json["record"]["curve"]) point.at(1) = nullptr;
   return json;
 }
 

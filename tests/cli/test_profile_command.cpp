@@ -8,13 +8,6 @@
 namespace eddy {
 namespace {
 
-ProgramResult succeed(const std::vector<std::string>& arguments) {
-  ProgramResult result = run_eddy(arguments);
-  INFO(result.err);
-  REQUIRE(result.status == 0);
-  return result;
-}
-
 TEST_CASE("profile shows where a training step's time goes, of any model the flags describe") {
   const TestFolder folder;
   for (const std::string task : {"lm", "sa", "classifier"}) {

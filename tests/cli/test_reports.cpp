@@ -11,20 +11,6 @@
 namespace eddy {
 namespace {
 
-using Arguments = std::vector<std::string>;
-
-Arguments joined(Arguments first, const Arguments& second) {
-  first.insert(first.end(), second.begin(), second.end());
-  return first;
-}
-
-ProgramResult succeed(const Arguments& arguments, const std::string& input = {}) {
-  ProgramResult result = run_eddy(arguments, input);
-  INFO(result.err);
-  REQUIRE(result.status == 0);
-  return result;
-}
-
 Arguments finetune(const TestFolder& folder, const std::string& output, const Arguments& more = {}) {
   return joined({"finetune", "--data", folder.path("train.tsv"), "--label-column", "0", "--output", folder.path(output),
                  "--batch", "16", "--no-cache"},

@@ -13,8 +13,6 @@
 namespace eddy {
 namespace {
 
-using Arguments = std::vector<std::string>;
-
 /// Sentences of two numbers; the translation has them the other way round.
 std::string pairs() {
   std::string text;

@@ -12,13 +12,6 @@
 namespace eddy {
 namespace {
 
-using Arguments = std::vector<std::string>;
-
-Arguments joined(Arguments first, const Arguments& second) {
-  first.insert(first.end(), second.begin(), second.end());
-  return first;
-}
-
 Arguments pretrain(const TestFolder& folder, const std::string& output) {
   return {"pretrain",
           "--data",
@@ -57,13 +50,6 @@ Arguments finetune(const TestFolder& folder, const std::string& output) {
           "16",
           "--lr",
           "0.01"};
-}
-
-ProgramResult succeed(const Arguments& arguments, const std::string& input = {}) {
-  ProgramResult result = run_eddy(arguments, input);
-  INFO(result.err);
-  REQUIRE(result.status == 0);
-  return result;
 }
 
 std::int64_t lines_of(const std::string& text) { return std::ranges::count(text, '\n'); }

@@ -27,7 +27,7 @@ TEST_CASE("subsets keep order and label names, and can hide labels") {
   CHECK(texts(subset(data, indices)) == std::vector<std::string>{"c", "a"});
   CHECK(subset(data, indices).documents[0].label == 1);
   CHECK(subset(data, indices).label_names == data.label_names);
-  CHECK(unlabelled_subset(data, indices).documents[0].label == -1);
+  CHECK(without_labels(subset(data, indices)).documents[0].label == -1);
   const std::vector<std::int32_t> bad = {3};
   CHECK(contains(error_of<DataError>([&] { subset(data, bad); }), "document 3 asked for, the data set has 3"));
 }

@@ -3,21 +3,11 @@
 
 #include "eddy/core/error.h"
 #include "eddy/experiments/classification_presets.h"
+#include "tests/data/files.h"
 
 namespace eddy {
-namespace {
 
-template <class E, class Body>
-std::string error_of(Body&& body) {
-  try {
-    body();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "";
-}
-
-}  // namespace
+using test::error_of;
 
 TEST_CASE("every preset of every task holds together with every row") {
   const auto all_rows = parse_rows({"lstm", "lstm-gain", "lm", "lm-gain", "sa", "sa-gain", "sa-joint", "lm-joint",
