@@ -37,6 +37,11 @@ def lstm_arrays(name, layer):
     return {name + "/w_x": w_x.T, name + "/w_h": w_h.T, name + "/bias": b_x + b_h}
 
 
+def word_arrays(model, recurrent):
+    return {"embedding": model.embedding.weight, **lstm_arrays("encoder0", recurrent),
+            "softmax/table": model.softmax.weight, "softmax/bias": model.softmax.bias}
+
+
 class LanguageModel(nn.Module):
     def __init__(self, vocabulary, embedding, hidden):
         super().__init__()
@@ -49,8 +54,7 @@ class LanguageModel(nn.Module):
         return cross_entropy(self.softmax(outputs), targets)
 
     def arrays(self):
-        return {"embedding": self.embedding.weight, **lstm_arrays("encoder0", self.encoder),
-                "softmax/table": self.softmax.weight, "softmax/bias": self.softmax.bias}
+        return word_arrays(self, self.encoder)
 
 
 class Autoencoder(LanguageModel):
@@ -122,8 +126,7 @@ class Greedy(nn.Module):
         return torch.stack(words)
 
     def arrays(self):
-        return {"embedding": self.embedding.weight, **lstm_arrays("encoder0", self.cell),
-                "softmax/table": self.softmax.weight, "softmax/bias": self.softmax.bias}
+        return word_arrays(self, self.cell)
 
 
 class Classifier(nn.Module):

@@ -200,6 +200,15 @@ void SpillFile::for_each_block(const std::function<void(std::span<const std::byt
   }
 }
 
+void append_at_once(int descriptor, std::string_view bytes, const std::filesystem::path& path) {
+  ssize_t written = 0;
+  do {
+    written = ::write(descriptor, bytes.data(), bytes.size());
+  } while (written < 0 && errno == EINTR);
+  if (written != static_cast<ssize_t>(bytes.size()))
+    fail<DataError>("{}: {} of {} bytes written: {}", path.string(), written, bytes.size(), std::strerror(errno));
+}
+
 AtomicFile::AtomicFile(const std::filesystem::path& path, TemporaryKind kind) : path_(path) {
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);

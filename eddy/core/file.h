@@ -81,6 +81,10 @@ class SpillFile {
   std::vector<std::byte> buffer_;
 };
 
+/// Appends `bytes` to an open file by one write, so that a crash leaves them whole or not at all. DataError naming
+/// `path` when that fails.
+void append_at_once(int descriptor, std::string_view bytes, const std::filesystem::path& path);
+
 /// How a file in the making is kept: without a name, so that even SIGKILL leaves nothing behind, or under a temporary
 /// name where the file system cannot do that.
 enum class TemporaryKind : std::uint8_t { unnamed_if_possible, named };

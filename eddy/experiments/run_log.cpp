@@ -50,13 +50,7 @@ void RunLog::write(std::int64_t step, const std::vector<Field>& fields) {
       entry[std::string(name)] = value;
     }
   }
-  const std::string line = entry.dump() + "\n";
-  ssize_t written = 0;
-  do {
-    written = ::write(descriptor_, line.data(), line.size());
-  } while (written < 0 && errno == EINTR);
-  if (written != static_cast<ssize_t>(line.size()))
-    fail<DataError>("{}: {} of {} bytes written: {}", path_.string(), written, line.size(), std::strerror(errno));
+  append_at_once(descriptor_, entry.dump() + "\n", path_);
 }
 
 }  // namespace eddy

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "eddy/core/error.h"
+#include "eddy/core/file.h"
 
 namespace eddy {
 namespace {
@@ -125,12 +126,7 @@ void TensorBoardWriter::append(std::string_view event) {
   append_bytes(record, masked_crc32c(record));
   record += event;
   append_bytes(record, masked_crc32c(event));
-  ssize_t written = 0;
-  do {
-    written = ::write(descriptor_, record.data(), record.size());
-  } while (written < 0 && errno == EINTR);
-  if (written != static_cast<ssize_t>(record.size()))
-    fail<DataError>("{}: {} of {} bytes written: {}", path_.string(), written, record.size(), std::strerror(errno));
+  append_at_once(descriptor_, record, path_);
 }
 
 }  // namespace eddy

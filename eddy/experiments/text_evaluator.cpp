@@ -115,13 +115,7 @@ Evaluation TextEvaluator::evaluate_documents(const EncodedCorpus& corpus, const 
 }
 
 Evaluation TextEvaluator::evaluate_streams(const EncodedCorpus& corpus, const DocumentList& documents) {
-  StreamBatches batches(corpus,
-                        {.batch_size = static_cast<int>(config_.batch_size),
-                         .time = config_.stream_steps,
-                         .shuffle = false,
-                         .seed = config_.seed,
-                         .eos = config_.model.end_of_sequence},
-                        documents);
+  StreamBatches batches(corpus, task_streams(config_, Mode::infer), documents);
   const std::vector<std::string> names = carried_names(config_);
   const Shape state{config_.batch_size, config_.model.encoder.hidden_size};
   std::vector<Tensor> states(names.size());

@@ -35,14 +35,7 @@ DocumentList trainable_documents(const TrainingConfig& config, const EncodedCorp
 }
 
 Batches make_batches(const TrainingConfig& config, const EncodedCorpus& corpus, DocumentList documents) {
-  if (config.stream_steps > 0)
-    return StreamBatches(corpus,
-                         {.batch_size = static_cast<int>(config.batch_size),
-                          .time = config.stream_steps,
-                          .shuffle = true,
-                          .seed = config.seed,
-                          .eos = config.model.end_of_sequence},
-                         std::move(documents));
+  if (config.stream_steps > 0) return StreamBatches(corpus, task_streams(config, Mode::train), std::move(documents));
   return BucketBatches(corpus, task_batches(config, corpus.longest(), Mode::train),
                        trainable_documents(config, corpus, std::move(documents)));
 }

@@ -163,6 +163,14 @@ BucketOptions task_batches(const TrainingConfig& config, std::int64_t longest_do
   return options;
 }
 
+StreamOptions task_streams(const TrainingConfig& config, Mode mode) {
+  return {.batch_size = static_cast<int>(config.batch_size),
+          .time = config.stream_steps,
+          .shuffle = mode == Mode::train,
+          .seed = config.seed,
+          .eos = config.model.end_of_sequence};
+}
+
 std::int64_t predicted_tokens(const TrainingConfig& config, const Batch& batch) {
   return config.task == TrainingTask::autoencoder || config.row_width > 0 ? batch.token_count : batch.target_count;
 }

@@ -8,6 +8,7 @@
 #include "eddy/data/batch.h"
 #include "eddy/data/bucket_batches.h"
 #include "eddy/data/encoded_corpus.h"
+#include "eddy/data/stream_batches.h"
 #include "eddy/experiments/training_config.h"
 #include "eddy/graph/program.h"
 #include "eddy/graph/variable.h"
@@ -33,6 +34,9 @@ std::vector<std::string> carried_names(const TrainingConfig& config);
 
 /// How documents are laid out for a task. Evaluation keeps an order of its own and shuffles nothing.
 BucketOptions task_batches(const TrainingConfig& config, std::int64_t longest_document, Mode mode);
+
+/// The same for a language model that reads streams.
+StreamOptions task_streams(const TrainingConfig& config, Mode mode);
 
 /// What a batch's loss of an unsupervised task is the mean over.
 std::int64_t predicted_tokens(const TrainingConfig& config, const Batch& batch);

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <new>
+#include <string>
+
+#include "eddy/core/error.h"
+#include "eddy/core/shape.h"
+#include "eddy/ops/elementwise.h"
+#include "eddy/optimizers/row_catch_up.h"
+
+/// What the ops that leave rows behind and the host that brings them up to date have in common; internal.
+namespace eddy {
+
+inline std::int64_t row_width(const Shape& table) { return table.product(1, table.rank()); }
+
+inline std::int64_t row_grain(std::int64_t width) {
+  return std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(width, 1));
+}
+
+/// Steps that `row` is behind after `done` steps.
+inline std::int64_t gap_of(const std::int32_t* row_steps, std::int64_t row, std::int64_t done) {
+  const std::int64_t gap = done - row_steps[row];
+  require<GraphError>(gap >= 0 && gap <= RowCatchUp::kWindow, "row {} was brought up to step {}, too far from step {}",
+                      row, row_steps[row], done);
+  return gap;
+}
+
+/// What the ops know of the rule; a base of theirs.
+struct CatchUpAttributes {
+  UpdateRule rule;
+  double rate_multiplier = 1;
+
+  static void attributes(auto& op, auto&& visit) {
+    visit("decoupled_decay", op.rule.kind == UpdateRule::Kind::adamw);
+    visit("beta1", op.rule.beta1);
+    visit("beta2", op.rule.beta2);
+    visit("epsilon", op.rule.epsilon);
+    visit("weight_decay", op.rule.weight_decay);
+    visit("rate_multiplier", op.rate_multiplier);
+  }
+  RowCatchUp* make(void* memory, const float* rates, std::int64_t done) const {
+    return new (memory) RowCatchUp(rule, rate_multiplier, rates, done);
+  }
+};
+
+/// Of the variables with the steps of the rows.
+inline std::string row_steps_prefix(const std::string& name) { return name + "/row_step/"; }
+
+}  // namespace eddy
