@@ -68,7 +68,8 @@ Gemm::Gemm(const GemmConfig& config) : config_(config.resolved()) {
     const int grid_n = rest / grid_m;
     const std::int64_t rows = divide_up(divide_up(c.m, tile.rows), grid_m) * tile.rows;
     const std::int64_t cols = divide_up(divide_up(c.n, tile.cols), grid_n) * tile.cols;
-    const double cost = static_cast<double>(rows * cols) + 4.0 * static_cast<double>(cols) + static_cast<double>(rows);
+    const double cost = static_cast<double>(rows * cols) + 4.0 * static_cast<double>(cols) +
+                        (c.transpose_a ? 4.0 : 1.0) * static_cast<double>(rows);
     if (grid_m == 1 || cost < best) {
       best = cost;
       threads_m_ = grid_m;

@@ -23,6 +23,8 @@ constexpr std::int64_t kDepthBlock = 832;
 constexpr std::int64_t kRowBlock = 96;
 constexpr std::int64_t kColBlock = 2048;
 constexpr std::int64_t kRowsAhead = 16;
+/// Lines of one row of a panel.
+constexpr int kPanelLines = (kTileCols + kLineFloats - 1) / kLineFloats;
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
@@ -57,6 +59,7 @@ struct TileJob {
   std::ptrdiff_t ldc;
   const float* bias;  ///< at the tile's first column, or null
   int last_lanes;     ///< valid lanes of the last vector
+  Ahead ahead;
   bool load_c;
   Activation activation;
 };
@@ -67,7 +70,7 @@ HWY_NOINLINE void compute_tile(const TileJob& job) {
   const auto mask = hn::FirstN(d, static_cast<std::size_t>(job.last_lanes));
   FloatVec acc[kRows][kVecs];
   clear_tile<kRows, kVecs>(acc);
-  multiply_tile<kRows, kVecs, kMasked>(job.depth, job.a, job.a_row, job.a_k, job.b, job.b_k, mask, acc);
+  multiply_tile<kRows, kVecs, kMasked>(job.depth, job.a, job.a_row, job.a_k, job.b, job.b_k, mask, job.ahead, acc);
   float* c = job.c;
   EDDY_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -183,17 +186,23 @@ void pack_panel_transposed(const float* b, std::int64_t ldb, std::int64_t depth,
 /// Copies `rows` columns of a transposed A into one panel[k][tile rows] per tile, along the rows of A: their stride is
 /// often a power of two, and a walk down the columns would lose every cache line before its second use.
 void pack_rows_transposed(const float* a, std::int64_t lda, std::int64_t depth, std::int64_t rows, float* packed) {
+  std::int64_t heights[kRowBlock];
+  int tiles = 0;
+  for (std::int64_t m = 0; m < rows; m += heights[tiles++]) heights[tiles] = tile_rows(rows - m);
   for (std::int64_t k = 0; k < depth; ++k, a += lda) {
-    for (std::int64_t m = 0; m < rows; m += 16) __builtin_prefetch(a + kRowsAhead * lda + m);
-    for (std::int64_t m = 0; m < rows;) {
-      const std::int64_t count = tile_rows(rows - m);
-      float* panel = packed + m * depth + k * count;
+    for (std::int64_t m = 0; m < rows; m += kLineFloats) __builtin_prefetch(a + kRowsAhead * lda + m);
+    const float* from = a;
+    float* panel = packed;
+    for (int tile = 0; tile < tiles; ++tile) {
+      const std::int64_t count = heights[tile];
+      float* to = panel + k * count;
       if (count == kTileRows) {
-        std::memcpy(panel, a + m, kTileRows * sizeof(float));
+        std::memcpy(to, from, kTileRows * sizeof(float));
       } else {
-        for (std::int64_t r = 0; r < count; ++r) panel[r] = a[m + r];
+        for (std::int64_t r = 0; r < count; ++r) to[r] = from[r];
       }
-      m += count;
+      from += count;
+      panel += depth * count;
     }
   }
 }
@@ -212,28 +221,45 @@ void gemm_packed(const GemmConfig& config, const GemmBlock& block, const float* 
       const bool last_pass = k0 + pass >= config.k;
       job.load_c = config.accumulate || k0 > 0;
       job.activation = last_pass ? config.activation : Activation::none;
-      for (std::int64_t n = 0; n < cols; n += kTileCols) {
-        const Panel panel = panel_of(cols - n);
-        const std::int64_t width = std::min<std::int64_t>(kTileCols, cols - n);
-        if (config.transpose_b) {
-          pack_panel_transposed(b + (n0 + n) * config.ldb + k0, config.ldb, job.depth, width, panel.vecs * kLanes,
-                                packed_b + n * pass);
-        } else {
-          pack_panel(b + k0 * config.ldb + n0 + n, config.ldb, job.depth, width, panel.vecs * kLanes,
-                     packed_b + n * pass);
-        }
-      }
       for (std::int64_t m0 = block.m_begin; m0 < block.m_end; m0 += kRowBlock) {
         const std::int64_t m1 = std::min(m0 + kRowBlock, block.m_end);
+        const bool first_rows = m0 == block.m_begin, last_rows = m1 == block.m_end;
         if (config.transpose_a)
           pack_rows_transposed(a + k0 * config.lda + m0, config.lda, job.depth, m1 - m0, packed_a);
         for (std::int64_t n = 0; n < cols; n += kTileCols) {
           const Panel panel = panel_of(cols - n);
+          const int width = panel.vecs * kLanes;
+          const float* source = b + k0 * config.ldb + n0 + n;
+          if (first_rows && config.transpose_b) {
+            pack_panel_transposed(b + (n0 + n) * config.ldb + k0, config.ldb, job.depth,
+                                  std::min<std::int64_t>(kTileCols, cols - n), width, packed_b + n * pass);
+          } else if (first_rows) {
+            pack_panel(source, config.ldb, job.depth, std::min<std::int64_t>(kTileCols, cols - n), width,
+                       packed_b + n * pass);
+          }
           job.b = packed_b + n * pass;
-          job.b_k = panel.vecs * kLanes;
+          job.b_k = width;
           job.last_lanes = panel.last_lanes;
           job.bias = last_pass && bias != nullptr ? bias + n0 + n : nullptr;
-          for (std::int64_t m = m0; m < m1;) {
+          // While this panel is used the next one comes closer, from the operand if it is still to be packed, and where
+          // its product goes; with the last one, so do the next rows to be packed.
+          const bool last_panel = n + kTileCols >= cols;
+          AheadColumns next_panel{{job.b}}, next_rows{{job.b}}, next_c{{job.b}};
+          if (first_rows && !last_panel) {
+            if (!config.transpose_b) next_panel = {{source + kTileCols, config.ldb, job.depth}, kPanelLines};
+          } else if (!last_rows || !last_panel) {
+            next_panel = {{last_panel ? packed_b : packed_b + (n + kTileCols) * pass, kTileCols, job.depth},
+                          kPanelLines};
+          }
+          if (!last_panel) {
+            next_c = {{c + m0 * config.ldc + n0 + n + kTileCols, config.ldc, m1 - m0}, kPanelLines};
+          } else if (!last_rows) {
+            next_c = {{c + m1 * config.ldc + n0, config.ldc, std::min(kRowBlock, block.m_end - m1)}, kPanelLines};
+            if (config.transpose_a)
+              next_rows = {{a + k0 * config.lda + m1, config.lda, job.depth}, kRowBlock / kLineFloats};
+          }
+          std::int64_t tile = 0;
+          for (std::int64_t m = m0; m < m1; ++tile) {
             const std::int64_t rows = tile_rows(m1 - m);
             if (config.transpose_a) {
               job.a = packed_a + (m - m0) * job.depth;
@@ -244,6 +270,9 @@ void gemm_packed(const GemmConfig& config, const GemmBlock& block, const float* 
               job.a_row = config.lda;
               job.a_k = 1;
             }
+            job.ahead = tile < kPanelLines       ? column_of(next_panel, tile)
+                        : tile < 2 * kPanelLines ? column_of(next_c, tile - kPanelLines)
+                                                 : column_of(next_rows, tile - 2 * kPanelLines);
             job.c = c + m * config.ldc + n0 + n;
             pick_tile(rows, panel.vecs, panel.masked())(job);
             m += rows;
@@ -265,6 +294,7 @@ void gemm_in_place(const GemmConfig& config, const GemmBlock& block, const float
   job.ldc = config.ldc;
   job.load_c = config.accumulate;
   job.activation = config.activation;
+  job.ahead = {b};
   for (std::int64_t n = block.n_begin; n < block.n_end; n += kTileCols) {
     const Panel panel = panel_of(block.n_end - n);
     job.b = b + n;

@@ -36,14 +36,43 @@ HWY_INLINE std::int64_t tile_rows(std::int64_t left) {
   return (left + tiles - 1) / tiles;
 }
 
+/// The floats of a cache line.
+constexpr int kLineFloats = 16;
+
+/// Cache lines that a tile fetches while it computes, one at each step of its depth: what later tiles use.
+struct Ahead {
+  const float* line;
+  std::ptrdiff_t step = 0;  ///< floats from one line to the next
+  std::int64_t count = 0;   ///< of lines
+};
+
+/// `columns` columns of lines, one beside the other, that as many tiles fetch.
+struct AheadColumns {
+  Ahead first;
+  std::int64_t columns = 0;
+};
+
+/// What the tile at position `tile` of those that share these columns fetches.
+HWY_INLINE Ahead column_of(const AheadColumns& ahead, std::int64_t tile) {
+  if (tile >= ahead.columns) return {ahead.first.line};
+  return {ahead.first.line + tile * kLineFloats, ahead.first.step, ahead.first.count};
+}
+
+HWY_INLINE void fetch(Ahead& ahead) {
+  // To the second-level cache: the first is full of what the tile reads now.
+  __builtin_prefetch(ahead.line, 0, 2);
+  ahead.line += --ahead.count > 0 ? ahead.step : 0;
+}
+
 /// acc[r][v] += sum_k a[r*a_row + k*a_k] * b[k*b_k + v*kLanes ...]. With kMasked only the lanes of `mask` are read from
 /// the last vector of each row of B.
 template <int kRows, int kVecs, bool kMasked = false>
 HWY_INLINE void multiply_tile(std::int64_t depth, const float* HWY_RESTRICT a, std::ptrdiff_t a_row, std::ptrdiff_t a_k,
-                              const float* HWY_RESTRICT b, std::ptrdiff_t b_k, hn::Mask<Floats> mask,
+                              const float* HWY_RESTRICT b, std::ptrdiff_t b_k, hn::Mask<Floats> mask, Ahead ahead,
                               FloatVec (&acc)[kRows][kVecs]) {
   const Floats d;
   for (std::int64_t k = 0; k < depth; ++k) {
+    fetch(ahead);
     FloatVec right[kVecs];
     EDDY_UNROLL
     for (int v = 0; v < kVecs; ++v) {
@@ -67,12 +96,13 @@ HWY_INLINE void multiply_tile(std::int64_t depth, const float* HWY_RESTRICT a, s
 /// The same with each row of A anywhere and contiguous.
 template <int kRows, int kVecs>
 HWY_INLINE void multiply_rows(std::int64_t depth, const float* const* rows, const float* HWY_RESTRICT b,
-                              std::ptrdiff_t b_k, FloatVec (&acc)[kRows][kVecs]) {
+                              std::ptrdiff_t b_k, Ahead ahead, FloatVec (&acc)[kRows][kVecs]) {
   const Floats d;
   const float* a[kRows];
   EDDY_UNROLL
   for (int r = 0; r < kRows; ++r) a[r] = rows[r];
   for (std::int64_t k = 0; k < depth; ++k) {
+    fetch(ahead);
     FloatVec right[kVecs];
     EDDY_UNROLL
     for (int v = 0; v < kVecs; ++v) right[v] = hn::LoadU(d, b + v * kLanes);

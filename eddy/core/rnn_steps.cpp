@@ -56,10 +56,10 @@ HWY_INLINE FloatVec tanh_gradient(FloatVec dy, FloatVec y) { return hn::Mul(dy, 
 
 template <int kRows, int kVecs>
 HWY_INLINE void product_part(std::int64_t depth, const float* const* rows, const float* panel, int panel_vecs,
-                             float* out) {
+                             Ahead ahead, float* out) {
   FloatVec acc[kRows][kVecs];
   clear_tile<kRows, kVecs>(acc);
-  multiply_rows<kRows, kVecs>(depth, rows, panel, static_cast<std::ptrdiff_t>(panel_vecs) * kLanes, acc);
+  multiply_rows<kRows, kVecs>(depth, rows, panel, static_cast<std::ptrdiff_t>(panel_vecs) * kLanes, ahead, acc);
   EDDY_UNROLL
   for (int r = 0; r < kRows; ++r) {
     EDDY_UNROLL
@@ -69,40 +69,43 @@ HWY_INLINE void product_part(std::int64_t depth, const float* const* rows, const
 
 /// out[r][gate][lane] = sum_k rows[r][k] * panel[k][gate][lane]
 template <int kRows, int kGates>
-HWY_NOINLINE void gate_product_rows(std::int64_t depth, const float* const* rows, const float* panel, float* out) {
+HWY_NOINLINE void gate_product_rows(std::int64_t depth, const float* const* rows, const float* panel, Ahead ahead,
+                                    float* out) {
   if constexpr (kGates <= kTileVecs) {
-    product_part<kRows, kGates>(depth, rows, panel, kGates, out);
+    product_part<kRows, kGates>(depth, rows, panel, kGates, ahead, out);
   } else {
-    product_part<kRows, kTileVecs>(depth, rows, panel, kGates, out);
-    product_part<kRows, kGates - kTileVecs>(depth, rows, panel + kTileVecs * kLanes, kGates, out + kTileVecs * kLanes);
+    product_part<kRows, kTileVecs>(depth, rows, panel, kGates, ahead, out);
+    product_part<kRows, kGates - kTileVecs>(depth, rows, panel + kTileVecs * kLanes, kGates, ahead,
+                                            out + kTileVecs * kLanes);
   }
 }
 
 template <int kGates>
-void gate_product(std::int64_t count, std::int64_t depth, const float* const* rows, const float* panel, float* out) {
+void gate_product(std::int64_t count, std::int64_t depth, const float* const* rows, const float* panel, Ahead ahead,
+                  float* out) {
   switch (count) {
     case 1:
-      return gate_product_rows<1, kGates>(depth, rows, panel, out);
+      return gate_product_rows<1, kGates>(depth, rows, panel, ahead, out);
     case 2:
-      return gate_product_rows<2, kGates>(depth, rows, panel, out);
+      return gate_product_rows<2, kGates>(depth, rows, panel, ahead, out);
     case 3:
-      return gate_product_rows<3, kGates>(depth, rows, panel, out);
+      return gate_product_rows<3, kGates>(depth, rows, panel, ahead, out);
     case 4:
-      return gate_product_rows<4, kGates>(depth, rows, panel, out);
+      return gate_product_rows<4, kGates>(depth, rows, panel, ahead, out);
     case 5:
-      return gate_product_rows<5, kGates>(depth, rows, panel, out);
+      return gate_product_rows<5, kGates>(depth, rows, panel, ahead, out);
     default:
-      return gate_product_rows<6, kGates>(depth, rows, panel, out);
+      return gate_product_rows<6, kGates>(depth, rows, panel, ahead, out);
   }
 }
 
 template <int kRows, int kVecs>
 HWY_NOINLINE void plain_tile(std::int64_t depth, const float* const* rows, const float* panel, bool accumulate,
-                             float* const* out, int last_lanes) {
+                             Ahead ahead, float* const* out, int last_lanes) {
   const Floats d;
   FloatVec acc[kRows][kVecs];
   clear_tile<kRows, kVecs>(acc);
-  multiply_rows<kRows, kVecs>(depth, rows, panel, kVecs * kLanes, acc);
+  multiply_rows<kRows, kVecs>(depth, rows, panel, kVecs * kLanes, ahead, acc);
   const Lanes last(last_lanes);
   EDDY_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -120,36 +123,36 @@ HWY_NOINLINE void plain_tile(std::int64_t depth, const float* const* rows, const
 
 template <int kVecs>
 void plain_rows(std::int64_t count, std::int64_t depth, const float* const* rows, const float* panel, bool accumulate,
-                float* const* out, int last_lanes) {
+                Ahead ahead, float* const* out, int last_lanes) {
   switch (count) {
     case 1:
-      return plain_tile<1, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+      return plain_tile<1, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
     case 2:
-      return plain_tile<2, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+      return plain_tile<2, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
     case 3:
-      return plain_tile<3, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+      return plain_tile<3, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
     case 4:
-      return plain_tile<4, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+      return plain_tile<4, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
     case 5:
-      return plain_tile<5, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+      return plain_tile<5, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
     default:
-      return plain_tile<6, kVecs>(depth, rows, panel, accumulate, out, last_lanes);
+      return plain_tile<6, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
   }
 }
 
 void plain_panel(int vecs, std::int64_t count, std::int64_t depth, const float* const* rows, const float* panel,
-                 bool accumulate, float* const* out, int last_lanes) {
+                 bool accumulate, Ahead ahead, float* const* out, int last_lanes) {
   switch (vecs) {
     case 1:
-      return plain_rows<1>(count, depth, rows, panel, accumulate, out, last_lanes);
+      return plain_rows<1>(count, depth, rows, panel, accumulate, ahead, out, last_lanes);
 #if HWY_TARGET == HWY_AVX3
     case 2:
-      return plain_rows<2>(count, depth, rows, panel, accumulate, out, last_lanes);
+      return plain_rows<2>(count, depth, rows, panel, accumulate, ahead, out, last_lanes);
     case 3:
-      return plain_rows<3>(count, depth, rows, panel, accumulate, out, last_lanes);
+      return plain_rows<3>(count, depth, rows, panel, accumulate, ahead, out, last_lanes);
 #endif
     default:
-      return plain_rows<kTileVecs>(count, depth, rows, panel, accumulate, out, last_lanes);
+      return plain_rows<kTileVecs>(count, depth, rows, panel, accumulate, ahead, out, last_lanes);
   }
 }
 
@@ -199,7 +202,12 @@ void plain_product(const float* packed, std::int64_t depth, const float* a, std:
     const auto last_lanes = static_cast<int>(left - static_cast<std::int64_t>(vecs - 1) * kLanes);
     for (std::int64_t k0 = 0; k0 < depth; k0 += kDepthBlock) {
       const float* panel = packed + unit * depth + k0 * vecs * kLanes;
-      for (std::int64_t i = 0; i < rows.count;) {
+      const std::int64_t part = std::min(kDepthBlock, depth - k0);
+      // The parts lie one after another; after the last comes the first, at the next step.
+      const bool last = k0 + part == depth && unit + kTileCols >= units.end;
+      const float* next = last ? packed + units.begin * depth : panel + part * vecs * kLanes;
+      std::int64_t tile = 0;
+      for (std::int64_t i = 0; i < rows.count; ++tile) {
         const std::int64_t count = tile_rows(rows.count - i);
         const float* left_rows[kTileRows];
         float* out[kTileRows];
@@ -207,8 +215,8 @@ void plain_product(const float* packed, std::int64_t depth, const float* a, std:
           left_rows[r] = a + rows.rows[i + r] * lda + k0;
           out[r] = c + rows.rows[i + r] * ldc + unit;
         }
-        plain_panel(vecs, count, std::min(kDepthBlock, depth - k0), left_rows, panel, accumulate || k0 > 0, out,
-                    last_lanes);
+        plain_panel(vecs, count, part, left_rows, panel, accumulate || k0 > 0,
+                    column_of({{next, kTileCols, part}, kTileCols / kLineFloats}, tile), out, last_lanes);
         i += count;
       }
     }
@@ -224,7 +232,10 @@ HWY_INLINE void for_each_gate_tile(std::int64_t hidden, const float* packed, con
   for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
     const Lanes lanes(hidden - unit);
     const float* panel = packed + unit * kGates * hidden;
-    for (std::int64_t i = 0; i < active.count;) {
+    // After the last panel comes the first, at the next step.
+    const float* next = packed + (unit + kLanes < units.end ? unit + kLanes : units.begin) * kGates * hidden;
+    std::int64_t tile = 0;
+    for (std::int64_t i = 0; i < active.count; ++tile) {
       const std::int64_t count = tile_rows(active.count - i);
       const float* rows[kTileRows];
       for (std::int64_t r = 0; r < count; ++r) {
@@ -232,7 +243,8 @@ HWY_INLINE void for_each_gate_tile(std::int64_t hidden, const float* packed, con
         rows[r] = h_prev + row * hidden;
         for (int g = 0; g < kGates; ++g) __builtin_prefetch(prefetch + row * prefetch_ld + g * hidden + unit);
       }
-      gate_product<kGates>(count, hidden, rows, panel, pre);
+      gate_product<kGates>(count, hidden, rows, panel,
+                           column_of({{next, kGates * kLanes, hidden}, kGates * kLanes / kLineFloats}, tile), pre);
       for (std::int64_t r = 0; r < count; ++r) body(active.rows[i + r], unit, lanes, pre + r * kGates * kLanes);
       i += count;
     }
