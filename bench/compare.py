@@ -151,7 +151,6 @@ def parse(systems_help="all"):
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
                         help="default: the processors this process may run on")
     parser.add_argument("--build", default="build", help="Meson's build folder (default: build)")
-    parser.add_argument("--chunked-softmax", action="store_true", help="eddy's softmax a stretch of positions at a time")
     parser.add_argument("--no-torch", action="store_true", help="eddy's side only")
     parser.add_argument("--markdown", metavar="FILE", help="also write the tables there")
     parser.add_argument("--json", metavar="FILE", help="also write all figures there")
@@ -186,8 +185,7 @@ def main():
     if not python:
         print("without PyTorch: eddy's side only" if arguments.no_torch else
               "PyTorch is not installed: eddy's side only", file=sys.stderr)
-    options = ["--chunked-softmax"] if arguments.chunked_softmax else []
-    systems = Systems(arguments.build, arguments.threads, python, options)
+    systems = Systems(arguments.build, arguments.threads, python)
     with systems.eddy("toy0") as eddy:
         machine = eddy.greeting["machine"]
     result = {"machine": machine, "threads": arguments.threads, "torch": version, "seconds": arguments.seconds,

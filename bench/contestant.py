@@ -51,9 +51,9 @@ class Contestant:
 
 
 class Systems:
-    """Starts contestants. `python` is the interpreter that has PyTorch, or None; `options` go to every eddy_workloads."""
+    """Starts contestants. `python` is the interpreter that has PyTorch, or None."""
 
-    def __init__(self, build, threads, python=None, options=()):
+    def __init__(self, build, threads, python=None):
         self.program = Path(build) / "bench" / "eddy_workloads"
         self.benchmark = Path(build) / "bench" / "eddy_bench"
         if not self.program.exists():
@@ -61,13 +61,11 @@ class Systems:
                           f"ninja -C {build}")
         self.threads = threads
         self.python = python
-        self.options = list(options)
         listed = subprocess.run([self.program, "--list"], check=True, capture_output=True, text=True).stdout
         self.workloads = {sizes["name"]: sizes for sizes in map(json.loads, listed.splitlines())}
 
     def eddy(self, name, *options, threads=None):
-        return Contestant([str(self.program), name, f"--threads={threads or self.threads}", *self.options,
-                           *options])
+        return Contestant([str(self.program), name, f"--threads={threads or self.threads}", *options])
 
     def torch(self, name, *options):
         sizes = [str(self.workloads[name][size]) for size in ("vocabulary", "time", "batch", "embedding", "hidden")]

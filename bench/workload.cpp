@@ -49,7 +49,6 @@ TextModelConfig config_of(const Workload& w) {
   return {.vocabulary_size = w.vocabulary,
           .embedding_size = w.embedding,
           .encoder = {.hidden_size = w.hidden},
-          .chunked_softmax = w.chunked_softmax,
           .classes = w.model == Model::classifier ? 2 : 0};
 }
 

@@ -26,7 +26,6 @@ struct Workload {
   Model model = Model::language_model;
   std::int64_t vocabulary = 0, time = 0, batch = 0, embedding = 0, hidden = 0;
   DecoderMode mode = DecoderMode::basic;
-  bool chunked_softmax = false;
 
   bool trains() const { return model != Model::greedy && model != Model::classifier; }
   std::int64_t tokens() const { return time * batch; }

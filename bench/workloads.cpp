@@ -31,7 +31,6 @@ constexpr const char* kHelp =
     "Options:\n"
     "  --threads=N       default: the processors this process may run on\n"
     "  --weights=FILE    weights and batch from an .npz archive or safetensors file instead of random ones\n"
-    "  --chunked-softmax the softmax a stretch of positions at a time\n"
     "  --lengths=spread  texts of 1 to T words, evenly spread, instead of T\n";
 
 double number_from(const std::string& text) {
@@ -128,7 +127,6 @@ void print_sizes(const Workload& w) {
 int run(int argc, char** argv) {
   std::string name, weights;
   Lengths lengths = Lengths::full;
-  bool chunked = false;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--help") {
@@ -143,8 +141,6 @@ int run(int argc, char** argv) {
       set_num_threads(static_cast<int>(number_from(argument.substr(10))));
     } else if (argument.starts_with("--weights=")) {
       weights = argument.substr(10);
-    } else if (argument == "--chunked-softmax") {
-      chunked = true;
     } else if (argument == "--lengths=spread") {
       lengths = Lengths::spread;
     } else {
@@ -152,8 +148,7 @@ int run(int argc, char** argv) {
       name = argument;
     }
   }
-  Workload workload = find_workload(name);
-  workload.chunked_softmax = chunked;
+  const Workload workload = find_workload(name);
   Session session(workload, weights, lengths);
   fmt::print("{{\"workload\": \"{}\", \"threads\": {}, \"machine\": \"{}\"}}\n", workload.name, num_threads(),
              describe_cpu());

@@ -83,8 +83,14 @@ Gemm::Gemm(const GemmConfig& config) : config_(config.resolved()) {
   }
 }
 
-void Gemm::run(const float* a, const float* b, float* c, const float* bias, void* scratch) const {
-  const GemmConfig& config = config_;
+void Gemm::run_part(std::int64_t m, std::int64_t k, const float* a, const float* b, float* c, const float* bias,
+                    void* scratch) const {
+  require(0 <= m && m <= config_.m && 0 <= k && k <= config_.k, "{}: a part of m={} k={} was asked for",
+          to_string(config_), m, k);
+  GemmConfig config = config_;
+  config.m = m;
+  config.k = k;
+  const GemmMethod method = k == 0 ? GemmMethod::trivial : method_;
   if (config.m == 0 || config.n == 0 || config.batch == 0) return;
   if (!config.has_bias) bias = nullptr;
   const GemmGeometry tile = gemm_geometry();
@@ -105,8 +111,8 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, void
     auto* own_scratch = static_cast<std::byte*>(scratch) + scratch_per_thread_ * static_cast<std::size_t>(index);
     for (std::int64_t i = config.batch * part_batch / threads_batch_;
          i < config.batch * (part_batch + 1) / threads_batch_; ++i) {
-      gemm_block(config, method_, block, a + i * config.stride_a, b + i * config.stride_b, c + i * config.stride_c,
-                 bias, reinterpret_cast<float*>(own_scratch));
+      gemm_block(config, method, block, a + i * config.stride_a, b + i * config.stride_b, c + i * config.stride_c, bias,
+                 reinterpret_cast<float*>(own_scratch));
     }
   };
   if (team == 1) {

@@ -150,39 +150,6 @@ void pack_panel(const float* b, std::int64_t ldb, std::int64_t depth, std::int64
   }
 }
 
-/// The same from a transposed B: rows of `b` are columns of the panel.
-void pack_panel_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t cols, int width,
-                           float* panel) {
-  std::int64_t col = 0;
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  const hn::FixedTag<float, 4> d4;
-  const hn::Repartition<double, decltype(d4)> d2;
-  for (; col + 4 <= cols; col += 4) {
-    const float* row = b + col * ldb;
-    std::int64_t k = 0;
-    for (; k + 4 <= depth; k += 4) {
-      const auto r0 = hn::LoadU(d4, row + k), r1 = hn::LoadU(d4, row + ldb + k), r2 = hn::LoadU(d4, row + 2 * ldb + k),
-                 r3 = hn::LoadU(d4, row + 3 * ldb + k);
-      const auto low01 = hn::BitCast(d2, hn::InterleaveLower(d4, r0, r1)),
-                 low23 = hn::BitCast(d2, hn::InterleaveLower(d4, r2, r3)),
-                 high01 = hn::BitCast(d2, hn::InterleaveUpper(d4, r0, r1)),
-                 high23 = hn::BitCast(d2, hn::InterleaveUpper(d4, r2, r3));
-      float* out = panel + k * width + col;
-      hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, low01, low23)), d4, out);
-      hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, low01, low23)), d4, out + width);
-      hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, high01, high23)), d4, out + 2 * width);
-      hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, high01, high23)), d4, out + 3 * width);
-    }
-    for (; k < depth; ++k)
-      for (int i = 0; i < 4; ++i) panel[k * width + col + i] = row[i * ldb + k];
-  }
-#endif
-  for (; col < cols; ++col)
-    for (std::int64_t k = 0; k < depth; ++k) panel[k * width + col] = b[col * ldb + k];
-  for (; col < width; ++col)
-    for (std::int64_t k = 0; k < depth; ++k) panel[k * width + col] = 0.0F;
-}
-
 /// Copies `rows` columns of a transposed A into one panel[k][tile rows] per tile, along the rows of A: their stride is
 /// often a power of two, and a walk down the columns would lose every cache line before its second use.
 void pack_rows_transposed(const float* a, std::int64_t lda, std::int64_t depth, std::int64_t rows, float* packed) {
@@ -356,7 +323,8 @@ void gemm_dots(const GemmConfig& config, const GemmBlock& block, const float* a,
 GemmGeometry geometry() { return {kTileRows, kTileCols}; }
 
 std::size_t scratch_bytes(const GemmConfig& config, std::int64_t rows, std::int64_t cols) {
-  const std::int64_t pass = depth_of_pass(config.k);
+  // Of no fewer terms are passes deeper than this.
+  const std::int64_t pass = std::min(round_up(config.k, 8), kDepthBlock);
   std::int64_t floats = pass * round_up(std::min(kColBlock, cols), kTileCols);
   if (config.transpose_a) floats += pass * std::min(kRowBlock, rows);
   return static_cast<std::size_t>(round_up(floats, 16)) * sizeof(float);

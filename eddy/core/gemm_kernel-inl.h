@@ -7,6 +7,7 @@
 #define EDDY_CORE_GEMM_KERNEL_INL_H_
 #endif
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -123,6 +124,40 @@ HWY_INLINE void clear_tile(FloatVec (&acc)[kRows][kVecs]) {
     EDDY_UNROLL
     for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::Zero(Floats());
   }
+}
+
+/// Copies the first `depth` columns of `cols` rows of b into panel[k][width], zero-padded: the rows of a transposed B
+/// are the columns of a panel.
+HWY_INLINE void pack_panel_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t cols,
+                                      int width, float* panel) {
+  std::int64_t col = 0;
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  const hn::FixedTag<float, 4> d4;
+  const hn::Repartition<double, decltype(d4)> d2;
+  for (; col + 4 <= cols; col += 4) {
+    const float* row = b + col * ldb;
+    std::int64_t k = 0;
+    for (; k + 4 <= depth; k += 4) {
+      const auto r0 = hn::LoadU(d4, row + k), r1 = hn::LoadU(d4, row + ldb + k), r2 = hn::LoadU(d4, row + 2 * ldb + k),
+                 r3 = hn::LoadU(d4, row + 3 * ldb + k);
+      const auto low01 = hn::BitCast(d2, hn::InterleaveLower(d4, r0, r1)),
+                 low23 = hn::BitCast(d2, hn::InterleaveLower(d4, r2, r3)),
+                 high01 = hn::BitCast(d2, hn::InterleaveUpper(d4, r0, r1)),
+                 high23 = hn::BitCast(d2, hn::InterleaveUpper(d4, r2, r3));
+      float* out = panel + k * width + col;
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, low01, low23)), d4, out);
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, low01, low23)), d4, out + width);
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveLower(d2, high01, high23)), d4, out + 2 * width);
+      hn::StoreU(hn::BitCast(d4, hn::InterleaveUpper(d2, high01, high23)), d4, out + 3 * width);
+    }
+    for (; k < depth; ++k)
+      for (int i = 0; i < 4; ++i) panel[k * width + col + i] = row[i * ldb + k];
+  }
+#endif
+  for (; col < cols; ++col)
+    for (std::int64_t k = 0; k < depth; ++k) panel[k * width + col] = b[col * ldb + k];
+  for (; col < width; ++col)
+    for (std::int64_t k = 0; k < depth; ++k) panel[k * width + col] = 0.0F;
 }
 
 }  // namespace eddy::HWY_NAMESPACE

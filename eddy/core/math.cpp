@@ -179,20 +179,29 @@ template <bool kMax>
 HWY_INLINE float extreme(const float* in, std::int64_t n) {
   const Floats d;
   constexpr float kStart = kMax ? -std::numeric_limits<float>::infinity() : std::numeric_limits<float>::infinity();
-  FloatVec best = splat(kStart);
+  FloatVec best = splat(kStart), best1 = best, best2 = best, best3 = best;
   auto seen_nan = hn::FirstN(d, 0);
-  const auto take = [&](FloatVec x) HWY_ATTR {
+  const auto take = [&](FloatVec x, FloatVec& best_so_far) HWY_ATTR {
     seen_nan = hn::Or(seen_nan, hn::IsNaN(x));
-    best = kMax ? hn::Max(best, x) : hn::Min(best, x);
+    best_so_far = kMax ? hn::Max(best_so_far, x) : hn::Min(best_so_far, x);
   };
   std::int64_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) take(hn::LoadU(d, in + i));
+  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+    take(hn::LoadU(d, in + i), best);
+    take(hn::LoadU(d, in + i + kWidth), best1);
+    take(hn::LoadU(d, in + i + 2 * kWidth), best2);
+    take(hn::LoadU(d, in + i + 3 * kWidth), best3);
+  }
+  for (; i + kWidth <= n; i += kWidth) take(hn::LoadU(d, in + i), best);
   if (i < n) {
     float tail[kWidth];
     std::fill(tail, tail + kWidth, kStart);
     std::copy(in + i, in + n, tail);
-    take(hn::LoadU(d, tail));
+    take(hn::LoadU(d, tail), best);
   }
+  take(best1, best);
+  take(best2, best);
+  take(best3, best);
   if (!hn::AllFalse(d, seen_nan)) return std::numeric_limits<float>::quiet_NaN();
   return hn::GetLane(kMax ? hn::MaxOfLanes(d, best) : hn::MinOfLanes(d, best));
 }
@@ -207,6 +216,40 @@ void do_add_scalar(float alpha, const float* in, float* out, std::int64_t n) {
 void do_mul_add(const float* a, const float* b, float* out, std::int64_t n) { map3(MulAdd(), a, b, out, out, n); }
 void do_exp_shifted(const float* in, float shift, float alpha, float* out, std::int64_t n) {
   map1(ShiftedExp{splat(shift), splat(alpha)}, in, out, n);
+}
+double do_exp_shifted_sum(const float* in, float shift, float* out, std::int64_t n) {
+  const Floats d;
+  const FloatVec by = splat(shift);
+  constexpr std::int64_t kBlock = 512 * kWidth;
+  double total = 0;
+  std::int64_t i = 0;
+  while (i + kWidth <= n) {
+    const std::int64_t stop = std::min(i + kBlock, n);
+    FloatVec even = hn::Zero(d), odd = even;
+    for (; i + 2 * kWidth <= stop; i += 2 * kWidth) {
+      const FloatVec first = exp_full(hn::Sub(hn::LoadU(d, in + i), by));
+      const FloatVec second = exp_full(hn::Sub(hn::LoadU(d, in + i + kWidth), by));
+      hn::StoreU(first, d, out + i);
+      hn::StoreU(second, d, out + i + kWidth);
+      even = hn::Add(even, first);
+      odd = hn::Add(odd, second);
+    }
+    for (; i + kWidth <= stop; i += kWidth) {
+      const FloatVec last = exp_full(hn::Sub(hn::LoadU(d, in + i), by));
+      hn::StoreU(last, d, out + i);
+      even = hn::Add(even, last);
+    }
+    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd))));
+  }
+  if (i < n) {
+    float tail[kWidth];
+    std::fill(tail, tail + kWidth, -std::numeric_limits<float>::infinity());
+    std::copy(in + i, in + n, tail);
+    hn::StoreU(exp_full(hn::Sub(hn::LoadU(d, tail), by)), d, tail);
+    std::copy(tail, tail + (n - i), out + i);
+    for (std::int64_t j = 0; j < n - i; ++j) total += static_cast<double>(tail[j]);
+  }
+  return total;
 }
 void do_softmax_gradient(const float* dy, const float* y, float* dx, float dot, std::int64_t n) {
   map2(SoftmaxGradient{splat(dot)}, dy, y, dx, n);
@@ -286,6 +329,7 @@ EDDY_DISPATCH_SCALED(add_scalar)
 
 HWY_EXPORT(do_add_rows);
 HWY_EXPORT(do_exp_shifted);
+HWY_EXPORT(do_exp_shifted_sum);
 HWY_EXPORT(do_softmax_gradient);
 HWY_EXPORT(do_sum);
 HWY_EXPORT(do_dot);
@@ -315,10 +359,13 @@ void exp_shifted_scaled(const float* in, float shift, float alpha, float* out, s
   HWY_DYNAMIC_DISPATCH(do_exp_shifted)(in, shift, alpha, out, n);
 }
 
+double exp_shifted_sum(const float* in, float shift, float* out, std::int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(do_exp_shifted_sum)(in, shift, out, n);
+}
+
 float softmax_row(const float* in, float* out, std::int64_t n) {
   const float largest = vector_max_value(in, n);
-  exp_shifted_scaled(in, largest, 1.0F, out, n);
-  const double sum = vector_sum(out, n);
+  const double sum = exp_shifted_sum(in, largest, out, n);
   vector_scale(static_cast<float>(1.0 / sum), out, out, n);
   if (!std::isfinite(largest)) return largest;
   return largest + static_cast<float>(std::log(sum));

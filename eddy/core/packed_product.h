@@ -19,8 +19,13 @@ class PackedProduct {
   void pack(const float* b, void* packed) const;
   /// `bias` may be null.
   void run(const float* a, const void* packed, const float* bias, float* c) const;
+  /// The same of `rows` rows, serially: for a thread of a team that shares out the rows.
+  void run_rows(std::int64_t rows, const float* a, const void* packed, const float* bias, float* c) const;
 
  private:
+  void run_columns(std::int64_t rows, const float* a, const void* packed, const float* bias, float* c,
+                   std::int64_t begin, std::int64_t end) const;
+
   std::int64_t m_, n_, k_;
   bool transpose_b_;
   int threads_;

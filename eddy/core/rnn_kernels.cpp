@@ -258,7 +258,8 @@ void LstmKernel::backward(const LstmBackward& io, void* scratch) const {
       });
       steps.lstm_backward(step, share.units, active);
       if (share.barriers) barrier.wait(team);
-      steps.plain_product(packed, 4 * hidden, step.d_gates, 4 * hidden, false, io.d_h0, hidden, share.units, active);
+      steps.plain_product(packed, 4 * hidden, step.d_gates, 4 * hidden, nullptr, false, io.d_h0, hidden, share.units,
+                          active);
     };
     for_each_step(Pass::backward, config_, share, io.mask, one_step);
     share.for_each_row([&](std::int64_t row) { add_slot(reverse ? time : 0, row); });
@@ -395,17 +396,17 @@ void GruKernel::backward(const GruBackward& io, void* scratch) const {
       if (reset_after) {
         steps.gru_backward(step, share.units, active);
         if (share.barriers) barrier.wait(team);
-        steps.plain_product(parts.packed, 3 * hidden, step.d_gates_h, 3 * hidden, true, io.d_h0, hidden, share.units,
-                            active);
+        steps.plain_product(parts.packed, 3 * hidden, step.d_gates_h, 3 * hidden, nullptr, true, io.d_h0, hidden,
+                            share.units, active);
       } else {
         steps.gru_update_backward(step, share.units, active);
         if (share.barriers) barrier.wait(team);
-        steps.plain_product(parts.packed_n, hidden, step.d_gates_x + 2 * hidden, 3 * hidden, false, parts.d_reset,
-                            hidden, share.units, active);
+        steps.plain_product(parts.packed_n, hidden, step.d_gates_x + 2 * hidden, 3 * hidden, nullptr, false,
+                            parts.d_reset, hidden, share.units, active);
         steps.gru_reset_backward(step, share.units, active);
         if (share.barriers) barrier.wait(team);
-        steps.plain_product(parts.packed, 2 * hidden, step.d_gates_x, 3 * hidden, true, io.d_h0, hidden, share.units,
-                            active);
+        steps.plain_product(parts.packed, 2 * hidden, step.d_gates_x, 3 * hidden, nullptr, true, io.d_h0, hidden,
+                            share.units, active);
       }
     };
     for_each_step(Pass::backward, config_, share, io.mask, one_step);

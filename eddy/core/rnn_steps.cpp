@@ -100,8 +100,8 @@ void gate_product(std::int64_t count, std::int64_t depth, const float* const* ro
 }
 
 template <int kRows, int kVecs>
-HWY_NOINLINE void plain_tile(std::int64_t depth, const float* const* rows, const float* panel, bool accumulate,
-                             Ahead ahead, float* const* out, int last_lanes) {
+HWY_NOINLINE void plain_tile(std::int64_t depth, const float* const* rows, const float* panel, const float* bias,
+                             bool accumulate, Ahead ahead, float* const* out, int last_lanes) {
   const Floats d;
   FloatVec acc[kRows][kVecs];
   clear_tile<kRows, kVecs>(acc);
@@ -112,47 +112,50 @@ HWY_NOINLINE void plain_tile(std::int64_t depth, const float* const* rows, const
     EDDY_UNROLL
     for (int v = 0; v < kVecs; ++v) {
       float* target = out[r] + v * kLanes;
+      FloatVec x = acc[r][v];
       if (v < kVecs - 1) {
-        hn::StoreU(accumulate ? hn::Add(acc[r][v], hn::LoadU(d, target)) : acc[r][v], d, target);
+        if (bias != nullptr) x = hn::Add(x, hn::LoadU(d, bias + v * kLanes));
+        hn::StoreU(accumulate ? hn::Add(x, hn::LoadU(d, target)) : x, d, target);
       } else {
-        last.store(accumulate ? hn::Add(acc[r][v], last.load(target)) : acc[r][v], target);
+        if (bias != nullptr) x = hn::Add(x, last.load(bias + v * kLanes));
+        last.store(accumulate ? hn::Add(x, last.load(target)) : x, target);
       }
     }
   }
 }
 
 template <int kVecs>
-void plain_rows(std::int64_t count, std::int64_t depth, const float* const* rows, const float* panel, bool accumulate,
-                Ahead ahead, float* const* out, int last_lanes) {
+void plain_rows(std::int64_t count, std::int64_t depth, const float* const* rows, const float* panel, const float* bias,
+                bool accumulate, Ahead ahead, float* const* out, int last_lanes) {
   switch (count) {
     case 1:
-      return plain_tile<1, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
+      return plain_tile<1, kVecs>(depth, rows, panel, bias, accumulate, ahead, out, last_lanes);
     case 2:
-      return plain_tile<2, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
+      return plain_tile<2, kVecs>(depth, rows, panel, bias, accumulate, ahead, out, last_lanes);
     case 3:
-      return plain_tile<3, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
+      return plain_tile<3, kVecs>(depth, rows, panel, bias, accumulate, ahead, out, last_lanes);
     case 4:
-      return plain_tile<4, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
+      return plain_tile<4, kVecs>(depth, rows, panel, bias, accumulate, ahead, out, last_lanes);
     case 5:
-      return plain_tile<5, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
+      return plain_tile<5, kVecs>(depth, rows, panel, bias, accumulate, ahead, out, last_lanes);
     default:
-      return plain_tile<6, kVecs>(depth, rows, panel, accumulate, ahead, out, last_lanes);
+      return plain_tile<6, kVecs>(depth, rows, panel, bias, accumulate, ahead, out, last_lanes);
   }
 }
 
 void plain_panel(int vecs, std::int64_t count, std::int64_t depth, const float* const* rows, const float* panel,
-                 bool accumulate, Ahead ahead, float* const* out, int last_lanes) {
+                 const float* bias, bool accumulate, Ahead ahead, float* const* out, int last_lanes) {
   switch (vecs) {
     case 1:
-      return plain_rows<1>(count, depth, rows, panel, accumulate, ahead, out, last_lanes);
+      return plain_rows<1>(count, depth, rows, panel, bias, accumulate, ahead, out, last_lanes);
 #if HWY_TARGET == HWY_AVX3
     case 2:
-      return plain_rows<2>(count, depth, rows, panel, accumulate, ahead, out, last_lanes);
+      return plain_rows<2>(count, depth, rows, panel, bias, accumulate, ahead, out, last_lanes);
     case 3:
-      return plain_rows<3>(count, depth, rows, panel, accumulate, ahead, out, last_lanes);
+      return plain_rows<3>(count, depth, rows, panel, bias, accumulate, ahead, out, last_lanes);
 #endif
     default:
-      return plain_rows<kTileVecs>(count, depth, rows, panel, accumulate, ahead, out, last_lanes);
+      return plain_rows<kTileVecs>(count, depth, rows, panel, bias, accumulate, ahead, out, last_lanes);
   }
 }
 
@@ -181,21 +184,16 @@ void pack_plain(const float* w, std::int64_t ld, bool transposed, std::int64_t d
     const std::int64_t left = std::min<std::int64_t>(units.end - unit, kTileCols), width = round_up(left, kLanes);
     float* out = packed + unit * depth;
     if (transposed) {
-      // Eight columns at a time: their rows of w are read along, and the panel's lines stay in cache.
-      for (std::int64_t k0 = 0; k0 < depth; k0 += 16) {
-        const std::int64_t k1 = std::min(k0 + 16, depth);
-        for (std::int64_t j = 0; j < left; ++j)
-          for (std::int64_t k = k0; k < k1; ++k) out[k * width + j] = w[(unit + j) * ld + k];
-      }
-    } else {
-      for (std::int64_t k = 0; k < depth; ++k) std::copy_n(w + k * ld + unit, left, out + k * width);
+      pack_panel_transposed(w + unit * ld, ld, depth, left, static_cast<int>(width), out);
+      continue;
     }
+    for (std::int64_t k = 0; k < depth; ++k) std::copy_n(w + k * ld + unit, left, out + k * width);
     for (std::int64_t k = 0; k < depth; ++k) std::fill(out + k * width + left, out + (k + 1) * width, 0.0F);
   }
 }
 
-void plain_product(const float* packed, std::int64_t depth, const float* a, std::int64_t lda, bool accumulate, float* c,
-                   std::int64_t ldc, UnitRange units, ActiveRows rows) {
+void plain_product(const float* packed, std::int64_t depth, const float* a, std::int64_t lda, const float* bias,
+                   bool accumulate, float* c, std::int64_t ldc, UnitRange units, ActiveRows rows) {
   for (std::int64_t unit = units.begin; unit < units.end; unit += kTileCols) {
     const std::int64_t left = std::min<std::int64_t>(units.end - unit, kTileCols);
     const auto vecs = static_cast<int>((left + kLanes - 1) / kLanes);
@@ -215,8 +213,9 @@ void plain_product(const float* packed, std::int64_t depth, const float* a, std:
           left_rows[r] = a + rows.rows[i + r] * lda + k0;
           out[r] = c + rows.rows[i + r] * ldc + unit;
         }
-        plain_panel(vecs, count, part, left_rows, panel, accumulate || k0 > 0,
-                    column_of({{next, kTileCols, part}, kTileCols / kLineFloats}, tile), out, last_lanes);
+        plain_panel(vecs, count, part, left_rows, panel, k0 == 0 && bias != nullptr ? bias + unit : nullptr,
+                    accumulate || k0 > 0, column_of({{next, kTileCols, part}, kTileCols / kLineFloats}, tile), out,
+                    last_lanes);
         i += count;
       }
     }
@@ -357,7 +356,7 @@ void gru_reset(const GruStep& step, UnitRange units, ActiveRows rows) {
 void gru_update(const GruStep& s, UnitRange units, ActiveRows active) {
   const std::int64_t hidden = s.hidden;
   // The product is made where the new state will be.
-  plain_product(s.packed_n, hidden, s.extra, hidden, false, s.h, hidden, units, active);
+  plain_product(s.packed_n, hidden, s.extra, hidden, nullptr, false, s.h, hidden, units, active);
   for (std::int64_t i = 0; i < active.count; ++i) {
     const std::int64_t row = active.rows[i];
     for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {

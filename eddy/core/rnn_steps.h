@@ -87,9 +87,9 @@ struct RnnSteps {
   /// must use the ranges that were packed, or join neighbouring ones at multiples of RnnGeometry::unit.
   void (*pack_plain)(const float* w, std::int64_t ld, bool transposed, std::int64_t depth, UnitRange units,
                      float* packed);
-  /// c[row, units] (+)= a[row, 0..depth) * M for the active rows.
-  void (*plain_product)(const float* packed, std::int64_t depth, const float* a, std::int64_t lda, bool accumulate,
-                        float* c, std::int64_t ldc, UnitRange units, ActiveRows rows);
+  /// c[row, units] (+)= a[row, 0..depth) * M + bias[units] for the active rows; `bias` may be null.
+  void (*plain_product)(const float* packed, std::int64_t depth, const float* a, std::int64_t lda, const float* bias,
+                        bool accumulate, float* c, std::int64_t ldc, UnitRange units, ActiveRows rows);
   void (*lstm_forward)(const LstmStep& step, UnitRange units, ActiveRows rows);
   void (*lstm_backward)(const LstmStepBackward& step, UnitRange units, ActiveRows rows);
   void (*gru_forward)(const GruStep& step, UnitRange units, ActiveRows rows);

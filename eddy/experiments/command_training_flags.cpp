@@ -45,9 +45,6 @@ void add_model_flags(FlagSet<Config>& flags) {
       ->default_str("")
       ->allow_extra_args(false);
   flags.toggle(
-      "--chunked-softmax", [](Config & c) -> auto& { return c.model.chunked_softmax; }, true,
-      "Compute the full softmax a stretch of positions at a time: less memory, and padding costs nothing");
-  flags.toggle(
       "--tied-softmax", [](Config & c) -> auto& { return c.model.tied_softmax; }, true,
       "Predict with the embedding itself (needs --embedding equal to --hidden)");
 }

@@ -22,7 +22,6 @@ void visit_members(Is<TextModelConfig> auto& model, auto& visit) {
   visit("output_dropout", model.output_dropout);
   visit("softmax_samples", model.softmax_samples);
   visit("adaptive_cutoffs", model.adaptive_cutoffs);
-  visit("chunked_softmax", model.chunked_softmax);
   visit("tied_softmax", model.tied_softmax);
   visit("classes", model.classes);
   visit("classifier_hidden_size", model.classifier_hidden_size);

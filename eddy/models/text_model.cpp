@@ -7,9 +7,7 @@
 
 #include "eddy/graph/builtin.h"
 #include "eddy/models/adaptive_softmax.h"
-#include "eddy/models/evaluation_loss.h"
 #include "eddy/ops/add.h"
-#include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/embedding.h"
 #include "eddy/ops/linear.h"
@@ -138,17 +136,14 @@ Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Valu
   if (!config.adaptive_cutoffs.empty())
     return adaptive_softmax_loss(store, "softmax", adaptive_of(config), rows, flat_targets, flat_weights);
   const Softmax softmax = softmax_parameters(graph, store, config);
-  if (mode == Mode::infer) return evaluation_loss(hidden, softmax.table, softmax.bias, targets, weights);
-  if (config.softmax_samples > 0) {
+  if (mode == Mode::train && config.softmax_samples > 0) {
     const SampledIds samples =
         log_uniform_sampler(random_key(graph, store), config.softmax_samples, config.vocabulary_size, flat_targets);
     return sampled_softmax_cross_entropy(rows, softmax.table, softmax.bias, flat_targets, samples,
                                          {.weights = flat_weights});
   }
-  if (config.chunked_softmax)
-    return linear_cross_entropy(rows, softmax.table, softmax.bias, flat_targets,
-                                shares_of_mean(flat_targets, flat_weights));
-  return cross_entropy(vocabulary_logits(store, config, rows), flat_targets, {.weights = flat_weights});
+  return linear_cross_entropy(rows, softmax.table, softmax.bias, flat_targets,
+                              shares_of_mean(flat_targets, flat_weights));
 }
 
 }  // namespace eddy

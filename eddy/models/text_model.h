@@ -38,9 +38,6 @@ struct TextModelConfig {
   /// Adaptive softmax: the ids at which its stretches begin, rising; see adaptive_softmax.h. Empty: one softmax over
   /// all words. Not with sampling or a tied softmax.
   std::vector<std::int64_t> adaptive_cutoffs = {};
-  /// The full softmax while training a stretch of positions at a time (linear_cross_entropy): its logits never exist
-  /// whole, and padding costs nothing.
-  bool chunked_softmax = false;
   bool tied_softmax = false;  ///< the softmax table is the embedding (needs embedding_size = hidden_size)
 
   std::int64_t classes = 0;

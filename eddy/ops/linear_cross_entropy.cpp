@@ -9,6 +9,7 @@
 
 #include "eddy/core/gemm.h"
 #include "eddy/core/math.h"
+#include "eddy/core/packed_product.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
@@ -24,49 +25,47 @@
 namespace eddy {
 namespace {
 
-/// Logits that exist at once, at most (with the fewest rows that make products worth while).
-constexpr std::int64_t kLogits = std::int64_t{1} << 23;
-constexpr std::int64_t kFewestRows = 64;
-constexpr std::int64_t kMostRows = 1024;
+/// Logits that exist at once, at most, and those of a block of rows that one thread makes and uses while in its cache.
+constexpr std::int64_t kChunkLogits = std::int64_t{1} << 24;
+constexpr std::int64_t kBlockLogits = std::int64_t{1} << 18;
+/// A block reads the whole table, so it has at least so many rows.
+constexpr std::int64_t kFewestRows = 24;
 
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
-/// The three products of `rows` rows.
-struct Products {
-  std::int64_t rows;
-  Gemm logits, d_hidden, d_table;
-
-  Products(std::int64_t count, std::int64_t classes, std::int64_t size)
-      : rows(count),
-        logits({.m = count, .n = classes, .k = size, .transpose_b = true, .has_bias = true}),
-        d_hidden({.m = count, .n = size, .k = classes}),
-        d_table({.m = classes, .n = size, .k = count, .transpose_a = true, .accumulate = true}) {}
-  std::size_t scratch_bytes() const {
-    return std::max({logits.scratch_bytes(), d_hidden.scratch_bytes(), d_table.scratch_bytes()});
-  }
-};
+std::int64_t block_rows(std::int64_t classes) {
+  return std::clamp<std::int64_t>(kBlockLogits / classes, kFewestRows, 96);
+}
 
 /// The work of a run, planned for its sizes.
 class Chunks {
  public:
-  Chunks(std::int64_t rows, std::int64_t classes, std::int64_t size) : rows_(rows), classes_(classes), size_(size) {
-    const std::int64_t most = std::clamp(kLogits / std::max<std::int64_t>(classes, 1), kFewestRows, kMostRows);
-    const std::int64_t largest = std::max<std::int64_t>(1, std::min(most, rows));
-    // Smaller ones for what is left over: rows that only fill up are computed in vain.
-    for (std::int64_t count = largest;; count = (count + 7) / 8) {
-      products_.emplace_back(count, classes, size);
-      if (count == 1) break;
-    }
-    const auto floats = [](std::int64_t count) { return aligned(static_cast<std::size_t>(count) * sizeof(float)); };
-    order_at_ = 0;
-    hidden_at_ = order_at_ + floats(rows);
-    d_hidden_at_ = hidden_at_ + floats(largest * size);
-    logits_at_ = d_hidden_at_ + floats(largest * size);
-    losses_at_ = logits_at_ + floats(largest * classes);
-    gemm_at_ = losses_at_ + floats(rows);
-    std::size_t gemm = 0;
-    for (const Products& products : products_) gemm = std::max(gemm, products.scratch_bytes());
-    scratch_bytes_ = gemm_at_ + gemm;
+  Chunks(std::int64_t rows, std::int64_t classes, std::int64_t size, bool differentiate)
+      : rows_(rows),
+        classes_(classes),
+        size_(size),
+        differentiate_(differentiate),
+        threads_(num_threads()),
+        block_(std::min(std::max<std::int64_t>(rows, 1), block_rows(classes))),
+        chunk_(std::clamp<std::int64_t>(kChunkLogits / classes, block_, std::max(rows, block_))),
+        logits_(chunk_, classes, size, /*transpose_b=*/true),
+        d_hidden_({.m = chunk_, .n = size, .k = classes}),
+        d_table_({.m = classes, .n = size, .k = chunk_, .transpose_a = true, .accumulate = true}) {
+    const auto reserve = [this](std::int64_t count) {
+      const std::size_t at = scratch_bytes_;
+      const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
+      scratch_bytes_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+      return at;
+    };
+    order_at_ = reserve(rows);
+    losses_at_ = reserve(rows);
+    packed_at_ = reserve(static_cast<std::int64_t>(logits_.packed_bytes() / sizeof(float)));
+    hidden_at_ = reserve(chunk_ * size);
+    // Without gradients a thread's block is used again for the next one.
+    logits_at_ = reserve((differentiate ? chunk_ : block_ * threads_) * classes);
+    if (!differentiate) return;
+    d_hidden_at_ = reserve(chunk_ * size);
+    d_bias_at_ = reserve(classes * threads_);
+    gemm_at_ = scratch_bytes_;
+    scratch_bytes_ += std::max(d_hidden_.scratch_bytes(), d_table_.scratch_bytes());
   }
 
   std::size_t scratch_bytes() const { return scratch_bytes_; }
@@ -74,18 +73,14 @@ class Chunks {
   void run(const KernelArgs& args) const {
     auto* order = at<std::int32_t>(args, order_at_);
     const std::int64_t count = list_rows(args, order);
-    if (float* d_hidden = args.out<float>(1)) vector_fill(0, d_hidden, rows_ * size_);
-    if (float* d_table = args.out<float>(2)) {
-      parallel_for(classes_ * size_, kElementwiseGrain,
-                   [&](std::int64_t begin, std::int64_t end) { vector_fill(0, d_table + begin, end - begin); });
-    }
-    if (float* d_bias = args.out<float>(3)) vector_fill(0, d_bias, classes_);
-    for (std::int64_t done = 0; done < count;) {
-      const Products& products = products_for(count - done);
-      const std::int64_t taken = std::min(products.rows, count - done);
-      run_chunk(args, products, order + done, taken, at<float>(args, losses_at_) + done);
-      done += taken;
-    }
+    if (float* d_hidden = args.out<float>(1); d_hidden != nullptr && count < rows_) clear(d_hidden, rows_ * size_);
+    if (float* d_table = args.out<float>(2)) clear(d_table, classes_ * size_);
+    if (args.out<float>(3) != nullptr) clear(at<float>(args, d_bias_at_), classes_ * threads_);
+    if (count > 0) logits_.pack(args.in<float>(1), at<std::byte>(args, packed_at_));
+    for (std::int64_t done = 0; done < count; done += chunk_)
+      run_chunk(args, done, std::min(chunk_, count - done), count == rows_);
+    if (float* d_bias = args.out<float>(3))
+      column_sum(at<float>(args, d_bias_at_), threads_, classes_, classes_, /*accumulate=*/false, d_bias);
     double loss = 0;
     for (std::int64_t i = 0; i < count; ++i) loss += static_cast<double>(at<float>(args, losses_at_)[i]);
     if (args.outputs[0] != nullptr) *args.out<float>(0) = static_cast<float>(loss);
@@ -97,9 +92,9 @@ class Chunks {
     return reinterpret_cast<T*>(static_cast<std::byte*>(args.scratch) + offset);
   }
 
-  /// The largest that the rest fills by more than half.
-  const Products& products_for(std::int64_t rest) const {
-    return *std::ranges::find_if(products_, [rest](const Products& p) { return p.rows < 2 * rest; });
+  static void clear(float* values, std::int64_t count) {
+    parallel_for(count, kElementwiseGrain,
+                 [&](std::int64_t begin, std::int64_t end) { vector_fill(0, values + begin, end - begin); });
   }
 
   /// Rows with a loss, in order.
@@ -115,49 +110,85 @@ class Chunks {
     return count;
   }
 
-  void run_chunk(const KernelArgs& args, const Products& products, const std::int32_t* order, std::int64_t taken,
-                 float* losses) const {
+  /// The `taken` rows of the order from `done` on; with `all` they are neighbours, and stay where they lie.
+  void run_chunk(const KernelArgs& args, std::int64_t done, std::int64_t taken, bool all) const {
+    const std::int32_t* order = at<std::int32_t>(args, order_at_) + done;
     const float* hidden = args.in<float>(0);
-    const float* table = args.in<float>(1);
+    const float* x = all ? hidden + done * size_ : at<float>(args, hidden_at_);
+    if (!all)
+      move_rows(order, taken, [&](std::int64_t i, std::int64_t row, std::size_t bytes) {
+        std::memcpy(at<float>(args, hidden_at_) + i * size_, hidden + row * size_, bytes);
+      });
+    const std::int64_t blocks = (taken + block_ - 1) / block_;
+    const auto team = static_cast<int>(std::min<std::int64_t>(threads_, blocks));
+    const auto body = [&](int thread, int members) {
+      for (std::int64_t block = blocks * thread / members; block < blocks * (thread + 1) / members; ++block) {
+        const std::int64_t first = block * block_;
+        run_block(args, thread, x + first * size_, order + first, std::min(block_, taken - first), done + first, first);
+      }
+    };
+    if (team == 1) {
+      body(0, 1);
+    } else {
+      parallel_team(team, body);
+    }
+    const float* logits = at<float>(args, logits_at_);
+    void* scratch = at<std::byte>(args, gemm_at_);
+    if (float* d_hidden = args.out<float>(1)) {
+      float* d_x = all ? d_hidden + done * size_ : at<float>(args, d_hidden_at_);
+      d_hidden_.run_part(taken, classes_, logits, args.in<float>(1), d_x, nullptr, scratch);
+      if (!all)
+        move_rows(order, taken, [&](std::int64_t i, std::int64_t row, std::size_t bytes) {
+          std::memcpy(d_hidden + row * size_, d_x + i * size_, bytes);
+        });
+    }
+    if (float* d_table = args.out<float>(2)) d_table_.run_part(classes_, taken, logits, x, d_table, nullptr, scratch);
+  }
+
+  template <class Move>
+  void move_rows(const std::int32_t* order, std::int64_t count, const Move& move) const {
+    const std::size_t bytes = static_cast<std::size_t>(size_) * sizeof(float);
+    parallel_for(count, std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(size_, 1)),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t i = begin; i < end; ++i) move(i, order[i], bytes);
+                 });
+  }
+
+  /// Logits, losses and, in the place of the logits, their gradients: of `taken` rows from position `first` of the
+  /// chunk on.
+  void run_block(const KernelArgs& args, int thread, const float* x, const std::int32_t* order, std::int64_t taken,
+                 std::int64_t loss_at, std::int64_t first) const {
     const auto* targets = args.in<std::int32_t>(3);
     const float* weights = args.in<float>(4);
-    float* x = at<float>(args, hidden_at_);
-    float* logits = at<float>(args, logits_at_);
-    void* scratch = at<std::byte>(args, gemm_at_);
-    const bool differentiate = args.outputs[1] != nullptr || args.outputs[2] != nullptr || args.outputs[3] != nullptr;
-    const std::size_t row_bytes = static_cast<std::size_t>(size_) * sizeof(float);
-    for (std::int64_t i = 0; i < taken; ++i) std::memcpy(x + i * size_, hidden + order[i] * size_, row_bytes);
-    vector_fill(0, x + taken * size_, (products.rows - taken) * size_);
-    products.logits.run(x, table, logits, args.in<float>(2), scratch);
-    const std::int64_t grain = std::max<std::int64_t>(1, 2048 / std::max<std::int64_t>(1, classes_));
-    parallel_for(products.rows, grain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        float* row = logits + i * classes_;
-        if (i >= taken) {
-          vector_fill(0, row, classes_);
-          continue;
-        }
-        const std::int32_t target = targets[order[i]];
-        const float weight = weights[order[i]];
-        const float lse = log_sum_exp(row, classes_);
-        losses[i] = weight * (lse - row[target]);
-        if (!differentiate) continue;
-        exp_shifted_scaled(row, lse, weight, row, classes_);
-        row[target] -= weight;
+    float* losses = at<float>(args, losses_at_) + loss_at;
+    float* d_bias = args.outputs[3] != nullptr ? at<float>(args, d_bias_at_) + thread * classes_ : nullptr;
+    float* logits = at<float>(args, logits_at_) + (differentiate_ ? first : thread * block_) * classes_;
+    logits_.run_rows(taken, x, at<std::byte>(args, packed_at_), args.in<float>(2), logits);
+    for (std::int64_t i = 0; i < taken; ++i) {
+      float* row = logits + i * classes_;
+      const std::int32_t target = targets[order[i]];
+      const float weight = weights[order[i]], logit = row[target];
+      if (!differentiate_) {
+        losses[i] = weight * (log_sum_exp(row, classes_) - logit);
+        continue;
       }
-    });
-    if (float* d_hidden = args.out<float>(1)) {
-      float* d_x = at<float>(args, d_hidden_at_);
-      products.d_hidden.run(logits, table, d_x, nullptr, scratch);
-      for (std::int64_t i = 0; i < taken; ++i) std::memcpy(d_hidden + order[i] * size_, d_x + i * size_, row_bytes);
+      const float largest = vector_max_value(row, classes_);
+      const double sum = exp_shifted_sum(row, largest, row, classes_);
+      losses[i] = weight * (largest + static_cast<float>(std::log(sum)) - logit);
+      vector_scale(static_cast<float>(static_cast<double>(weight) / sum), row, row, classes_);
+      row[target] -= weight;
+      if (d_bias != nullptr) vector_add(d_bias, row, d_bias, classes_);
     }
-    if (float* d_table = args.out<float>(2)) products.d_table.run(logits, x, d_table, nullptr, scratch);
-    if (float* d_bias = args.out<float>(3)) column_sum(logits, taken, classes_, classes_, /*accumulate=*/true, d_bias);
   }
 
   std::int64_t rows_, classes_, size_;
-  std::vector<Products> products_;  ///< falling in size, down to one row
-  std::size_t order_at_, hidden_at_, d_hidden_at_, logits_at_, losses_at_, gemm_at_, scratch_bytes_;
+  bool differentiate_;
+  int threads_;
+  std::int64_t block_, chunk_;
+  PackedProduct logits_;
+  Gemm d_hidden_, d_table_;
+  std::size_t order_at_ = 0, losses_at_ = 0, packed_at_ = 0, hidden_at_ = 0, logits_at_ = 0, d_hidden_at_ = 0,
+              d_bias_at_ = 0, gemm_at_ = 0, scratch_bytes_ = 0;
 };
 
 struct LinearCrossEntropy final : OpClass<LinearCrossEntropy> {
@@ -194,8 +225,9 @@ struct LinearCrossEntropy final : OpClass<LinearCrossEntropy> {
             .bytes = 4 * (2 * rows * size + 2 * classes * size + 4 * rows * classes)};
   }
   Kernel make_kernel(const KernelContext& context) const override {
+    const std::span<const bool> used = context.output_used;
     const auto chunks = std::make_shared<const Chunks>(context.inputs[0].shape[0], context.inputs[1].shape[0],
-                                                       context.inputs[0].shape[1]);
+                                                       context.inputs[0].shape[1], used[1] || used[2] || used[3]);
     return {.run = [chunks](const KernelArgs& args) { chunks->run(args); }, .scratch_bytes = chunks->scratch_bytes()};
   }
 };

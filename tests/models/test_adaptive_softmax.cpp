@@ -190,29 +190,6 @@ TEST_CASE("a language model trains and is measured with an adaptive softmax") {
   CHECK(measure.run(batch)[0].item() < 0.2F * first);
 }
 
-TEST_CASE("a chunked softmax gives the loss and the training of the plain one") {
-  TextModelConfig config{.vocabulary_size = 30, .embedding_size = 8, .encoder = {.hidden_size = 16}};
-  std::vector<std::int32_t> ids;
-  for (int i = 0; i < 24; ++i) ids.push_back((i * 7 + i / 4) % 30);
-  std::vector<float> ones(24, 1.0F);
-  ones[20] = ones[21] = ones[16] = 0;  // shorter texts
-  std::vector<std::vector<double>> losses;
-  for (const bool chunked : {false, true}) {
-    config.chunked_softmax = chunked;
-    ParameterStore store(2);
-    Graph graph;
-    const Value tokens = graph.input("tokens", i32, {6, 4}), mask = graph.constant(Tensor::from(ones, {6, 4}));
-    const NextTokenTargets next = next_token_targets(config, tokens, mask);
-    const Value loss = language_model(store, config, tokens, mask, next.targets, next.weights, Mode::train).loss;
-    Program program = compile(graph, {loss, minimize(loss, store, adam({.learning_rate = 0.02}))});
-    losses.emplace_back();
-    for (int step = 0; step < 30; ++step)
-      losses.back().push_back(static_cast<double>(program.run({{"tokens", Tensor::from(ids, {6, 4})}})[0].item()));
-  }
-  for (std::size_t step = 0; step < losses[0].size(); ++step)
-    CHECK(losses[1][step] == doctest::Approx(losses[0][step]).epsilon(1e-4));
-}
-
 TEST_CASE("cutoffs that do not rise within the vocabulary are refused") {
   for (const std::vector<std::int64_t>& cutoffs :
        {std::vector<std::int64_t>{}, {0, 5}, {5, 5}, {7, 3}, {5, kWords}, {-1}}) {

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "eddy/core/random.h"
+#include "eddy/core/threads.h"
+#include "eddy/graph/gradient.h"
+#include "eddy/graph/program.h"
+#include "eddy/ops/cross_entropy.h"
+#include "eddy/ops/linear.h"
+#include "eddy/ops/linear_cross_entropy.h"
+
+namespace eddy::test {
+namespace {
+
+// More logits than exist at once, and a last stretch that is not full.
+constexpr std::int64_t kRows = 1500, kSize = 5, kClasses = 30001;
+
+Tensor uniform_values(const Shape& shape, std::uint64_t seed) {
+  Philox random(seed);
+  const Tensor tensor(f32, shape);
+  for (float& x : tensor.values<float>()) x = uniform_float(random, -0.5F, 0.5F);
+  return tensor;
+}
+
+struct Evaluated {
+  std::vector<Tensor> values;  ///< the loss and its gradients by hidden, table and bias, copied
+  std::size_t memory;
+};
+
+Evaluated evaluate(const std::vector<std::int32_t>& targets, const Tensor& weights, bool whole, bool differentiate) {
+  Graph graph;
+  const Value hidden = graph.input("hidden", f32, {kRows, kSize}), table = graph.input("table", f32, {kClasses, kSize}),
+              bias = graph.input("bias", f32, {kClasses}), target = graph.input("target", i32, {kRows}),
+              weight = graph.input("weight", f32, {kRows});
+  const Value loss =
+      whole ? cross_entropy(linear(hidden, table, bias, {.transpose_w = true}), target, {.weights = weight})
+            : linear_cross_entropy(hidden, table, bias, target, shares_of_mean(target, weight));
+  std::vector<Value> results{loss};
+  if (differentiate)
+    for (const Value& gradient : dense_gradients(loss, std::vector<Value>{hidden, table, bias}))
+      results.push_back(gradient);
+  Program program = compile(graph, results);
+  const std::vector<Binding> bindings{{"hidden", uniform_values({kRows, kSize}, 1)},
+                                      {"table", uniform_values({kClasses, kSize}, 2)},
+                                      {"bias", uniform_values({kClasses}, 3)},
+                                      {"target", Tensor::from(targets, {kRows})},
+                                      {"weight", weights}};
+  Evaluated evaluated{.values = {}, .memory = program.memory_plan().arena_bytes};
+  for (const Tensor& tensor : program.run(bindings)) evaluated.values.push_back(tensor.clone());
+  return evaluated;
+}
+
+void check_close(const Evaluated& found, const Evaluated& expected) {
+  REQUIRE(found.values.size() == expected.values.size());
+  for (std::size_t i = 0; i < found.values.size(); ++i) {
+    const auto ours = found.values[i].values<float>(), theirs = expected.values[i].values<float>();
+    double difference = 0, size = 0;
+    for (std::size_t j = 0; j < ours.size(); ++j) {
+      difference = std::max(difference, std::abs(static_cast<double>(ours[j] - theirs[j])));
+      size = std::max(size, std::abs(static_cast<double>(theirs[j])));
+    }
+    CAPTURE(i);
+    CHECK(size > 0);
+    CHECK(difference <= 2e-5 * size);
+  }
+}
+
+std::vector<std::int32_t> some_targets() {
+  std::vector<std::int32_t> targets;
+  for (std::int32_t i = 0; i < kRows; ++i) targets.push_back(i % 5 == 4 ? -1 : (i * 37) % kClasses);
+  return targets;
+}
+
+TEST_CASE("a loss in stretches of rows and its gradients are those of all rows at once, in less memory") {
+  std::vector<std::int32_t> all(kRows);
+  for (std::int32_t i = 0; i < kRows; ++i) all[static_cast<std::size_t>(i)] = (i * 37) % kClasses;
+  const Tensor weights = uniform_values({kRows}, 4);
+  for (float& x : weights.values<float>()) x += 0.75F;
+  for (const std::vector<std::int32_t>& targets : {all, some_targets()}) {
+    const Evaluated whole = evaluate(targets, weights, true, true);
+    const Evaluated stretches = evaluate(targets, weights, false, true);
+    check_close(stretches, whole);
+    CHECK(stretches.memory < whole.memory / 2);
+  }
+}
+
+TEST_CASE("without gradients only the rows in work have logits") {
+  const Tensor weights = uniform_values({kRows}, 4);
+  for (float& x : weights.values<float>()) x += 0.75F;
+  const Evaluated whole = evaluate(some_targets(), weights, true, false);
+  const Evaluated stretches = evaluate(some_targets(), weights, false, false);
+  check_close(stretches, whole);
+  CHECK(stretches.memory < static_cast<std::size_t>(32 * num_threads() * kClasses * 4));
+}
+
+TEST_CASE("where nothing counts the loss and its gradients are zero") {
+  const Tensor none = Tensor::from(std::vector<float>(kRows, 0), {kRows});
+  for (const Evaluated& found :
+       {evaluate(std::vector<std::int32_t>(kRows, 3), none, false, true),
+        evaluate(std::vector<std::int32_t>(kRows, -1), uniform_values({kRows}, 4), false, true)})
+    for (const Tensor& tensor : found.values)
+      CHECK(std::ranges::all_of(tensor.values<float>(), [](float x) { return x == 0; }));
+}
+
+TEST_CASE("a loss in stretches repeats bit for bit") {
+  const Tensor weights = uniform_values({kRows}, 5);
+  const Evaluated first = evaluate(some_targets(), weights, false, true);
+  const Evaluated second = evaluate(some_targets(), weights, false, true);
+  for (std::size_t i = 0; i < first.values.size(); ++i)
+    CHECK(std::ranges::equal(first.values[i].values<float>(), second.values[i].values<float>()));
+}
+
+}  // namespace
+}  // namespace eddy::test
