@@ -94,6 +94,7 @@ class Experiment {
     config.model.classes = results_.classes;
     // Samples pay only where they are few among many.
     if (2 * config.model.softmax_samples > config.model.vocabulary_size) config.model.softmax_samples = 0;
+    std::erase_if(config.model.adaptive_cutoffs, [&](std::int64_t id) { return id >= config.model.vocabulary_size; });
     if (config.optimizer.schedule.kind == ScheduleKind::cosine) {
       std::int64_t batches = static_cast<std::int64_t>(documents.size()) / config.batch_size;
       if (config.stream_steps > 0) {
