@@ -174,78 +174,122 @@ void pack_rows_transposed(const float* a, std::int64_t lda, std::int64_t depth, 
   }
 }
 
+/// What the tiles of one panel fetch for what comes after it: the next panel, where its product goes, and the next rows
+/// to be packed.
+struct AheadOfPanel {
+  AheadColumns panel, product, rows;
+
+  Ahead of_tile(std::int64_t tile) const {
+    if (tile < kPanelLines) return column_of(panel, tile);
+    if (tile < 2 * kPanelLines) return column_of(product, tile - kPanelLines);
+    return column_of(rows, tile - 2 * kPanelLines);
+  }
+};
+
+/// One pass over a depth of the product, for the rows of a block and `cols` columns from n0 on. Panels are packed when
+/// the first rows need them and kept for the others.
+class PackedPass {
+ public:
+  PackedPass(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
+             std::int64_t n0, std::int64_t cols, std::int64_t k0, std::int64_t pass, float* packed_b, float* packed_a)
+      : config_(config),
+        block_(block),
+        a_(config.transpose_a ? a + k0 * config.lda : a + k0),
+        b_(config.transpose_b ? b + n0 * config.ldb + k0 : b + k0 * config.ldb + n0),
+        c_(c + n0),
+        cols_(cols),
+        pass_(pass),
+        packed_b_(packed_b),
+        packed_a_(packed_a) {
+    const bool last = k0 + pass >= config.k;
+    job_.depth = std::min(pass, config.k - k0);
+    job_.ldc = config.ldc;
+    job_.load_c = config.accumulate || k0 > 0;
+    job_.activation = last ? config.activation : Activation::none;
+  }
+
+  /// `bias` at n0, or null.
+  void run(const float* bias) {
+    for (std::int64_t m0 = block_.m_begin; m0 < block_.m_end; m0 += kRowBlock) {
+      const std::int64_t m1 = std::min(m0 + kRowBlock, block_.m_end);
+      if (config_.transpose_a) pack_rows_transposed(a_ + m0, config_.lda, job_.depth, m1 - m0, packed_a_);
+      for (std::int64_t n = 0; n < cols_; n += kTileCols) {
+        if (m0 == block_.m_begin) pack(n);
+        job_.bias = bias != nullptr ? bias + n : nullptr;
+        multiply(n, m0, m1);
+      }
+    }
+  }
+
+ private:
+  float* panel_at(std::int64_t n) const { return packed_b_ + n * pass_; }
+
+  void pack(std::int64_t n) const {
+    const std::int64_t cols = std::min<std::int64_t>(kTileCols, cols_ - n);
+    const int width = panel_of(cols).vecs * kLanes;
+    if (config_.transpose_b) {
+      pack_panel_transposed(b_ + n * config_.ldb, config_.ldb, job_.depth, cols, width, panel_at(n));
+    } else {
+      pack_panel(b_ + n, config_.ldb, job_.depth, cols, width, panel_at(n));
+    }
+  }
+
+  AheadOfPanel ahead_of(std::int64_t n, std::int64_t m0, std::int64_t m1) const {
+    const bool first_rows = m0 == block_.m_begin, last_rows = m1 == block_.m_end, last_panel = n + kTileCols >= cols_;
+    const AheadColumns nothing{{panel_at(n)}};
+    AheadOfPanel ahead{nothing, nothing, nothing};
+    if (last_panel && last_rows) return ahead;
+    const std::int64_t next = last_panel ? 0 : n + kTileCols;
+    if (last_panel || !first_rows) {
+      ahead.panel = {{panel_at(next), kTileCols, job_.depth}, kPanelLines};
+    } else if (!config_.transpose_b) {
+      // Still to be packed.
+      ahead.panel = {{b_ + next, config_.ldb, job_.depth}, kPanelLines};
+    }
+    const std::int64_t row = last_panel ? m1 : m0, end = last_panel ? std::min(m1 + kRowBlock, block_.m_end) : m1;
+    ahead.product = {{c_ + row * config_.ldc + next, config_.ldc, end - row}, kPanelLines};
+    if (last_panel && config_.transpose_a) ahead.rows = {{a_ + m1, config_.lda, job_.depth}, kRowBlock / kLineFloats};
+    return ahead;
+  }
+
+  void multiply(std::int64_t n, std::int64_t m0, std::int64_t m1) {
+    const Panel panel = panel_of(cols_ - n);
+    const AheadOfPanel ahead = ahead_of(n, m0, m1);
+    job_.b = panel_at(n);
+    job_.b_k = panel.vecs * kLanes;
+    job_.last_lanes = panel.last_lanes;
+    std::int64_t tile = 0;
+    for (std::int64_t m = m0; m < m1; ++tile) {
+      const std::int64_t rows = tile_rows(m1 - m);
+      job_.a = config_.transpose_a ? packed_a_ + (m - m0) * job_.depth : a_ + m * config_.lda;
+      job_.a_row = config_.transpose_a ? 1 : config_.lda;
+      job_.a_k = config_.transpose_a ? rows : 1;
+      job_.c = c_ + m * config_.ldc + n;
+      job_.ahead = ahead.of_tile(tile);
+      pick_tile(rows, panel.vecs, panel.masked())(job_);
+      m += rows;
+    }
+  }
+
+  const GemmConfig& config_;
+  const GemmBlock& block_;
+  const float *a_, *b_;  ///< at this pass's depth; B also at n0
+  float* c_;             ///< at n0
+  std::int64_t cols_, pass_;
+  float *packed_b_, *packed_a_;
+  TileJob job_{};
+};
+
 void gemm_packed(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
                  const float* bias, float* scratch) {
   const std::int64_t pass = depth_of_pass(config.k);
-  float* packed_b = scratch;
   float* packed_a = scratch + pass * round_up(std::min(kColBlock, block.n_end - block.n_begin), kTileCols);
-  TileJob job{};
-  job.ldc = config.ldc;
   for (std::int64_t n0 = block.n_begin; n0 < block.n_end; n0 += kColBlock) {
     const std::int64_t cols = std::min(kColBlock, block.n_end - n0);
     for (std::int64_t k0 = 0; k0 < config.k; k0 += pass) {
-      job.depth = std::min(pass, config.k - k0);
-      const bool last_pass = k0 + pass >= config.k;
-      job.load_c = config.accumulate || k0 > 0;
-      job.activation = last_pass ? config.activation : Activation::none;
-      for (std::int64_t m0 = block.m_begin; m0 < block.m_end; m0 += kRowBlock) {
-        const std::int64_t m1 = std::min(m0 + kRowBlock, block.m_end);
-        const bool first_rows = m0 == block.m_begin, last_rows = m1 == block.m_end;
-        if (config.transpose_a)
-          pack_rows_transposed(a + k0 * config.lda + m0, config.lda, job.depth, m1 - m0, packed_a);
-        for (std::int64_t n = 0; n < cols; n += kTileCols) {
-          const Panel panel = panel_of(cols - n);
-          const int width = panel.vecs * kLanes;
-          const float* source = b + k0 * config.ldb + n0 + n;
-          if (first_rows && config.transpose_b) {
-            pack_panel_transposed(b + (n0 + n) * config.ldb + k0, config.ldb, job.depth,
-                                  std::min<std::int64_t>(kTileCols, cols - n), width, packed_b + n * pass);
-          } else if (first_rows) {
-            pack_panel(source, config.ldb, job.depth, std::min<std::int64_t>(kTileCols, cols - n), width,
-                       packed_b + n * pass);
-          }
-          job.b = packed_b + n * pass;
-          job.b_k = width;
-          job.last_lanes = panel.last_lanes;
-          job.bias = last_pass && bias != nullptr ? bias + n0 + n : nullptr;
-          // While this panel is used the next one comes closer, from the operand if it is still to be packed, and where
-          // its product goes; with the last one, so do the next rows to be packed.
-          const bool last_panel = n + kTileCols >= cols;
-          AheadColumns next_panel{{job.b}}, next_rows{{job.b}}, next_c{{job.b}};
-          if (first_rows && !last_panel) {
-            if (!config.transpose_b) next_panel = {{source + kTileCols, config.ldb, job.depth}, kPanelLines};
-          } else if (!last_rows || !last_panel) {
-            next_panel = {{last_panel ? packed_b : packed_b + (n + kTileCols) * pass, kTileCols, job.depth},
-                          kPanelLines};
-          }
-          if (!last_panel) {
-            next_c = {{c + m0 * config.ldc + n0 + n + kTileCols, config.ldc, m1 - m0}, kPanelLines};
-          } else if (!last_rows) {
-            next_c = {{c + m1 * config.ldc + n0, config.ldc, std::min(kRowBlock, block.m_end - m1)}, kPanelLines};
-            if (config.transpose_a)
-              next_rows = {{a + k0 * config.lda + m1, config.lda, job.depth}, kRowBlock / kLineFloats};
-          }
-          std::int64_t tile = 0;
-          for (std::int64_t m = m0; m < m1; ++tile) {
-            const std::int64_t rows = tile_rows(m1 - m);
-            if (config.transpose_a) {
-              job.a = packed_a + (m - m0) * job.depth;
-              job.a_row = 1;
-              job.a_k = rows;
-            } else {
-              job.a = a + m * config.lda + k0;
-              job.a_row = config.lda;
-              job.a_k = 1;
-            }
-            job.ahead = tile < kPanelLines       ? column_of(next_panel, tile)
-                        : tile < 2 * kPanelLines ? column_of(next_c, tile - kPanelLines)
-                                                 : column_of(next_rows, tile - 2 * kPanelLines);
-            job.c = c + m * config.ldc + n0 + n;
-            pick_tile(rows, panel.vecs, panel.masked())(job);
-            m += rows;
-          }
-        }
-      }
+      const bool last = k0 + pass >= config.k;
+      PackedPass(config, block, a, b, c, n0, cols, k0, pass, scratch, packed_a)
+          .run(last && bias != nullptr ? bias + n0 : nullptr);
     }
   }
 }
