@@ -5,6 +5,7 @@
 #include <array>
 
 #include "eddy/core/error.h"
+#include "eddy/core/gemm_blocks.h"
 #include "eddy/core/rnn_steps.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
@@ -41,6 +42,8 @@ PackedProduct::PackedProduct(std::int64_t m, std::int64_t n, std::int64_t k, boo
   const std::int64_t panels = (n + rnn_steps().geometry.unit - 1) / rnn_steps().geometry.unit;
   threads_ = static_cast<int>(std::clamp<std::int64_t>(std::min(m * n * k / kWorkPerThread, panels), 1, num_threads()));
 }
+
+bool PackedProduct::pays(std::int64_t m, bool transpose_b) { return !transpose_b || m > kGemmDotRows; }
 
 std::size_t PackedProduct::packed_bytes() const {
   const auto bytes = static_cast<std::size_t>(rnn_steps().plain_panel_floats(k_, n_)) * sizeof(float);
