@@ -15,6 +15,8 @@ namespace {
 
 /// Below this many multiply-adds per thread a fork costs more than it saves.
 constexpr std::int64_t kWorkPerThread = 100'000;
+/// Elements of a B that does not stay in a second-level cache.
+constexpr std::int64_t kBeyondCache = 500'000;
 /// Row lists are made on the stack, a block at a time.
 constexpr std::int64_t kRowBlock = 64;
 
@@ -43,7 +45,9 @@ PackedProduct::PackedProduct(std::int64_t m, std::int64_t n, std::int64_t k, boo
   threads_ = static_cast<int>(std::clamp<std::int64_t>(std::min(m * n * k / kWorkPerThread, panels), 1, num_threads()));
 }
 
-bool PackedProduct::pays(std::int64_t m, bool transpose_b) { return !transpose_b || m > kGemmDotRows; }
+bool PackedProduct::pays(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b) {
+  return !transpose_b || m > kGemmDotRows || n * k < kBeyondCache;
+}
 
 std::size_t PackedProduct::packed_bytes() const {
   const auto bytes = static_cast<std::size_t>(rnn_steps().plain_panel_floats(k_, n_)) * sizeof(float);

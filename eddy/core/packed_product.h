@@ -14,8 +14,9 @@ class PackedProduct {
   /// With `transpose_b`, B is stored as [n,k]. Throws Error for a negative size.
   PackedProduct(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b);
 
-  /// Whether packing pays for many products. A few rows times a transposed B are dot products, which read B as it lies.
-  static bool pays(std::int64_t m, bool transpose_b);
+  /// Whether packing pays for many products. Not for a few rows times a transposed B beyond the caches: as dot products
+  /// they read B as it lies, once, and a second copy only takes memory.
+  static bool pays(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b);
 
   /// Of the packed B, on a kAlignment boundary.
   std::size_t packed_bytes() const;

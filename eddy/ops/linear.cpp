@@ -113,7 +113,7 @@ struct Linear final : OpClass<Linear> {
     const Shape& out = context.outputs[0].shape;
     if (out.elements() == 0) return {.run = [](const KernelArgs&) {}};
     if (context.invariant(1) && activation == Activation::none && context.inputs[0].shape[1] > 0 &&
-        PackedProduct::pays(out[0], transpose_w))
+        PackedProduct::pays(out[0], out[1], context.inputs[0].shape[1], transpose_w))
       return packed_kernel({out[0], out[1], context.inputs[0].shape[1], transpose_w}, true);
     const Gemm gemm({.m = out[0],
                      .n = out[1],

@@ -146,7 +146,7 @@ struct Matmul final : OpClass<Matmul> {
     const Shape& c = context.outputs[0].shape;
     if (c.elements() == 0) return {.run = [](const KernelArgs&) {}};
     if (context.invariant(1) && a.rank() == 2 && b.rank() == 2 && !transpose_a && k(a) > 0 &&
-        PackedProduct::pays(m(a), transpose_b))
+        PackedProduct::pays(m(a), n(b), k(a), transpose_b))
       return packed_kernel({m(a), n(b), k(a), transpose_b}, false);
     GemmConfig config{.m = m(a), .n = n(b), .k = k(a), .transpose_a = transpose_a, .transpose_b = transpose_b};
     std::vector<Start> starts = plan_batch(a, b, batch_of(c), config.m * config.n, config);
