@@ -8,6 +8,7 @@
 #include "eddy/core/error.h"
 #include "eddy/core/gemm.h"
 #include "eddy/core/onednn.h"
+#include "eddy/core/packed_product.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
 
@@ -158,6 +159,56 @@ TEST_CASE("bits do not depend on the number of threads") {
       }
     }
   eddy::set_num_threads(before);
+}
+
+TEST_CASE("a part of a planned product has the bits of a product of that size") {
+  for (const bool transpose_a : {false, true})
+    for (const bool transpose_b : {false, true}) {
+      const GemmConfig planned = GemmConfig{.m = 203,
+                                            .n = 130,
+                                            .k = 900,
+                                            .transpose_a = transpose_a,
+                                            .transpose_b = transpose_b,
+                                            .accumulate = true,
+                                            .has_bias = true}
+                                     .resolved();
+      const Operands operands(planned);
+      const Gemm gemm(planned);
+      std::vector<float> scratch(gemm.scratch_bytes() / sizeof(float));
+      for (const auto& [m, k] :
+           {std::pair<std::int64_t, std::int64_t>{203, 900}, {203, 832}, {57, 833}, {1, 3}, {9, 0}}) {
+        std::vector<float> part = operands.c, whole = operands.c;
+        gemm.run_part(m, k, operands.a.data(), operands.b.data(), part.data(), operands.bias.data(), scratch.data());
+        GemmConfig size = planned;
+        size.m = m;
+        size.k = k;
+        const Gemm alone(size);
+        std::vector<float> own(alone.scratch_bytes() / sizeof(float) + 1);
+        alone.run(operands.a.data(), operands.b.data(), whole.data(), operands.bias.data(), own.data());
+        INFO(eddy::to_string(size));
+        double worst = 0;
+        for (std::size_t i = 0; i < part.size(); ++i) worst = std::max(worst, std::fabs(double{part[i]} - whole[i]));
+        CHECK(worst <= (alone.method() == gemm.method() ? 0 : 1e-5));
+      }
+      CHECK_THROWS_AS(gemm.run_part(204, 900, nullptr, nullptr, nullptr, nullptr, nullptr), eddy::Error);
+      CHECK_THROWS_AS(gemm.run_part(203, 901, nullptr, nullptr, nullptr, nullptr, nullptr), eddy::Error);
+    }
+}
+
+TEST_CASE("products with a packed operand, by columns and by rows") {
+  for (const bool transpose_b : {false, true})
+    for (const std::int64_t m : {1, 7, 70})
+      for (const auto& [n, k] : {std::pair<std::int64_t, std::int64_t>{5, 3}, {130, 64}, {67, 1100}, {1030, 33}}) {
+        const Operands operands({.m = m, .n = n, .k = k, .transpose_b = transpose_b, .has_bias = true});
+        const eddy::PackedProduct product(m, n, k, transpose_b);
+        const eddy::Tensor packed(eddy::f32, {static_cast<std::int64_t>(product.packed_bytes() / sizeof(float))});
+        product.pack(operands.b.data(), packed.data());
+        std::vector<float> by_columns(operands.c), by_rows(operands.c);
+        product.run(operands.a.data(), packed.data(), operands.bias.data(), by_columns.data());
+        operands.check(by_columns);
+        product.run_rows(m, operands.a.data(), packed.data(), operands.bias.data(), by_rows.data());
+        CHECK(by_rows == by_columns);
+      }
 }
 
 TEST_CASE("oneDNN's matmul agrees, packed and plain") {

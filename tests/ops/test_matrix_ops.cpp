@@ -2,16 +2,21 @@
 // What op cases cannot say of the ops that move and multiply: what is folded, what is a view, what is refused.
 #include <doctest/doctest.h>
 
+#include "eddy/graph/builtin.h"
 #include "eddy/graph/program.h"
+#include "eddy/ops/add.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/embedding.h"
 #include "eddy/ops/gather_along.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/matmul.h"
+#include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/reverse.h"
+#include "eddy/ops/scan.h"
 #include "eddy/ops/slice.h"
+#include "eddy/ops/softmax.h"
 #include "eddy/ops/transpose.h"
 #include "tests/support/arrays.h"
 
@@ -54,6 +59,38 @@ TEST_CASE("rows through one matrix are one product") {
   Program program = compile(graph, {matmul(x, w)});
   CHECK(program.instruction_count() == 1);
   CHECK(program.cost().flops == 2.0 * 7 * 5 * 4 * 6);
+}
+
+TEST_CASE("a few rows times a large table are the same inside a loop and outside") {
+  constexpr std::int64_t kTime = 3, kSize = 64;
+  for (const std::int64_t rows : {1, 3, 6})
+    for (const std::int64_t classes : {100, 9000}) {
+      Graph graph;
+      const Value x = graph.input("x", f32, {kTime, rows, kSize}), table = graph.input("table", f32, {classes, kSize}),
+                  bias = graph.input("bias", f32, {classes});
+      const Value state = full(graph, {f32, {rows, kSize}}, 0.5F);
+      // The next state depends on the product, which therefore stays in the loop.
+      const auto logits_of = [&](Value h) { return linear(h, table, bias, {.transpose_w = true}); };
+      const auto next_of = [&](Value step, Value logits) { return step + matmul(softmax(logits, 1), table) * 0.5F; };
+      const ScanResult looped = scan(
+          [&](Value step, const State& before) -> Step {
+            const Value logits = logits_of(before["h"]);
+            return {.output = logits, .state = {{"h", next_of(step, logits)}}};
+          },
+          x, {{"h", state}});
+      std::vector<Value> outside;
+      Value h = state;
+      for (std::int64_t t = 0; t < kTime; ++t) {
+        outside.push_back(logits_of(h));
+        h = next_of(reshape(slice(x, 0, t, t + 1), {rows, kSize}), outside.back());
+      }
+      Philox random(2);
+      const std::vector<Tensor> data{random_tensor(x.type(), random), random_tensor(table.type(), random),
+                                     random_tensor(bias.type(), random)};
+      const std::vector<Binding> bound{{"x", data[0]}, {"table", data[1]}, {"bias", data[2]}};
+      Program in_loop = compile(graph, {looped.output}), unrolled = compile(graph, {stack(outside, 0)});
+      CHECK(difference(in_loop.run(bound), copies(unrolled.run(bound)), 1e-5) == "");
+    }
 }
 
 TEST_CASE("shape errors carry the values") {
