@@ -85,8 +85,8 @@ Gemm::Gemm(const GemmConfig& config) : config_(config.resolved()) {
 
 void Gemm::run_part(std::int64_t m, std::int64_t k, const float* a, const float* b, float* c, const float* bias,
                     void* scratch) const {
-  require(0 <= m && m <= config_.m && 0 <= k && k <= config_.k, "{}: a part of m={} k={} was asked for",
-          to_string(config_), m, k);
+  require(0 <= m && m <= config_.m && 0 <= k && k <= config_.k, "a part m={} k={} of a product planned for m={} k={}",
+          m, k, config_.m, config_.k);
   GemmConfig config = config_;
   config.m = m;
   config.k = k;

@@ -11,6 +11,7 @@
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/classification_data.h"
 #include "eddy/experiments/classification_parts.h"
+#include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_report.h"
 #include "eddy/experiments/naive_bayes.h"
 #include "eddy/experiments/number_text.h"
@@ -89,12 +90,9 @@ class Experiment {
 
   TrainingConfig seeded(TrainingConfig config, std::uint64_t seed, const Documents& documents) const {
     config.seed = seed;
-    config.model.vocabulary_size = data_.encoded.vocabulary.size();
+    fit_to_vocabulary(config.model, data_.encoded.vocabulary.size());
     config.model.word_counts = data_.encoded.vocabulary.counts();
     config.model.classes = results_.classes;
-    // Samples pay only where they are few among many.
-    if (2 * config.model.softmax_samples > config.model.vocabulary_size) config.model.softmax_samples = 0;
-    std::erase_if(config.model.adaptive_cutoffs, [&](std::int64_t id) { return id >= config.model.vocabulary_size; });
     if (config.optimizer.schedule.kind == ScheduleKind::cosine) {
       std::int64_t batches = static_cast<std::int64_t>(documents.size()) / config.batch_size;
       if (config.stream_steps > 0) {

@@ -272,6 +272,13 @@ ClassificationOptions classification_preset(std::string_view task, Preset preset
   return options;
 }
 
+void fit_to_vocabulary(TextModelConfig& model, std::int64_t words) {
+  model.vocabulary_size = words;
+  // Samples pay only where they are few among many.
+  if (2 * model.softmax_samples > words) model.softmax_samples = 0;
+  std::erase_if(model.adaptive_cutoffs, [words](std::int64_t id) { return id >= words; });
+}
+
 void apply_setting(ClassificationOptions& options, std::string_view setting) {
   const std::size_t dot = setting.find('.'), equals = setting.find('=');
   require<UsageError>(dot != std::string_view::npos && equals != std::string_view::npos && dot < equals,

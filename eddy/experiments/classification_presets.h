@@ -21,6 +21,10 @@ struct EnumNames<Preset> {
 /// text as well. Throws UsageError for an unknown task.
 ClassificationOptions classification_preset(std::string_view task, Preset preset, bool other_text = false);
 
+/// Sets the vocabulary's size, once it is known, and drops what a preset says for larger ones: samples that would be
+/// half of the words, and stretches of an adaptive softmax that would hold none.
+void fit_to_vocabulary(TextModelConfig& model, std::int64_t words);
+
 /// Lays one setting "WHERE.KEY=VALUE" over the training configs, such as "lm.epochs=3" or
 /// "all.optimizer.learning_rate=1e-3". WHERE: lm, sa, pretraining (both), pretrained, scratch (the classifiers),
 /// classifiers (both) or all; KEY and VALUE as in a config's JSON. Throws UsageError or DataError saying what is wrong.

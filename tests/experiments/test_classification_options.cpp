@@ -21,9 +21,13 @@ TEST_CASE("every preset of every task holds together with every row") {
       for (const ClassificationRow& row : options.classifier.row_width > 0 ? options.rows : all_rows)
         for (TrainingConfig config : {row.classifier(options.classifier), row.classifier(options.classifier_scratch),
                                       row.pretrained(options.language_model)}) {
-          config.model.vocabulary_size = 5000;
           config.model.classes = 45;
-          CHECK_NOTHROW(check(config));
+          for (const std::int64_t words : {60, 5000, 30000}) {
+            TrainingConfig fitted = config;
+            fit_to_vocabulary(fitted.model, words);
+            CHECK(fitted.model.vocabulary_size == words);
+            CHECK_NOTHROW(check(fitted));
+          }
         }
       CHECK_NOTHROW(check(options.autoencoder));
     }
