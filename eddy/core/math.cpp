@@ -132,23 +132,48 @@ struct SoftmaxGradient {
   HWY_INLINE FloatVec operator()(FloatVec dy, FloatVec y) const { return hn::Mul(y, hn::Sub(dy, dot)); }
 };
 
+/// kWidth numbers from `at` on.
+struct WholeVector {
+  std::int64_t at;
+  HWY_INLINE FloatVec load(const float* from, float) const { return hn::LoadU(Floats(), from + at); }
+  HWY_INLINE void store(FloatVec x, float* to) const { hn::StoreU(x, Floats(), to + at); }
+};
+/// The last ones, fewer than a vector holds; loads fill it up with `pad`.
+struct RaggedEnd {
+  std::int64_t at;
+  hn::Mask<Floats> mask;
+  HWY_INLINE FloatVec load(const float* from, float pad) const {
+    return hn::IfThenElse(mask, hn::MaskedLoad(mask, Floats(), from + at), splat(pad));
+  }
+  HWY_INLINE void store(FloatVec x, float* to) const { hn::BlendedStore(x, mask, Floats(), to + at); }
+};
+
+// Terms of a sum: the accumulator with those of a vector added; the padding must contribute 0.
 struct SumTerm {
-  HWY_INLINE FloatVec operator()(FloatVec a, FloatVec, FloatVec acc) const { return hn::Add(acc, a); }
+  const float* in;
+  HWY_INLINE FloatVec operator()(const auto& part, FloatVec acc) const { return hn::Add(acc, part.load(in, 0)); }
 };
 struct DotTerm {
-  HWY_INLINE FloatVec operator()(FloatVec a, FloatVec b, FloatVec acc) const { return hn::MulAdd(a, b, acc); }
+  const float *a, *b;
+  HWY_INLINE FloatVec operator()(const auto& part, FloatVec acc) const {
+    return hn::MulAdd(part.load(a, 0), part.load(b, 0), acc);
+  }
 };
 struct ExpTerm {
+  const float* in;
   FloatVec shift;
-  HWY_INLINE FloatVec operator()(FloatVec a, FloatVec, FloatVec acc) const {
-    return hn::Add(acc, exp_full(hn::Sub(a, shift)));
+  float* out;  ///< where the terms go too, or null
+  HWY_INLINE FloatVec operator()(const auto& part, FloatVec acc) const {
+    const FloatVec x = part.load(in, -std::numeric_limits<float>::infinity());
+    const FloatVec term = exp_full(hn::Sub(x, shift));
+    if (out != nullptr) part.store(term, out);
+    return hn::Add(acc, term);
   }
 };
 
-/// Sums f over pairs in blocks: f32 inside a block, double between blocks, so that long sums stay accurate. `pad` fills
-/// the ragged end of `a` and must contribute 0.
+/// Sums n terms in blocks: f32 inside a block, double between blocks, so that long sums stay accurate.
 template <class F>
-HWY_INLINE double reduce(const F& f, const float* a, const float* b, std::int64_t n, float pad) {
+HWY_INLINE double reduce(const F& f, std::int64_t n) {
   const Floats d;
   constexpr std::int64_t kBlock = 256 * kWidth;
   double total = 0;
@@ -157,19 +182,13 @@ HWY_INLINE double reduce(const F& f, const float* a, const float* b, std::int64_
     FloatVec s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
     std::int64_t i = start;
     for (; i + 4 * kWidth <= stop; i += 4 * kWidth) {
-      s0 = f(hn::LoadU(d, a + i), hn::LoadU(d, b + i), s0);
-      s1 = f(hn::LoadU(d, a + i + kWidth), hn::LoadU(d, b + i + kWidth), s1);
-      s2 = f(hn::LoadU(d, a + i + 2 * kWidth), hn::LoadU(d, b + i + 2 * kWidth), s2);
-      s3 = f(hn::LoadU(d, a + i + 3 * kWidth), hn::LoadU(d, b + i + 3 * kWidth), s3);
+      s0 = f(WholeVector{i}, s0);
+      s1 = f(WholeVector{i + kWidth}, s1);
+      s2 = f(WholeVector{i + 2 * kWidth}, s2);
+      s3 = f(WholeVector{i + 3 * kWidth}, s3);
     }
-    for (; i + kWidth <= stop; i += kWidth) s0 = f(hn::LoadU(d, a + i), hn::LoadU(d, b + i), s0);
-    if (i < stop) {
-      float left[kWidth], right[kWidth] = {};
-      std::fill(left, left + kWidth, pad);
-      std::copy(a + i, a + stop, left);
-      std::copy(b + i, b + stop, right);
-      s1 = f(hn::LoadU(d, left), hn::LoadU(d, right), s1);
-    }
+    for (; i + kWidth <= stop; i += kWidth) s0 = f(WholeVector{i}, s0);
+    if (i < stop) s1 = f(RaggedEnd{i, hn::FirstN(d, static_cast<std::size_t>(stop - i))}, s1);
     total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)))));
   }
   return total;
@@ -218,38 +237,7 @@ void do_exp_shifted(const float* in, float shift, float alpha, float* out, std::
   map1(ShiftedExp{splat(shift), splat(alpha)}, in, out, n);
 }
 double do_exp_shifted_sum(const float* in, float shift, float* out, std::int64_t n) {
-  const Floats d;
-  const FloatVec by = splat(shift);
-  constexpr std::int64_t kBlock = 512 * kWidth;
-  double total = 0;
-  std::int64_t i = 0;
-  while (i + kWidth <= n) {
-    const std::int64_t stop = std::min(i + kBlock, n);
-    FloatVec even = hn::Zero(d), odd = even;
-    for (; i + 2 * kWidth <= stop; i += 2 * kWidth) {
-      const FloatVec first = exp_full(hn::Sub(hn::LoadU(d, in + i), by));
-      const FloatVec second = exp_full(hn::Sub(hn::LoadU(d, in + i + kWidth), by));
-      hn::StoreU(first, d, out + i);
-      hn::StoreU(second, d, out + i + kWidth);
-      even = hn::Add(even, first);
-      odd = hn::Add(odd, second);
-    }
-    for (; i + kWidth <= stop; i += kWidth) {
-      const FloatVec last = exp_full(hn::Sub(hn::LoadU(d, in + i), by));
-      hn::StoreU(last, d, out + i);
-      even = hn::Add(even, last);
-    }
-    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd))));
-  }
-  if (i < n) {
-    float tail[kWidth];
-    std::fill(tail, tail + kWidth, -std::numeric_limits<float>::infinity());
-    std::copy(in + i, in + n, tail);
-    hn::StoreU(exp_full(hn::Sub(hn::LoadU(d, tail), by)), d, tail);
-    std::copy(tail, tail + (n - i), out + i);
-    for (std::int64_t j = 0; j < n - i; ++j) total += static_cast<double>(tail[j]);
-  }
-  return total;
+  return reduce(ExpTerm{in, splat(shift), out}, n);
 }
 void do_softmax_gradient(const float* dy, const float* y, float* dx, float dot, std::int64_t n) {
   map2(SoftmaxGradient{splat(dot)}, dy, y, dx, n);
@@ -270,10 +258,10 @@ void do_add_rows(const float* in, std::int64_t ld, float* out, std::int64_t n) {
   for (; i < n; ++i) out[i] += (r0[i] + r1[i]) + (r2[i] + r3[i]);
 }
 
-double do_sum(const float* in, std::int64_t n) { return reduce(SumTerm(), in, in, n, 0.0F); }
-double do_dot(const float* a, const float* b, std::int64_t n) { return reduce(DotTerm(), a, b, n, 0.0F); }
+double do_sum(const float* in, std::int64_t n) { return reduce(SumTerm{in}, n); }
+double do_dot(const float* a, const float* b, std::int64_t n) { return reduce(DotTerm{a, b}, n); }
 double do_sum_exp(const float* in, float shift, std::int64_t n) {
-  return reduce(ExpTerm{splat(shift)}, in, in, n, -std::numeric_limits<float>::infinity());
+  return reduce(ExpTerm{in, splat(shift), nullptr}, n);
 }
 float do_max_value(const float* in, std::int64_t n) { return extreme<true>(in, n); }
 float do_min_value(const float* in, std::int64_t n) { return extreme<false>(in, n); }

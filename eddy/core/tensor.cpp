@@ -1,19 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/core/tensor.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
 namespace eddy {
 
-std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
+std::shared_ptr<std::byte> allocate_uninitialised(std::size_t bytes) {
+  constexpr std::size_t kLargePage = std::size_t{2} << 20;
+  const std::size_t unit = bytes >= kLargePage ? kLargePage : kAlignment;
   // Never empty, so that a tensor of no elements still has a valid address.
-  const std::size_t rounded = std::max<std::size_t>((bytes + kAlignment - 1) / kAlignment, 1) * kAlignment;
-  void* memory = std::aligned_alloc(kAlignment, rounded);
+  const std::size_t rounded = std::max<std::size_t>((bytes + unit - 1) / unit, 1) * unit;
+  void* memory = std::aligned_alloc(unit, rounded);
   if (memory == nullptr) throw std::bad_alloc();
-  std::memset(memory, 0, rounded);
+  // Large pages spare products most address-translation misses; a refusal is harmless.
+  if (unit == kLargePage) madvise(memory, rounded, MADV_HUGEPAGE);
   return {static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); }};
+}
+
+std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
+  const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  std::shared_ptr<std::byte> memory = allocate_uninitialised(rounded);
+  std::memset(memory.get(), 0, rounded);
+  return memory;
 }
 
 Tensor::Tensor(TensorType type) : type_(type), data_(allocate_aligned(type.bytes())) {}

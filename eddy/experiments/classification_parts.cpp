@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/classification_parts.h"
 
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -101,6 +102,34 @@ std::optional<RunRecord> TrainingParts::finished(const TrainingPart& part, std::
   }
 }
 
+std::string TrainingParts::key_of_files(const std::string& name) const {
+  const fs::path record = folder_ / (name + ".json"), checkpoint = checkpoint_path(model_file(name));
+  try {
+    if (fs::exists(record)) return Json::parse(read_file(record)).at("key").get<std::string>();
+    if (fs::exists(checkpoint)) return std::to_string(read_model_file(checkpoint).progress.data_fingerprint);
+  } catch (const Json::exception&) {  // neither can be used
+  } catch (const DataError&) {
+  }
+  return {};
+}
+
+void TrainingParts::choose_files(const std::string& name, const std::string& key) {
+  const fs::path model = model_file(name);
+  // What tells the key goes last, so that a kill halfway leaves the rest to be moved.
+  const std::array<fs::path, 4> files{model, log_path(model), checkpoint_path(model), folder_ / (name + ".json")};
+  const auto move = [&](const fs::path& from, const fs::path& to) {
+    fs::create_directories(to);
+    for (const fs::path& file : files)
+      if (fs::exists(from / file.filename())) fs::rename(from / file.filename(), to / file.filename());
+  };
+  const fs::path others = folder_ / "of-other-settings";
+  if (const std::string found = key_of_files(name); !found.empty() && found != key) {
+    fmt::print("{}: what other settings made is kept in {}\n", name, (others / found).string());
+    move(folder_, others / found);
+  }
+  if (fs::exists(others / key)) move(others / key, folder_);
+}
+
 void TrainingParts::train(const TrainingPart& part, std::uint64_t key, RunRecord& record) {
   RunSettings settings;
   settings.output = model_file(part.name);
@@ -127,7 +156,7 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t key, RunRecord
       fmt::print("{}: its checkpoint cannot be used, so it begins again: {}\n", part.name, error.what());
     }
   if (!resumed) {
-    fs::remove(settings.output);  // of another config, perhaps
+    fs::remove(settings.output);  // nothing tells what made it
     create_parameters(store, part.config);
     if (!part.from.empty()) transfer(model_file(part.from), store);
   }
@@ -147,6 +176,7 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t key, RunRecord
 RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
                              const std::function<void(ParameterStore& store, RunRecord& record)>& finish) {
   const std::uint64_t key = key_of(part);
+  choose_files(part.name, std::to_string(key));
   if (const auto found = finished(part, key)) {
     fmt::print("{}: already done\n", part.name);
     fs::remove(checkpoint_path(model_file(part.name)));  // a kill may have come just before this

@@ -25,7 +25,8 @@ struct TrainingPart {
 
 /// The training runs of an experiment on disk, so that one killed at any moment goes on where it was. Each has a model
 /// file, which the other commands of the program take too, a log and, once finished, a record; until then a
-/// checkpoint. What is there counts only under the very data, documents, config and beginning that made it.
+/// checkpoint. What is there counts only under the very data, documents, config and beginning that made it; under others
+/// it is set aside, and found again by those that made it.
 class TrainingParts {
  public:
   /// `data` tells one corpus from another. The corpus must outlive the object.
@@ -43,6 +44,10 @@ class TrainingParts {
  private:
   std::uint64_t key_of(const TrainingPart& part) const;
   std::optional<RunRecord> finished(const TrainingPart& part, std::uint64_t key) const;
+  /// The key that made the files of a part; empty when there is none or it cannot be told.
+  std::string key_of_files(const std::string& name) const;
+  /// Sets the files of a part aside when another key made them, and brings back those that this one made.
+  void choose_files(const std::string& name, const std::string& key);
   void train(const TrainingPart& part, std::uint64_t key, RunRecord& record);
 
   std::filesystem::path folder_;

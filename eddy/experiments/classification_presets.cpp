@@ -18,6 +18,9 @@ struct Sizes {
   std::int64_t language_model_epochs = 4, autoencoder_epochs = 2, classifier_epochs = 12, patience = 3;
   std::int64_t pretraining_batch = 32, classifier_batch = 32;
   double pretraining_rate = 3e-3;
+  // Exact, at the cost of a few thousand samples; sampled losses of the first steps mislead Adam for long.
+  std::vector<std::int64_t> adaptive_cutoffs = {2000, 10000};
+  std::int64_t softmax_samples = 0;
   float pretraining_dropout = 0.1f;
   std::size_t seeds = 1;
 };
@@ -87,8 +90,8 @@ ClassificationOptions from_sizes(const Sizes& sizes) {
 
   TrainingConfig pretraining = common;
   pretraining.batch_size = sizes.pretraining_batch;
-  // Exact, at the cost of a few thousand samples; sampled losses of the first steps mislead Adam for long.
-  pretraining.model.adaptive_cutoffs = {2000, 10000};
+  pretraining.model.adaptive_cutoffs = sizes.adaptive_cutoffs;
+  pretraining.model.softmax_samples = sizes.softmax_samples;
   pretraining.model.embedding_dropout = sizes.pretraining_dropout;
   pretraining.model.output_dropout = sizes.pretraining_dropout;
   pretraining.optimizer.learning_rate = sizes.pretraining_rate;
@@ -152,6 +155,8 @@ ClassificationOptions wordnet_cpu() {
                                               .pretraining_batch = 64,  // few epochs are short of updates, not of text
                                               .classifier_batch = 16,
                                               .pretraining_rate = 5e-3,
+                                              .adaptive_cutoffs = {},
+                                              .softmax_samples = 512,
                                               .seeds = 3});
   options.labels = {1000};
   options.refit = true;
@@ -163,8 +168,6 @@ ClassificationOptions wordnet_cpu() {
     config->bucket_growth = TrainingConfig().bucket_growth;
   }
   for (TrainingConfig* config : {&options.language_model, &options.autoencoder}) {
-    config->model.adaptive_cutoffs.clear();
-    config->model.softmax_samples = 512;
     config->optimizer.lazy_rows = true;
     config->optimizer.clip_norm = OptimizerSettings().clip_norm;
     config->optimizer.schedule.warm_up_steps = 0;
@@ -203,6 +206,8 @@ ClassificationOptions paper(std::string_view task) {
                                               .pretraining_batch = 128,
                                               .classifier_batch = 64,
                                               .pretraining_rate = 1e-3,
+                                              .adaptive_cutoffs = {},
+                                              .softmax_samples = 1024,
                                               .pretraining_dropout = 0});
   options.rows = parse_rows({"lstm", "lstm-gain", "lm", "sa", "sa-gain", "sa-joint"});
   options.text.min_count = 2;  // words that occur once are left out
@@ -211,8 +216,6 @@ ClassificationOptions paper(std::string_view task) {
     config->epochs = 100000;
     config->max_steps = 500000;
     config->patience = 5;
-    config->model.adaptive_cutoffs.clear();
-    config->model.softmax_samples = 1024;
     config->optimizer.schedule = {.kind = ScheduleKind::exponential, .decay = 0.9999, .decay_steps = 1};
   }
   for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {

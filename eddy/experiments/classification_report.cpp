@@ -62,9 +62,10 @@ std::vector<ReportChart> charts(const ClassificationOptions& options, const Clas
       chart.series.push_back(mean_curve(row.name(), select(results.runs, row.name(), labels), 100));
     made.push_back(report_chart(
         fmt::format("validation-error-{}", labels), std::move(chart),
-        fmt::format("Error on the validation part of the {} labelled {}; mean of {} seeds, the band is one "
-                    "standard deviation. The best epoch is {}.",
-                    labels, units, options.seeds.size(),
+        fmt::format("Error on the validation part of the {} labelled {}; {}. The best epoch is {}.", labels, units,
+                    options.seeds.size() == 1
+                        ? fmt::format("seed {}", options.seeds.front())
+                        : fmt::format("mean of {} seeds, the band is one standard deviation", options.seeds.size()),
                     options.refit ? "how long the tested model trains" : "that of the tested model")));
   }
   const bool rows = options.language_model.row_width > 0;

@@ -2,19 +2,14 @@
 #include "eddy/graph/memory_plan.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 #include <numeric>
 
 #include "eddy/core/tensor.h"
 
 namespace eddy {
 namespace {
-
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
@@ -105,13 +100,8 @@ std::string to_string(const MemoryPlan& plan) {
 void Arena::reserve(std::size_t bytes) {
   if (bytes <= bytes_ && memory_) return;
   memory_.reset();
-  const std::size_t unit = bytes >= kHugePage ? kHugePage : kAlignment;
-  bytes_ = round_up(std::max(bytes, kAlignment), unit);
-  void* memory = std::aligned_alloc(unit, bytes_);
-  if (memory == nullptr) throw std::bad_alloc();
-  // Large pages spare the GEMMs most address-translation misses; a refusal is harmless.
-  if (unit == kHugePage) madvise(memory, bytes_, MADV_HUGEPAGE);
-  memory_ = {static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); }};
+  bytes_ = std::max(bytes, kAlignment);
+  memory_ = allocate_uninitialised(bytes_);
 }
 
 }  // namespace eddy

@@ -3,15 +3,13 @@
 
 #include "eddy/core/error.h"
 #include "eddy/graph/builtin.h"
+#include "eddy/models/softmax_loss.h"
 #include "eddy/ops/argmax.h"
 #include "eddy/ops/compare.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/fold_key.h"
 #include "eddy/ops/iota.h"
-#include "eddy/ops/linear_cross_entropy.h"
 #include "eddy/ops/random_uniform.h"
-#include "eddy/ops/reshape.h"
-#include "eddy/ops/sampled_softmax.h"
 #include "eddy/ops/slice.h"
 #include "eddy/ops/where.h"
 
@@ -64,16 +62,8 @@ Value sequence_loss(ParameterStore& store, const SequenceToSequenceConfig& confi
   Value outputs = sampling ? sampled_outputs(decoder, encoded, pairs, own_share, key)
                            : taught_outputs(decoder, encoded, pairs, config.dropout, key);
   if (key && config.dropout > 0) outputs = dropout(outputs, config.dropout, key);
-  const std::int64_t positions = pairs.target_out.shape().elements();
-  const Value rows = reshape(outputs, {positions, outputs.dim(2)});
-  const Value targets = reshape(pairs.target_out, {positions});
-  const Value weights = reshape(pairs.target_mask, {positions});
-  if (!training || config.softmax_samples == 0)
-    return linear_cross_entropy(rows, decoder.softmax_table(), decoder.softmax_bias(), targets,
-                                shares_of_mean(targets, weights));
-  const SampledIds samples = log_uniform_sampler(key, config.softmax_samples, config.classes, targets);
-  return sampled_softmax_cross_entropy(rows, decoder.softmax_table(), decoder.softmax_bias(), targets, samples,
-                                       {.weights = weights});
+  return softmax_loss(outputs, decoder.softmax_table(), decoder.softmax_bias(), pairs.target_out, pairs.target_mask,
+                      training ? config.softmax_samples : 0, key);
 }
 
 GreedySequence greedy_sequence(ParameterStore& store, const SequenceToSequenceConfig& config, Value source, Value mask,

@@ -7,16 +7,15 @@
 
 #include "eddy/graph/builtin.h"
 #include "eddy/models/adaptive_softmax.h"
+#include "eddy/models/softmax_loss.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/embedding.h"
 #include "eddy/ops/linear.h"
-#include "eddy/ops/linear_cross_entropy.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/rsqrt.h"
-#include "eddy/ops/sampled_softmax.h"
 #include "eddy/ops/square.h"
 #include "eddy/ops/sub.h"
 
@@ -129,21 +128,14 @@ Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Valu
                       Mode mode) {
   Graph& graph = hidden.graph();
   const NameScope scope(graph, "softmax");
-  const std::int64_t positions = targets.shape().elements();
-  const Value rows = reshape(hidden, {positions, hidden.dim(-1)});
-  const Value flat_targets = reshape(targets, {positions});
-  const Value flat_weights = reshape(weights, {positions});
-  if (!config.adaptive_cutoffs.empty())
-    return adaptive_softmax_loss(store, "softmax", adaptive_of(config), rows, flat_targets, flat_weights);
-  const Softmax softmax = softmax_parameters(graph, store, config);
-  if (mode == Mode::train && config.softmax_samples > 0) {
-    const SampledIds samples =
-        log_uniform_sampler(random_key(graph, store), config.softmax_samples, config.vocabulary_size, flat_targets);
-    return sampled_softmax_cross_entropy(rows, softmax.table, softmax.bias, flat_targets, samples,
-                                         {.weights = flat_weights});
+  if (!config.adaptive_cutoffs.empty()) {
+    const Positions flat = flat_positions(hidden, targets, weights);
+    return adaptive_softmax_loss(store, "softmax", adaptive_of(config), flat.states, flat.targets, flat.weights);
   }
-  return linear_cross_entropy(rows, softmax.table, softmax.bias, flat_targets,
-                              shares_of_mean(flat_targets, flat_weights));
+  const Softmax softmax = softmax_parameters(graph, store, config);
+  const std::int64_t samples = mode == Mode::train ? config.softmax_samples : 0;
+  const Value key = samples > 0 ? random_key(graph, store) : Value();
+  return softmax_loss(hidden, softmax.table, softmax.bias, targets, weights, samples, key);
 }
 
 }  // namespace eddy

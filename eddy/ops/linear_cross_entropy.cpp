@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <vector>
 
-#include "eddy/core/gemm.h"
 #include "eddy/core/math.h"
-#include "eddy/core/packed_product.h"
+#include "eddy/core/softmax_products.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
@@ -25,15 +25,12 @@
 namespace eddy {
 namespace {
 
-/// Logits that exist at once, at most, and those of a block of rows that one thread makes and uses while in its cache.
+/// Exponentials that exist at once, at most.
 constexpr std::int64_t kChunkLogits = std::int64_t{1} << 24;
-constexpr std::int64_t kBlockLogits = std::int64_t{1} << 18;
-/// A block reads the whole table, so it has at least so many rows.
-constexpr std::int64_t kFewestRows = 24;
-
-std::int64_t block_rows(std::int64_t classes) {
-  return std::clamp<std::int64_t>(kBlockLogits / classes, kFewestRows, 96);
-}
+/// Below this many multiply-adds per thread a fork costs more than it saves.
+constexpr std::int64_t kWorkPerThread = 100'000;
+/// Threads with fewer rows read the table more often than they use it.
+constexpr std::int64_t kFewestRows = 6;
 
 /// The work of a run, planned for its sizes.
 class Chunks {
@@ -42,30 +39,30 @@ class Chunks {
       : rows_(rows),
         classes_(classes),
         size_(size),
-        differentiate_(differentiate),
-        threads_(num_threads()),
-        block_(std::min(std::max<std::int64_t>(rows, 1), block_rows(classes))),
-        chunk_(std::clamp<std::int64_t>(kChunkLogits / classes, block_, std::max(rows, block_))),
-        logits_(chunk_, classes, size, /*transpose_b=*/true),
-        d_hidden_({.m = chunk_, .n = size, .k = classes}),
-        d_table_({.m = classes, .n = size, .k = chunk_, .transpose_a = true, .accumulate = true}) {
-    const auto reserve = [this](std::int64_t count) {
-      const std::size_t at = scratch_bytes_;
-      const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
+        chunk_(std::clamp<std::int64_t>(kChunkLogits / classes, 24, std::max<std::int64_t>(rows, 24))),
+        panels_((classes + products_.panel_classes - 1) / products_.panel_classes),
+        differentiate_(differentiate) {
+    const SoftmaxSizes sizes{chunk_, classes, size};
+    const auto reserve = [this](std::int64_t count, std::size_t bytes_each = sizeof(float)) {
+      const std::size_t at = scratch_bytes_, bytes = static_cast<std::size_t>(count) * bytes_each;
       scratch_bytes_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
       return at;
     };
     order_at_ = reserve(rows);
-    losses_at_ = reserve(rows);
-    packed_at_ = reserve(static_cast<std::int64_t>(logits_.packed_bytes() / sizeof(float)));
-    hidden_at_ = reserve(chunk_ * size);
-    // Without gradients a thread's block is used again for the next one.
-    logits_at_ = reserve((differentiate ? chunk_ : block_ * threads_) * classes);
+    losses_at_ = reserve(rows, sizeof(double));
+    table_at_ = reserve(products_.packed_table_floats(sizes));
+    bias_at_ = reserve(panels_ * products_.panel_classes);
+    states_at_ = reserve(chunk_ * size);
+    targets_at_ = reserve(chunk_);
+    reference_at_ = reserve(chunk_);
+    sum_at_ = reserve(chunk_, sizeof(double));
+    target_logit_at_ = reserve(chunk_);
+    lane_sums_at_ = reserve(chunk_ * products_.lanes);
     if (!differentiate) return;
-    d_hidden_at_ = reserve(chunk_ * size);
-    d_bias_at_ = reserve(classes * threads_);
-    gemm_at_ = scratch_bytes_;
-    scratch_bytes_ += std::max(d_hidden_.scratch_bytes(), d_table_.scratch_bytes());
+    scale_at_ = reserve(chunk_);
+    exponentials_at_ = reserve(products_.exponentials_floats(sizes));
+    d_states_at_ = reserve(chunk_ * size);
+    packed_states_at_ = reserve(products_.packed_states_floats(sizes));
   }
 
   std::size_t scratch_bytes() const { return scratch_bytes_; }
@@ -74,15 +71,16 @@ class Chunks {
     auto* order = at<std::int32_t>(args, order_at_);
     const std::int64_t count = list_rows(args, order);
     if (float* d_hidden = args.out<float>(1); d_hidden != nullptr && count < rows_) clear(d_hidden, rows_ * size_);
-    if (float* d_table = args.out<float>(2)) clear(d_table, classes_ * size_);
-    if (args.out<float>(3) != nullptr) clear(at<float>(args, d_bias_at_), classes_ * threads_);
-    if (count > 0) logits_.pack(args.in<float>(1), at<std::byte>(args, packed_at_));
+    if (count == 0) {
+      if (float* d_table = args.out<float>(2)) clear(d_table, classes_ * size_);
+      if (float* d_bias = args.out<float>(3)) clear(d_bias, classes_);
+    } else {
+      pack(args);
+    }
     for (std::int64_t done = 0; done < count; done += chunk_)
       run_chunk(args, done, std::min(chunk_, count - done), count == rows_);
-    if (float* d_bias = args.out<float>(3))
-      column_sum(at<float>(args, d_bias_at_), threads_, classes_, classes_, /*accumulate=*/false, d_bias);
     double loss = 0;
-    for (std::int64_t i = 0; i < count; ++i) loss += static_cast<double>(at<float>(args, losses_at_)[i]);
+    for (std::int64_t i = 0; i < count; ++i) loss += at<double>(args, losses_at_)[i];
     if (args.outputs[0] != nullptr) *args.out<float>(0) = static_cast<float>(loss);
   }
 
@@ -95,6 +93,20 @@ class Chunks {
   static void clear(float* values, std::int64_t count) {
     parallel_for(count, kElementwiseGrain,
                  [&](std::int64_t begin, std::int64_t end) { vector_fill(0, values + begin, end - begin); });
+  }
+
+  /// Calls `body` for as many ranges of `count` things as there are threads that `work` multiply-adds pay for.
+  template <class Body>
+  static void share_out(std::int64_t count, std::int64_t work, const Body& body) {
+    const auto team =
+        static_cast<int>(std::clamp<std::int64_t>(std::min(work / kWorkPerThread, count), 1, num_threads()));
+    if (team == 1) {
+      body(IndexRange{0, count});
+    } else {
+      parallel_team(team, [&](int thread, int members) {
+        body(IndexRange{count * thread / members, count * (thread + 1) / members});
+      });
+    }
   }
 
   /// Rows with a loss, in order.
@@ -110,85 +122,93 @@ class Chunks {
     return count;
   }
 
+  void pack(const KernelArgs& args) const {
+    float* bias = at<float>(args, bias_at_);
+    std::copy_n(args.in<float>(2), classes_, bias);
+    std::fill(bias + classes_, bias + panels_ * products_.panel_classes, -std::numeric_limits<float>::infinity());
+    share_out(panels_, classes_ * size_, [&](IndexRange panels) {
+      products_.pack_table({0, classes_, size_}, args.in<float>(1), panels, at<float>(args, table_at_));
+    });
+  }
+
   /// The `taken` rows of the order from `done` on; with `all` they are neighbours, and stay where they lie.
   void run_chunk(const KernelArgs& args, std::int64_t done, std::int64_t taken, bool all) const {
+    const SoftmaxSizes sizes{taken, classes_, size_};
+    const std::int64_t work = taken * classes_ * size_;
+    const auto tiles = std::max<std::int64_t>(taken / kFewestRows, 1);
+    share_out(tiles, work, [&](IndexRange range) {
+      rows_of_chunk(args, sizes, done, {taken * range.begin / tiles, taken * range.end / tiles}, all);
+    });
+    float *d_table = args.out<float>(2), *d_bias = args.out<float>(3);
+    if (d_table == nullptr && d_bias == nullptr) return;
+    const TableGradientsJob job{.sizes = sizes,
+                                .exponentials = at<float>(args, exponentials_at_),
+                                .packed_states = at<float>(args, packed_states_at_),
+                                .scale = at<float>(args, scale_at_),
+                                .accumulate = done > 0,
+                                .d_table = d_table,
+                                .d_bias = d_bias};
+    share_out(panels_, work, [&](IndexRange panels) { products_.table_gradients(job, panels); });
+  }
+
+  /// All that a range of a chunk's rows needs of no other: losses, exponentials, gradients of the states.
+  void rows_of_chunk(const KernelArgs& args, const SoftmaxSizes& sizes, std::int64_t done, IndexRange rows,
+                     bool all) const {
     const std::int32_t* order = at<std::int32_t>(args, order_at_) + done;
     const float* hidden = args.in<float>(0);
-    const float* x = all ? hidden + done * size_ : at<float>(args, hidden_at_);
-    if (!all)
-      move_rows(order, taken, [&](std::int64_t i, std::int64_t row, std::size_t bytes) {
-        std::memcpy(at<float>(args, hidden_at_) + i * size_, hidden + row * size_, bytes);
-      });
-    const std::int64_t blocks = (taken + block_ - 1) / block_;
-    const auto team = static_cast<int>(std::min<std::int64_t>(threads_, blocks));
-    const auto body = [&](int thread, int members) {
-      for (std::int64_t block = blocks * thread / members; block < blocks * (thread + 1) / members; ++block) {
-        const std::int64_t first = block * block_;
-        run_block(args, thread, x + first * size_, order + first, std::min(block_, taken - first), done + first, first);
-      }
-    };
-    if (team == 1) {
-      body(0, 1);
-    } else {
-      parallel_team(team, body);
+    auto* targets = at<std::int32_t>(args, targets_at_);
+    const auto row_bytes = static_cast<std::size_t>(size_) * sizeof(float);
+    const float* states = all ? hidden + done * size_ : at<float>(args, states_at_);
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+      targets[i] = args.in<std::int32_t>(3)[order[i]];
+      if (!all) std::memcpy(at<float>(args, states_at_) + i * size_, hidden + order[i] * size_, row_bytes);
     }
-    const float* logits = at<float>(args, logits_at_);
-    void* scratch = at<std::byte>(args, gemm_at_);
+    float* exponentials = differentiate_ ? at<float>(args, exponentials_at_) : nullptr;
+    products_.exponentials({.sizes = sizes,
+                            .states = states,
+                            .packed_table = at<float>(args, table_at_),
+                            .bias = at<float>(args, bias_at_),
+                            .targets = targets,
+                            .exponentials = exponentials,
+                            .reference = at<float>(args, reference_at_),
+                            .sum = at<double>(args, sum_at_),
+                            .target_logit = at<float>(args, target_logit_at_),
+                            .lane_sums = at<float>(args, lane_sums_at_)},
+                           rows);
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row(args, sizes, order[i], done, i);
+    if (!differentiate_) return;
+    float* scale = at<float>(args, scale_at_);
     if (float* d_hidden = args.out<float>(1)) {
-      float* d_x = all ? d_hidden + done * size_ : at<float>(args, d_hidden_at_);
-      d_hidden_.run_part(taken, classes_, logits, args.in<float>(1), d_x, nullptr, scratch);
-      if (!all)
-        move_rows(order, taken, [&](std::int64_t i, std::int64_t row, std::size_t bytes) {
-          std::memcpy(d_hidden + row * size_, d_x + i * size_, bytes);
-        });
+      float* d_states = all ? d_hidden + done * size_ : at<float>(args, d_states_at_);
+      products_.state_gradients({sizes, exponentials, args.in<float>(1), scale, d_states}, rows);
+      for (std::int64_t i = rows.begin; i < rows.end && !all; ++i)
+        std::memcpy(d_hidden + order[i] * size_, d_states + i * size_, row_bytes);
     }
-    if (float* d_table = args.out<float>(2)) d_table_.run_part(classes_, taken, logits, x, d_table, nullptr, scratch);
+    if (args.out<float>(2) != nullptr)
+      products_.pack_states(sizes, states, scale, rows, at<float>(args, packed_states_at_));
   }
 
-  template <class Move>
-  void move_rows(const std::int32_t* order, std::int64_t count, const Move& move) const {
-    const std::size_t bytes = static_cast<std::size_t>(size_) * sizeof(float);
-    parallel_for(count, std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(size_, 1)),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t i = begin; i < end; ++i) move(i, order[i], bytes);
-                 });
+  /// The loss of row i of a chunk; its exponentials become, but for a scale, the gradients of the logits.
+  void finish_row(const KernelArgs& args, const SoftmaxSizes& sizes, std::int32_t row, std::int64_t done,
+                  std::int64_t i) const {
+    const auto weight = static_cast<double>(args.in<float>(4)[row]);
+    const double sum = at<double>(args, sum_at_)[i];
+    const float above = at<float>(args, reference_at_)[i] - at<float>(args, target_logit_at_)[i];
+    at<double>(args, losses_at_)[done + i] = weight * (std::log(sum) + static_cast<double>(above));
+    if (!differentiate_) return;
+    at<float>(args, scale_at_)[i] = static_cast<float>(weight / sum);
+    const std::int64_t target = exponential_at(products_, sizes, i, at<std::int32_t>(args, targets_at_)[i]);
+    at<float>(args, exponentials_at_)[target] -= static_cast<float>(sum);
   }
 
-  /// Logits, losses and, in the place of the logits, their gradients: of `taken` rows from position `first` of the
-  /// chunk on.
-  void run_block(const KernelArgs& args, int thread, const float* x, const std::int32_t* order, std::int64_t taken,
-                 std::int64_t loss_at, std::int64_t first) const {
-    const auto* targets = args.in<std::int32_t>(3);
-    const float* weights = args.in<float>(4);
-    float* losses = at<float>(args, losses_at_) + loss_at;
-    float* d_bias = args.outputs[3] != nullptr ? at<float>(args, d_bias_at_) + thread * classes_ : nullptr;
-    float* logits = at<float>(args, logits_at_) + (differentiate_ ? first : thread * block_) * classes_;
-    logits_.run_rows(taken, x, at<std::byte>(args, packed_at_), args.in<float>(2), logits);
-    for (std::int64_t i = 0; i < taken; ++i) {
-      float* row = logits + i * classes_;
-      const std::int32_t target = targets[order[i]];
-      const float weight = weights[order[i]], logit = row[target];
-      if (!differentiate_) {
-        losses[i] = weight * (log_sum_exp(row, classes_) - logit);
-        continue;
-      }
-      const float largest = vector_max_value(row, classes_);
-      const double sum = exp_shifted_sum(row, largest, row, classes_);
-      losses[i] = weight * (largest + static_cast<float>(std::log(sum)) - logit);
-      vector_scale(static_cast<float>(static_cast<double>(weight) / sum), row, row, classes_);
-      row[target] -= weight;
-      if (d_bias != nullptr) vector_add(d_bias, row, d_bias, classes_);
-    }
-  }
-
+  const SoftmaxProducts& products_ = softmax_products();
   std::int64_t rows_, classes_, size_;
+  std::int64_t chunk_;   ///< rows at once
+  std::int64_t panels_;  ///< of classes
   bool differentiate_;
-  int threads_;
-  std::int64_t block_, chunk_;
-  PackedProduct logits_;
-  Gemm d_hidden_, d_table_;
-  std::size_t order_at_ = 0, losses_at_ = 0, packed_at_ = 0, hidden_at_ = 0, logits_at_ = 0, d_hidden_at_ = 0,
-              d_bias_at_ = 0, gemm_at_ = 0, scratch_bytes_ = 0;
+  std::size_t order_at_ = 0, losses_at_ = 0, table_at_ = 0, bias_at_ = 0, states_at_ = 0, targets_at_ = 0,
+              reference_at_ = 0, sum_at_ = 0, target_logit_at_ = 0, lane_sums_at_ = 0, scale_at_ = 0,
+              exponentials_at_ = 0, d_states_at_ = 0, packed_states_at_ = 0, scratch_bytes_ = 0;
 };
 
 struct LinearCrossEntropy final : OpClass<LinearCrossEntropy> {

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/core/softmax_products.h"
+
+#include "eddy/core/simd_targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "eddy/core/softmax_products.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// clang-format off
+#include "eddy/core/gemm_kernel-inl.h"
+// clang-format on
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+HWY_BEFORE_NAMESPACE();
+namespace eddy::HWY_NAMESPACE {
+namespace {
+
+/// A block of the table, or of the states, that stays in the second-level cache while exponentials are multiplied with
+/// it. A larger one leaves them too little room.
+constexpr std::int64_t kCachedColumns = 256;
+constexpr std::int64_t kCachedRows = 320;
+/// A logit this far above its row's reference raises it: further sums would lose what is below, then overflow.
+constexpr float kRaiseAbove = 30;
+/// Panels whose sums are f32; they are added up as double.
+constexpr std::int64_t kPanelsOfSum = 32;
+
+std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+/// A panel of neighbouring columns: classes, or elements of a state.
+struct Panel {
+  std::int64_t first;  ///< column
+  int vecs;
+  int columns;  ///< those there are
+  std::int64_t width() const { return static_cast<std::int64_t>(vecs) * kLanes; }
+  int last_lanes() const { return columns - (vecs - 1) * kLanes; }
+};
+
+Panel panel_of(std::int64_t columns, std::int64_t index) {
+  const std::int64_t first = index * kTileCols;
+  const auto left = static_cast<int>(std::min<std::int64_t>(columns - first, kTileCols));
+  return {first, (left + kLanes - 1) / kLanes, left};
+}
+
+std::int64_t panels_of(std::int64_t columns) { return (columns + kTileCols - 1) / kTileCols; }
+
+/// Tile<rows, vecs>::run for a job.
+template <template <int, int> class Tile, class Job>
+HWY_INLINE void run_tile(std::int64_t rows, int vecs, const Job& job) {
+  using Function = void (*)(const Job&);
+  static constexpr auto kTable = []<int... I>(std::integer_sequence<int, I...>) {
+    return std::array<Function, sizeof...(I)>{&Tile<I / kTileVecs + 1, I % kTileVecs + 1>::run...};
+  }
+  (std::make_integer_sequence<int, kTileRows * kTileVecs>());
+  kTable[static_cast<std::size_t>((rows - 1) * kTileVecs + vecs - 1)](job);
+}
+
+// --- exponentials ---------------------------------------------------------------------------------------------------
+
+struct ExponentialTileJob {
+  const ExponentialsJob* job;
+  std::int64_t row, panel;
+  const float* table;  ///< the packed panel
+  float* out;          ///< exponentials of the first row
+  Ahead ahead;
+};
+
+/// Multiplies all exponentials of a row so far, as its reference rises to `to`. Seldom, so simple.
+HWY_NOINLINE void raise_reference(const ExponentialsJob& job, std::int64_t row, std::int64_t panels_done, float to) {
+  const float factor = std::exp(job.reference[row] - to);
+  job.reference[row] = to;
+  job.sum[row] *= static_cast<double>(factor);
+  for (int i = 0; i < kLanes; ++i) job.lane_sums[row * kLanes + i] *= factor;
+  if (job.exponentials == nullptr) return;
+  for (std::int64_t p = 0; p < panels_done; ++p) {
+    const Panel panel = panel_of(job.sizes.classes, p);
+    float* values = job.exponentials + panel.first * job.sizes.rows + row * panel.width();
+    for (std::int64_t i = 0; i < panel.width(); ++i) values[i] *= factor;
+  }
+}
+
+/// Turns the logits of a row and panel into exponentials.
+template <int kVecs>
+HWY_INLINE void exponentials_of(const ExponentialsJob& job, std::int64_t row, std::int64_t panel, float* values) {
+  const Floats d;
+  const std::int64_t target = job.targets[row] - panel * kTileCols;
+  if (target >= 0 && target < kVecs * kLanes) job.target_logit[row] = values[target];
+  FloatVec x[kVecs];
+  EDDY_UNROLL
+  for (int v = 0; v < kVecs; ++v) x[v] = hn::LoadU(d, values + v * kLanes);
+  FloatVec largest = x[0];
+  EDDY_UNROLL
+  for (int v = 1; v < kVecs; ++v) largest = hn::Max(largest, x[v]);
+  float* sums = job.lane_sums + row * kLanes;
+  if (panel == 0) {
+    // Finite, so that a row of -inf keeps its zeros.
+    job.reference[row] = std::max(hn::GetLane(hn::MaxOfLanes(d, largest)), std::numeric_limits<float>::lowest());
+    job.sum[row] = 0;
+    hn::StoreU(hn::Zero(d), d, sums);
+  } else if (HWY_UNLIKELY(!hn::AllFalse(d, hn::Gt(largest, splat(job.reference[row] + kRaiseAbove))))) {
+    raise_reference(job, row, panel, hn::GetLane(hn::MaxOfLanes(d, largest)));
+  }
+  const FloatVec reference = splat(job.reference[row]);
+  EDDY_UNROLL
+  for (int v = 0; v < kVecs; ++v) {
+    x[v] = exp_clamped(hn::Sub(x[v], reference));
+    hn::StoreU(x[v], d, values + v * kLanes);
+  }
+  FloatVec sum = x[0];
+  EDDY_UNROLL
+  for (int v = 1; v < kVecs; ++v) sum = hn::Add(sum, x[v]);
+  hn::StoreU(hn::Add(hn::LoadU(d, sums), sum), d, sums);
+}
+
+template <int kRows, int kVecs>
+struct ExponentialTile {
+  static HWY_NOINLINE void run(const ExponentialTileJob& t) {
+    const Floats d;
+    const ExponentialsJob& job = *t.job;
+    const std::int64_t size = job.sizes.size;
+    FloatVec acc[kRows][kVecs];
+    clear_tile<kRows, kVecs>(acc);
+    multiply_tile<kRows, kVecs>(size, job.states + t.row * size, size, 1, t.table, kVecs * kLanes,
+                                hn::FirstN(d, static_cast<std::size_t>(kLanes)), t.ahead, acc);
+    const float* bias = job.bias + t.panel * kTileCols;
+    EDDY_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      EDDY_UNROLL
+      for (int v = 0; v < kVecs; ++v)
+        hn::StoreU(hn::Add(acc[r][v], hn::LoadU(d, bias + v * kLanes)), d, t.out + (r * kVecs + v) * kLanes);
+    }
+    for (int r = 0; r < kRows; ++r) exponentials_of<kVecs>(job, t.row + r, t.panel, t.out + r * kVecs * kLanes);
+  }
+};
+
+void exponentials(const ExponentialsJob& job, IndexRange rows) {
+  const Floats d;
+  const std::int64_t panels = panels_of(job.sizes.classes);
+  alignas(64) float unkept[kTileRows * kTileCols];
+  for (std::int64_t p = 0; p < panels; ++p) {
+    const Panel panel = panel_of(job.sizes.classes, p);
+    ExponentialTileJob tile{&job, 0, p, job.packed_table + panel.first * job.sizes.size, unkept, {job.bias}};
+    for (tile.row = rows.begin; tile.row < rows.end;) {
+      const std::int64_t count = tile_rows(rows.end - tile.row);
+      if (job.exponentials != nullptr) {
+        tile.out = job.exponentials + panel.first * job.sizes.rows + tile.row * panel.width();
+        // Where the next tile goes.
+        tile.ahead = {tile.out + count * panel.width(), kLineFloats, kTileRows * kTileCols / kLineFloats};
+      }
+      run_tile<ExponentialTile>(count, panel.vecs, tile);
+      tile.row += count;
+    }
+    if ((p + 1) % kPanelsOfSum != 0 && p + 1 < panels) continue;
+    for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+      float* sums = job.lane_sums + row * kLanes;
+      job.sum[row] += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, sums))));
+      hn::StoreU(hn::Zero(d), d, sums);
+    }
+  }
+}
+
+// --- gradients of the states ----------------------------------------------------------------------------------------
+
+struct StateTileJob {
+  const StateGradientsJob* job;
+  std::int64_t row;
+  IndexRange panels;
+  Panel columns;  ///< of the states
+  Ahead ahead;    ///< at the first panel
+};
+
+/// Asks for the place of a tile, to be there when its product is done.
+template <int kRows, int kVecs>
+HWY_INLINE void prefetch_tile(const float* out, std::int64_t width) {
+  EDDY_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) __builtin_prefetch(out + r * width + v * kLanes, 1);
+  }
+}
+
+template <int kRows, int kVecs, bool kMasked>
+HWY_INLINE void state_tile(const StateTileJob& t) {
+  const Floats d;
+  const StateGradientsJob& job = *t.job;
+  const SoftmaxSizes& sizes = job.sizes;
+  const auto mask = hn::FirstN(d, static_cast<std::size_t>(t.columns.last_lanes()));
+  prefetch_tile<kRows, kVecs>(job.d_states + t.row * sizes.size + t.columns.first, sizes.size);
+  FloatVec acc[kRows][kVecs];
+  clear_tile<kRows, kVecs>(acc);
+  for (std::int64_t p = t.panels.begin; p < t.panels.end; ++p) {
+    const Panel panel = panel_of(sizes.classes, p);
+    const float* left = job.exponentials + panel.first * sizes.rows + t.row * panel.width();
+    Ahead ahead = t.ahead;
+    ahead.line = left + kRows * panel.width();
+    multiply_tile<kRows, kVecs, kMasked>(panel.columns, left, panel.width(), 1,
+                                         job.table + panel.first * sizes.size + t.columns.first, sizes.size, mask,
+                                         ahead, acc);
+  }
+  const bool first = t.panels.begin == 0, last = t.panels.end == panels_of(sizes.classes);
+  EDDY_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    float* out = job.d_states + (t.row + r) * sizes.size + t.columns.first;
+    const FloatVec scale = splat(last ? job.scale[t.row + r] : 1.0F);
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) {
+      const bool partial = kMasked && v == kVecs - 1;
+      float* to = out + v * kLanes;
+      FloatVec x = acc[r][v];
+      if (!first) x = hn::Add(x, partial ? hn::MaskedLoad(mask, d, to) : hn::LoadU(d, to));
+      x = hn::Mul(x, scale);
+      if (partial) {
+        hn::BlendedStore(x, mask, d, to);
+      } else {
+        hn::StoreU(x, d, to);
+      }
+    }
+  }
+}
+
+template <int kRows, int kVecs>
+struct StateTile {
+  static HWY_NOINLINE void run(const StateTileJob& t) {
+    if (t.columns.last_lanes() == kLanes) {
+      state_tile<kRows, kVecs, false>(t);
+    } else {
+      state_tile<kRows, kVecs, true>(t);
+    }
+  }
+};
+
+void state_gradients(const StateGradientsJob& job, IndexRange rows) {
+  const SoftmaxSizes& sizes = job.sizes;
+  const std::int64_t panels = panels_of(sizes.classes), column_panels = panels_of(sizes.size);
+  constexpr std::int64_t kPanels = std::max(kCachedRows / kTileCols, std::int64_t{1});
+  constexpr std::int64_t kColumnPanels = kCachedColumns / kTileCols;
+  StateTileJob tile{&job, 0, {0, 0}, {}, {}};
+  for (std::int64_t p = 0; p < panels; p += kPanels) {
+    tile.panels = {p, std::min(p + kPanels, panels)};
+    for (std::int64_t first = 0; first < column_panels; first += kColumnPanels) {
+      const std::int64_t end = std::min(first + kColumnPanels, column_panels);
+      for (tile.row = rows.begin; tile.row < rows.end;) {
+        const std::int64_t count = tile_rows(rows.end - tile.row);
+        // The first columns' tile fetches the next rows' exponentials.
+        tile.ahead = {nullptr, kLineFloats, kTileRows * kTileCols / kLineFloats};
+        for (std::int64_t c = first; c < end; ++c) {
+          tile.columns = panel_of(sizes.size, c);
+          run_tile<StateTile>(count, tile.columns.vecs, tile);
+          tile.ahead = {};
+        }
+        tile.row += count;
+      }
+    }
+  }
+}
+
+// --- gradients of the table -----------------------------------------------------------------------------------------
+
+struct TableTileJob {
+  const TableGradientsJob* job;
+  std::int64_t depth;  ///< rows
+  const float* left;   ///< exponentials of the first row and class
+  std::int64_t width;  ///< of their panel
+  const float* right;  ///< states in the packed panel
+  float* out;
+  int last_lanes;
+  bool accumulate;
+  Ahead ahead;
+};
+
+template <int kRows, int kVecs>
+struct TableTile {
+  static HWY_NOINLINE void run(const TableTileJob& t) {
+    const Floats d;
+    const SoftmaxSizes& sizes = t.job->sizes;
+    prefetch_tile<kRows, kVecs>(t.out, sizes.size);
+    FloatVec acc[kRows][kVecs];
+    clear_tile<kRows, kVecs>(acc);
+    const auto mask = hn::FirstN(d, static_cast<std::size_t>(t.last_lanes));
+    multiply_tile<kRows, kVecs>(t.depth, t.left, 1, t.width, t.right, kVecs * kLanes, mask, t.ahead, acc);
+    EDDY_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      float* out = t.out + r * sizes.size;
+      EDDY_UNROLL
+      for (int v = 0; v < kVecs; ++v) {
+        float* to = out + v * kLanes;
+        if (v < kVecs - 1 || t.last_lanes == kLanes) {
+          hn::StoreU(t.accumulate ? hn::Add(acc[r][v], hn::LoadU(d, to)) : acc[r][v], d, to);
+        } else {
+          hn::BlendedStore(t.accumulate ? hn::Add(acc[r][v], hn::MaskedLoad(mask, d, to)) : acc[r][v], mask, d, to);
+        }
+      }
+    }
+  }
+};
+
+void bias_gradients(const TableGradientsJob& job, const Panel& panel, IndexRange rows, bool accumulate) {
+  const Floats d;
+  const float* exponentials = job.exponentials + panel.first * job.sizes.rows;
+  for (int v = 0; v < panel.vecs; ++v) {
+    FloatVec even = hn::Zero(d), odd = even;
+    const float* values = exponentials + rows.begin * panel.width() + v * kLanes;
+    std::int64_t row = rows.begin;
+    for (; row + 2 <= rows.end; row += 2, values += 2 * panel.width()) {
+      even = hn::MulAdd(splat(job.scale[row]), hn::LoadU(d, values), even);
+      odd = hn::MulAdd(splat(job.scale[row + 1]), hn::LoadU(d, values + panel.width()), odd);
+    }
+    if (row < rows.end) even = hn::MulAdd(splat(job.scale[row]), hn::LoadU(d, values), even);
+    const auto mask = hn::FirstN(d, static_cast<std::size_t>(std::min(kLanes, panel.columns - v * kLanes)));
+    float* to = job.d_bias + panel.first + v * kLanes;
+    FloatVec sum = hn::Add(even, odd);
+    if (accumulate) sum = hn::Add(sum, hn::MaskedLoad(mask, d, to));
+    hn::BlendedStore(sum, mask, d, to);
+  }
+}
+
+/// The part of some rows, few enough for their states to stay in the second-level cache.
+void table_gradients_of(const TableGradientsJob& job, IndexRange panels, IndexRange rows, bool accumulate) {
+  const SoftmaxSizes& sizes = job.sizes;
+  const std::int64_t column_panels = panels_of(sizes.size);
+  TableTileJob tile{&job, rows.end - rows.begin, nullptr, 0, nullptr, nullptr, 0, accumulate, {}};
+  for (std::int64_t p = panels.begin; p < panels.end; ++p) {
+    const Panel panel = panel_of(sizes.classes, p);
+    const float* exponentials = job.exponentials + panel.first * sizes.rows + rows.begin * panel.width();
+    if (job.d_bias != nullptr) bias_gradients(job, panel, rows, accumulate);
+    if (job.d_table == nullptr) continue;
+    tile.width = panel.width();
+    // All tiles of a panel share the fetching of the next one.
+    const std::int64_t lines = tile.depth * panel.width() / kLineFloats;
+    const std::int64_t tiles = column_panels * ((panel.columns + kTileRows - 1) / kTileRows);
+    tile.ahead = {exponentials + sizes.rows * panel.width(), kLineFloats,
+                  p + 1 < panels.end ? (lines + tiles - 1) / tiles : 0};
+    for (std::int64_t c = 0; c < column_panels; ++c) {
+      const Panel columns = panel_of(sizes.size, c);
+      tile.right = job.packed_states + columns.first * sizes.rows + rows.begin * columns.width();
+      tile.last_lanes = columns.last_lanes();
+      for (std::int64_t cls = 0; cls < panel.columns;) {
+        const std::int64_t count = tile_rows(panel.columns - cls);
+        tile.left = exponentials + cls;
+        tile.out = job.d_table + (panel.first + cls) * sizes.size + columns.first;
+        run_tile<TableTile>(count, columns.vecs, tile);
+        cls += count;
+        tile.ahead.line += tile.ahead.count * kLineFloats;
+      }
+    }
+  }
+}
+
+void table_gradients(const TableGradientsJob& job, IndexRange panels) {
+  const std::int64_t rows = job.sizes.rows, parts = (rows + kCachedRows - 1) / kCachedRows;
+  for (std::int64_t i = 0; i < parts; ++i)
+    table_gradients_of(job, panels, {rows * i / parts, rows * (i + 1) / parts}, job.accumulate || i > 0);
+}
+
+// --- packing --------------------------------------------------------------------------------------------------------
+
+std::int64_t packed_table_floats(const SoftmaxSizes& sizes) { return round_up(sizes.classes, kLanes) * sizes.size; }
+std::int64_t packed_states_floats(const SoftmaxSizes& sizes) { return round_up(sizes.size, kLanes) * sizes.rows; }
+std::int64_t exponentials_floats(const SoftmaxSizes& sizes) { return round_up(sizes.classes, kLanes) * sizes.rows; }
+
+void pack_table(const SoftmaxSizes& sizes, const float* table, IndexRange panels, float* packed) {
+  for (std::int64_t p = panels.begin; p < panels.end; ++p) {
+    const Panel panel = panel_of(sizes.classes, p);
+    pack_panel_transposed(table + panel.first * sizes.size, sizes.size, sizes.size, panel.columns,
+                          static_cast<int>(panel.width()), packed + panel.first * sizes.size);
+  }
+}
+
+void pack_states(const SoftmaxSizes& sizes, const float* states, const float* scale, IndexRange rows, float* packed) {
+  const Floats d;
+  for (std::int64_t c = 0; c < panels_of(sizes.size); ++c) {
+    const Panel columns = panel_of(sizes.size, c);
+    const auto mask = hn::FirstN(d, static_cast<std::size_t>(columns.last_lanes()));
+    for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+      const float* from = states + row * sizes.size + columns.first;
+      float* to = packed + columns.first * sizes.rows + row * columns.width();
+      const FloatVec by = splat(scale[row]);
+      for (int v = 0; v < columns.vecs; ++v) {
+        const FloatVec x =
+            v < columns.vecs - 1 ? hn::LoadU(d, from + v * kLanes) : hn::MaskedLoad(mask, d, from + v * kLanes);
+        hn::StoreU(hn::Mul(by, x), d, to + v * kLanes);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+const SoftmaxProducts& products() {
+  static constexpr SoftmaxProducts kProducts{
+      kLanes,     kTileCols,   packed_table_floats, packed_states_floats, exponentials_floats,
+      pack_table, pack_states, exponentials,        state_gradients,      table_gradients};
+  return kProducts;
+}
+
+}  // namespace eddy::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace eddy {
+HWY_EXPORT(products);
+const SoftmaxProducts& softmax_products() { return HWY_DYNAMIC_DISPATCH(products)(); }
+}  // namespace eddy
+#endif
