@@ -281,14 +281,23 @@ void lstm_forward(const LstmStep& step, UnitRange units, ActiveRows rows) {
                         LstmGates{step});
 }
 
+/// What lstm_backward reads of other rows at this unit.
+HWY_INLINE void prefetch_backward(const LstmStepBackward& s, std::int64_t row_at, std::int64_t unit) {
+  for (int g = 0; g < 4; ++g) __builtin_prefetch(s.gates + 4 * row_at + g * s.hidden + unit, 1);
+  __builtin_prefetch(s.c_prev + row_at + unit);
+  if (s.d_h != nullptr) __builtin_prefetch(s.d_h + row_at + unit);
+  if (s.d_c != nullptr) __builtin_prefetch(s.d_c + row_at + unit);
+}
+
 void lstm_backward(const LstmStepBackward& s, UnitRange units, ActiveRows active) {
   const std::int64_t hidden = s.hidden;
   for (std::int64_t n = 0; n < active.count; ++n) {
-    const std::int64_t row = active.rows[n];
+    const std::int64_t row = active.rows[n], next = active.rows[std::min(n + 1, active.count - 1)];
     for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
       const Lanes lanes(hidden - unit);
       const std::int64_t at = row * hidden + unit, gates_at = 4 * row * hidden + unit;
       const float* gates = s.gates + gates_at;
+      prefetch_backward(s, next * hidden, unit);
       const FloatVec i = lanes.load(gates), f = lanes.load(gates + hidden), g = lanes.load(gates + 2 * hidden),
                      o = lanes.load(gates + 3 * hidden), c_prev = lanes.load(s.c_prev + at);
       const FloatVec tanh_c = tanh_full(lanes.load(s.c + at));

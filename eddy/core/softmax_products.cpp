@@ -20,10 +20,10 @@ HWY_BEFORE_NAMESPACE();
 namespace eddy::HWY_NAMESPACE {
 namespace {
 
-/// A block of the table, or of the states, that stays in the second-level cache while exponentials are multiplied with
-/// it. A larger one leaves them too little room.
-constexpr std::int64_t kCachedColumns = 256;
-constexpr std::int64_t kCachedRows = 320;
+/// Floats of the table, and rows of the states, that stay in the second-level cache while exponentials are multiplied
+/// with them. More leave those too little room.
+constexpr std::int64_t kCachedTable = 80'000;
+constexpr std::int64_t kCachedStates = 320;
 /// A logit this far above its row's reference raises it: further sums would lose what is below, then overflow.
 constexpr float kRaiseAbove = 30;
 /// Panels whose sums are f32; they are added up as double.
@@ -236,24 +236,21 @@ struct StateTile {
 void state_gradients(const StateGradientsJob& job, IndexRange rows) {
   const SoftmaxSizes& sizes = job.sizes;
   const std::int64_t panels = panels_of(sizes.classes), column_panels = panels_of(sizes.size);
-  constexpr std::int64_t kPanels = std::max(kCachedRows / kTileCols, std::int64_t{1});
-  constexpr std::int64_t kColumnPanels = kCachedColumns / kTileCols;
+  const std::int64_t at_once =
+      std::max<std::int64_t>(kCachedTable / std::max<std::int64_t>(sizes.size * kTileCols, 1), 1);
   StateTileJob tile{&job, 0, {0, 0}, {}, {}};
-  for (std::int64_t p = 0; p < panels; p += kPanels) {
-    tile.panels = {p, std::min(p + kPanels, panels)};
-    for (std::int64_t first = 0; first < column_panels; first += kColumnPanels) {
-      const std::int64_t end = std::min(first + kColumnPanels, column_panels);
-      for (tile.row = rows.begin; tile.row < rows.end;) {
-        const std::int64_t count = tile_rows(rows.end - tile.row);
-        // The first columns' tile fetches the next rows' exponentials.
-        tile.ahead = {nullptr, kLineFloats, kTileRows * kTileCols / kLineFloats};
-        for (std::int64_t c = first; c < end; ++c) {
-          tile.columns = panel_of(sizes.size, c);
-          run_tile<StateTile>(count, tile.columns.vecs, tile);
-          tile.ahead = {};
-        }
-        tile.row += count;
+  for (std::int64_t p = 0; p < panels; p += at_once) {
+    tile.panels = {p, std::min(p + at_once, panels)};
+    for (tile.row = rows.begin; tile.row < rows.end;) {
+      const std::int64_t count = tile_rows(rows.end - tile.row);
+      // The first columns' tile fetches the next rows' exponentials.
+      tile.ahead = {nullptr, kLineFloats, kTileRows * kTileCols / kLineFloats};
+      for (std::int64_t c = 0; c < column_panels; ++c) {
+        tile.columns = panel_of(sizes.size, c);
+        run_tile<StateTile>(count, tile.columns.vecs, tile);
+        tile.ahead = {};
       }
+      tile.row += count;
     }
   }
 }
@@ -351,7 +348,7 @@ void table_gradients_of(const TableGradientsJob& job, IndexRange panels, IndexRa
 }
 
 void table_gradients(const TableGradientsJob& job, IndexRange panels) {
-  const std::int64_t rows = job.sizes.rows, parts = (rows + kCachedRows - 1) / kCachedRows;
+  const std::int64_t rows = job.sizes.rows, parts = (rows + kCachedStates - 1) / kCachedStates;
   for (std::int64_t i = 0; i < parts; ++i)
     table_gradients_of(job, panels, {rows * i / parts, rows * (i + 1) / parts}, job.accumulate || i > 0);
 }
