@@ -13,6 +13,7 @@ namespace {
 
 /// Below this many multiply-adds per thread a fork costs more than it saves.
 constexpr std::int64_t kWorkPerThread = 150'000;
+constexpr std::int64_t kVectorWork = 4;
 /// With this few rows, or this few elements of B (they stay in a core's cache), B is read where it lies.
 constexpr std::int64_t kThinRows = 8;
 constexpr std::int64_t kSmallB = 32'768;
@@ -49,16 +50,27 @@ std::string to_string(const GemmConfig& c) {
 }
 
 Gemm::Gemm(const GemmConfig& config) : config_(config.resolved()) {
-  const GemmConfig& c = config_;
+  GemmConfig& c = config_;
+  // A dense B of one row or column is both its transpose and itself: it is taken for what is read better.
+  if (c.k == 1 && c.transpose_b && c.ldb == 1) {
+    c.transpose_b = false;
+    c.ldb = c.n;
+  } else if (c.n == 1 && !c.transpose_b && c.ldb == 1) {
+    c.transpose_b = true;
+    c.ldb = c.k;
+  }
   const GemmGeometry tile = gemm_geometry();
   if (c.m == 0 || c.n == 0 || c.k == 0 || c.batch == 0) {
     method_ = GemmMethod::trivial;
+  } else if (c.n == 1 && c.transpose_b && (c.ldc == 1 || !c.transpose_a)) {
+    method_ = GemmMethod::column;
   } else if (c.transpose_b ? c.m <= kGemmDotRows : (c.m <= kThinRows || c.k * c.n <= kSmallB)) {
     method_ = GemmMethod::thin;
   }
   if (method_ == GemmMethod::trivial) return;
 
-  const std::int64_t work = c.m * c.n * c.k * c.batch;
+  // With a vector each element is used once, and waited for.
+  const std::int64_t work = c.m * c.n * c.k * c.batch * (c.n == 1 || c.k == 1 ? kVectorWork : 1);
   const auto threads = static_cast<int>(std::clamp<std::int64_t>(work / kWorkPerThread, 1, num_threads()));
   threads_batch_ = static_cast<int>(std::min<std::int64_t>(threads, c.batch));
   // The grid with the least tiles on the busiest thread; each thread packs what it reads, which the second term counts.
@@ -83,14 +95,8 @@ Gemm::Gemm(const GemmConfig& config) : config_(config.resolved()) {
   }
 }
 
-void Gemm::run_part(std::int64_t m, std::int64_t k, const float* a, const float* b, float* c, const float* bias,
-                    void* scratch) const {
-  require(0 <= m && m <= config_.m && 0 <= k && k <= config_.k, "a part m={} k={} of a product planned for m={} k={}",
-          m, k, config_.m, config_.k);
-  GemmConfig config = config_;
-  config.m = m;
-  config.k = k;
-  const GemmMethod method = k == 0 ? GemmMethod::trivial : method_;
+void Gemm::run(const float* a, const float* b, float* c, const float* bias, void* scratch) const {
+  const GemmConfig& config = config_;
   if (config.m == 0 || config.n == 0 || config.batch == 0) return;
   if (!config.has_bias) bias = nullptr;
   const GemmGeometry tile = gemm_geometry();
@@ -111,8 +117,8 @@ void Gemm::run_part(std::int64_t m, std::int64_t k, const float* a, const float*
     auto* own_scratch = static_cast<std::byte*>(scratch) + scratch_per_thread_ * static_cast<std::size_t>(index);
     for (std::int64_t i = config.batch * part_batch / threads_batch_;
          i < config.batch * (part_batch + 1) / threads_batch_; ++i) {
-      gemm_block(config, method, block, a + i * config.stride_a, b + i * config.stride_b, c + i * config.stride_c, bias,
-                 reinterpret_cast<float*>(own_scratch));
+      gemm_block(config, method_, block, a + i * config.stride_a, b + i * config.stride_b, c + i * config.stride_c,
+                 bias, reinterpret_cast<float*>(own_scratch));
     }
   };
   if (team == 1) {

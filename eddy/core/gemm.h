@@ -44,6 +44,7 @@ std::string to_string(const GemmConfig& config);
 enum class GemmMethod : std::uint8_t {
   trivial,  ///< no terms: only bias, activation and zeros
   thin,     ///< few rows: B is read in place
+  column,   ///< one column: A is read once, as it lies
   packed,   ///< operands packed block by block
 };
 
@@ -58,12 +59,7 @@ class Gemm {
   /// Bytes of scratch that `run` needs, on a kAlignment boundary; may be 0.
   std::size_t scratch_bytes() const { return scratch_bytes_; }
   /// `bias` is read only with has_bias. `c` must not overlap an input; `scratch` may be null when scratch_bytes() is 0.
-  void run(const float* a, const float* b, float* c, const float* bias, void* scratch) const {
-    run_part(config_.m, config_.k, a, b, c, bias, scratch);
-  }
-  /// The same with only the first `m` rows of C and `k` terms, at most those planned for; the strides stay.
-  void run_part(std::int64_t m, std::int64_t k, const float* a, const float* b, float* c, const float* bias,
-                void* scratch) const;
+  void run(const float* a, const float* b, float* c, const float* bias, void* scratch) const;
 
  private:
   GemmConfig config_;

@@ -362,6 +362,87 @@ void gemm_dots(const GemmConfig& config, const GemmBlock& block, const float* a,
   }
 }
 
+/// What becomes of a sum of a single-column product.
+HWY_INLINE void finish_column(const GemmConfig& config, FloatVec sum, const float* bias, hn::Mask<Floats> mask,
+                              float* c) {
+  const Floats d;
+  if (config.accumulate) sum = hn::Add(sum, hn::MaskedLoad(mask, d, c));
+  if (bias != nullptr) sum = hn::Add(sum, splat(*bias));
+  if (config.activation != Activation::none) sum = activate(config.activation, sum);
+  hn::BlendedStore(sum, mask, d, c);
+}
+
+/// c[m .. m + kVecs*kLanes) of a transposed A: sums down its columns, of which `mask` has those of the last vector.
+template <int kVecs>
+void sum_columns(const GemmConfig& config, const float* a, const float* b, float* c, const float* bias,
+                 hn::Mask<Floats> mask) {
+  const Floats d;
+  FloatVec total[kVecs];
+  EDDY_UNROLL
+  for (int v = 0; v < kVecs; ++v) total[v] = hn::Zero(d);
+  // In passes, so that long sums stay accurate.
+  for (std::int64_t k0 = 0; k0 < config.k; k0 += kDepthBlock) {
+    FloatVec acc[kVecs];
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) acc[v] = hn::Zero(d);
+    for (std::int64_t k = k0; k < std::min(k0 + kDepthBlock, config.k); ++k) {
+      const float* row = a + k * config.lda;
+      const FloatVec right = splat(b[k]);
+      EDDY_UNROLL
+      for (int v = 0; v < kVecs; ++v)
+        acc[v] = hn::MulAdd(
+            right, v < kVecs - 1 ? hn::LoadU(d, row + v * kLanes) : hn::MaskedLoad(mask, d, row + v * kLanes), acc[v]);
+    }
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) total[v] = hn::Add(total[v], acc[v]);
+  }
+  const auto all = hn::FirstN(d, static_cast<std::size_t>(kLanes));
+  EDDY_UNROLL
+  for (int v = 0; v < kVecs; ++v) finish_column(config, total[v], bias, v < kVecs - 1 ? all : mask, c + v * kLanes);
+}
+
+/// A times a vector, whose elements are neighbours.
+void gemm_column(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
+                 const float* bias) {
+  const Floats d;
+  const auto first_lanes = [&](std::int64_t count) {
+    return hn::FirstN(d, static_cast<std::size_t>(std::min<std::int64_t>(count, kLanes)));
+  };
+  std::int64_t m = block.m_begin;
+  if (config.transpose_a) {
+    constexpr int kVecs = 8;
+    for (; m + kVecs * kLanes <= block.m_end; m += kVecs * kLanes)
+      sum_columns<kVecs>(config, a + m, b, c + m, bias, first_lanes(kLanes));
+    for (; m < block.m_end; m += kLanes) sum_columns<1>(config, a + m, b, c + m, bias, first_lanes(block.m_end - m));
+    return;
+  }
+  constexpr int kRows = 4;
+  const std::int64_t whole = config.k / kLanes * kLanes;
+  const auto last = first_lanes(config.k - whole);
+  for (; m < block.m_end; m += kRows) {
+    FloatVec sums[kRows];
+    const float* rows[kRows];
+    EDDY_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      // Missing rows repeat the last one.
+      rows[r] = a + std::min<std::int64_t>(m + r, block.m_end - 1) * config.lda;
+      sums[r] = hn::Zero(d);
+    }
+    for (std::int64_t k = 0; k < whole; k += kLanes) {
+      const FloatVec right = hn::LoadU(d, b + k);
+      EDDY_UNROLL
+      for (int r = 0; r < kRows; ++r) sums[r] = hn::MulAdd(hn::LoadU(d, rows[r] + k), right, sums[r]);
+    }
+    if (whole < config.k) {
+      const FloatVec right = hn::MaskedLoad(last, d, b + whole);
+      EDDY_UNROLL
+      for (int r = 0; r < kRows; ++r) sums[r] = hn::MulAdd(hn::MaskedLoad(last, d, rows[r] + whole), right, sums[r]);
+    }
+    for (std::int64_t r = 0; r < std::min<std::int64_t>(kRows, block.m_end - m); ++r)
+      finish_column(config, hn::SumOfLanes(d, sums[r]), bias, first_lanes(1), c + (m + r) * config.ldc);
+  }
+}
+
 }  // namespace
 
 GemmGeometry geometry() { return {kTileRows, kTileCols}; }
@@ -378,6 +459,8 @@ void block_product(const GemmConfig& config, GemmMethod method, const GemmBlock&
                    float* c, const float* bias, float* scratch) {
   if (method == GemmMethod::packed) {
     gemm_packed(config, block, a, b, c, bias, scratch);
+  } else if (method == GemmMethod::column) {
+    gemm_column(config, block, a, b, c, bias);
   } else if (method == GemmMethod::thin && config.transpose_b) {
     gemm_dots(config, block, a, b, c, bias);
   } else {

@@ -347,13 +347,9 @@ void exp_shifted_scaled(const float* in, float shift, float alpha, float* out, s
   HWY_DYNAMIC_DISPATCH(do_exp_shifted)(in, shift, alpha, out, n);
 }
 
-double exp_shifted_sum(const float* in, float shift, float* out, std::int64_t n) {
-  return HWY_DYNAMIC_DISPATCH(do_exp_shifted_sum)(in, shift, out, n);
-}
-
 float softmax_row(const float* in, float* out, std::int64_t n) {
   const float largest = vector_max_value(in, n);
-  const double sum = exp_shifted_sum(in, largest, out, n);
+  const double sum = HWY_DYNAMIC_DISPATCH(do_exp_shifted_sum)(in, largest, out, n);
   vector_scale(static_cast<float>(1.0 / sum), out, out, n);
   if (!std::isfinite(largest)) return largest;
   return largest + static_cast<float>(std::log(sum));

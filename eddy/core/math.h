@@ -69,8 +69,6 @@ float softmax_row(const float* in, float* out, std::int64_t n);
 float log_softmax_row(const float* in, float* out, std::int64_t n);
 /// out[i] = alpha * exp(in[i] - shift): with shift = log_sum_exp the scaled probabilities of a cross-entropy gradient.
 void exp_shifted_scaled(const float* in, float shift, float alpha, float* out, std::int64_t n);
-/// out[i] = exp(in[i] - shift); returns their sum.
-double exp_shifted_sum(const float* in, float shift, float* out, std::int64_t n);
 /// dx = y * (dy - dot(dy, y)): the gradient of softmax_row.
 void softmax_row_gradient(const float* dy, const float* y, float* dx, std::int64_t n);
 

@@ -46,6 +46,7 @@ PackedProduct::PackedProduct(std::int64_t m, std::int64_t n, std::int64_t k, boo
 }
 
 bool PackedProduct::pays(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b) {
+  if (n == 1 || k == 1) return false;
   return !transpose_b || m > kGemmDotRows || n * k < kBeyondCache;
 }
 
@@ -64,23 +65,15 @@ void PackedProduct::pack(const float* b, void* packed) const {
 void PackedProduct::run(const float* a, const void* packed, const float* bias, float* c) const {
   in_team(threads_, [&](int thread, int team) {
     const UnitRange columns = share_of(n_, thread, team);
-    run_columns(m_, a, packed, bias, c, columns.begin, columns.end);
+    std::array<std::int32_t, kRowBlock> block;
+    for (std::int64_t first = 0; first < m_; first += kRowBlock) {
+      const std::int64_t count = std::min(kRowBlock, m_ - first);
+      for (std::int64_t i = 0; i < count; ++i)
+        block[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(first + i);
+      rnn_steps().plain_product(static_cast<const float*>(packed), k_, a, k_, bias, /*accumulate=*/false, c, n_,
+                                columns, {block.data(), count});
+    }
   });
-}
-
-void PackedProduct::run_rows(std::int64_t rows, const float* a, const void* packed, const float* bias, float* c) const {
-  run_columns(rows, a, packed, bias, c, 0, n_);
-}
-
-void PackedProduct::run_columns(std::int64_t rows, const float* a, const void* packed, const float* bias, float* c,
-                                std::int64_t begin, std::int64_t end) const {
-  std::array<std::int32_t, kRowBlock> block;
-  for (std::int64_t first = 0; first < rows; first += kRowBlock) {
-    const std::int64_t count = std::min(kRowBlock, rows - first);
-    for (std::int64_t i = 0; i < count; ++i) block[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(first + i);
-    rnn_steps().plain_product(static_cast<const float*>(packed), k_, a, k_, bias, /*accumulate=*/false, c, n_,
-                              {begin, end}, {block.data(), count});
-  }
 }
 
 }  // namespace eddy

@@ -14,8 +14,8 @@ class PackedProduct {
   /// With `transpose_b`, B is stored as [n,k]. Throws Error for a negative size.
   PackedProduct(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b);
 
-  /// Whether packing pays for many products. Not for a few rows times a transposed B beyond the caches: as dot products
-  /// they read B as it lies, once, and a second copy only takes memory.
+  /// Whether packing pays for many products. Not for a vector, nor for a few rows times a transposed B beyond the
+  /// caches: as dot products they read B as it lies, once, and a second copy only takes memory.
   static bool pays(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b);
 
   /// Of the packed B, on a kAlignment boundary.
@@ -23,13 +23,8 @@ class PackedProduct {
   void pack(const float* b, void* packed) const;
   /// `bias` may be null.
   void run(const float* a, const void* packed, const float* bias, float* c) const;
-  /// The same of `rows` rows, serially: for a thread of a team that shares out the rows.
-  void run_rows(std::int64_t rows, const float* a, const void* packed, const float* bias, float* c) const;
 
  private:
-  void run_columns(std::int64_t rows, const float* a, const void* packed, const float* bias, float* c,
-                   std::int64_t begin, std::int64_t end) const;
-
   std::int64_t m_, n_, k_;
   bool transpose_b_;
   int threads_;

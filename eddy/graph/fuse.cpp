@@ -37,7 +37,7 @@ std::optional<FusedOp::Access> access_of(const TensorType& type, const Shape& sh
     access.column_stride = 0;
     return access;
   }
-  // The axes along which the input moves must all come first or all come last.
+  // The axes along which the input does not move must all be neighbours.
   Shape own = type.shape;
   while (own.rank() < shape.rank()) own = own.inserted(0, 1);
   int first = 0, last = own.rank();
@@ -53,7 +53,13 @@ std::optional<FusedOp::Access> access_of(const TensorType& type, const Shape& sh
     access.column_stride = 0;
     return access;
   }
-  return {};
+  int middle = 0, back = own.rank();
+  while (own[middle] == shape[middle]) ++middle;
+  while (own[back - 1] == shape[back - 1]) --back;
+  if (own.product(middle, back) != 1 || !division.agree(shape.product(back, shape.rank()))) return {};
+  access.row_stride = division.columns;
+  access.row_repeat = shape.product(middle, back);
+  return access;
 }
 
 struct Group {
@@ -354,8 +360,8 @@ class Fuser {
     if (contains(group, input.node())) return {.is_operand = false, .index = instruction_of.at(input.node())};
     Division division = group.division;
     FusedOp::Access access = *operand(input, node(member).outputs[0].shape, division);
-    const bool is_window = access.row_stride > 0 && access.column_stride == 1 && window_of(input) &&
-                           access.row_stride == window_of(input)->stride;
+    const bool is_window = access.row_stride > 0 && access.column_stride == 1 && access.row_repeat == 1 &&
+                           window_of(input) && access.row_stride == window_of(input)->stride;
     if (access.row_stride < 0) access.row_stride = plan.columns;
     const Value source = is_window ? mapped(node(input.node()).inputs[0]) : mapped(input);
     const auto known = std::ranges::find(inputs, source);
@@ -364,7 +370,7 @@ class Fuser {
     for (std::size_t i = 0; i < plan.operands.size(); ++i) {
       const FusedOp::Access& other = plan.operands[i];
       if (other.index == access.index && other.begin == access.begin && other.row_stride == access.row_stride &&
-          other.column_stride == access.column_stride)
+          other.column_stride == access.column_stride && other.row_repeat == access.row_repeat)
         return {.is_operand = true, .index = static_cast<int>(i)};
     }
     plan.operands.push_back(access);

@@ -97,6 +97,7 @@ struct TileProgram {
   std::size_t bytes_per_thread() const { return static_cast<std::size_t>(buffers) * kTileBytes; }
 
   static std::byte* address(void* base, const FusedOp::Access& access, std::int64_t row, std::int64_t column) {
+    if (access.row_repeat > 1) row /= access.row_repeat;
     const std::int64_t element = access.begin + row * access.row_stride + column * access.column_stride;
     return static_cast<std::byte*>(base) + static_cast<std::size_t>(element) * size_of(access.dtype);
   }
@@ -167,7 +168,8 @@ Cost FusedOp::cost(std::span<const TensorType> inputs, std::span<const TensorTyp
 
 std::vector<Alias> FusedOp::aliases(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const {
   const auto is_plain = [&](const Access& access) {
-    return access.begin == 0 && access.column_stride == 1 && (access.row_stride == plan_.columns || plan_.rows == 1);
+    return access.begin == 0 && access.column_stride == 1 && access.row_repeat == 1 &&
+           (access.row_stride == plan_.columns || plan_.rows == 1);
   };
   std::vector<Alias> result;
   for (const Access& out : plan_.results) {
@@ -232,7 +234,8 @@ std::string FusedOp::attribute_text() const {
 std::string FusedOp::attribute_bytes() const {
   std::string key = fmt::format("{} {}", plan_.rows, plan_.columns);
   const auto add = [&](const Access& a) {
-    key += fmt::format("|{} {} {} {} {}", a.index, static_cast<int>(a.dtype), a.begin, a.row_stride, a.column_stride);
+    key += fmt::format("|{} {} {} {} {} {}", a.index, static_cast<int>(a.dtype), a.begin, a.row_stride, a.column_stride,
+                       a.row_repeat);
   };
   for (const Access& operand : plan_.operands) add(operand);
   for (const Access& result : plan_.results) add(result);

@@ -13,7 +13,8 @@ namespace eddy {
 /// Several elementwise ops run tile by tile, so that what passes between them stays in cache. Made by the fusion pass
 /// only: it has no gradient.
 /// All of them compute `rows` x `columns` elements. An operand or result lies in memory as rows `row_stride` elements
-/// apart, from `begin` on; with a column stride of 0 one element serves a whole row.
+/// apart, from `begin` on; with a column stride of 0 one element serves a whole row, and each row serves `row_repeat`
+/// neighbouring ones.
 class FusedOp final : public Op {
  public:
   /// Most inputs one of its ops may have.
@@ -25,6 +26,7 @@ class FusedOp final : public Op {
     std::int64_t begin = 0;
     std::int64_t row_stride = 0;
     int column_stride = 1;
+    std::int64_t row_repeat = 1;
   };
   /// Where an instruction finds an argument: an operand, or the result of an earlier instruction.
   struct Source {

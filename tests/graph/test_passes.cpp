@@ -22,6 +22,13 @@ int kernels(const Graph& graph, const std::vector<Value>& results, const PassSwi
   return compile(graph, results, {.passes = passes}).instruction_count();
 }
 
+Tensor ramp_tensor(const Shape& shape) {
+  const Tensor tensor(f32, shape);
+  float next = -1;
+  for (float& x : tensor.values<float>()) x = (next = next > 1 ? next - 2.1F : next + 0.3F);
+  return tensor;
+}
+
 constexpr PassSwitches kNone{false, false, false, false, false, false};
 constexpr PassSwitches kPrune{true, false, false, false, false, false};
 constexpr PassSwitches kSimplify{true, true, false, false, false, false};
@@ -89,6 +96,22 @@ TEST_CASE("passes: a transposed operand becomes a flag of the product") {
   const Value product = matmul(x, transpose(y));
   CHECK(kernels(graph, {product}, kPrune) == 2);
   CHECK(kernels(graph, {product}, kSimplify) == 1);
+}
+
+TEST_CASE("passes: elementwise ops are fused whatever neighbouring axes an operand repeats along") {
+  const Shape whole{3, 5, 2, 4};
+  for (const Shape& part : {Shape{3, 5, 2, 4}, Shape{2, 4}, Shape{1}, Shape{3, 5, 1, 1}, Shape{3, 1, 1, 4},
+                            Shape{3, 1, 2, 4}, Shape{1, 5, 2, 1}}) {
+    Graph graph;
+    const Value x = graph.input("x", f32, whole), y = graph.input("y", f32, part);
+    const Value z = tanh(x + y) * -x;
+    INFO(to_string(part));
+    // Along axes apart no rows and columns go: the sum stays alone.
+    CHECK(kernels(graph, {z}, {}) == (part == Shape{1, 5, 2, 1} ? 2 : 1));
+    const std::vector<Binding> bindings{{"x", ramp_tensor(whole)}, {"y", ramp_tensor(part)}};
+    Program fused = compile(graph, {z}), plain = compile(graph, {z}, {.passes = kNone});
+    CHECK(difference(copies(fused.run(bindings)), copies(plain.run(bindings)), 0) == "");
+  }
 }
 
 TEST_CASE("passes: every switch can be off, and values stay") {
