@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "eddy/core/random.h"
 #include "eddy/core/threads.h"
@@ -29,11 +30,20 @@ struct Evaluated {
   std::size_t memory;
 };
 
-Evaluated evaluate(const std::vector<std::int32_t>& targets, const Tensor& weights, bool whole, bool differentiate) {
+struct Operands {
+  Tensor hidden = uniform_values({kRows, kSize}, 1);
+  Tensor table = uniform_values({kClasses, kSize}, 2);
+  Tensor bias = uniform_values({kClasses}, 3);
+};
+
+Evaluated evaluate(const std::vector<std::int32_t>& targets, const Tensor& weights, bool whole, bool differentiate,
+                   const Operands& operands = {}) {
   Graph graph;
-  const Value hidden = graph.input("hidden", f32, {kRows, kSize}), table = graph.input("table", f32, {kClasses, kSize}),
-              bias = graph.input("bias", f32, {kClasses}), target = graph.input("target", i32, {kRows}),
-              weight = graph.input("weight", f32, {kRows});
+  const Value hidden = graph.input("hidden", f32, operands.hidden.shape()),
+              table = graph.input("table", f32, operands.table.shape()),
+              bias = graph.input("bias", f32, operands.bias.shape()),
+              target = graph.input("target", i32, weights.shape()),
+              weight = graph.input("weight", f32, weights.shape());
   const Value loss =
       whole ? cross_entropy(linear(hidden, table, bias, {.transpose_w = true}), target, {.weights = weight})
             : linear_cross_entropy(hidden, table, bias, target, shares_of_mean(target, weight));
@@ -42,10 +52,10 @@ Evaluated evaluate(const std::vector<std::int32_t>& targets, const Tensor& weigh
     for (const Value& gradient : dense_gradients(loss, std::vector<Value>{hidden, table, bias}))
       results.push_back(gradient);
   Program program = compile(graph, results);
-  const std::vector<Binding> bindings{{"hidden", uniform_values({kRows, kSize}, 1)},
-                                      {"table", uniform_values({kClasses, kSize}, 2)},
-                                      {"bias", uniform_values({kClasses}, 3)},
-                                      {"target", Tensor::from(targets, {kRows})},
+  const std::vector<Binding> bindings{{"hidden", operands.hidden},
+                                      {"table", operands.table},
+                                      {"bias", operands.bias},
+                                      {"target", Tensor::from(targets, weights.shape())},
                                       {"weight", weights}};
   Evaluated evaluated{.values = {}, .memory = program.memory_plan().arena_bytes};
   for (const Tensor& tensor : program.run(bindings)) evaluated.values.push_back(tensor.clone());
@@ -102,6 +112,53 @@ TEST_CASE("where nothing counts the loss and its gradients are zero") {
         evaluate(std::vector<std::int32_t>(kRows, -1), uniform_values({kRows}, 4), false, true)})
     for (const Tensor& tensor : found.values)
       CHECK(std::ranges::all_of(tensor.values<float>(), [](float x) { return x == 0; }));
+}
+
+TEST_CASE("logits far above those of the first classes, and classes that are ruled out") {
+  // One class more than a panel has, and so on; the largest logit of a row lies anywhere.
+  for (const std::int64_t classes : {3, 65, 129, 700})
+    for (const std::int64_t size : {1, 17, 70}) {
+      constexpr std::int64_t kFew = 25;
+      Operands operands{uniform_values({kFew, size}, 6), uniform_values({classes, size}, 7),
+                        uniform_values({classes}, 8)};
+      const float spread = 400.0F / std::sqrt(static_cast<float>(size));
+      for (float& x : operands.hidden.values<float>()) x *= spread;
+      for (std::int64_t i = 1; i < classes; i += 3)
+        operands.bias.values<float>()[static_cast<std::size_t>(i)] = -std::numeric_limits<float>::infinity();
+      std::vector<std::int32_t> targets;
+      for (std::int64_t i = 0; i < kFew; ++i) targets.push_back(static_cast<std::int32_t>(i * 3 % classes / 3 * 3));
+      const Tensor weights = uniform_values({kFew}, 9);
+      check_close(evaluate(targets, weights, false, true, operands), evaluate(targets, weights, true, true, operands));
+      check_close(evaluate(targets, weights, false, false, operands),
+                  evaluate(targets, weights, true, false, operands));
+    }
+}
+
+TEST_CASE("a logit that is no number is a loss that is none") {
+  Operands operands{uniform_values({30, 4}, 6), uniform_values({90, 4}, 7), uniform_values({90}, 8)};
+  const Tensor weights = Tensor::from(std::vector<float>(30, 1), {30});
+  for (const std::size_t at : {0, 70}) {
+    const Tensor bias = operands.bias.clone();
+    bias.values<float>()[at] = std::numeric_limits<float>::quiet_NaN();
+    const Evaluated found =
+        evaluate(std::vector<std::int32_t>(30, 5), weights, false, true, {operands.hidden, operands.table, bias});
+    CHECK(std::isnan(found.values[0].values<float>()[0]));
+    CHECK(std::isnan(found.values[1].values<float>()[0]));
+  }
+}
+
+TEST_CASE("a loss in stretches has the same bits for any number of threads") {
+  const Tensor weights = uniform_values({kRows}, 5);
+  const int before = num_threads();
+  std::vector<Evaluated> found;
+  for (const int threads : {1, 2, 3}) {
+    set_num_threads(threads);
+    found.push_back(evaluate(some_targets(), weights, false, true));
+  }
+  set_num_threads(before);
+  for (const Evaluated& other : found)
+    for (std::size_t i = 0; i < other.values.size(); ++i)
+      CHECK(std::ranges::equal(other.values[i].values<float>(), found[0].values[i].values<float>()));
 }
 
 TEST_CASE("a loss in stretches repeats bit for bit") {
