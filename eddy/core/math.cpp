@@ -162,8 +162,10 @@ struct DotTerm {
 struct ExpTerm {
   const float* in;
   FloatVec shift;
-  float* out;  ///< where the terms go too, or null
+  float* out;         ///< where the terms go too, or null
+  std::int64_t size;  ///< of the row; the next one is often needed next
   HWY_INLINE FloatVec operator()(const auto& part, FloatVec acc) const {
+    __builtin_prefetch(in + part.at + size, 0, 2);
     const FloatVec x = part.load(in, -std::numeric_limits<float>::infinity());
     const FloatVec term = exp_full(hn::Sub(x, shift));
     if (out != nullptr) part.store(term, out);
@@ -237,7 +239,7 @@ void do_exp_shifted(const float* in, float shift, float alpha, float* out, std::
   map1(ShiftedExp{splat(shift), splat(alpha)}, in, out, n);
 }
 double do_exp_shifted_sum(const float* in, float shift, float* out, std::int64_t n) {
-  return reduce(ExpTerm{in, splat(shift), out}, n);
+  return reduce(ExpTerm{in, splat(shift), out, n}, n);
 }
 void do_softmax_gradient(const float* dy, const float* y, float* dx, float dot, std::int64_t n) {
   map2(SoftmaxGradient{splat(dot)}, dy, y, dx, n);
@@ -261,7 +263,7 @@ void do_add_rows(const float* in, std::int64_t ld, float* out, std::int64_t n) {
 double do_sum(const float* in, std::int64_t n) { return reduce(SumTerm{in}, n); }
 double do_dot(const float* a, const float* b, std::int64_t n) { return reduce(DotTerm{a, b}, n); }
 double do_sum_exp(const float* in, float shift, std::int64_t n) {
-  return reduce(ExpTerm{in, splat(shift), nullptr}, n);
+  return reduce(ExpTerm{in, splat(shift), nullptr, n}, n);
 }
 float do_max_value(const float* in, std::int64_t n) { return extreme<true>(in, n); }
 float do_min_value(const float* in, std::int64_t n) { return extreme<false>(in, n); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/where.h"
 
+#include "eddy/core/select.h"
 #include "eddy/ops/broadcast_loop.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
@@ -9,15 +10,19 @@
 namespace eddy {
 namespace {
 
-/// Inputs that stand still along a run have a step of 0.
-template <class T, int kStepA, int kStepB>
-void select(const bool* condition, const T* a, const T* b, T* out, std::int64_t n) {
-  EDDY_INDEPENDENT_ITERATIONS
-  for (std::int64_t i = 0; i < n; ++i) {
-    const T left = a[i * kStepA];
-    const T right = b[i * kStepB];
-    out[i] = condition[i] ? left : right;
-  }
+/// Bytes; inputs that stand still along a run have a step of 0.
+void select(const bool* condition, const bool* a, std::int64_t step_a, const bool* b, std::int64_t step_b, bool* out,
+            std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) out[i] = condition[i] ? a[i * step_a] : b[i * step_b];
+}
+
+/// Words of either type are moved bit for bit.
+template <class T>
+void select(const bool* condition, const T* a, std::int64_t step_a, const T* b, std::int64_t step_b, T* out,
+            std::int64_t n) {
+  static_assert(sizeof(T) == sizeof(float));
+  vector_select(condition, reinterpret_cast<const float*>(a), step_a, reinterpret_cast<const float*>(b), step_b,
+                reinterpret_cast<float*>(out), n);
 }
 
 template <class T>
@@ -26,8 +31,6 @@ Kernel where_kernel(const KernelContext& context) {
   const BroadcastLoop loop(context.outputs[0].shape, shapes);
   const bool condition_moves = loop.moves(0);
   const std::array<std::int64_t, 2> steps{loop.moves(1) ? 1 : 0, loop.moves(2) ? 1 : 0};
-  const auto inner = steps[0] != 0 ? (steps[1] != 0 ? select<T, 1, 1> : select<T, 1, 0>)
-                                   : (steps[1] != 0 ? select<T, 0, 1> : select<T, 0, 0>);
   return {.run = [=](const KernelArgs& args) {
     const bool* condition = args.in<bool>(0);
     T* out = args.out<T>(0);
@@ -35,7 +38,7 @@ Kernel where_kernel(const KernelContext& context) {
       const T* a = args.in<T>(1) + from[1];
       const T* b = args.in<T>(2) + from[2];
       if (condition_moves) {
-        inner(condition + from[0], a, b, out + at, count);
+        select(condition + from[0], a, steps[0], b, steps[1], out + at, count);
         return;
       }
       const T* chosen = condition[from[0]] ? a : b;
@@ -70,8 +73,8 @@ struct Where final : OpClass<Where> {
   TileFunction tile(std::span<const TensorType> inputs) const override {
     if (inputs[1].dtype != f32) return nullptr;
     return [](const void* const* in, void* out, std::int64_t n) {
-      select<float, 1, 1>(static_cast<const bool*>(in[0]), static_cast<const float*>(in[1]),
-                          static_cast<const float*>(in[2]), static_cast<float*>(out), n);
+      vector_select(static_cast<const bool*>(in[0]), static_cast<const float*>(in[1]), 1,
+                    static_cast<const float*>(in[2]), 1, static_cast<float*>(out), n);
     };
   }
   Kernel make_kernel(const KernelContext& context) const override {
