@@ -20,6 +20,8 @@ namespace {
 // A block of kRowBlock rows and one panel of B share the second-level cache; a block of kColBlock columns of B the
 // third.
 constexpr std::int64_t kDepthBlock = 832;
+/// Rows of a transposed A are packed too: shorter passes leave both in the cache.
+constexpr std::int64_t kTransposedDepthBlock = 320;
 constexpr std::int64_t kRowBlock = 96;
 constexpr std::int64_t kColBlock = 2048;
 constexpr std::int64_t kRowsAhead = 16;
@@ -28,10 +30,11 @@ constexpr int kPanelLines = (kTileCols + kLineFloats - 1) / kLineFloats;
 
 std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
-/// Depth of one pass: equal passes, none above kDepthBlock. Depends on k alone, so sums do not depend on threads.
-std::int64_t depth_of_pass(std::int64_t k) {
-  const std::int64_t passes = std::max<std::int64_t>((k + kDepthBlock - 1) / kDepthBlock, 1);
-  return round_up((k + passes - 1) / passes, 8);
+/// Depth of one pass: equal passes. Depends on the product alone, so that sums do not depend on threads.
+std::int64_t depth_of_pass(const GemmConfig& config) {
+  const std::int64_t most = config.transpose_a ? kTransposedDepthBlock : kDepthBlock;
+  const std::int64_t passes = std::max<std::int64_t>((config.k + most - 1) / most, 1);
+  return round_up((config.k + passes - 1) / passes, 8);
 }
 
 HWY_INLINE FloatVec activate(Activation activation, FloatVec x) {
@@ -282,7 +285,7 @@ class PackedPass {
 
 void gemm_packed(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
                  const float* bias, float* scratch) {
-  const std::int64_t pass = depth_of_pass(config.k);
+  const std::int64_t pass = depth_of_pass(config);
   float* packed_a = scratch + pass * round_up(std::min(kColBlock, block.n_end - block.n_begin), kTileCols);
   for (std::int64_t n0 = block.n_begin; n0 < block.n_end; n0 += kColBlock) {
     const std::int64_t cols = std::min(kColBlock, block.n_end - n0);
@@ -448,8 +451,7 @@ void gemm_column(const GemmConfig& config, const GemmBlock& block, const float* 
 GemmGeometry geometry() { return {kTileRows, kTileCols}; }
 
 std::size_t scratch_bytes(const GemmConfig& config, std::int64_t rows, std::int64_t cols) {
-  // Of no fewer terms are passes deeper than this.
-  const std::int64_t pass = std::min(round_up(config.k, 8), kDepthBlock);
+  const std::int64_t pass = depth_of_pass(config);
   std::int64_t floats = pass * round_up(std::min(kColBlock, cols), kTileCols);
   if (config.transpose_a) floats += pass * std::min(kRowBlock, rows);
   return static_cast<std::size_t>(round_up(floats, 16)) * sizeof(float);
