@@ -48,15 +48,20 @@ Panel panel_of(std::int64_t columns, std::int64_t index) {
 
 std::int64_t panels_of(std::int64_t columns) { return (columns + kTileCols - 1) / kTileCols; }
 
-/// Tile<rows, vecs>::run for a job.
+template <class Job>
+using TileFunction = void (*)(const Job&);
+
+template <template <int, int> class Tile, class Job, int... I>
+constexpr std::array<TileFunction<Job>, sizeof...(I)> tile_functions(std::integer_sequence<int, I...>) {
+  return {&Tile<I / kTileVecs + 1, I % kTileVecs + 1>::run...};
+}
+
+/// Tile<rows, vecs>::run(job)
 template <template <int, int> class Tile, class Job>
-HWY_INLINE void run_tile(std::int64_t rows, int vecs, const Job& job) {
-  using Function = void (*)(const Job&);
-  static constexpr auto kTable = []<int... I>(std::integer_sequence<int, I...>) {
-    return std::array<Function, sizeof...(I)>{&Tile<I / kTileVecs + 1, I % kTileVecs + 1>::run...};
-  }
-  (std::make_integer_sequence<int, kTileRows * kTileVecs>());
-  kTable[static_cast<std::size_t>((rows - 1) * kTileVecs + vecs - 1)](job);
+void run_tile(std::int64_t rows, int vecs, const Job& job) {
+  static constexpr auto kFunctions =
+      tile_functions<Tile, Job>(std::make_integer_sequence<int, kTileRows * kTileVecs>());
+  kFunctions[static_cast<std::size_t>((rows - 1) * kTileVecs + vecs - 1)](job);
 }
 
 // --- exponentials ---------------------------------------------------------------------------------------------------
