@@ -89,7 +89,8 @@ TEST_CASE("a few rows times a large table are the same inside a loop and outside
                                      random_tensor(bias.type(), random)};
       const std::vector<Binding> bound{{"x", data[0]}, {"table", data[1]}, {"bias", data[2]}};
       Program in_loop = compile(graph, {looped.output}), unrolled = compile(graph, {stack(outside, 0)});
-      CHECK(difference(in_loop.run(bound), copies(unrolled.run(bound)), 1e-4) == "");
+      // Sums of 9,000 terms in another order, twice through a softmax.
+      CHECK(difference(in_loop.run(bound), copies(unrolled.run(bound)), 1e-3) == "");
     }
 }
 
