@@ -147,6 +147,7 @@ std::function<int()> prepare(const ClassificationTask& task, CLI::App& app, cons
   app.add_flag("--force", flags->force, "Do parts again that an earlier run has finished");
   app.footer(
       fmt::format("A run that is stopped, or killed, goes on where it was when the same command is given again.\n"
+                  "What other settings made is set aside in the report's folder, and found again by those.\n"
                   "Example: eddy experiment {}{} --preset quick --rows lstm,lm --output report",
                   task.name, task.default_data.empty() ? " --data " + task.name + ".tar.xz" : ""));
   return [flags] { return run(flags->options()); };
