@@ -25,8 +25,8 @@ struct TrainingPart {
 
 /// The training runs of an experiment on disk, so that one killed at any moment goes on where it was. Each has a model
 /// file, which the other commands of the program take too, a log and, once finished, a record; until then a
-/// checkpoint. What is there counts only under the very data, documents, config and beginning that made it; under others
-/// it is set aside, and found again by those that made it.
+/// checkpoint. What is there counts only under the very data, documents, config and beginning that made it; under
+/// others it is set aside, and found again by those that made it.
 class TrainingParts {
  public:
   /// `data` tells one corpus from another. The corpus must outlive the object.
