@@ -168,9 +168,9 @@ class Experiment {
     const double start = steady_seconds();
     const Documents documents = range(0, test().size());
     TextEvaluator evaluator(store, part.config);
-    const ClassificationResult tested =
-        classification_result("test", evaluator.predict(test(), documents), test(), documents,
-                              {options_.text, data_.encoded.vocabulary, data_.encoded.label_names});
+    const ClassificationResult tested = classification_result(
+        "test", evaluator.predict(test(), documents), test(), documents,
+        {options_.text, data_.encoded.vocabulary, data_.encoded.label_names}, part.config.row_width);
     record.test_error = tested.scores.error_rate;
     record.seconds += steady_seconds() - start;
     write_report(options_.output / "runs" / part.name, run_report(facts_of(part, store, tested)));

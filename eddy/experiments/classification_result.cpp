@@ -45,7 +45,7 @@ const std::string& name(const std::vector<std::string>& names, std::int32_t labe
 
 ClassificationResult classification_result(std::string part, const Predictions& predictions,
                                            const EncodedCorpus& corpus, const std::vector<std::int32_t>& documents,
-                                           const TextModelVocabulary& known, std::size_t most) {
+                                           const TextModelVocabulary& known, std::int64_t row_width, std::size_t most) {
   ClassificationResult result{.part = std::move(part),
                               .scores = score(predictions, corpus, documents),
                               .confusion = ConfusionMatrix(static_cast<std::int32_t>(predictions.classes)),
@@ -65,12 +65,14 @@ ClassificationResult classification_result(std::string part, const Predictions& 
     const std::int32_t document = documents[i];
     const auto row = predictions.row(static_cast<std::int64_t>(i));
     const std::int32_t target = corpus.label(document);
-    result.wrong.push_back({.id = std::string(corpus.id(document)),
-                            .text = shown_text(corpus.document(document), known),
-                            .target = target,
-                            .predicted = predictions.label(static_cast<std::int64_t>(i)),
-                            .probability = static_cast<double>(surety(i)),
-                            .target_probability = static_cast<double>(row[static_cast<std::size_t>(target)])});
+    result.wrong.push_back(
+        {.id = std::string(corpus.id(document)),
+         .text = row_width > 0 ? fmt::format("{} rows of {} numbers", corpus.length(document) / row_width, row_width)
+                               : shown_text(corpus.document(document), known),
+         .target = target,
+         .predicted = predictions.label(static_cast<std::int64_t>(i)),
+         .probability = static_cast<double>(surety(i)),
+         .target_probability = static_cast<double>(row[static_cast<std::size_t>(target)])});
   }
   return result;
 }

@@ -30,11 +30,12 @@ struct ClassificationResult {
   std::vector<WrongText> wrong{};  ///< the most confident first
 };
 
-/// `predictions` are those of `documents`; documents without label are passed over. At most `most` wrong texts are
-/// kept. DataError when no document has a label.
+/// `predictions` are those of `documents`; documents without label are passed over. With `row_width` > 0 a document is
+/// rows of so many numbers, not words. At most `most` wrong texts are kept. DataError when no document has a label.
 ClassificationResult classification_result(std::string part, const Predictions& predictions,
                                            const EncodedCorpus& corpus, const std::vector<std::int32_t>& documents,
-                                           const TextModelVocabulary& known, std::size_t most = 20);
+                                           const TextModelVocabulary& known, std::int64_t row_width = 0,
+                                           std::size_t most = 20);
 
 /// One row for each result: texts, error, accuracy, macro F1, loss.
 Table result_table(const std::vector<ClassificationResult>& results);

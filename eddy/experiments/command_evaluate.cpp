@@ -92,8 +92,8 @@ void print_json(const nlohmann::ordered_json& value) {
 ClassificationResult report_classifier(const EvaluateCommand& command, TextEvaluator& evaluator,
                                        const EncodedCorpus& corpus, const Documents& documents, const ModelFile& model,
                                        const std::string& part) {
-  ClassificationResult result =
-      classification_result(part, evaluator.predict(corpus, documents), corpus, documents, model.text);
+  ClassificationResult result = classification_result(part, evaluator.predict(corpus, documents), corpus, documents,
+                                                      model.text, model.config.row_width);
   const Evaluation& scores = result.scores;
   const ConfusionMatrix& matrix = result.confusion;
   if (command.json) {

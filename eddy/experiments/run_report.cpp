@@ -159,8 +159,8 @@ void write_run_report(const std::filesystem::path& folder, const std::filesystem
     if (is_classification(loaded.file.config.task)) {
       std::erase_if(documents, [&](std::int32_t document) { return corpus.label(document) < 0; });
       if (documents.empty()) return;
-      facts.classified.push_back(
-          classification_result(part, evaluator.predict(corpus, documents), corpus, documents, loaded.file.text));
+      facts.classified.push_back(classification_result(part, evaluator.predict(corpus, documents), corpus, documents,
+                                                       loaded.file.text, loaded.file.config.row_width));
     } else if (!documents.empty()) {
       facts.evaluated.emplace_back(part, evaluator.evaluate(corpus, documents));
     }

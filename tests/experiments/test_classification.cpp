@@ -252,12 +252,12 @@ TEST_CASE("newsgroups and DBpedia come to the recipe with their classes") {
 TEST_CASE("images are classified row by row, after pretraining with a squared error") {
   const TemporaryFolder folder;
   Philox random(9);
-  const auto images = [&](int count) {
+  const auto images = [&](int count, int mislabelled = 0) {
     std::string bytes;
     for (int i = 0; i < count; ++i) {
       // The class is told by the brightness of the first rows.
       const int label = i % 2;
-      bytes.push_back(static_cast<char>(label));
+      bytes.push_back(static_cast<char>(i < mislabelled ? 1 - label : label));
       for (int at = 0; at < 3072; ++at)
         bytes.push_back(static_cast<char>(uniform_index(random, 100) + (label == 1 && at % 1024 < 256 ? 120 : 0)));
     }
@@ -265,7 +265,7 @@ TEST_CASE("images are classified row by row, after pretraining with a squared er
   };
   test::write_archive(
       folder / "cifar.tar.xz",
-      {{"batches.meta.txt", "dark\nbright\n"}, {"data_batch_1.bin", images(120)}, {"test_batch.bin", images(40)}},
+      {{"batches.meta.txt", "dark\nbright\n"}, {"data_batch_1.bin", images(120)}, {"test_batch.bin", images(40, 2)}},
       test::Packing::tar_xz);
   ClassificationOptions options = classification_preset("cifar10", Preset::quick);
   options.source.data = folder / "cifar.tar.xz";
@@ -280,6 +280,8 @@ TEST_CASE("images are classified row by row, after pretraining with a squared er
   for (const RunRecord& record : results.pretraining) CHECK(record.validation < 0.2);
   for (const RunRecord& record : results.runs) CHECK_MESSAGE(record.test_error < 0.1, record.row);
   CHECK(test::slurp(options.output / "report.md").find("squared error") != std::string::npos);
+  for (const auto& run : fs::directory_iterator(options.output / "runs"))
+    CHECK(test::slurp(run.path() / "report.md").find("32 rows of 96 numbers") != std::string::npos);
 }
 
 }  // namespace eddy
