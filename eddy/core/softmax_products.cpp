@@ -263,7 +263,7 @@ void state_gradients(const StateGradientsJob& job, IndexRange rows) {
 // --- gradients of the table -----------------------------------------------------------------------------------------
 
 struct TableTileJob {
-  const TableGradientsJob* job;
+  std::int64_t size;   ///< of a row of the table
   std::int64_t depth;  ///< rows
   const float* left;   ///< exponentials of the first row and class
   std::int64_t width;  ///< of their panel
@@ -278,15 +278,14 @@ template <int kRows, int kVecs>
 struct TableTile {
   static HWY_NOINLINE void run(const TableTileJob& t) {
     const Floats d;
-    const SoftmaxSizes& sizes = t.job->sizes;
-    prefetch_tile<kRows, kVecs>(t.out, sizes.size);
+    prefetch_tile<kRows, kVecs>(t.out, t.size);
     FloatVec acc[kRows][kVecs];
     clear_tile<kRows, kVecs>(acc);
     const auto mask = hn::FirstN(d, static_cast<std::size_t>(t.last_lanes));
     multiply_tile<kRows, kVecs>(t.depth, t.left, 1, t.width, t.right, kVecs * kLanes, mask, t.ahead, acc);
     EDDY_UNROLL
     for (int r = 0; r < kRows; ++r) {
-      float* out = t.out + r * sizes.size;
+      float* out = t.out + r * t.size;
       EDDY_UNROLL
       for (int v = 0; v < kVecs; ++v) {
         float* to = out + v * kLanes;
@@ -324,7 +323,7 @@ void bias_gradients(const TableGradientsJob& job, const Panel& panel, IndexRange
 void table_gradients_of(const TableGradientsJob& job, IndexRange panels, IndexRange rows, bool accumulate) {
   const SoftmaxSizes& sizes = job.sizes;
   const std::int64_t column_panels = panels_of(sizes.size);
-  TableTileJob tile{&job, rows.end - rows.begin, nullptr, 0, nullptr, nullptr, 0, accumulate, {}};
+  TableTileJob tile{sizes.size, rows.end - rows.begin, nullptr, 0, nullptr, nullptr, 0, accumulate, {}};
   for (std::int64_t p = panels.begin; p < panels.end; ++p) {
     const Panel panel = panel_of(sizes.classes, p);
     const float* exponentials = job.exponentials + panel.first * sizes.rows + rows.begin * panel.width();
@@ -360,17 +359,8 @@ void table_gradients(const TableGradientsJob& job, IndexRange panels) {
 
 // --- packing --------------------------------------------------------------------------------------------------------
 
-std::int64_t packed_table_floats(const SoftmaxSizes& sizes) { return round_up(sizes.classes, kLanes) * sizes.size; }
 std::int64_t packed_states_floats(const SoftmaxSizes& sizes) { return round_up(sizes.size, kLanes) * sizes.rows; }
 std::int64_t exponentials_floats(const SoftmaxSizes& sizes) { return round_up(sizes.classes, kLanes) * sizes.rows; }
-
-void pack_table(const SoftmaxSizes& sizes, const float* table, IndexRange panels, float* packed) {
-  for (std::int64_t p = panels.begin; p < panels.end; ++p) {
-    const Panel panel = panel_of(sizes.classes, p);
-    pack_panel_transposed(table + panel.first * sizes.size, sizes.size, sizes.size, panel.columns,
-                          static_cast<int>(panel.width()), packed + panel.first * sizes.size);
-  }
-}
 
 void pack_states(const SoftmaxSizes& sizes, const float* states, const float* scale, IndexRange rows, float* packed) {
   const Floats d;
@@ -393,9 +383,8 @@ void pack_states(const SoftmaxSizes& sizes, const float* states, const float* sc
 }  // namespace
 
 const SoftmaxProducts& products() {
-  static constexpr SoftmaxProducts kProducts{
-      kLanes,     kTileCols,   packed_table_floats, packed_states_floats, exponentials_floats,
-      pack_table, pack_states, exponentials,        state_gradients,      table_gradients};
+  static constexpr SoftmaxProducts kProducts{kLanes,      kTileCols,    packed_states_floats, exponentials_floats,
+                                             pack_states, exponentials, state_gradients,      table_gradients};
   return kProducts;
 }
 

@@ -25,7 +25,7 @@ struct IndexRange {
 struct ExponentialsJob {
   SoftmaxSizes sizes;
   const float* states;          ///< [rows, size]
-  const float* packed_table;    ///< of pack_table
+  const float* packed_table;    ///< as PackedProduct packs a transposed B of [classes, size]
   const float* bias;            ///< [panels * panel_classes], -inf where there is no class
   const std::int32_t* targets;  ///< [rows]
   float* exponentials;          ///< null: they are only summed
@@ -58,10 +58,8 @@ struct SoftmaxProducts {
   int lanes;
   std::int64_t panel_classes;
   /// Floats of the packed forms and of the exponentials.
-  std::int64_t (*packed_table_floats)(const SoftmaxSizes& sizes);
   std::int64_t (*packed_states_floats)(const SoftmaxSizes& sizes);
   std::int64_t (*exponentials_floats)(const SoftmaxSizes& sizes);
-  void (*pack_table)(const SoftmaxSizes& sizes, const float* table, IndexRange panels, float* packed);
   /// Packs scale[row] * states[row].
   void (*pack_states)(const SoftmaxSizes& sizes, const float* states, const float* scale, IndexRange rows,
                       float* packed);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "eddy/core/math.h"
+#include "eddy/core/packed_product.h"
 #include "eddy/core/softmax_products.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
@@ -41,6 +42,7 @@ class Chunks {
         size_(size),
         chunk_(std::clamp<std::int64_t>(kChunkLogits / classes, 24, std::max<std::int64_t>(rows, 24))),
         panels_((classes + products_.panel_classes - 1) / products_.panel_classes),
+        table_(chunk_, classes, size, /*transpose_b=*/true),
         differentiate_(differentiate) {
     const SoftmaxSizes sizes{chunk_, classes, size};
     const auto reserve = [this](std::int64_t count, std::size_t bytes_each = sizeof(float)) {
@@ -50,7 +52,7 @@ class Chunks {
     };
     order_at_ = reserve(rows);
     losses_at_ = reserve(rows, sizeof(double));
-    table_at_ = reserve(products_.packed_table_floats(sizes));
+    table_at_ = reserve(static_cast<std::int64_t>(table_.packed_bytes()), 1);
     bias_at_ = reserve(panels_ * products_.panel_classes);
     states_at_ = reserve(chunk_ * size);
     targets_at_ = reserve(chunk_);
@@ -95,18 +97,9 @@ class Chunks {
                  [&](std::int64_t begin, std::int64_t end) { vector_fill(0, values + begin, end - begin); });
   }
 
-  /// Calls `body` for as many ranges of `count` things as there are threads that `work` multiply-adds pay for.
-  template <class Body>
-  static void share_out(std::int64_t count, std::int64_t work, const Body& body) {
-    const auto team =
-        static_cast<int>(std::clamp<std::int64_t>(std::min(work / kWorkPerThread, count), 1, num_threads()));
-    if (team == 1) {
-      body(IndexRange{0, count});
-    } else {
-      parallel_team(team, [&](int thread, int members) {
-        body(IndexRange{count * thread / members, count * (thread + 1) / members});
-      });
-    }
+  /// Of `count` equal things with `work` multiply-adds in all.
+  static std::int64_t grain(std::int64_t count, std::int64_t work) {
+    return (count * kWorkPerThread + work - 1) / std::max<std::int64_t>(work, 1);
   }
 
   /// Rows with a loss, in order.
@@ -126,9 +119,7 @@ class Chunks {
     float* bias = at<float>(args, bias_at_);
     std::copy_n(args.in<float>(2), classes_, bias);
     std::fill(bias + classes_, bias + panels_ * products_.panel_classes, -std::numeric_limits<float>::infinity());
-    share_out(panels_, classes_ * size_, [&](IndexRange panels) {
-      products_.pack_table({0, classes_, size_}, args.in<float>(1), panels, at<float>(args, table_at_));
-    });
+    table_.pack(args.in<float>(1), at<std::byte>(args, table_at_));
   }
 
   /// The `taken` rows of the order from `done` on; with `all` they are neighbours, and stay where they lie.
@@ -136,8 +127,8 @@ class Chunks {
     const SoftmaxSizes sizes{taken, classes_, size_};
     const std::int64_t work = taken * classes_ * size_;
     const auto tiles = std::max<std::int64_t>(taken / kFewestRows, 1);
-    share_out(tiles, work, [&](IndexRange range) {
-      rows_of_chunk(args, sizes, done, {taken * range.begin / tiles, taken * range.end / tiles}, all);
+    parallel_for(tiles, grain(tiles, work), [&](std::int64_t begin, std::int64_t end) {
+      rows_of_chunk(args, sizes, done, {taken * begin / tiles, taken * end / tiles}, all);
     });
     float *d_table = args.out<float>(2), *d_bias = args.out<float>(3);
     if (d_table == nullptr && d_bias == nullptr) return;
@@ -148,7 +139,9 @@ class Chunks {
                                 .accumulate = done > 0,
                                 .d_table = d_table,
                                 .d_bias = d_bias};
-    share_out(panels_, work, [&](IndexRange panels) { products_.table_gradients(job, panels); });
+    parallel_for(panels_, grain(panels_, work), [&](std::int64_t begin, std::int64_t end) {
+      products_.table_gradients(job, {begin, end});
+    });
   }
 
   /// All that a range of a chunk's rows needs of no other: losses, exponentials, gradients of the states.
@@ -205,6 +198,7 @@ class Chunks {
   std::int64_t rows_, classes_, size_;
   std::int64_t chunk_;   ///< rows at once
   std::int64_t panels_;  ///< of classes
+  PackedProduct table_;  ///< packs the table for the first product
   bool differentiate_;
   std::size_t order_at_ = 0, losses_at_ = 0, table_at_ = 0, bias_at_ = 0, states_at_ = 0, targets_at_ = 0,
               reference_at_ = 0, sum_at_ = 0, target_logit_at_ = 0, lane_sums_at_ = 0, scale_at_ = 0,
