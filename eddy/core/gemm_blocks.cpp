@@ -74,28 +74,10 @@ HWY_NOINLINE void compute_tile(const TileJob& job) {
   FloatVec acc[kRows][kVecs];
   clear_tile<kRows, kVecs>(acc);
   multiply_tile<kRows, kVecs, kMasked>(job.depth, job.a, job.a_row, job.a_k, job.b, job.b_k, mask, job.ahead, acc);
-  float* c = job.c;
-  EDDY_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    EDDY_UNROLL
-    for (int v = 0; v < kVecs; ++v) {
-      const bool partial = kMasked && v == kVecs - 1;
-      float* target = c + v * kLanes;
-      FloatVec x = acc[r][v];
-      if (job.load_c) x = hn::Add(x, partial ? hn::MaskedLoad(mask, d, target) : hn::LoadU(d, target));
-      if (job.bias != nullptr) {
-        const float* bias = job.bias + v * kLanes;
-        x = hn::Add(x, partial ? hn::MaskedLoad(mask, d, bias) : hn::LoadU(d, bias));
-      }
-      if (job.activation != Activation::none) x = activate(job.activation, x);
-      if (partial) {
-        hn::BlendedStore(x, mask, d, target);
-      } else {
-        hn::StoreU(x, d, target);
-      }
-    }
-    c += job.ldc;
-  }
+  store_tile<kMasked>(acc, job.c, job.ldc, mask, job.load_c, [&](FloatVec x, int, int v) HWY_ATTR {
+    if (job.bias != nullptr) x = hn::Add(x, load_part<kVecs, kMasked>(job.bias, v, mask));
+    return job.activation == Activation::none ? x : activate(job.activation, x);
+  });
 }
 
 using TileFunction = void (*)(const TileJob&);

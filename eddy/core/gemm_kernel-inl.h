@@ -65,6 +65,13 @@ HWY_INLINE void fetch(Ahead& ahead) {
   ahead.line += --ahead.count > 0 ? ahead.step : 0;
 }
 
+/// Lanes v*kLanes... of a row; with kMasked only those of `mask` from the last vector.
+template <int kVecs, bool kMasked>
+HWY_INLINE FloatVec load_part(const float* row, int v, hn::Mask<Floats> mask) {
+  const Floats d;
+  return kMasked && v == kVecs - 1 ? hn::MaskedLoad(mask, d, row + v * kLanes) : hn::LoadU(d, row + v * kLanes);
+}
+
 /// acc[r][v] += sum_k a[r*a_row + k*a_k] * b[k*b_k + v*kLanes ...]. With kMasked only the lanes of `mask` are read from
 /// the last vector of each row of B.
 template <int kRows, int kVecs, bool kMasked = false>
@@ -76,13 +83,7 @@ HWY_INLINE void multiply_tile(std::int64_t depth, const float* HWY_RESTRICT a, s
     fetch(ahead);
     FloatVec right[kVecs];
     EDDY_UNROLL
-    for (int v = 0; v < kVecs; ++v) {
-      if (kMasked && v == kVecs - 1) {
-        right[v] = hn::MaskedLoad(mask, d, b + v * kLanes);
-      } else {
-        right[v] = hn::LoadU(d, b + v * kLanes);
-      }
-    }
+    for (int v = 0; v < kVecs; ++v) right[v] = load_part<kVecs, kMasked>(b, v, mask);
     EDDY_UNROLL
     for (int r = 0; r < kRows; ++r) {
       const FloatVec left = hn::Set(d, a[r * a_row]);
@@ -123,6 +124,27 @@ HWY_INLINE void clear_tile(FloatVec (&acc)[kRows][kVecs]) {
   for (int r = 0; r < kRows; ++r) {
     EDDY_UNROLL
     for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::Zero(Floats());
+  }
+}
+
+/// out[r*out_row + v*kLanes ...] = finish(acc[r][v], r, v), or of its sum with what is there already.
+template <bool kMasked, int kRows, int kVecs, class Finish>
+HWY_INLINE void store_tile(const FloatVec (&acc)[kRows][kVecs], float* out, std::ptrdiff_t out_row,
+                           hn::Mask<Floats> mask, bool accumulate, Finish finish) {
+  const Floats d;
+  EDDY_UNROLL
+  for (int r = 0; r < kRows; ++r, out += out_row) {
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) {
+      FloatVec x = acc[r][v];
+      if (accumulate) x = hn::Add(x, load_part<kVecs, kMasked>(out, v, mask));
+      x = finish(x, r, v);
+      if (kMasked && v == kVecs - 1) {
+        hn::BlendedStore(x, mask, d, out + v * kLanes);
+      } else {
+        hn::StoreU(x, d, out + v * kLanes);
+      }
+    }
   }
 }
 

@@ -194,7 +194,8 @@ HWY_INLINE void state_tile(const StateTileJob& t) {
   const StateGradientsJob& job = *t.job;
   const SoftmaxSizes& sizes = job.sizes;
   const auto mask = hn::FirstN(d, static_cast<std::size_t>(t.columns.last_lanes()));
-  prefetch_tile<kRows, kVecs>(job.d_states + t.row * sizes.size + t.columns.first, sizes.size);
+  float* out = job.d_states + t.row * sizes.size + t.columns.first;
+  prefetch_tile<kRows, kVecs>(out, sizes.size);
   FloatVec acc[kRows][kVecs];
   clear_tile<kRows, kVecs>(acc);
   for (std::int64_t p = t.panels.begin; p < t.panels.end; ++p) {
@@ -207,24 +208,11 @@ HWY_INLINE void state_tile(const StateTileJob& t) {
                                          ahead, acc);
   }
   const bool first = t.panels.begin == 0, last = t.panels.end == panels_of(sizes.classes);
+  FloatVec scale[kRows];
   EDDY_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    float* out = job.d_states + (t.row + r) * sizes.size + t.columns.first;
-    const FloatVec scale = splat(last ? job.scale[t.row + r] : 1.0F);
-    EDDY_UNROLL
-    for (int v = 0; v < kVecs; ++v) {
-      const bool partial = kMasked && v == kVecs - 1;
-      float* to = out + v * kLanes;
-      FloatVec x = acc[r][v];
-      if (!first) x = hn::Add(x, partial ? hn::MaskedLoad(mask, d, to) : hn::LoadU(d, to));
-      x = hn::Mul(x, scale);
-      if (partial) {
-        hn::BlendedStore(x, mask, d, to);
-      } else {
-        hn::StoreU(x, d, to);
-      }
-    }
-  }
+  for (int r = 0; r < kRows; ++r) scale[r] = splat(last ? job.scale[t.row + r] : 1.0F);
+  store_tile<kMasked>(acc, out, sizes.size, mask, !first,
+                      [&](FloatVec x, int r, int) HWY_ATTR { return hn::Mul(x, scale[r]); });
 }
 
 template <int kRows, int kVecs>
@@ -274,27 +262,23 @@ struct TableTileJob {
   Ahead ahead;
 };
 
+template <int kRows, int kVecs, bool kMasked>
+HWY_INLINE void table_tile(const TableTileJob& t) {
+  prefetch_tile<kRows, kVecs>(t.out, t.size);
+  FloatVec acc[kRows][kVecs];
+  clear_tile<kRows, kVecs>(acc);
+  const auto mask = hn::FirstN(Floats(), static_cast<std::size_t>(t.last_lanes));
+  multiply_tile<kRows, kVecs>(t.depth, t.left, 1, t.width, t.right, kVecs * kLanes, mask, t.ahead, acc);
+  store_tile<kMasked>(acc, t.out, t.size, mask, t.accumulate, [](FloatVec x, int, int) HWY_ATTR { return x; });
+}
+
 template <int kRows, int kVecs>
 struct TableTile {
   static HWY_NOINLINE void run(const TableTileJob& t) {
-    const Floats d;
-    prefetch_tile<kRows, kVecs>(t.out, t.size);
-    FloatVec acc[kRows][kVecs];
-    clear_tile<kRows, kVecs>(acc);
-    const auto mask = hn::FirstN(d, static_cast<std::size_t>(t.last_lanes));
-    multiply_tile<kRows, kVecs>(t.depth, t.left, 1, t.width, t.right, kVecs * kLanes, mask, t.ahead, acc);
-    EDDY_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      float* out = t.out + r * t.size;
-      EDDY_UNROLL
-      for (int v = 0; v < kVecs; ++v) {
-        float* to = out + v * kLanes;
-        if (v < kVecs - 1 || t.last_lanes == kLanes) {
-          hn::StoreU(t.accumulate ? hn::Add(acc[r][v], hn::LoadU(d, to)) : acc[r][v], d, to);
-        } else {
-          hn::BlendedStore(t.accumulate ? hn::Add(acc[r][v], hn::MaskedLoad(mask, d, to)) : acc[r][v], mask, d, to);
-        }
-      }
+    if (t.last_lanes == kLanes) {
+      table_tile<kRows, kVecs, false>(t);
+    } else {
+      table_tile<kRows, kVecs, true>(t);
     }
   }
 };
