@@ -2,7 +2,6 @@
 #include "eddy/ops/dropout.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "eddy/core/math.h"
 #include "eddy/core/threads.h"
@@ -14,10 +13,6 @@
 
 namespace eddy {
 namespace {
-
-std::uint32_t threshold_of(float rate) {
-  return static_cast<std::uint32_t>(std::lround(static_cast<double>(rate) * 0x1p32));
-}
 
 /// x and mask with neighbouring axes joined where the mask treats them alike.
 struct MaskLayout {
@@ -98,18 +93,12 @@ struct Dropout final : OpClass<Dropout>, RandomOp {
 
  private:
   Kernel whole_kernel(std::int64_t elements) const {
-    return {.run = [elements, threshold = threshold_of(rate), kept = 1 / (1 - rate),
-                    stream = stream](const KernelArgs& args) {
+    return {.run = [elements, rate = DropoutRate(rate), stream = stream](const KernelArgs& args) {
       const RandomSource source = RandomSource::from_key(args.in<std::int32_t>(1), stream);
       const float* x = args.in<float>(0);
       float* out = args.out<float>(0);
       parallel_for(elements, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-        float mask[1024];
-        for (std::int64_t i = begin; i < end; i += 1024) {
-          const std::int64_t count = std::min<std::int64_t>(1024, end - i);
-          random_multipliers(source, i, threshold, kept, mask, count);
-          vector_mul(x + i, mask, out + i, count);
-        }
+        random_drop(source, begin, rate, x + begin, out + begin, end - begin);
       });
     }};
   }
@@ -119,14 +108,13 @@ struct Dropout final : OpClass<Dropout>, RandomOp {
     std::int64_t rows = 1;
     for (std::size_t axis = 0; axis + 1 < layout.sizes.size(); ++axis) rows *= layout.sizes[axis];
     return {.run =
-                [layout, rows, width, threshold = threshold_of(rate), kept = 1 / (1 - rate),
-                 stream = stream](const KernelArgs& args) {
+                [layout, rows, width, rate = DropoutRate(rate), stream = stream](const KernelArgs& args) {
                   const RandomSource source = RandomSource::from_key(args.in<std::int32_t>(1), stream);
                   const float* x = args.in<float>(0);
                   float* out = args.out<float>(0);
                   auto* mask = static_cast<float*>(args.scratch);
                   parallel_for(layout.mask_elements, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-                    random_multipliers(source, begin, threshold, kept, mask + begin, end - begin);
+                    random_multipliers(source, begin, rate, mask + begin, end - begin);
                   });
                   const std::int64_t grain =
                       std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(1, width));

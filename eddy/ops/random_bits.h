@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 
 #include "eddy/core/random.h"
@@ -29,9 +30,22 @@ struct RandomSource {
 /// A RandomSource has this many different numbers.
 inline constexpr std::int64_t kRandomNumbers = std::int64_t{1} << 34;
 
-/// out[i] = `kept` where number first + i is at least `threshold`, else 0; vectorised and serial.
-void random_multipliers(const RandomSource& source, std::int64_t first, std::uint32_t threshold, float kept, float* out,
+/// Numbers below `threshold` drop an element, others multiply it by `kept`.
+struct DropoutRate {
+  std::uint32_t threshold;
+  float kept;
+
+  /// Of [0, 1).
+  explicit DropoutRate(float rate)
+      : threshold(static_cast<std::uint32_t>(std::lround(static_cast<double>(rate) * 0x1p32))), kept(1 / (1 - rate)) {}
+};
+
+/// out[i] = the multiplier of number first + i: `kept` or 0; vectorised and serial, as those below.
+void random_multipliers(const RandomSource& source, std::int64_t first, const DropoutRate& rate, float* out,
                         std::int64_t n);
+/// out[i] = x[i] times the multiplier of number first + i; out may be x.
+void random_drop(const RandomSource& source, std::int64_t first, const DropoutRate& rate, const float* x, float* out,
+                 std::int64_t n);
 /// out[i] = number first + i as a float in [0, 1), times `scale`, plus `low`.
 void random_floats(const RandomSource& source, std::int64_t first, float low, float scale, float* out, std::int64_t n);
 
