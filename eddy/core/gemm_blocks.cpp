@@ -306,45 +306,62 @@ void gemm_in_place(const GemmConfig& config, const GemmBlock& block, const float
   }
 }
 
-/// Few rows against a transposed B: dot products of contiguous rows, four columns at a time.
-void gemm_dots(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
-               const float* bias) {
+/// kRows rows from `m` on against a transposed B: dot products of contiguous rows, a few columns at a time.
+template <int kRows>
+void dot_rows(const GemmConfig& config, const GemmBlock& block, std::int64_t m, const float* a, const float* b,
+              float* c, const float* bias) {
   const Floats d;
-  constexpr int kCols = 4;
-  const std::int64_t whole = config.k / kLanes * kLanes;
+  constexpr int kCols = HWY_TARGET == HWY_AVX3 || kRows <= 2 ? 4 : 2;
   const std::ptrdiff_t a_row = config.transpose_a ? 1 : config.lda, a_k = config.transpose_a ? config.lda : 1;
-  for (std::int64_t m = block.m_begin; m < block.m_end; ++m) {
-    for (std::int64_t n = block.n_begin; n < block.n_end; n += kCols) {
-      const auto cols = static_cast<int>(std::min<std::int64_t>(kCols, block.n_end - n));
-      // Missing columns repeat the last one: no branch in the loop, no read outside B.
-      const float* rows[kCols];
-      for (int j = 0; j < kCols; ++j) rows[j] = b + (n + std::min(j, cols - 1)) * config.ldb;
-      const float* left = a + m * a_row;
-      float sums[kCols] = {};
-      std::int64_t k = 0;
-      if (a_k == 1) {
-        FloatVec s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
-        for (; k < whole; k += kLanes) {
-          const FloatVec x = hn::LoadU(d, left + k);
-          s0 = hn::MulAdd(x, hn::LoadU(d, rows[0] + k), s0);
-          s1 = hn::MulAdd(x, hn::LoadU(d, rows[1] + k), s1);
-          s2 = hn::MulAdd(x, hn::LoadU(d, rows[2] + k), s2);
-          s3 = hn::MulAdd(x, hn::LoadU(d, rows[3] + k), s3);
-        }
-        sums[0] = hn::GetLane(hn::SumOfLanes(d, s0));
-        sums[1] = hn::GetLane(hn::SumOfLanes(d, s1));
-        sums[2] = hn::GetLane(hn::SumOfLanes(d, s2));
-        sums[3] = hn::GetLane(hn::SumOfLanes(d, s3));
+  const std::int64_t whole = a_k == 1 ? config.k / kLanes * kLanes : 0;
+  a += m * a_row;
+  c += m * config.ldc;
+  for (std::int64_t n = block.n_begin; n < block.n_end; n += kCols) {
+    const auto cols = static_cast<int>(std::min<std::int64_t>(kCols, block.n_end - n));
+    // Missing columns repeat the last one: no branch in the loop, no read outside B.
+    const float* rights[kCols];
+    for (int j = 0; j < kCols; ++j) rights[j] = b + (n + std::min(j, cols - 1)) * config.ldb;
+    FloatVec acc[kRows][kCols];
+    clear_tile<kRows, kCols>(acc);
+    for (std::int64_t k = 0; k < whole; k += kLanes) {
+      FloatVec right[kCols];
+      EDDY_UNROLL
+      for (int j = 0; j < kCols; ++j) right[j] = hn::LoadU(d, rights[j] + k);
+      EDDY_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const FloatVec left = hn::LoadU(d, a + r * a_row + k);
+        EDDY_UNROLL
+        for (int j = 0; j < kCols; ++j) acc[r][j] = hn::MulAdd(left, right[j], acc[r][j]);
       }
-      for (; k < config.k; ++k)
-        for (int j = 0; j < kCols; ++j) sums[j] += left[k * a_k] * rows[j][k];
+    }
+    float sums[kRows][kCols];
+    EDDY_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      EDDY_UNROLL
+      for (int j = 0; j < kCols; ++j) sums[r][j] = hn::GetLane(hn::SumOfLanes(d, acc[r][j]));
+    }
+    for (int r = 0; r < kRows; ++r) {
       for (int j = 0; j < cols; ++j) {
-        float& out = c[m * config.ldc + n + j];
-        const float x = sums[j] + (config.accumulate ? out : 0.0F) + (bias != nullptr ? bias[n + j] : 0.0F);
+        float sum = sums[r][j];
+        for (std::int64_t k = whole; k < config.k; ++k) sum += a[r * a_row + k * a_k] * rights[j][k];
+        float& out = c[r * config.ldc + n + j];
+        const float x = sum + (config.accumulate ? out : 0.0F) + (bias != nullptr ? bias[n + j] : 0.0F);
         out = config.activation == Activation::none ? x : hn::GetLane(activate(config.activation, hn::Set(d, x)));
       }
     }
   }
+}
+
+/// Few rows against a transposed B.
+void gemm_dots(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
+               const float* bias) {
+  static_assert(kGemmDotRows == 4);
+  std::int64_t m = block.m_begin;
+  for (; m + 4 <= block.m_end; m += 4) dot_rows<4>(config, block, m, a, b, c, bias);
+  const std::int64_t left = block.m_end - m;
+  if (left == 3) dot_rows<3>(config, block, m, a, b, c, bias);
+  if (left == 2) dot_rows<2>(config, block, m, a, b, c, bias);
+  if (left == 1) dot_rows<1>(config, block, m, a, b, c, bias);
 }
 
 /// What becomes of a sum of a single-column product.

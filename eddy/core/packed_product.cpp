@@ -21,7 +21,7 @@ constexpr std::int64_t kBeyondCache = 500'000;
 constexpr std::int64_t kRowBlock = 64;
 
 /// Columns of one thread, in whole panels.
-UnitRange share_of(std::int64_t n, int thread, int team) {
+UnitRange columns_of(std::int64_t n, int thread, int team) {
   const std::int64_t unit = rnn_steps().geometry.unit;
   const std::int64_t panels = (n + unit - 1) / unit;
   return {std::min(panels * thread / team * unit, n), std::min(panels * (thread + 1) / team * unit, n)};
@@ -43,6 +43,7 @@ PackedProduct::PackedProduct(std::int64_t m, std::int64_t n, std::int64_t k, boo
   require(m >= 0 && n >= 0 && k >= 0, "product sizes must not be negative: m {}, n {}, k {}", m, n, k);
   const std::int64_t panels = (n + rnn_steps().geometry.unit - 1) / rnn_steps().geometry.unit;
   threads_ = static_cast<int>(std::clamp<std::int64_t>(std::min(m * n * k / kWorkPerThread, panels), 1, num_threads()));
+  by_rows_ = slices_rows(m, threads_, n * k);
 }
 
 bool PackedProduct::pays(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b) {
@@ -57,17 +58,18 @@ std::size_t PackedProduct::packed_bytes() const {
 
 void PackedProduct::pack(const float* b, void* packed) const {
   in_team(threads_, [&](int thread, int team) {
-    rnn_steps().pack_plain(b, transpose_b_ ? k_ : n_, transpose_b_, k_, share_of(n_, thread, team),
+    rnn_steps().pack_plain(b, transpose_b_ ? k_ : n_, transpose_b_, k_, columns_of(n_, thread, team),
                            static_cast<float*>(packed));
   });
 }
 
 void PackedProduct::run(const float* a, const void* packed, const float* bias, float* c) const {
   in_team(threads_, [&](int thread, int team) {
-    const UnitRange columns = share_of(n_, thread, team);
+    const UnitRange columns = by_rows_ ? UnitRange{0, n_} : columns_of(n_, thread, team);
+    const std::int64_t begin = by_rows_ ? m_ * thread / team : 0, end = by_rows_ ? m_ * (thread + 1) / team : m_;
     std::array<std::int32_t, kRowBlock> block;
-    for (std::int64_t first = 0; first < m_; first += kRowBlock) {
-      const std::int64_t count = std::min(kRowBlock, m_ - first);
+    for (std::int64_t first = begin; first < end; first += kRowBlock) {
+      const std::int64_t count = std::min(kRowBlock, end - first);
       for (std::int64_t i = 0; i < count; ++i)
         block[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(first + i);
       rnn_steps().plain_product(static_cast<const float*>(packed), k_, a, k_, bias, /*accumulate=*/false, c, n_,

@@ -28,6 +28,7 @@ class PackedProduct {
   std::int64_t m_, n_, k_;
   bool transpose_b_;
   int threads_;
+  bool by_rows_;  ///< what a thread takes, as elementwise ops before and after do; else columns
 };
 
 }  // namespace eddy

@@ -14,10 +14,6 @@ namespace {
 /// Multiply-adds that a thread must have, in all, to be worth waking; and per step, to be worth a barrier.
 constexpr std::int64_t kWorkPerThread = 200'000;
 constexpr std::int64_t kWorkPerBarrier = 30'000;
-/// Packed weights up to this size stay in one core's second-level cache; with this many rows each use pays for reading
-/// them from the third. Then each thread takes rows of its own, and none waits for another.
-constexpr std::int64_t kCachedWeightBytes = 1'200'000;
-constexpr std::int64_t kManyRows = 32;
 
 RnnPlan plan_rnn(std::int64_t time, std::int64_t batch, std::int64_t hidden, std::int64_t gates) {
   const std::int64_t step = batch * hidden * gates * hidden;
@@ -26,10 +22,7 @@ RnnPlan plan_rnn(std::int64_t time, std::int64_t batch, std::int64_t hidden, std
   const std::int64_t by_rows = std::min(most, batch);
   const std::int64_t by_columns = std::min({most, panels, std::max<std::int64_t>(step / kWorkPerBarrier, 1)});
   if (by_rows <= 1 && by_columns <= 1) return {};
-  // Slices of fewer than three rows read the weights more often than they use them.
-  const bool slices_well = by_rows > 1 && batch >= 3 * by_rows;
-  const bool weights_cached = gates * hidden * hidden * 4 <= kCachedWeightBytes;
-  if ((slices_well && (weights_cached || batch >= kManyRows * by_rows)) || by_columns <= 1)
+  if (slices_rows(batch, by_rows, gates * hidden * hidden) || by_columns <= 1)
     return by_rows > 1 ? RnnPlan{RnnSplit::rows, static_cast<int>(by_rows)} : RnnPlan{};
   return {RnnSplit::columns, static_cast<int>(by_columns)};
 }

@@ -40,7 +40,7 @@ void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
   });
 }
 
-/// A grain for elementwise loops: below this many elements a fork costs more than it saves.
-inline constexpr std::int64_t kElementwiseGrain = 8192;
+/// A grain for elementwise loops: below this many elements waking a thread costs more than it saves.
+inline constexpr std::int64_t kElementwiseGrain = 4096;
 
 }  // namespace eddy

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "eddy/core/math.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
 
@@ -40,35 +41,33 @@ struct AddN final : OpClass<AddN> {
   }
   TileFunction tile(std::span<const TensorType> inputs) const override {
     return [terms = inputs.size()](const void* const* in, void* out, std::int64_t n) {
-      auto* sum = static_cast<float*>(out);
-      // The output may lie over any term, so all terms of an element are read before it is written.
-      for (std::int64_t i = 0; i < n; ++i) {
-        float total = static_cast<const float*>(in[0])[i];
-        for (std::size_t term = 1; term < terms; ++term) total += static_cast<const float*>(in[term])[i];
-        sum[i] = total;
-      }
+      add_terms({in, terms}, static_cast<float*>(out), 0, n);
     };
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const std::int64_t elements = context.outputs[0].shape.elements();
-    const auto terms = static_cast<int>(context.inputs.size());
-    return {.run = [elements, terms](const KernelArgs& args) {
-      float* out = args.out<float>(0);
+    return {.run = [elements, terms = context.inputs.size()](const KernelArgs& args) {
       parallel_for(elements, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-        // Block by block, because the output may lie over a term that comes again later in the list.
-        constexpr std::int64_t kBlock = 256;
-        std::array<float, kBlock> sum;
-        for (std::int64_t at = begin; at < end; at += kBlock) {
-          const std::int64_t count = std::min(kBlock, end - at);
-          std::copy_n(args.in<float>(0) + at, count, sum.data());
-          for (int term = 1; term < terms; ++term) {
-            const float* x = args.in<float>(term) + at;
-            for (std::int64_t i = 0; i < count; ++i) sum[static_cast<std::size_t>(i)] += x[i];
-          }
-          std::copy_n(sum.data(), count, out + at);
-        }
+        add_terms({args.inputs, terms}, args.out<float>(0), begin, end);
       });
     }};
+  }
+
+ private:
+  /// The output may lie over any term, so all terms of a block are read before it is written.
+  static void add_terms(std::span<const void* const> in, float* out, std::int64_t begin, std::int64_t end) {
+    constexpr std::int64_t kBlock = 512;
+    std::array<float, kBlock> sum;
+    for (std::int64_t at = begin; at < end; at += kBlock) {
+      const std::int64_t count = std::min(kBlock, end - at);
+      const float* so_far = static_cast<const float*>(in[0]) + at;
+      if (in.size() == 1) std::copy_n(so_far, count, out + at);
+      for (std::size_t term = 1; term < in.size(); ++term) {
+        float* to = term + 1 == in.size() ? out + at : sum.data();
+        vector_add(so_far, static_cast<const float*>(in[term]) + at, to, count);
+        so_far = to;
+      }
+    }
   }
 };
 

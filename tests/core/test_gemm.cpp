@@ -104,7 +104,7 @@ TEST_CASE("products of all sizes and transposes match double") {
       {1, 1, 1},       {1, 17, 5},    {5, 1, 9},      {2, 3, 4},     {6, 64, 8},    {7, 65, 9},  {3, 80, 20},
       {16, 80, 20},    {13, 31, 47},  {1, 300, 200},  {4, 300, 200}, {5, 129, 513}, {9, 64, 64}, {64, 20, 51},
       {20, 15, 1},     {150, 70, 33}, {33, 260, 600}, {9, 1030, 40}, {0, 4, 4},     {4, 0, 4},   {4, 4, 0},
-      {290, 200, 530}, {290, 1, 900}, {70, 1, 33},    {40, 33, 1},   {3, 1, 1}};
+      {290, 200, 530}, {290, 1, 900}, {70, 1, 33},    {40, 33, 1},   {3, 1, 1},     {2, 301, 70}};
   for (const auto& s : sizes)
     for (const bool transpose_a : {false, true})
       for (const bool transpose_b : {false, true}) {
@@ -161,18 +161,29 @@ TEST_CASE("bits do not depend on the number of threads") {
   eddy::set_num_threads(before);
 }
 
-TEST_CASE("products with a packed operand") {
+TEST_CASE("products with a packed operand, whatever the number of threads") {
+  const int before = eddy::num_threads();
   for (const bool transpose_b : {false, true})
     for (const std::int64_t m : {1, 7, 70})
       for (const auto& [n, k] : {std::pair<std::int64_t, std::int64_t>{5, 3}, {130, 64}, {67, 1100}, {1030, 33}}) {
         const Operands operands({.m = m, .n = n, .k = k, .transpose_b = transpose_b, .has_bias = true});
-        const eddy::PackedProduct product(m, n, k, transpose_b);
-        const eddy::Tensor packed(eddy::f32, {static_cast<std::int64_t>(product.packed_bytes() / sizeof(float))});
-        product.pack(operands.b.data(), packed.data());
-        std::vector<float> computed(operands.c);
-        product.run(operands.a.data(), packed.data(), operands.bias.data(), computed.data());
-        operands.check(computed);
+        std::vector<float> one;
+        for (const int threads : {1, 2, 3}) {
+          eddy::set_num_threads(threads);
+          const eddy::PackedProduct product(m, n, k, transpose_b);
+          const eddy::Tensor packed(eddy::f32, {static_cast<std::int64_t>(product.packed_bytes() / sizeof(float))});
+          product.pack(operands.b.data(), packed.data());
+          std::vector<float> computed(operands.c);
+          product.run(operands.a.data(), packed.data(), operands.bias.data(), computed.data());
+          if (threads == 1) {
+            operands.check(computed);
+            one = computed;
+          } else {
+            CHECK(computed == one);
+          }
+        }
       }
+  eddy::set_num_threads(before);
 }
 
 TEST_CASE("oneDNN's matmul agrees, packed and plain") {
