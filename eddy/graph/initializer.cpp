@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "eddy/core/error.h"
+#include "eddy/core/math.h"
+#include "eddy/core/threads.h"
 
 namespace eddy {
 namespace {
@@ -22,26 +24,18 @@ Matrix block_of(const Tensor& value, int blocks) {
   return {shape.product(0, shape.rank() - 1), shape.dim(-1) / blocks};
 }
 
-/// Gram-Schmidt, twice for accuracy, on `count` rows of `length` normal numbers.
-std::vector<double> orthonormal_rows(std::int64_t count, std::int64_t length, Philox& random) {
-  std::vector<double> rows(static_cast<std::size_t>(count * length));
-  for (double& x : rows) x = normal_float(random);
+/// Gram-Schmidt, twice for accuracy.
+void orthonormalise_rows(float* rows, std::int64_t count, std::int64_t length) {
   for (std::int64_t i = 0; i < count; ++i) {
-    double* row = rows.data() + i * length;
+    float* row = rows + i * length;
     for (int pass = 0; pass < 2; ++pass) {
       for (std::int64_t j = 0; j < i; ++j) {
-        const double* other = rows.data() + j * length;
-        double dot = 0;
-        for (std::int64_t k = 0; k < length; ++k) dot += row[k] * other[k];
-        for (std::int64_t k = 0; k < length; ++k) row[k] -= dot * other[k];
+        const float* other = rows + j * length;
+        vector_axpy(-static_cast<float>(vector_dot(row, other, length)), other, row, length);
       }
-      double norm = 0;
-      for (std::int64_t k = 0; k < length; ++k) norm += row[k] * row[k];
-      norm = std::sqrt(norm);
-      for (std::int64_t k = 0; k < length; ++k) row[k] /= norm;
+      vector_scale(static_cast<float>(1 / std::sqrt(vector_sum_squares(row, length))), row, row, length);
     }
   }
-  return rows;
 }
 
 }  // namespace
@@ -83,14 +77,19 @@ Initializer orthogonal(float gain, int blocks) {
   return [gain, blocks](const Tensor& value, Philox& random) {
     const auto [rows, columns] = block_of(value, blocks);
     const bool wide = rows <= columns;
+    const std::int64_t size = rows * columns;
+    std::vector<float> q(static_cast<std::size_t>(blocks * size));
+    for (float& x : q) x = normal_float(random);
+    parallel_for(blocks, 1, [&, rows = rows, columns = columns](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t block = begin; block < end; ++block)
+        orthonormalise_rows(q.data() + block * size, std::min(rows, columns), std::max(rows, columns));
+    });
     float* out = value.values<float>().data();
-    for (int block = 0; block < blocks; ++block) {
-      const std::vector<double> q = orthonormal_rows(std::min(rows, columns), std::max(rows, columns), random);
+    for (std::int64_t block = 0; block < blocks; ++block)
       for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t c = 0; c < columns; ++c)
-          out[r * columns * blocks + block * columns + c] =
-              gain * static_cast<float>(q[static_cast<std::size_t>(wide ? r * columns + c : c * rows + r)]);
-    }
+          out[(r * blocks + block) * columns + c] =
+              gain * q[static_cast<std::size_t>(block * size + (wide ? r * columns + c : c * rows + r))];
   };
 }
 
