@@ -64,14 +64,25 @@ void PackedProduct::pack(const float* b, void* packed) const {
 }
 
 void PackedProduct::run(const float* a, const void* packed, const float* bias, float* c) const {
+  run_all(a, packed, bias, c, m_, [](std::int64_t i) { return static_cast<std::int32_t>(i); });
+}
+
+void PackedProduct::run_rows(const float* a, const void* packed, const float* bias, float* c,
+                             std::span<const std::int32_t> rows) const {
+  run_all(a, packed, bias, c, static_cast<std::int64_t>(rows.size()),
+          [rows](std::int64_t i) { return rows[static_cast<std::size_t>(i)]; });
+}
+
+template <class RowAt>
+void PackedProduct::run_all(const float* a, const void* packed, const float* bias, float* c, std::int64_t rows,
+                            const RowAt& row_at) const {
   in_team(threads_, [&](int thread, int team) {
     const UnitRange columns = by_rows_ ? UnitRange{0, n_} : columns_of(n_, thread, team);
-    const std::int64_t begin = by_rows_ ? m_ * thread / team : 0, end = by_rows_ ? m_ * (thread + 1) / team : m_;
+    const std::int64_t begin = by_rows_ ? rows * thread / team : 0, end = by_rows_ ? rows * (thread + 1) / team : rows;
     std::array<std::int32_t, kRowBlock> block;
     for (std::int64_t first = begin; first < end; first += kRowBlock) {
       const std::int64_t count = std::min(kRowBlock, end - first);
-      for (std::int64_t i = 0; i < count; ++i)
-        block[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(first + i);
+      for (std::int64_t i = 0; i < count; ++i) block[static_cast<std::size_t>(i)] = row_at(first + i);
       rnn_steps().plain_product(static_cast<const float*>(packed), k_, a, k_, bias, /*accumulate=*/false, c, n_,
                                 columns, {block.data(), count});
     }

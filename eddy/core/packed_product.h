@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace eddy {
 
@@ -23,8 +24,15 @@ class PackedProduct {
   void pack(const float* b, void* packed) const;
   /// `bias` may be null.
   void run(const float* a, const void* packed, const float* bias, float* c) const;
+  /// The same for some rows of a and c only: at most m, in rising order.
+  void run_rows(const float* a, const void* packed, const float* bias, float* c,
+                std::span<const std::int32_t> rows) const;
 
  private:
+  template <class RowAt>
+  void run_all(const float* a, const void* packed, const float* bias, float* c, std::int64_t rows,
+               const RowAt& row_at) const;
+
   std::int64_t m_, n_, k_;
   bool transpose_b_;
   int threads_;

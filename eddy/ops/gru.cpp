@@ -8,10 +8,8 @@
 #include "eddy/core/rnn_kernels.h"
 #include "eddy/graph/gradient_through.h"
 #include "eddy/graph/graph.h"
-#include "eddy/ops/argument.h"
 #include "eddy/ops/concat.h"
-#include "eddy/ops/linear.h"
-#include "eddy/ops/matmul.h"
+#include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/recurrence.h"
 #include "eddy/ops/recurrence_case.h"
@@ -137,7 +135,7 @@ struct GruRecurrence final : RecurrenceOp<GruRecurrence, 3>, GruAttributes {
     const std::vector<Value> d = graph.outputs(add_node(graph, GruGradient(*this), inputs, SourceLocation::current()));
     std::vector<Gradient> result(context.inputs.size());
     result[0] = d[0];
-    if (context.needs(1)) result[1] = weight_gradient(context, d);
+    if (context.needs(1)) result[1] = gradient_of_w_h(context, d);
     if (has_bias && context.needs(bias)) result[static_cast<std::size_t>(bias)] = sum(d[2], {0, 1});
     if (has_h0) result[static_cast<std::size_t>(h0)] = d[1];
     return result;
@@ -183,16 +181,16 @@ struct GruRecurrence final : RecurrenceOp<GruRecurrence, 3>, GruAttributes {
                               .reverse = reverse}();
     return {made.states, made.gates, made.extra};
   }
-  Value weight_gradient(const GradientContext& context, const std::vector<Value>& d) const {
+  Value gradient_of_w_h(const GradientContext& context, const std::vector<Value>& d) const {
+    const Value mask = input_or_none(context.inputs, optional_inputs().mask);
     const Value before = states_before(context.out(0), reverse);
-    if (reset_after) return matmul(before, flatten(d[2], 0, 1), {.transpose_a = true});
+    if (reset_after) return weight_gradient(before, flatten(d[2], 0, 1), mask);
     // Block n multiplied r * h, the others h.
     const Value d_gates = flatten(d[0], 0, 1);
     const std::int64_t hidden = d_gates.dim(1) / 3;
     const std::vector<Value> blocks = split(d_gates, std::vector<std::int64_t>{2 * hidden, hidden}, 1);
-    return concat({matmul(before, blocks[0], {.transpose_a = true}),
-                   matmul(flatten(context.out(2), 0, 1), blocks[1], {.transpose_a = true})},
-                  1);
+    return concat(
+        {weight_gradient(before, blocks[0], mask), weight_gradient(flatten(context.out(2), 0, 1), blocks[1], mask)}, 1);
   }
 };
 
@@ -200,10 +198,9 @@ struct GruRecurrence final : RecurrenceOp<GruRecurrence, 3>, GruAttributes {
 
 GruResult gru(Operand x, Operand w_x, Operand w_h, Operand bias, const GruOptions& options) {
   const Value input = value_of("gru", x);
-  require_argument(input.rank() == 3, "gru", x, "x must be [time, batch, in], it is {}", to_string(input.type()));
   Graph& graph = input.graph();
   const OriginScope origin(graph, x.where);
-  std::vector<Value> inputs{linear(input, w_x, bias), value_of("gru", w_h)};
+  std::vector<Value> inputs{input_gates("gru", x, w_x, bias, options.mask), value_of("gru", w_h)};
   if (options.recurrent_bias) inputs.push_back(options.recurrent_bias);
   if (options.h0) inputs.push_back(options.h0);
   if (options.mask) inputs.push_back(options.mask);

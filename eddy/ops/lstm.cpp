@@ -8,9 +8,7 @@
 #include "eddy/core/rnn_kernels.h"
 #include "eddy/graph/gradient_through.h"
 #include "eddy/graph/graph.h"
-#include "eddy/ops/argument.h"
-#include "eddy/ops/linear.h"
-#include "eddy/ops/matmul.h"
+#include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/recurrence.h"
 #include "eddy/ops/recurrence_case.h"
@@ -146,7 +144,8 @@ struct LstmRecurrence final : RecurrenceOp<LstmRecurrence, 4>, LstmAttributes {
     std::vector<Gradient> result(context.inputs.size());
     result[0] = d[0];
     if (context.needs(1))
-      result[1] = matmul(states_before(context.out(0), reverse), flatten(d[0], 0, 1), {.transpose_a = true});
+      result[1] = weight_gradient(states_before(context.out(0), reverse), flatten(d[0], 0, 1),
+                                  input_or_none(context.inputs, mask));
     if (has_h0) result[static_cast<std::size_t>(h0)] = d[1];
     if (has_c0) result[static_cast<std::size_t>(c0)] = d[2];
     return result;
@@ -207,11 +206,10 @@ struct LstmRecurrence final : RecurrenceOp<LstmRecurrence, 4>, LstmAttributes {
 
 LstmResult lstm(Operand x, Operand w_x, Operand w_h, Operand bias, const LstmOptions& options) {
   const Value input = value_of("lstm", x);
-  require_argument(input.rank() == 3, "lstm", x, "x must be [time, batch, in], it is {}", to_string(input.type()));
   Graph& graph = input.graph();
   const OriginScope origin(graph, x.where);
   const bool reverse = options.reverse;
-  std::vector<Value> inputs{linear(input, w_x, bias), value_of("lstm", w_h)};
+  std::vector<Value> inputs{input_gates("lstm", x, w_x, bias, options.mask), value_of("lstm", w_h)};
   if (options.h0) inputs.push_back(options.h0);
   if (options.c0) inputs.push_back(options.c0);
   if (options.mask) inputs.push_back(options.mask);

@@ -3,6 +3,10 @@
 
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
+#include "eddy/ops/argument.h"
+#include "eddy/ops/linear.h"
+#include "eddy/ops/masked_linear.h"
+#include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/slice.h"
@@ -24,6 +28,22 @@ Value with_final(Value d_states, Value d_last, const TensorType& states, bool re
   const std::int64_t others = states.shape[0] - 1;
   const Value padded = pad(expand_dims(d_last, 0), 0, reverse ? 0 : others, reverse ? others : 0);
   return d_states ? add_n({d_states, padded}) : padded;
+}
+
+Value input_gates(std::string_view op, Operand x, Operand w_x, Operand bias, Value mask) {
+  const Value input = value_of(op, x);
+  require_argument(input.rank() == 3, op, x, "x must be [time, batch, in], it is {}", to_string(input.type()));
+  if (!mask) return linear(x, w_x, bias);
+  const std::int64_t time = input.dim(0), batch = input.dim(1);
+  require_argument(mask.type() == TensorType{f32, {time, batch}}, op, x, "the mask must be {}, it is {}",
+                   to_string({f32, {time, batch}}), to_string(mask.type()));
+  const Value rows = flatten({input, x.where}, 0, 1);
+  const Value gates = masked_linear({rows, x.where}, w_x, bias, flatten({mask, x.where}));
+  return reshape({gates, x.where}, {time, batch, gates.dim(1)});
+}
+
+Value weight_gradient(Value a, Value d, Value mask) {
+  return mask ? masked_row_sum(a, d, flatten(mask)) : matmul(a, d, {.transpose_a = true});
 }
 
 void require_f32(const TensorType& type, const Shape& shape, const char* what) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "eddy/core/tensor.h"
 #include "eddy/graph/op.h"
@@ -24,6 +25,12 @@ Value final_state(Value states, bool reverse);
 Value masked(Value value, Value mask);
 /// Zeros for a missing gradient of states, plus, in the slot after the last step, `last`. Empty when both are.
 Value with_final(Value d_states, Value d_last, const TensorType& states, bool reverse);
+
+/// x w_x + bias of a layer `op`: [time, batch, in] → [time, batch, gates]. With a mask f32[time, batch], what it leaves
+/// out is neither computed nor used. Throws GraphError, with the line of `x`, when sizes do not fit.
+Value input_gates(std::string_view op, Operand x, Operand w_x, Operand bias, Value mask);
+/// The gradient of weights: the sum over all rows that the mask, if there, leaves of a[row]^T d[row].
+Value weight_gradient(Value a, Value d, Value mask);
 
 /// Throws GraphError unless `type` is f32[shape].
 void require_f32(const TensorType& type, const Shape& shape, const char* what);
