@@ -13,6 +13,8 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 using Words = hn::ScalableTag<std::uint32_t>;
+using Floats = hn::ScalableTag<float>;
+using Ints = hn::ScalableTag<std::int32_t>;
 constexpr std::int64_t kWidth = HWY_LANES(std::uint32_t);
 
 template <int kStepA, int kStepB>
@@ -40,6 +42,39 @@ void do_select(const bool* condition, const float* a, std::int64_t step_a, const
            reinterpret_cast<const std::uint32_t*>(b), reinterpret_cast<std::uint32_t*>(out), n);
 }
 
+std::int64_t do_first_above(const float* in, float bound, std::int64_t n) {
+  const Floats d;
+  const auto limit = hn::Set(d, bound);
+  std::int64_t i = 0;
+  // Blocks first, so that most vectors cost little more than their load.
+  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+    auto below = hn::Le(hn::LoadU(d, in + i), limit);
+    for (std::int64_t v = 1; v < 4; ++v) below = hn::And(below, hn::Le(hn::LoadU(d, in + i + v * kWidth), limit));
+    if (!hn::AllTrue(d, below)) break;
+  }
+  for (; i < n; ++i)
+    if (!(in[i] <= bound)) return i;
+  return n;
+}
+
+void do_keep_larger(const float* in, std::int32_t index, float* best, std::int32_t* indices, std::int64_t n) {
+  const Floats d;
+  const Ints ints;
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+    const auto x = hn::LoadU(d, in + i), old = hn::LoadU(d, best + i);
+    const auto better = hn::Or(hn::Gt(x, old), hn::AndNot(hn::IsNaN(old), hn::IsNaN(x)));
+    hn::StoreU(hn::IfThenElse(better, x, old), d, best + i);
+    hn::StoreU(hn::IfThenElse(hn::RebindMask(ints, better), hn::Set(ints, index), hn::LoadU(ints, indices + i)), ints,
+               indices + i);
+  }
+  for (; i < n; ++i) {
+    if (!(in[i] > best[i]) && (in[i] == in[i] || best[i] != best[i])) continue;
+    best[i] = in[i];
+    indices[i] = index;
+  }
+}
+
 }  // namespace eddy::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -50,6 +85,16 @@ HWY_EXPORT(do_select);
 void vector_select(const bool* condition, const float* a, std::int64_t step_a, const float* b, std::int64_t step_b,
                    float* out, std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(do_select)(condition, a, step_a, b, step_b, out, n);
+}
+
+HWY_EXPORT(do_first_above);
+std::int64_t vector_first_above(const float* in, float bound, std::int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(do_first_above)(in, bound, n);
+}
+
+HWY_EXPORT(do_keep_larger);
+void vector_keep_larger(const float* in, std::int32_t index, float* best, std::int32_t* indices, std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(do_keep_larger)(in, index, best, indices, n);
 }
 
 }  // namespace eddy

@@ -9,4 +9,9 @@ namespace eddy {
 void vector_select(const bool* condition, const float* a, std::int64_t step_a, const float* b, std::int64_t step_b,
                    float* out, std::int64_t n);
 
+/// Index of the first of n numbers that is above `bound` or NaN; n where there is none.
+std::int64_t vector_first_above(const float* in, float bound, std::int64_t n);
+/// Where in[i] is above best[i], or the first NaN, puts it there and `index` into indices[i].
+void vector_keep_larger(const float* in, std::int32_t index, float* best, std::int32_t* indices, std::int64_t n);
+
 }  // namespace eddy

@@ -2,8 +2,11 @@
 #include "eddy/ops/argmax.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "eddy/core/math.h"
+#include "eddy/core/select.h"
 #include "eddy/ops/axis_split.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
@@ -14,15 +17,24 @@ namespace {
 
 std::int64_t first_largest(const float* x, std::int64_t n) {
   const float best = vector_max_value(x, n);
-  if (best != best) return std::find_if(x, x + n, [](float v) { return v != v; }) - x;
-  return std::find(x, x + n, best) - x;
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  if (best == -kInfinity) return 0;
+  // Above its neighbour is the largest alone; above infinity there are NaN alone.
+  return vector_first_above(x, std::isnan(best) ? kInfinity : std::nextafter(best, -kInfinity), n);
 }
 
 std::int64_t first_largest(const std::int32_t* x, std::int64_t n) { return std::max_element(x, x + n) - x; }
 
-template <class T>
-bool beats(T a, T b) {
-  return (a > b) | ((a != a) & (b == b));
+void keep_larger(const std::int32_t* x, std::int32_t index, std::int32_t* best, std::int32_t* indices, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const bool better = x[i] > best[i];
+    best[i] = better ? x[i] : best[i];
+    indices[i] = better ? index : indices[i];
+  }
+}
+
+void keep_larger(const float* x, std::int32_t index, float* best, std::int32_t* indices, std::int64_t n) {
+  vector_keep_larger(x, index, best, indices, n);
 }
 
 template <class T>
@@ -40,14 +52,8 @@ Kernel argmax_kernel(const AxisSplit& split) {
       T best[AxisSplit::kStrip];
       std::int32_t index[AxisSplit::kStrip] = {};
       std::copy_n(x + at, width, best);
-      for (std::int64_t k = 1; k < split.size; ++k) {
-        const T* row = x + at + k * split.inner;
-        for (std::int64_t i = 0; i < width; ++i) {
-          const bool better = beats(row[i], best[i]);
-          best[i] = better ? row[i] : best[i];
-          index[i] = better ? static_cast<std::int32_t>(k) : index[i];
-        }
-      }
+      for (std::int64_t k = 1; k < split.size; ++k)
+        keep_larger(x + at + k * split.inner, static_cast<std::int32_t>(k), best, index, width);
       std::copy_n(index, width, out + column);
     });
   }};

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "eddy/core/select.h"
+#include "eddy/core/threads.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/gather_along.h"
 #include "eddy/ops/op_case.h"
@@ -30,9 +32,9 @@ void select_row(const float* row, std::int64_t n, std::int64_t k, std::int32_t* 
   const Before before{row};
   std::iota(best, best + k, 0);
   std::make_heap(best, best + k, before);
-  for (std::int64_t i = k; i < n; ++i) {
-    // Most elements are below the worst one kept; equal ones lose to it, as their index is higher.
-    if (row[i] <= row[best[0]] || !before(static_cast<std::int32_t>(i), best[0])) continue;
+  // Most elements are below the worst one kept; equal ones lose to it, as their index is higher.
+  for (std::int64_t i = k; (i += vector_first_above(row + i, row[best[0]], n - i)) < n; ++i) {
+    if (!before(static_cast<std::int32_t>(i), best[0])) continue;
     std::pop_heap(best, best + k, before);
     best[k - 1] = static_cast<std::int32_t>(i);
     std::push_heap(best, best + k, before);

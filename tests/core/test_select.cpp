@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "eddy/core/random.h"
+#include "eddy/core/select.h"
+
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+/// Small whole numbers, so that many are equal, with the odd infinity and NaN.
+std::vector<float> some_numbers(std::int64_t n, eddy::Philox& random) {
+  std::vector<float> x(static_cast<std::size_t>(n));
+  for (float& value : x) {
+    const std::uint64_t draw = eddy::uniform_index(random, 40);
+    value = draw == 0 ? kInfinity : draw == 1 ? -kInfinity : draw == 2 ? kNan : static_cast<float>(draw % 7);
+  }
+  return x;
+}
+
+}  // namespace
+
+TEST_CASE("the first number above a bound") {
+  eddy::Philox random(3);
+  for (std::int64_t n = 0; n < 150; ++n) {
+    const std::vector<float> x = some_numbers(n, random);
+    for (const float bound : {-kInfinity, 2.0F, 5.5F, 6.0F, kInfinity}) {
+      std::int64_t want = 0;
+      while (want < n && x[static_cast<std::size_t>(want)] <= bound) ++want;
+      CHECK(eddy::vector_first_above(x.data(), bound, n) == want);
+    }
+  }
+  std::vector<float> same(1000, 1.0F);
+  CHECK(eddy::vector_first_above(same.data(), 1, 1000) == 1000);
+  same[997] = 2;
+  CHECK(eddy::vector_first_above(same.data(), 1, 1000) == 997);
+}
+
+TEST_CASE("the larger number of each column and its row") {
+  eddy::Philox random(4);
+  for (const std::int64_t n : {1, 5, 16, 33, 70}) {
+    const auto size = static_cast<std::size_t>(n);
+    std::vector<float> best = some_numbers(n, random), want = best;
+    std::vector<std::int32_t> index(size, 0), want_index = index;
+    for (std::int32_t row = 1; row < 12; ++row) {
+      const std::vector<float> x = some_numbers(n, random);
+      for (std::size_t i = 0; i < size; ++i) {
+        if (std::isnan(want[i]) || !(x[i] > want[i] || std::isnan(x[i]))) continue;
+        want[i] = x[i];
+        want_index[i] = row;
+      }
+      eddy::vector_keep_larger(x.data(), row, best.data(), index.data(), n);
+    }
+    CHECK(index == want_index);
+    for (std::size_t i = 0; i < size; ++i) CHECK((best[i] == want[i] || (std::isnan(best[i]) && std::isnan(want[i]))));
+  }
+}
