@@ -234,19 +234,20 @@ std::vector<double> holed_mask(std::size_t rows) {
 }
 
 OpCase linear_case(std::string name, std::vector<double> mask) {
+  const auto rows = static_cast<std::int64_t>(mask.size());
   return {
       .name = std::move(name),
-      .inputs = {{{f32, {5, 4}}},
+      .inputs = {{{f32, {rows, 4}}},
                  {{f32, {4, 3}}},
                  {{f32, {3}}},
-                 {.type = {f32, {5}}, .differentiable = false, .values = std::move(mask)}},
+                 {.type = {f32, {rows}}, .differentiable = false, .values = std::move(mask)}},
       .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> {
         return {masked_linear(in[0], in[1], in[2], in[3])};
       },
       .reference =
           [](std::span<const std::vector<double>> in) {
-            std::vector<double> out(15, 0.0);
-            for (std::size_t i = 0; i < 15; ++i) {
+            std::vector<double> out(3 * in[3].size(), 0.0);
+            for (std::size_t i = 0; i < out.size(); ++i) {
               if (in[3][i / 3] == 0) continue;
               out[i] = in[2][i % 3];
               for (std::size_t k = 0; k < 4; ++k) out[i] += in[0][i / 3 * 4 + k] * in[1][k * 3 + i % 3];
@@ -287,6 +288,7 @@ OpCase sum_case(std::string name, std::vector<double> mask) {
 const RegisterOpCase case_linear{linear_case("masked_linear", {1, 0, 1, 1, 0})};
 const RegisterOpCase case_linear_whole{linear_case("masked_linear/whole", {1, 1, 1, 1, 1})};
 const RegisterOpCase case_linear_empty{linear_case("masked_linear/empty", {0, 0, 0, 0, 0})};
+const RegisterOpCase case_linear_long{linear_case("masked_linear/long", holed_mask(150))};
 const RegisterOpCase case_sum{sum_case("masked_row_sum", {0, 1, 1, 0, 1})};
 const RegisterOpCase case_sum_whole{sum_case("masked_row_sum/whole", {1, 1, 1, 1, 1})};
 const RegisterOpCase case_sum_empty{sum_case("masked_row_sum/empty", {0, 0, 0, 0, 0})};

@@ -181,6 +181,15 @@ TEST_CASE("products with a packed operand, whatever the number of threads") {
           } else {
             CHECK(computed == one);
           }
+
+          // Of some rows: those, with the same bits, and no others.
+          std::vector<std::int32_t> rows;
+          for (std::int64_t row = 0; row < m; ++row)
+            if (row % 3 != 1) rows.push_back(static_cast<std::int32_t>(row));
+          std::vector<float> some(operands.c), want(operands.c);
+          for (const std::int32_t row : rows) std::copy_n(one.data() + row * n, n, want.data() + row * n);
+          product.run_rows(operands.a.data(), packed.data(), operands.bias.data(), some.data(), rows);
+          CHECK(some == want);
         }
       }
   eddy::set_num_threads(before);
