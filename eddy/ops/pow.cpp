@@ -9,6 +9,7 @@
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reciprocal.h"
+#include "eddy/ops/rsqrt.h"
 #include "eddy/ops/sqrt.h"
 #include "eddy/ops/square.h"
 #include "eddy/ops/sub.h"
@@ -51,7 +52,9 @@ Value pow(Operand base, Operand exponent) {
   const float e = *exponent.scalar;
   if (e == 1) return value_of("pow", base);
   if (e == 2) return square(base);
+  if (e == 3) return square(base) * base;
   if (e == 0.5F) return sqrt(base);
+  if (e == -0.5F) return rsqrt(base);
   if (e == -1) return reciprocal(base);
   return unary_node(PowNumber(e), base);
 }
@@ -76,6 +79,7 @@ const RegisterOpCase case_pow_three{number_case("3", 3, -2)};
 const RegisterOpCase case_pow_half{number_case("half", 0.5F, 0.5F)};
 const RegisterOpCase case_pow_fraction{number_case("0.75", 0.75F, 0.5F)};
 const RegisterOpCase case_pow_inverse{number_case("-1", -1, 0.5F)};
+const RegisterOpCase case_pow_inverse_root{number_case("-half", -0.5F, 0.5F)};
 
 }  // namespace
 }  // namespace eddy
