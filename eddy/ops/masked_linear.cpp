@@ -2,7 +2,6 @@
 #include "eddy/ops/masked_linear.h"
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "eddy/core/gemm.h"
@@ -10,7 +9,7 @@
 #include "eddy/core/packed_product.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
-#include "eddy/ops/argument.h"
+#include "eddy/ops/elementwise.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/recurrence.h"
@@ -170,7 +169,11 @@ struct MaskedRowSum final : OpClass<MaskedRowSum> {
       return Gemm({.m = m, .n = n, .k = k, .transpose_a = true, .accumulate = accumulate});
     };
     const Gemm whole = product(rows, false);
-    ScratchPlan scratch(std::max(whole.scratch_bytes(), product(std::min(rows, kRowsAtOnce), true).scratch_bytes()));
+    // A smaller product may divide its threads otherwise, and need more.
+    std::size_t most = whole.scratch_bytes();
+    for (std::int64_t k = 1; k <= std::min(rows, kRowsAtOnce); ++k)
+      most = std::max(most, product(k, true).scratch_bytes());
+    ScratchPlan scratch(most);
     const std::size_t a_at = scratch.add(true, {f32, {kRowsAtOnce, m}});
     const std::size_t b_at = scratch.add(true, {f32, {kRowsAtOnce, n}});
     const std::size_t list_at = scratch.add(true, {i32, {rows}});
