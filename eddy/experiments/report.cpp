@@ -22,12 +22,12 @@ constexpr std::size_t kLongCell = 60;
 constexpr std::string_view kStyle = R"(
 :root { color-scheme: light; }
 body { font: 16px/1.5 "Noto Sans", "DejaVu Sans", "Segoe UI", Helvetica, Arial, sans-serif; color: #1a1a1a;
-  background: #ffffff; max-width: 72rem; margin: 2rem auto; padding: 0 1.25rem; }
+  background: #ffffff; max-width: 80rem; margin: 2rem auto; padding: 0 1.25rem; }
 h1 { font-size: 1.7rem; margin: 0 0 1rem; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid #dddddd; padding-bottom: .2rem; }
 table { border-collapse: collapse; font-size: .95rem; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; }
-th, td { padding: .35rem .7rem; text-align: left; border-bottom: 1px solid #e3e3e3; white-space: nowrap; }
+th, td { padding: .35rem .6rem; text-align: left; border-bottom: 1px solid #e3e3e3; white-space: nowrap; }
 th { border-bottom: 2px solid #888888; }
 .number { text-align: right; }
 figure { margin: 1.2rem 0; }

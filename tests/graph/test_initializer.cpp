@@ -45,7 +45,7 @@ TEST_CASE("orthogonal weights are, block by block, and do not depend on the numb
   for (const auto& [rows, columns] : {std::pair<std::int64_t, std::int64_t>{64, 64}, {20, 45}, {130, 33}}) {
     const Tensor weight = orthogonal_weight({rows, 4 * columns}, 1.5F, 4);
     for (std::int64_t block = 0; block < 4; ++block) {
-      CAPTURE(rows);
+      CAPTURE(weight.shape()[0]);
       CAPTURE(block);
       CHECK(worst_product(weight, block, columns, 1.5) < 1e-5);
     }
