@@ -118,7 +118,14 @@ ClassificationOptions from_sizes(const Sizes& sizes) {
   return options;
 }
 
-/// Many long texts: a classifier that looks at all states, and learns ever slower.
+/// A classifier that looks at all states, and learns ever slower.
+void see_all_states(TrainingConfig& classifier) {
+  classifier.model.pooling = Pooling::concat;
+  classifier.optimizer.clip_norm = 1;
+  classifier.optimizer.schedule = {.kind = ScheduleKind::cosine, .warm_up_steps = 100, .floor = 0.05};
+}
+
+/// Many long texts.
 ClassificationOptions imdb_cpu() {
   ClassificationOptions options = from_sizes({.embedding = 256,
                                               .hidden = 512,
@@ -128,17 +135,15 @@ ClassificationOptions imdb_cpu() {
                                               .patience = 2,
                                               .pretraining_rate = 2e-3});
   for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
-    config->model.pooling = Pooling::concat;
+    see_all_states(*config);
     config->model.embedding_dropout = 0.5f;
     config->model.classifier_dropout = 0.5f;
-    config->optimizer.clip_norm = 1;
-    config->optimizer.schedule = {.kind = ScheduleKind::cosine, .warm_up_steps = 100, .floor = 0.05};
   }
   options.classifier_scratch.epochs = 6;
   return options;
 }
 
-/// Little text and many classes, which words give away anywhere in a message: a classifier that looks at all states.
+/// Little text and many classes, which words give away anywhere in a message.
 ClassificationOptions newsgroups_cpu() {
   ClassificationOptions options = from_sizes({.language_model_epochs = 6,
                                               .autoencoder_epochs = 3,
@@ -147,11 +152,9 @@ ClassificationOptions newsgroups_cpu() {
                                               .pretraining_dropout = 0.2f,
                                               .seeds = 3});
   for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
+    see_all_states(*config);
     config->epochs = 8;
-    config->model.pooling = Pooling::concat;
     config->optimizer.learning_rate = 3e-3;
-    config->optimizer.clip_norm = 1;
-    config->optimizer.schedule = {.kind = ScheduleKind::cosine, .warm_up_steps = 100, .floor = 0.05};
   }
   return options;
 }

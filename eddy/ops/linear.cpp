@@ -72,14 +72,10 @@ struct Linear final : OpClass<Linear> {
   // inputs: x [rows, in], w, b
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require_dtype(inputs, f32);
-    const Shape& x = inputs[0].shape;
-    const Shape& w = inputs[1].shape;
-    require<GraphError>(w.rank() == 2, "w must be a matrix, it is {}", to_string(inputs[1]));
-    require<GraphError>(x.rank() == 2 && x[1] == w[transpose_w ? 1 : 0], "inner sizes differ: x is {}, w is {}{}",
-                        to_string(inputs[0]), to_string(inputs[1]), transpose_w ? " transposed" : "");
-    const std::int64_t out = w[transpose_w ? 0 : 1];
+    const TensorType result = linear_type(inputs[0], inputs[1], transpose_w);
+    const std::int64_t out = result.shape[1];
     require<GraphError>(inputs[2].shape == Shape{out}, "the bias is {}, expected f32[{}]", to_string(inputs[2]), out);
-    return {{f32, {x[0], out}}};
+    return {result};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     const Value x = context.in(0);
@@ -144,6 +140,14 @@ Value activate(Value x, Activation activation, SourceLocation where) {
 }
 
 }  // namespace
+
+TensorType linear_type(const TensorType& x, const TensorType& w, bool transpose_w) {
+  require<GraphError>(w.shape.rank() == 2, "w must be a matrix, it is {}", to_string(w));
+  require<GraphError>(x.shape.rank() == 2 && x.shape[1] == w.shape[transpose_w ? 1 : 0],
+                      "inner sizes differ: x is {}, w is {}{}", to_string(x), to_string(w),
+                      transpose_w ? " transposed" : "");
+  return {f32, {x.shape[0], w.shape[transpose_w ? 0 : 1]}};
+}
 
 Value linear(Operand x, Operand w, Operand b, LinearOptions options) {
   Value rows = value_of(Linear::kName, x);

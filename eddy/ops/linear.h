@@ -17,4 +17,8 @@ Value linear(Operand x, Operand w, Operand b, LinearOptions options = {});
 /// The same without bias.
 Value linear(Operand x, Operand w, LinearOptions options = {});
 
+/// The type of a product of x f32[rows, in] and w [in, out], or [out, in] when transposed: f32[rows, out]. Throws
+/// GraphError when sizes do not fit.
+TensorType linear_type(const TensorType& x, const TensorType& w, bool transpose_w);
+
 }  // namespace eddy

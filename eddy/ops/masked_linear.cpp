@@ -10,6 +10,7 @@
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/elementwise.h"
+#include "eddy/ops/linear.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/recurrence.h"
@@ -68,16 +69,10 @@ struct MaskedLinear final : OpClass<MaskedLinear> {
   // inputs: x [rows, in], w, mask, then the bias if there
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require_dtype(inputs, f32);
-    const Shape& x = inputs[0].shape;
-    const Shape& w = inputs[1].shape;
-    require<GraphError>(x.rank() == 2 && w.rank() == 2, "x and w must be matrices: x is {}, w is {}",
-                        to_string(inputs[0]), to_string(inputs[1]));
-    require<GraphError>(x[1] == w[transpose_w ? 1 : 0], "inner sizes differ: x is {}, w is {}{}", to_string(inputs[0]),
-                        to_string(inputs[1]), transpose_w ? " transposed" : "");
-    require_mask(inputs[2], x[0]);
-    const std::int64_t out = w[transpose_w ? 0 : 1];
-    if (has_bias) require_f32(inputs[3], {out}, "the bias");
-    return {{f32, {x[0], out}}};
+    const TensorType result = linear_type(inputs[0], inputs[1], transpose_w);
+    require_mask(inputs[2], result.shape[0]);
+    if (has_bias) require_f32(inputs[3], {result.shape[1]}, "the bias");
+    return {result};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     refuse_gradient_of_mask(context);

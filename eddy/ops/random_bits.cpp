@@ -147,15 +147,14 @@ HWY_INLINE void generate(const Convert& convert, const RandomSource& source, std
 
 // Functors, not lambdas: under clang a lambda does not inherit the target's instructions.
 struct Multiplier {
-  std::uint32_t threshold;
-  float kept;
+  DropoutRate rate;
   HWY_INLINE FloatVec operator()(WordVec words) const {
     // Comparison is signed: flip the sign bits of both sides.
     const hn::ScalableTag<std::int32_t> ints;
     const Floats floats;
     const auto flipped = hn::BitCast(ints, hn::Xor(words, hn::Set(Words(), 0x80000000u)));
-    const auto drop = hn::Lt(flipped, hn::Set(ints, static_cast<std::int32_t>(threshold ^ 0x80000000u)));
-    return hn::IfThenZeroElse(hn::RebindMask(floats, drop), hn::Set(floats, kept));
+    const auto drop = hn::Lt(flipped, hn::Set(ints, static_cast<std::int32_t>(rate.threshold ^ 0x80000000u)));
+    return hn::IfThenZeroElse(hn::RebindMask(floats, drop), hn::Set(floats, rate.kept));
   }
 };
 
@@ -171,12 +170,12 @@ struct UnitFloat {
 };
 
 void multipliers(const RandomSource& source, std::int64_t first, const DropoutRate& rate, float* out, std::int64_t n) {
-  generate(Multiplier{rate.threshold, rate.kept}, source, first, Plain{out}, n);
+  generate(Multiplier{rate}, source, first, Plain{out}, n);
 }
 
 void drop(const RandomSource& source, std::int64_t first, const DropoutRate& rate, const float* x, float* out,
           std::int64_t n) {
-  generate(Multiplier{rate.threshold, rate.kept}, source, first, Times{x, out}, n);
+  generate(Multiplier{rate}, source, first, Times{x, out}, n);
 }
 
 void unit_floats(const RandomSource& source, std::int64_t first, float low, float scale, float* out, std::int64_t n) {
