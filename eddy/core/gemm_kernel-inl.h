@@ -127,25 +127,31 @@ HWY_INLINE void clear_tile(FloatVec (&acc)[kRows][kVecs]) {
   }
 }
 
-/// out[r*out_row + v*kLanes ...] = finish(acc[r][v], r, v), or of its sum with what is there already.
+/// out[v*kLanes ...] = finish(acc[v], v), or of its sum with what is there already.
+template <bool kMasked, int kVecs, class Finish>
+HWY_INLINE void store_row(const FloatVec (&acc)[kVecs], float* out, hn::Mask<Floats> mask, bool accumulate,
+                          Finish finish) {
+  const Floats d;
+  EDDY_UNROLL
+  for (int v = 0; v < kVecs; ++v) {
+    FloatVec x = acc[v];
+    if (accumulate) x = hn::Add(x, load_part<kVecs, kMasked>(out, v, mask));
+    x = finish(x, v);
+    if (kMasked && v == kVecs - 1) {
+      hn::BlendedStore(x, mask, d, out + v * kLanes);
+    } else {
+      hn::StoreU(x, d, out + v * kLanes);
+    }
+  }
+}
+
+/// The same for the rows of a tile, each with finish(acc[r][v], r, v).
 template <bool kMasked, int kRows, int kVecs, class Finish>
 HWY_INLINE void store_tile(const FloatVec (&acc)[kRows][kVecs], float* out, std::ptrdiff_t out_row,
                            hn::Mask<Floats> mask, bool accumulate, Finish finish) {
-  const Floats d;
   EDDY_UNROLL
-  for (int r = 0; r < kRows; ++r, out += out_row) {
-    EDDY_UNROLL
-    for (int v = 0; v < kVecs; ++v) {
-      FloatVec x = acc[r][v];
-      if (accumulate) x = hn::Add(x, load_part<kVecs, kMasked>(out, v, mask));
-      x = finish(x, r, v);
-      if (kMasked && v == kVecs - 1) {
-        hn::BlendedStore(x, mask, d, out + v * kLanes);
-      } else {
-        hn::StoreU(x, d, out + v * kLanes);
-      }
-    }
-  }
+  for (int r = 0; r < kRows; ++r, out += out_row)
+    store_row<kMasked>(acc[r], out, mask, accumulate, [&](FloatVec x, int v) HWY_ATTR { return finish(x, r, v); });
 }
 
 /// Copies the first `depth` columns of `cols` rows of b into panel[k][width], zero-padded: the rows of a transposed B

@@ -102,26 +102,15 @@ void gate_product(std::int64_t count, std::int64_t depth, const float* const* ro
 template <int kRows, int kVecs>
 HWY_NOINLINE void plain_tile(std::int64_t depth, const float* const* rows, const float* panel, const float* bias,
                              bool accumulate, Ahead ahead, float* const* out, int last_lanes) {
-  const Floats d;
   FloatVec acc[kRows][kVecs];
   clear_tile<kRows, kVecs>(acc);
   multiply_rows<kRows, kVecs>(depth, rows, panel, kVecs * kLanes, ahead, acc);
-  const Lanes last(last_lanes);
+  const auto mask = hn::FirstN(Floats(), static_cast<std::size_t>(last_lanes));
   EDDY_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    EDDY_UNROLL
-    for (int v = 0; v < kVecs; ++v) {
-      float* target = out[r] + v * kLanes;
-      FloatVec x = acc[r][v];
-      if (v < kVecs - 1) {
-        if (bias != nullptr) x = hn::Add(x, hn::LoadU(d, bias + v * kLanes));
-        hn::StoreU(accumulate ? hn::Add(x, hn::LoadU(d, target)) : x, d, target);
-      } else {
-        if (bias != nullptr) x = hn::Add(x, last.load(bias + v * kLanes));
-        last.store(accumulate ? hn::Add(x, last.load(target)) : x, target);
-      }
-    }
-  }
+  for (int r = 0; r < kRows; ++r)
+    store_row<true>(acc[r], out[r], mask, accumulate, [&](FloatVec x, int v) HWY_ATTR {
+      return bias != nullptr ? hn::Add(x, load_part<kVecs, true>(bias, v, mask)) : x;
+    });
 }
 
 template <int kVecs>
