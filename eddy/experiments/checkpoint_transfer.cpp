@@ -19,6 +19,11 @@ std::string target_name(const std::string& source, const TransferOptions& option
   return longest == nullptr ? source : longest->to + source.substr(longest->from.size());
 }
 
+bool wanted(const std::string& target, const TransferOptions& options) {
+  return options.only.empty() ||
+         std::ranges::any_of(options.only, [&](const std::string& prefix) { return target.starts_with(prefix); });
+}
+
 using CopyInto = std::function<void(const std::string& source, const Tensor& target)>;
 
 TransferReport transfer_variables(const std::vector<CheckpointVariable>& sources, ParameterStore& to,
@@ -26,6 +31,7 @@ TransferReport transfer_variables(const std::vector<CheckpointVariable>& sources
   std::map<std::string, const CheckpointVariable*> by_target;
   for (const CheckpointVariable& source : sources) {
     if (options.trainable_only && !source.trainable) continue;
+    if (!wanted(target_name(source.name, options), options)) continue;
     const auto [place, fresh] = by_target.emplace(target_name(source.name, options), &source);
     require<UsageError>(fresh, "both '{}' and '{}' would be transferred to '{}'", place->second->name, source.name,
                         place->first);

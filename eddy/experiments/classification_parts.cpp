@@ -158,7 +158,7 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t key, RunRecord
   if (!resumed) {
     fs::remove(settings.output);  // nothing tells what made it
     create_parameters(store, part.config);
-    if (!part.from.empty()) transfer(model_file(part.from), store);
+    if (!part.from.empty()) transfer_pretrained(model_file(part.from), store, part.config);
   }
   TextTrainer trainer(store, part.config, corpus_, part.train);
   if (resumed) trainer.seek(model.progress.position);

@@ -25,35 +25,6 @@ struct Sizes {
   std::size_t seeds = 1;
 };
 
-Sizes cpu_sizes(std::string_view task, bool other_text) {
-  if (task == "rt" && other_text)
-    return {.embedding = 256,
-            .hidden = 512,
-            .length = 200,
-            .language_model_epochs = 2,
-            .autoencoder_epochs = 1,
-            .patience = 4,
-            .pretraining_rate = 2e-3};
-  if (task == "rt")
-    return {.embedding = 256,
-            .hidden = 512,
-            .length = 60,
-            .language_model_epochs = 10,
-            .autoencoder_epochs = 6,
-            .patience = 4,
-            .pretraining_dropout = 0.3f,
-            .seeds = 3};
-  if (task == "cifar10")
-    return {.hidden = 512,
-            .language_model_epochs = 20,
-            .autoencoder_epochs = 20,
-            .classifier_epochs = 40,
-            .patience = 6,
-            .pretraining_rate = 1e-3,
-            .seeds = 3};
-  return {.length = 150, .language_model_epochs = 6, .autoencoder_epochs = 3};
-}
-
 /// Images are rows of numbers: nothing is left of words.
 void read_rows(ClassificationOptions& options) {
   options.naive_bayes = false;
@@ -129,7 +100,7 @@ void see_all_states(TrainingConfig& classifier) {
 ClassificationOptions imdb_cpu() {
   ClassificationOptions options = from_sizes({.embedding = 256,
                                               .hidden = 512,
-                                              .language_model_epochs = 2,
+                                              .language_model_epochs = 3,
                                               .autoencoder_epochs = 1,
                                               .classifier_epochs = 4,
                                               .patience = 2,
@@ -145,16 +116,64 @@ ClassificationOptions imdb_cpu() {
 
 /// Little text and many classes, which words give away anywhere in a message.
 ClassificationOptions newsgroups_cpu() {
-  ClassificationOptions options = from_sizes({.language_model_epochs = 6,
-                                              .autoencoder_epochs = 3,
-                                              .classifier_epochs = 8,
+  ClassificationOptions options = from_sizes(
+      {.language_model_epochs = 6, .autoencoder_epochs = 3, .patience = 0, .pretraining_dropout = 0.2f, .seeds = 3});
+  for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
+    see_all_states(*config);
+    config->epochs = 6;
+    config->optimizer.learning_rate = 1e-2;
+  }
+  options.rows = parse_rows({"lstm", "lm", "lm-words", "sa"});
+  return options;
+}
+
+/// Little text of its own; with much other text the words are that text's too.
+ClassificationOptions rotten_tomatoes_cpu(bool other_text) {
+  ClassificationOptions options = from_sizes({.embedding = 256,
+                                              .hidden = 512,
+                                              .length = other_text ? 200 : 60,
+                                              .language_model_epochs = other_text ? 2 : 10,
+                                              .autoencoder_epochs = other_text ? 1 : 6,
+                                              .classifier_epochs = 5,
                                               .patience = 0,
-                                              .pretraining_dropout = 0.2f,
+                                              .pretraining_rate = other_text ? 2e-3 : 3e-3,
+                                              .pretraining_dropout = other_text ? 0.1f : 0.3f,
                                               .seeds = 3});
   for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
     see_all_states(*config);
-    config->epochs = 8;
+    config->model.embedding_dropout = 0.5f;
+    config->model.classifier_dropout = 0.5f;
+  }
+  options.classifier_scratch.epochs = 10;
+  return options;
+}
+
+ClassificationOptions dbpedia_cpu() {
+  ClassificationOptions options = from_sizes({.length = 150,
+                                              .language_model_epochs = 6,
+                                              .autoencoder_epochs = 3,
+                                              .classifier_epochs = 6,
+                                              .patience = 0,
+                                              .seeds = 3});
+  for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
+    see_all_states(*config);
+    config->epochs = 6;
     config->optimizer.learning_rate = 3e-3;
+  }
+  return options;
+}
+
+ClassificationOptions cifar10_cpu() {
+  ClassificationOptions options = from_sizes({.hidden = 512,
+                                              .language_model_epochs = 20,
+                                              .autoencoder_epochs = 20,
+                                              .classifier_epochs = 40,
+                                              .patience = 6,
+                                              .pretraining_rate = 1e-3,
+                                              .seeds = 3});
+  for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
+    see_all_states(*config);
+    config->epochs = 40;
   }
   return options;
 }
@@ -285,7 +304,9 @@ ClassificationOptions classification_preset(std::string_view task, Preset preset
                                   : task == "wordnet"       ? wordnet_cpu()
                                   : task == "imdb"          ? imdb_cpu()
                                   : task == "20news"        ? newsgroups_cpu()
-                                                            : from_sizes(cpu_sizes(task, other_text));
+                                  : task == "rt"            ? rotten_tomatoes_cpu(other_text)
+                                  : task == "dbpedia"       ? dbpedia_cpu()
+                                                            : cifar10_cpu();
   if (task == "cifar10") read_rows(options);
   options.source.task = known.name;
   options.source.data = known.default_data;

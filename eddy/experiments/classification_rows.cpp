@@ -9,7 +9,7 @@ namespace eddy {
 namespace {
 
 constexpr std::string_view kGrammar =
-    "lstm, lm or sa, then -gain, -joint, -at or -vat, then -LAYERS, then -bi, as in \"sa-gain-2\"";
+    "lstm, lm or sa, then -gain, -joint, -at, -vat or -words, then -LAYERS, then -bi, as in \"sa-gain-2\"";
 
 /// "-2" and "-bi" for two layers and two directions.
 std::string shape_suffix(const ClassificationRow& row) {
@@ -40,6 +40,7 @@ std::string ClassificationRow::name() const {
   if (joint) text += ", joint training";
   if (perturbation == Perturbation::adversarial) text += ", adversarial training";
   if (perturbation == Perturbation::virtual_adversarial) text += ", virtual adversarial training";
+  if (words) text += ", embeddings alone";
   if (layers > 0) text += fmt::format(", {} layer{}", layers, layers == 1 ? "" : "s");
   if (bidirectional) text += ", bidirectional";
   return text;
@@ -50,6 +51,7 @@ std::string ClassificationRow::file_name() const {
                          : joint                                             ? "-joint"
                          : perturbation == Perturbation::adversarial         ? "-at"
                          : perturbation == Perturbation::virtual_adversarial ? "-vat"
+                         : words                                             ? "-words"
                                                                              : "";
   return base_name(*this) + training + shape_suffix(*this);
 }
@@ -70,6 +72,7 @@ TrainingConfig ClassificationRow::classifier(TrainingConfig config) const {
     config.task = TrainingTask::joint;
     config.joint_task = joint_task;
   }
+  if (words) config.transferred = TransferredPart::embedding;
   if (perturbation != Perturbation::none) config.adversarial.kind = perturbation;
   return config;
 }
@@ -100,6 +103,8 @@ ClassificationRow parse_row(std::string_view key) {
     row.perturbation = Perturbation::adversarial;
   } else if (take("vat")) {
     row.perturbation = Perturbation::virtual_adversarial;
+  } else {
+    row.words = take("words");
   }
   if (!rest.empty() && rest[0] >= '1' && rest[0] <= '9' && (rest.size() == 1 || rest[1] == '-')) {
     row.layers = rest[0] - '0';
@@ -114,6 +119,8 @@ ClassificationRow parse_row(std::string_view key) {
         row.pretraining == Pretraining::language_model ? TrainingTask::language_model : TrainingTask::autoencoder;
     row.pretraining = Pretraining::none;
   }
+  require<UsageError>(!row.words || row.pretraining != Pretraining::none,
+                      "row \"{}\": its words need pretraining; expected lm-words or sa-words", key);
   const bool writes =
       row.pretraining == Pretraining::autoencoder || (row.joint && row.joint_task == TrainingTask::autoencoder);
   require<UsageError>(!row.bidirectional || !(writes || row.gain),

@@ -12,7 +12,7 @@ namespace eddy {
 enum class Pretraining { none, language_model, autoencoder };
 
 /// A row of the paper's tables: what the classifier begins with and how it is trained. Written
-/// "lstm | lm | sa [-gain | -joint | -at | -vat] [-LAYERS] [-bi]", such as "sa-gain-3".
+/// "lstm | lm | sa [-gain | -joint | -at | -vat | -words] [-LAYERS] [-bi]", such as "sa-gain-3".
 struct ClassificationRow {
   std::string key = "lstm";
   Pretraining pretraining = Pretraining::none;
@@ -24,6 +24,7 @@ struct ClassificationRow {
   TrainingTask joint_task = TrainingTask::autoencoder;
   /// Adversarial or virtual adversarial training (Miyato, Dai & Goodfellow 2017); none: as the config says.
   Perturbation perturbation = Perturbation::none;
+  bool words = false;  ///< begins with the pretrained embeddings and a new encoder
 
   /// "SA-LSTM with linear gain, 3 layers"
   std::string name() const;

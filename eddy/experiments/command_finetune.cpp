@@ -106,6 +106,9 @@ Command add_finetune_command(CLI::App& program, const CommandLine& line) {
   add_adversarial_flags(command->config);
   add_layer_flags(command->config);
   command->config.begin_group("Model");
+  command->config.choice(
+      "--transfer", [](TrainingConfig & c) -> auto& { return c.transferred; },
+      "Of --from: all weights, or the words' embedding alone, the encoder anew");
   command->config.value(
       "--classifier-hidden", [](TrainingConfig & c) -> auto& { return c.model.classifier_hidden_size; },
       "Width of a layer before the classes; 0: none");

@@ -172,7 +172,7 @@ int TrainingCommand::train(ModelFile model, bool fixed_vocabulary, const std::st
   create_parameters(store, model.config);
   require<DataError>(!resume || store.all().size() == restored, "{}: holds {} variables, but its config needs {} more",
                      checkpoint_path(output).string(), restored, store.all().size() - restored);
-  if (!from.empty()) say(to_string(transfer(*load_model(from).store, store)));
+  if (!from.empty()) say(to_string(transfer_pretrained(*load_model(from).store, store, model.config)));
   TextTrainer trainer(store, model.config, corpus, split.train);
   if (resume) trainer.seek(model.progress.position);
   say(run_header(model, store, dataset, trainer, split, output));

@@ -138,7 +138,10 @@ void add_adversarial_flags(FlagSet<Config>& flags) {
       "learns from unlabelled texts too), against both (atvat)");
   flags.value(
       "--perturbation-norm", [](Config & c) -> auto& { return c.adversarial.norm; },
-      "L2 norm of a text's perturbation; the default suits --normalize-embeddings");
+      "L2 norm of a text's perturbation, in root mean squares of the embeddings' elements");
+  flags.toggle(
+      "--absolute-perturbation", [](Config & c) -> auto& { return c.adversarial.relative; }, false,
+      "Take the norms as they are, whatever the scale of the embeddings");
   flags.value(
       "--adversarial-weight", [](Config & c) -> auto& { return c.adversarial.weight; }, "Factor of the added loss");
   flags.value(

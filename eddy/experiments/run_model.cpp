@@ -2,7 +2,6 @@
 #include "eddy/experiments/run_model.h"
 
 #include "eddy/core/error.h"
-#include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/text_trainer.h"
@@ -115,7 +114,21 @@ fs::path with_suffix(const fs::path& output, std::string_view suffix) {
   return fs::path(stem.string() + std::string(suffix));
 }
 
+TransferOptions transfer_options(const TrainingConfig& config) {
+  TransferOptions options;
+  if (config.transferred == TransferredPart::embedding) options.only = {"embedding"};
+  return options;
+}
+
 }  // namespace
+
+TransferReport transfer_pretrained(const ParameterStore& from, ParameterStore& store, const TrainingConfig& config) {
+  return transfer(from, store, transfer_options(config));
+}
+
+TransferReport transfer_pretrained(const fs::path& from, ParameterStore& store, const TrainingConfig& config) {
+  return transfer(from, store, transfer_options(config));
+}
 
 void save_model(const fs::path& path, const ParameterStore& store, const ModelFile& model) {
   ParameterStore weights(store.seed());

@@ -21,6 +21,12 @@ enum class TrainingTask {
   joint,           ///< classifier and an unsupervised task at once
 };
 
+/// What a model takes from the pretrained one it begins with.
+enum class TransferredPart {
+  all,        ///< every parameter both have
+  embedding,  ///< the words alone; the encoder begins anew
+};
+
 enum class OptimizerKind { sgd, momentum, rmsprop, adagrad, adam, adamw };
 enum class ScheduleKind { constant, exponential, step, cosine, plateau };
 
@@ -62,6 +68,7 @@ struct TrainingConfig {
   TrainingTask joint_task = TrainingTask::language_model;  ///< the unsupervised half of `joint`
   double joint_weight = 1;                                 ///< factor of that half's loss
   AdversarialConfig adversarial;                           ///< classifier and joint only
+  TransferredPart transferred = TransferredPart::all;      ///< of a pretrained model
   TextModelConfig model;
   OptimizerSettings optimizer;
   double layer_rate_decay = 1;       ///< factor of the learning rate from each layer to the one below; 1: none

@@ -33,6 +33,7 @@ void visit_members(Is<TextModelConfig> auto& model, auto& visit) {
 void visit_members(Is<AdversarialConfig> auto& adversarial, auto& visit) {
   visit("kind", adversarial.kind);
   visit("norm", adversarial.norm);
+  visit("relative", adversarial.relative);
   visit("power_iterations", adversarial.power_iterations);
   visit("finite_difference", adversarial.finite_difference);
   visit("weight", adversarial.weight);
@@ -43,6 +44,7 @@ void visit_members(Is<TrainingConfig> auto& config, auto& visit) {
   visit("joint_task", config.joint_task);
   visit("joint_weight", config.joint_weight);
   visit("adversarial", config.adversarial);
+  visit("transferred", config.transferred);
   visit("model", config.model);
   visit("optimizer", config.optimizer);
   visit("layer_rate_decay", config.layer_rate_decay);

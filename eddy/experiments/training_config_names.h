@@ -71,6 +71,12 @@ struct EnumNames<Perturbation> {
        {Perturbation::adversarial_virtual_adversarial, "atvat"}}};
 };
 
+template <>
+struct EnumNames<TransferredPart> {
+  static constexpr std::array<EnumName<TransferredPart>, 2> list{
+      {{TransferredPart::all, "all"}, {TransferredPart::embedding, "embedding"}}};
+};
+
 template <class E>
 std::string_view name_of(E value) {
   for (const EnumName<E>& entry : EnumNames<E>::list)

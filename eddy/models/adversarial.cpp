@@ -32,6 +32,13 @@ Value without_padding(Value x, Value mask) { return x * expand_dims(mask, 2); }
 /// 1 for rows that are texts, f32[batch].
 Value texts_of(Value mask) { return max(mask, {0}); }
 
+/// A perturbation in the config's unit of norms.
+Value in_unit(Value perturbation, Value embedded, Value mask, const AdversarialConfig& config) {
+  if (!config.relative) return perturbation;
+  const Value elements = maximum(sum(mask), 1.0F) * static_cast<float>(embedded.dim(2));
+  return perturbation * stop_gradient(sqrt(sum(square(without_padding(embedded, mask))) / elements));
+}
+
 }  // namespace
 
 Value scaled_to_norm(Value x, float norm) {
@@ -55,25 +62,27 @@ Value virtual_adversarial_perturbation(const ClassScores& model, Value embedded,
                                        Value row_weights, Value start, const AdversarialConfig& config) {
   Value direction = start;
   for (int i = 0; i < config.power_iterations; ++i) {
-    const Value trial = scaled_to_norm(without_padding(direction, mask), config.finite_difference);
+    const Value trial =
+        in_unit(scaled_to_norm(without_padding(direction, mask), config.finite_difference), embedded, mask, config);
     const Value divergence = kl_divergence(scores, model(embedded + trial), row_weights);
     direction = gradient_as_number(divergence, trial);
   }
-  return scaled_to_norm(without_padding(direction, mask), config.norm);
+  return in_unit(scaled_to_norm(without_padding(direction, mask), config.norm), embedded, mask, config);
 }
 
 Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& config) {
   const NameScope scope(pass.embedded.graph(), "adversarial");
   const auto& [model, loss, embedded, mask, scores, key] = pass;
   const bool both = config.kind == Perturbation::adversarial_virtual_adversarial;
+  const auto unit = [&](Value perturbation) { return in_unit(perturbation, embedded, mask, config); };
   Value added;
   const auto add_loss = [&](Value more) { added = added ? added + more : more; };
   if (config.kind == Perturbation::random) {
     const Value noise = without_padding(random_normal(key, embedded.shape()), mask);
-    add_loss(loss(model(embedded + scaled_to_norm(noise, config.norm))));
+    add_loss(loss(model(embedded + unit(scaled_to_norm(noise, config.norm)))));
   }
   if (config.kind == Perturbation::adversarial || both)
-    add_loss(loss(model(embedded + adversarial_perturbation(loss(scores), embedded, mask, config.norm))));
+    add_loss(loss(model(embedded + unit(adversarial_perturbation(loss(scores), embedded, mask, config.norm)))));
   if (config.kind == Perturbation::virtual_adversarial || both) {
     const Value texts = texts_of(mask);
     const Value perturbation = virtual_adversarial_perturbation(model, embedded, mask, scores, texts,

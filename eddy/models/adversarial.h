@@ -23,6 +23,9 @@ enum class Perturbation {
 struct AdversarialConfig {
   Perturbation kind = Perturbation::none;
   float norm = 5;                  ///< L2 norm of a text's perturbation, over all its steps and features
+  /// Whether norms count root mean squares of the embedded elements, so that one number suits any scale of embeddings;
+  /// the paper's embeddings are normalised to 1.
+  bool relative = true;
   int power_iterations = 1;        ///< virtual adversarial: steps towards the direction of largest change
   float finite_difference = 0.1F;  ///< virtual adversarial: norm of the trial perturbation of a power iteration
   float weight = 1;                ///< factor of the added loss
@@ -42,7 +45,8 @@ Value adversarial_perturbation(Value loss, Value embedded, Value mask, float nor
 using ClassScores = std::function<Value(Value embedded)>;
 
 /// The direction that changes the prediction `scores` most (equations 6 and 7): power iterations on the Hessian of the
-/// divergence, from `start` f32[time, batch, size], each by the gradient at a small perturbation.
+/// divergence, from `start` f32[time, batch, size], each by the gradient at a small perturbation. Of the norm, and by
+/// trials of the norm, that the config asks for.
 Value virtual_adversarial_perturbation(const ClassScores& model, Value embedded, Value mask, Value scores,
                                        Value row_weights, Value start, const AdversarialConfig& config);
 

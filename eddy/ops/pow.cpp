@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "eddy/core/power.h"
 #include "eddy/ops/binary.h"
 #include "eddy/ops/compare.h"
 #include "eddy/ops/log.h"
@@ -23,9 +24,7 @@ struct PowNumber final : UnaryOp<PowNumber> {
   float exponent;
   explicit PowNumber(float e) : exponent(e) {}
   static void attributes(auto& op, auto&& visit) { visit("exponent", op.exponent); }
-  void span(const float* x, float* y, std::int64_t n) const {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = std::pow(x[i], exponent);
-  }
+  void span(const float* x, float* y, std::int64_t n) const { vector_pow(x, 1, &exponent, 0, y, n); }
   Value derivative(const GradientContext& c) const {
     if (exponent == 0) return {};
     return c.d_out(0) * pow(c.in(0), exponent - 1) * exponent;
@@ -36,6 +35,13 @@ struct Pow final : BinaryOp<Pow> {
   static constexpr std::string_view kName = "pow";
   static constexpr bool kIntegers = false;
   static float apply(float a, float b) { return std::pow(a, b); }
+  static void adjust(BinarySpans<float, float>& spans) {
+    spans = {
+        [](const float* a, const float* b, float* out, std::int64_t n) { vector_pow(a, 1, b, 1, out, n); },
+        [](const float* a, float b, float* out, std::int64_t n) { vector_pow(a, 1, &b, 0, out, n); },
+        [](float a, const float* b, float* out, std::int64_t n) { vector_pow(&a, 0, b, 1, out, n); },
+    };
+  }
   static std::pair<Value, Value> derivatives(const GradientContext& c) {
     std::pair<Value, Value> result;
     if (c.needs(0)) result.first = c.d_out(0) * c.in(1) * pow(c.in(0), c.in(1) - 1);

@@ -105,6 +105,21 @@ TEST_CASE("normalised embeddings go from pretraining through a resumed finetunin
   CHECK(refused.err.find("adversarial training (at) is of a classifier") != std::string::npos);
 }
 
+TEST_CASE("of a pretrained model the embedding alone goes over when that is asked for") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(60, 1));
+  folder.write("train.tsv", labelled_lines(60, 2));
+  succeed(joined({"pretrain", "--data", folder.path("texts.txt"), "--output", folder.path("lm.safetensors"),
+                  "--no-cache"},
+                 kSmall));
+  const Arguments from = {"--from", folder.path("lm.safetensors"), "--max-steps", "2"};
+  const ProgramResult words = succeed(finetune(folder, "words.safetensors", joined(from, {"--transfer", "embedding"})));
+  CHECK(words.out.find("1 transferred") != std::string::npos);
+  CHECK(words.out.find("0 unused") != std::string::npos);
+  const ProgramResult all = succeed(finetune(folder, "all.safetensors", from));
+  CHECK(all.out.find("4 transferred") != std::string::npos);
+}
+
 TEST_CASE("unlabelled texts beside labelled ones are read where a task learns from them") {
   const TestFolder folder;
   folder.write("train.tsv", labelled_lines(60, 2));

@@ -222,6 +222,19 @@ TEST_CASE("weights are transferred by name with a report") {
   }
 }
 
+TEST_CASE("a transfer of some names leaves all others as they are, and does not call them unused") {
+  ParameterStore source = make_store();
+  ParameterStore target(77);
+  target.get("embedding/table", {f32, {7, 3}}, zeros());
+  target.get("lstm/weights", {f32, {3, 8}}, constant_value(4.0f));
+  const TransferReport report = transfer(source, target, {.only = {"embedding"}});
+  REQUIRE(report.transferred.size() == 1);
+  CHECK(report.transferred[0].target == "embedding/table");
+  CHECK(report.unused_in_source.empty());
+  CHECK(report.missing_in_source == std::vector<std::string>{"lstm/weights"});
+  CHECK(target.find("lstm/weights")->value.values<float>()[0] == 4);
+}
+
 TEST_CASE("a transfer of two sources to one target is refused; untrainable state goes along on request") {
   ParameterStore source(1);
   source.get("a/w", {f32, {1}}, zeros());

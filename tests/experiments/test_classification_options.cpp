@@ -69,6 +69,10 @@ TEST_CASE("rows say what they are, and share the pretraining of their shape") {
   CHECK(vat.name() == "LM-LSTM, virtual adversarial training");
   CHECK(vat.classifier({}).adversarial.kind == Perturbation::virtual_adversarial);
   CHECK(vat.pretraining_name() == "LM");
+  const ClassificationRow words = parse_row("lm-words");
+  CHECK(words.name() == "LM-LSTM, embeddings alone");
+  CHECK(words.classifier({}).transferred == TransferredPart::embedding);
+  CHECK(words.pretraining_name() == "LM");
   const ClassificationRow joint = parse_row("lm-joint");
   CHECK(joint.pretraining_name().empty());
   CHECK(joint.name() == "LM-LSTM, joint training");
@@ -81,6 +85,7 @@ TEST_CASE("rows say what they are, and share the pretraining of their shape") {
   CHECK(problem("gru").find("there is no row \"gru\"") != std::string::npos);
   CHECK(problem("lm-gian").find("\"gian\" is not understood") != std::string::npos);
   CHECK(problem("sa-bi").find("reads in one direction") != std::string::npos);
+  CHECK(problem("lstm-words").find("need pretraining") != std::string::npos);
   CHECK(problem("lstm-joint").find("needs a second task") != std::string::npos);
   CHECK(error_of<UsageError>([] { parse_rows({"lm", "sa", "lm"}); }).find("twice") != std::string::npos);
 }

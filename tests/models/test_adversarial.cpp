@@ -219,7 +219,8 @@ TEST_CASE("the adversarial perturbation is the steepest direction of the loss, a
                             .scores = classifier.build(fed.graph.graph, fed.embedded, fed.mask),
                             .key = {}};
   const Value perturbation = adversarial_perturbation(loss(pass.scores), fed.embedded, fed.mask, 0.7F);
-  const Value added_loss = adversarial_loss(pass, {.kind = Perturbation::adversarial, .norm = 0.7F, .weight = 0.5F});
+  const Value added_loss =
+      adversarial_loss(pass, {.kind = Perturbation::adversarial, .norm = 0.7F, .relative = false, .weight = 0.5F});
   const auto results = fed.graph.run({perturbation, added_loss});
 
   const auto plain = [&](const Tensor& x) { return plain_cross_entropy(classifier.scores(x)); };
@@ -257,6 +258,7 @@ TEST_CASE("the virtual adversarial perturbation is that of a plain power iterati
     Fed fed;
     const AdversarialConfig config{.kind = Perturbation::virtual_adversarial,
                                    .norm = 1.5F,
+                                   .relative = false,
                                    .power_iterations = iterations,
                                    .finite_difference = 0.5F};
     const Value scores = classifier.build(fed.graph.graph, fed.embedded, fed.mask);
@@ -274,6 +276,38 @@ TEST_CASE("the virtual adversarial perturbation is that of a plain power iterati
   }
 }
 
+TEST_CASE("relative norms count root mean squares of the elements that are no padding") {
+  SmallClassifier classifier;
+  Fed fed;
+  const Tensor embedded = numbers(kTexts, 3, 0.8F);
+  double squares = 0;
+  double elements = 0;
+  for (std::size_t at = 0; at < embedded.values<float>().size(); ++at) {
+    if (text_mask().values<const float>()[at / kSize] == 0) continue;
+    squares += std::pow(static_cast<double>(embedded.values<const float>()[at]), 2);
+    ++elements;
+  }
+  const auto unit = static_cast<float>(std::sqrt(squares / elements));
+  const auto model = [&](Value x) { return classifier.build(fed.graph.graph, x, fed.mask); };
+  const auto loss = [&](Value scores) { return cross_entropy(scores, fed.labels, {.weights = fed.weights}); };
+  const Value scores = model(fed.embedded);
+  const ClassifierPass pass{
+      .model = model, .loss = loss, .embedded = fed.embedded, .mask = fed.mask, .scores = scores, .key = {}};
+  const Value start = fed.graph.feed(numbers(kTexts, 9, 1));
+  const Value texts = fed.graph.feed(all_rows());
+  const auto found = [&](const AdversarialConfig& config) {
+    return virtual_adversarial_perturbation(model, fed.embedded, fed.mask, scores, texts, start, config);
+  };
+  const auto results = fed.graph.run(
+      {adversarial_loss(pass, {.kind = Perturbation::adversarial, .norm = 1.5F}),
+       adversarial_loss(pass, {.kind = Perturbation::adversarial, .norm = 1.5F * unit, .relative = false}),
+       found({.norm = 1.5F, .finite_difference = 0.5F}),
+       found({.norm = 1.5F * unit, .relative = false, .finite_difference = 0.5F * unit})});
+  CHECK(results[0].item() == doctest::Approx(results[1].item()).epsilon(1e-5));
+  check_near(results[2], results[3], 1e-4);
+  CHECK(unit < 0.6F);
+}
+
 TEST_CASE("a perturbation is a number to the training gradient, which is that of the moved texts") {
   for (const Perturbation kind : {Perturbation::adversarial, Perturbation::virtual_adversarial}) {
     SmallClassifier classifier;
@@ -283,7 +317,7 @@ TEST_CASE("a perturbation is a number to the training gradient, which is that of
     const auto model = [&](Value x) { return classifier.build(graph, x, fed.mask); };
     const Value scores = model(fed.embedded);
     const Value start = fed.graph.feed(numbers(kTexts, 9, 1));
-    const AdversarialConfig config{.kind = kind, .norm = 1.5F, .finite_difference = 0.5F};
+    const AdversarialConfig config{.kind = kind, .norm = 1.5F, .relative = false, .finite_difference = 0.5F};
     const Value texts = fed.graph.feed(all_rows());
     const bool labelled = kind == Perturbation::adversarial;
     const Value perturbation =
