@@ -114,10 +114,10 @@ TEST_CASE("of a pretrained model the embedding alone goes over when that is aske
                  kSmall));
   const Arguments from = {"--from", folder.path("lm.safetensors"), "--max-steps", "2"};
   const ProgramResult words = succeed(finetune(folder, "words.safetensors", joined(from, {"--transfer", "embedding"})));
-  CHECK(words.out.find("1 transferred") != std::string::npos);
-  CHECK(words.out.find("0 unused") != std::string::npos);
+  CHECK(words.err.find("1 transferred") != std::string::npos);
+  CHECK(words.err.find("0 unused") != std::string::npos);
   const ProgramResult all = succeed(finetune(folder, "all.safetensors", from));
-  CHECK(all.out.find("4 transferred") != std::string::npos);
+  CHECK(all.err.find("4 transferred") != std::string::npos);
 }
 
 TEST_CASE("unlabelled texts beside labelled ones are read where a task learns from them") {
