@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -50,6 +49,14 @@ RunRecord from_json_value(const Json& json) {
   return record;
 }
 
+/// Of what made a part. The config as this version writes it, so that files of a version with fewer settings count.
+std::string key_of(std::uint64_t inputs, const TrainingConfig& config) {
+  CacheKey key;
+  key.add_option("inputs", static_cast<std::int64_t>(inputs));
+  key.add_option("config", to_json(config));
+  return std::to_string(key.hash());
+}
+
 /// The curve and the rate of training alone, from the run's log; it has all of the run, however often it was resumed.
 void read_log(const fs::path& path, bool classification, double batches_per_epoch, RunRecord& record) {
   const RunHistory history = read_run_history(path);
@@ -74,26 +81,24 @@ TrainingParts::TrainingParts(const ClassificationOptions& options, std::uint64_t
   fs::create_directories(folder_);
 }
 
-std::uint64_t TrainingParts::key_of(const TrainingPart& part) const {
+std::uint64_t TrainingParts::inputs_of(const TrainingPart& part) const {
+  const auto checksum = [](const auto& values) {
+    return static_cast<std::int64_t>(checksum64(std::as_bytes(std::span(values))));
+  };
   CacheKey key;
   key.add_option("data", static_cast<std::int64_t>(data_));
-  key.add_option("config", to_json(part.config));
-  key.add_option("train", static_cast<std::int64_t>(checksum64(std::as_bytes(std::span(part.train)))));
-  key.add_option("validation", static_cast<std::int64_t>(checksum64(std::as_bytes(std::span(part.validation)))));
-  // What the weights began with decides as much as the config.
-  if (!part.from.empty())
-    key.add_option("from", Json::parse(read_file(folder_ / (part.from + ".json"))).at("key").get<std::string>());
+  key.add_option("train", checksum(part.train));
+  key.add_option("validation", checksum(part.validation));
+  if (!part.from.empty()) key.add_option("from", checksum(read_file(model_file(part.from))));
   return key.hash();
 }
 
-std::optional<RunRecord> TrainingParts::finished(const TrainingPart& part, std::uint64_t key) const {
-  std::ifstream file(folder_ / (part.name + ".json"));
-  if (!file) return std::nullopt;
-  const Json json = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+std::optional<RunRecord> TrainingParts::finished(const TrainingPart& part, const std::string& key) const {
+  const fs::path file = folder_ / (part.name + ".json");
+  if (!fs::exists(file) || key_of_files(part.name) != key) return std::nullopt;
   try {
-    if (json.is_discarded() || json.at("key") != std::to_string(key)) return std::nullopt;
     read_model_file(model_file(part.name));
-    return from_json_value(json.at("record"));
+    return from_json_value(Json::parse(read_file(file)).at("record"));
   } catch (const Json::exception&) {
     return std::nullopt;  // written by another version
   } catch (const DataError& error) {
@@ -105,8 +110,15 @@ std::optional<RunRecord> TrainingParts::finished(const TrainingPart& part, std::
 std::string TrainingParts::key_of_files(const std::string& name) const {
   const fs::path record = folder_ / (name + ".json"), checkpoint = checkpoint_path(model_file(name));
   try {
-    if (fs::exists(record)) return Json::parse(read_file(record)).at("key").get<std::string>();
-    if (fs::exists(checkpoint)) return std::to_string(read_model_file(checkpoint).progress.data_fingerprint);
+    if (fs::exists(record)) {
+      const Json json = Json::parse(read_file(record));
+      return key_of(json.at("inputs").get<std::uint64_t>(),
+                    training_config_from_json(json.at("config").dump(), record.string()));
+    }
+    if (fs::exists(checkpoint)) {
+      const ModelFile model = read_model_file(checkpoint);
+      return key_of(model.progress.data_fingerprint, model.config);
+    }
   } catch (const Json::exception&) {  // neither can be used
   } catch (const DataError&) {
   }
@@ -130,7 +142,7 @@ void TrainingParts::choose_files(const std::string& name, const std::string& key
   if (fs::exists(others / key)) move(others / key, folder_);
 }
 
-void TrainingParts::train(const TrainingPart& part, std::uint64_t key, RunRecord& record) {
+void TrainingParts::train(const TrainingPart& part, const std::string& key, RunRecord& record) {
   RunSettings settings;
   settings.output = model_file(part.name);
   settings.checkpoint_seconds = checkpoint_seconds_;
@@ -140,13 +152,13 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t key, RunRecord
   ModelFile model = model_;
   model.config = part.config;
   model.from = part.from;
-  model.progress.data_fingerprint = key;
+  model.progress.data_fingerprint = inputs_of(part);
 
   ParameterStore store(part.config.seed);
   bool resumed = false;
   if (fs::exists(checkpoint)) try {
       const ModelFile found = read_model_file(checkpoint);
-      if (found.progress.data_fingerprint == key) {
+      if (key_of(found.progress.data_fingerprint, found.config) == key) {
         load_checkpoint(checkpoint, store);
         model.progress = found.progress;
         resumed = true;
@@ -175,8 +187,9 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t key, RunRecord
 
 RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
                              const std::function<void(ParameterStore& store, RunRecord& record)>& finish) {
-  const std::uint64_t key = key_of(part);
-  choose_files(part.name, std::to_string(key));
+  const std::uint64_t inputs = inputs_of(part);
+  const std::string key = key_of(inputs, part.config);
+  choose_files(part.name, key);
   if (const auto found = finished(part, key)) {
     fmt::print("{}: already done\n", part.name);
     fs::remove(checkpoint_path(model_file(part.name)));  // a kill may have come just before this
@@ -184,7 +197,7 @@ RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
   }
   train(part, key, record);
   if (finish) finish(*load_model(model_file(part.name)).store, record);
-  const Json json{{"key", std::to_string(key)},
+  const Json json{{"inputs", inputs},
                   {"config", Json::parse(to_json(part.config))},
                   {"from", part.from},
                   {"record", to_json_value(record)}};
