@@ -15,13 +15,15 @@ struct Sizes {
   std::int64_t embedding = 128, hidden = 256;
   std::int64_t length = 400;  ///< tokens of a text that are read
   std::int64_t vocabulary = 30000;
-  std::int64_t language_model_epochs = 4, autoencoder_epochs = 2, classifier_epochs = 12, patience = 3;
+  std::int64_t language_model_epochs = 4, autoencoder_epochs = 2;
+  std::int64_t classifier_epochs = 12, scratch_epochs = 15, patience = 3;
   std::int64_t pretraining_batch = 32, classifier_batch = 32;
-  double pretraining_rate = 3e-3;
+  double pretraining_rate = 3e-3, classifier_rate = 1e-3;
   // Exact, at the cost of a few thousand samples; sampled losses of the first steps mislead Adam for long.
   std::vector<std::int64_t> adaptive_cutoffs = {2000, 10000};
   std::int64_t softmax_samples = 0;
-  float pretraining_dropout = 0.1f;
+  float pretraining_dropout = 0.1f, embedding_dropout = 0.3f, classifier_dropout = 0.3f;
+  bool all_states = false;  ///< the classifier looks at all states, and learns ever slower
   std::size_t seeds = 1;
 };
 
@@ -76,106 +78,93 @@ ClassificationOptions from_sizes(const Sizes& sizes) {
   options.classifier.batch_size = sizes.classifier_batch;
   options.classifier.epochs = sizes.classifier_epochs;
   options.classifier.patience = sizes.patience;
-  options.classifier.optimizer.learning_rate = 1e-3;
+  options.classifier.optimizer.learning_rate = sizes.classifier_rate;
   options.classifier.optimizer.ema_decay = 0.99;
   options.classifier.model.pooling = Pooling::last_mean;
   options.classifier.model.word_dropout = 0.1f;
-  options.classifier.model.embedding_dropout = 0.3f;
+  options.classifier.model.embedding_dropout = sizes.embedding_dropout;
   options.classifier.model.output_dropout = 0.5f;
-  options.classifier.model.classifier_dropout = 0.3f;
+  options.classifier.model.classifier_dropout = sizes.classifier_dropout;
+  if (sizes.all_states) {
+    options.classifier.model.pooling = Pooling::concat;
+    options.classifier.optimizer.clip_norm = 1;
+    options.classifier.optimizer.schedule = pretraining.optimizer.schedule;
+  }
   options.classifier_scratch = options.classifier;
-  // From scratch it takes longer until anything is learned.
-  options.classifier_scratch.epochs = sizes.classifier_epochs + 3;
+  options.classifier_scratch.epochs = sizes.scratch_epochs;
   return options;
-}
-
-/// A classifier that looks at all states, and learns ever slower.
-void see_all_states(TrainingConfig& classifier) {
-  classifier.model.pooling = Pooling::concat;
-  classifier.optimizer.clip_norm = 1;
-  classifier.optimizer.schedule = {.kind = ScheduleKind::cosine, .warm_up_steps = 100, .floor = 0.05};
 }
 
 /// Many long texts.
 ClassificationOptions imdb_cpu() {
-  ClassificationOptions options = from_sizes({.embedding = 256,
-                                              .hidden = 512,
-                                              .language_model_epochs = 3,
-                                              .autoencoder_epochs = 1,
-                                              .classifier_epochs = 4,
-                                              .patience = 2,
-                                              .pretraining_rate = 2e-3});
-  for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
-    see_all_states(*config);
-    config->model.embedding_dropout = 0.5f;
-    config->model.classifier_dropout = 0.5f;
-  }
-  options.classifier_scratch.epochs = 6;
-  return options;
+  return from_sizes({.embedding = 256,
+                     .hidden = 512,
+                     .language_model_epochs = 3,
+                     .autoencoder_epochs = 1,
+                     .classifier_epochs = 4,
+                     .scratch_epochs = 6,
+                     .patience = 2,
+                     .pretraining_rate = 2e-3,
+                     .embedding_dropout = 0.5f,
+                     .classifier_dropout = 0.5f,
+                     .all_states = true});
 }
 
 /// Little text and many classes, which words give away anywhere in a message.
 ClassificationOptions newsgroups_cpu() {
-  ClassificationOptions options = from_sizes(
-      {.language_model_epochs = 6, .autoencoder_epochs = 3, .patience = 0, .pretraining_dropout = 0.2f, .seeds = 3});
-  for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
-    see_all_states(*config);
-    config->epochs = 6;
-    config->optimizer.learning_rate = 1e-2;
-  }
+  ClassificationOptions options = from_sizes({.language_model_epochs = 6,
+                                              .autoencoder_epochs = 3,
+                                              .classifier_epochs = 6,
+                                              .scratch_epochs = 6,
+                                              .patience = 0,
+                                              .classifier_rate = 1e-2,
+                                              .pretraining_dropout = 0.2f,
+                                              .all_states = true,
+                                              .seeds = 3});
   options.rows = parse_rows({"lstm", "lm", "lm-words", "sa"});
   return options;
 }
 
-/// Little text of its own; with much other text the words are that text's too.
+/// Little text of its own; with much other text that text decides.
 ClassificationOptions rotten_tomatoes_cpu(bool other_text) {
-  ClassificationOptions options = from_sizes({.embedding = 256,
-                                              .hidden = 512,
-                                              .length = other_text ? 200 : 60,
-                                              .language_model_epochs = other_text ? 2 : 10,
-                                              .autoencoder_epochs = other_text ? 1 : 6,
-                                              .classifier_epochs = 5,
-                                              .patience = 0,
-                                              .pretraining_rate = other_text ? 2e-3 : 3e-3,
-                                              .pretraining_dropout = other_text ? 0.1f : 0.3f,
-                                              .seeds = 3});
-  for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
-    see_all_states(*config);
-    config->model.embedding_dropout = 0.5f;
-    config->model.classifier_dropout = 0.5f;
-  }
-  options.classifier_scratch.epochs = 10;
-  return options;
+  return from_sizes({.embedding = 256,
+                     .hidden = 512,
+                     .length = other_text ? 200 : 60,
+                     .language_model_epochs = other_text ? 2 : 10,
+                     .autoencoder_epochs = other_text ? 1 : 6,
+                     .classifier_epochs = 5,
+                     .scratch_epochs = 10,
+                     .patience = 0,
+                     .pretraining_rate = other_text ? 2e-3 : 3e-3,
+                     .pretraining_dropout = other_text ? 0.1f : 0.3f,
+                     .embedding_dropout = 0.5f,
+                     .classifier_dropout = 0.5f,
+                     .all_states = true,
+                     .seeds = 3});
 }
 
 ClassificationOptions dbpedia_cpu() {
-  ClassificationOptions options = from_sizes({.length = 150,
-                                              .language_model_epochs = 6,
-                                              .autoencoder_epochs = 3,
-                                              .classifier_epochs = 6,
-                                              .patience = 0,
-                                              .seeds = 3});
-  for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
-    see_all_states(*config);
-    config->epochs = 6;
-    config->optimizer.learning_rate = 3e-3;
-  }
-  return options;
+  return from_sizes({.length = 150,
+                     .language_model_epochs = 6,
+                     .autoencoder_epochs = 3,
+                     .classifier_epochs = 6,
+                     .scratch_epochs = 6,
+                     .patience = 0,
+                     .classifier_rate = 3e-3,
+                     .all_states = true,
+                     .seeds = 3});
 }
 
 ClassificationOptions cifar10_cpu() {
-  ClassificationOptions options = from_sizes({.hidden = 512,
-                                              .language_model_epochs = 20,
-                                              .autoencoder_epochs = 20,
-                                              .classifier_epochs = 40,
-                                              .patience = 6,
-                                              .pretraining_rate = 1e-3,
-                                              .seeds = 3});
-  for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) {
-    see_all_states(*config);
-    config->epochs = 40;
-  }
-  return options;
+  return from_sizes({.hidden = 512,
+                     .language_model_epochs = 20,
+                     .autoencoder_epochs = 20,
+                     .classifier_epochs = 40,
+                     .scratch_epochs = 40,
+                     .patience = 6,
+                     .pretraining_rate = 1e-3,
+                     .all_states = true,
+                     .seeds = 3});
 }
 
 /// The glosses are short and few epochs teach enough: 12 minutes for three seeds.
@@ -225,9 +214,8 @@ ClassificationOptions quick(std::string_view task) {
                                               .language_model_epochs = epochs,
                                               .autoencoder_epochs = (epochs + 1) / 2,
                                               .classifier_epochs = 7,
+                                              .scratch_epochs = 7,  // all are still learning when they end
                                               .pretraining_batch = 64});
-  // As long as the others: all are still learning when they end.
-  options.classifier_scratch.epochs = options.classifier.epochs;
   if (task == "wordnet") options.labels = {1000};
   return options;
 }
