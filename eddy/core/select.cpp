@@ -7,13 +7,16 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
 HWY_BEFORE_NAMESPACE();
 namespace eddy::HWY_NAMESPACE {
 namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 using Words = hn::ScalableTag<std::uint32_t>;
-using Floats = hn::ScalableTag<float>;
 using Ints = hn::ScalableTag<std::int32_t>;
 constexpr std::int64_t kWidth = HWY_LANES(std::uint32_t);
 
@@ -32,6 +35,51 @@ void select(const std::uint8_t* condition, const std::uint32_t* a, const std::ui
   for (; i < n; ++i) out[i] = condition[i] != 0 ? a[i * kStepA] : b[i * kStepB];
 }
 
+/// False for NaN.
+template <class V>
+HWY_INLINE auto at_most(V x, V limit) {
+  if constexpr (std::is_floating_point_v<hn::TFromV<V>>)
+    return hn::Le(x, limit);
+  else
+    return hn::Not(hn::Gt(x, limit));
+}
+
+template <class T>
+std::int64_t first_above(const T* in, T bound, std::int64_t n) {
+  const hn::ScalableTag<T> d;
+  const auto limit = hn::Set(d, bound);
+  std::int64_t i = 0;
+  // Blocks first, so that most vectors cost little more than their load.
+  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+    auto below = at_most(hn::LoadU(d, in + i), limit);
+    for (std::int64_t v = 1; v < 4; ++v) below = hn::And(below, at_most(hn::LoadU(d, in + i + v * kWidth), limit));
+    if (!hn::AllTrue(d, below)) break;
+  }
+  for (; i < n; ++i)
+    if (!(in[i] <= bound)) return i;
+  return n;
+}
+
+template <class T>
+void keep_larger(const T* in, std::int32_t index, T* best, std::int32_t* indices, std::int64_t n) {
+  const hn::ScalableTag<T> d;
+  const Ints ints;
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+    const auto x = hn::LoadU(d, in + i), old = hn::LoadU(d, best + i);
+    auto better = hn::Gt(x, old);
+    if constexpr (std::is_floating_point_v<T>) better = hn::Or(better, hn::AndNot(hn::IsNaN(old), hn::IsNaN(x)));
+    hn::StoreU(hn::IfThenElse(better, x, old), d, best + i);
+    hn::StoreU(hn::IfThenElse(hn::RebindMask(ints, better), hn::Set(ints, index), hn::LoadU(ints, indices + i)), ints,
+               indices + i);
+  }
+  for (; i < n; ++i) {
+    if (!(in[i] > best[i]) && (in[i] == in[i] || best[i] != best[i])) continue;
+    best[i] = in[i];
+    indices[i] = index;
+  }
+}
+
 }  // namespace
 
 void do_select(const bool* condition, const float* a, std::int64_t step_a, const float* b, std::int64_t step_b,
@@ -42,37 +90,30 @@ void do_select(const bool* condition, const float* a, std::int64_t step_a, const
            reinterpret_cast<const std::uint32_t*>(b), reinterpret_cast<std::uint32_t*>(out), n);
 }
 
-std::int64_t do_first_above(const float* in, float bound, std::int64_t n) {
-  const Floats d;
-  const auto limit = hn::Set(d, bound);
-  std::int64_t i = 0;
-  // Blocks first, so that most vectors cost little more than their load.
-  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
-    auto below = hn::Le(hn::LoadU(d, in + i), limit);
-    for (std::int64_t v = 1; v < 4; ++v) below = hn::And(below, hn::Le(hn::LoadU(d, in + i + v * kWidth), limit));
-    if (!hn::AllTrue(d, below)) break;
-  }
-  for (; i < n; ++i)
-    if (!(in[i] <= bound)) return i;
-  return n;
+std::int64_t do_first_above(const float* in, float bound, std::int64_t n) { return first_above(in, bound, n); }
+std::int64_t do_first_above_int(const std::int32_t* in, std::int32_t bound, std::int64_t n) {
+  return first_above(in, bound, n);
 }
 
 void do_keep_larger(const float* in, std::int32_t index, float* best, std::int32_t* indices, std::int64_t n) {
-  const Floats d;
-  const Ints ints;
+  keep_larger(in, index, best, indices, n);
+}
+void do_keep_larger_int(const std::int32_t* in, std::int32_t index, std::int32_t* best, std::int32_t* indices,
+                        std::int64_t n) {
+  keep_larger(in, index, best, indices, n);
+}
+
+std::int32_t do_max_int(const std::int32_t* in, std::int64_t n) {
+  const Ints d;
+  auto best = hn::Set(d, std::numeric_limits<std::int32_t>::min()), other = best;
   std::int64_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) {
-    const auto x = hn::LoadU(d, in + i), old = hn::LoadU(d, best + i);
-    const auto better = hn::Or(hn::Gt(x, old), hn::AndNot(hn::IsNaN(old), hn::IsNaN(x)));
-    hn::StoreU(hn::IfThenElse(better, x, old), d, best + i);
-    hn::StoreU(hn::IfThenElse(hn::RebindMask(ints, better), hn::Set(ints, index), hn::LoadU(ints, indices + i)), ints,
-               indices + i);
+  for (; i + 2 * kWidth <= n; i += 2 * kWidth) {
+    best = hn::Max(best, hn::LoadU(d, in + i));
+    other = hn::Max(other, hn::LoadU(d, in + i + kWidth));
   }
-  for (; i < n; ++i) {
-    if (!(in[i] > best[i]) && (in[i] == in[i] || best[i] != best[i])) continue;
-    best[i] = in[i];
-    indices[i] = index;
-  }
+  std::int32_t largest = hn::GetLane(hn::MaxOfLanes(d, hn::Max(best, other)));
+  for (; i < n; ++i) largest = std::max(largest, in[i]);
+  return largest;
 }
 
 }  // namespace eddy::HWY_NAMESPACE
@@ -92,9 +133,25 @@ std::int64_t vector_first_above(const float* in, float bound, std::int64_t n) {
   return HWY_DYNAMIC_DISPATCH(do_first_above)(in, bound, n);
 }
 
+HWY_EXPORT(do_first_above_int);
+std::int64_t vector_first_above(const std::int32_t* in, std::int32_t bound, std::int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(do_first_above_int)(in, bound, n);
+}
+
+HWY_EXPORT(do_max_int);
+std::int32_t vector_max_value(const std::int32_t* in, std::int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(do_max_int)(in, n);
+}
+
 HWY_EXPORT(do_keep_larger);
 void vector_keep_larger(const float* in, std::int32_t index, float* best, std::int32_t* indices, std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(do_keep_larger)(in, index, best, indices, n);
+}
+
+HWY_EXPORT(do_keep_larger_int);
+void vector_keep_larger(const std::int32_t* in, std::int32_t index, std::int32_t* best, std::int32_t* indices,
+                        std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(do_keep_larger_int)(in, index, best, indices, n);
 }
 
 }  // namespace eddy

@@ -23,18 +23,9 @@ std::int64_t first_largest(const float* x, std::int64_t n) {
   return vector_first_above(x, std::isnan(best) ? kInfinity : std::nextafter(best, -kInfinity), n);
 }
 
-std::int64_t first_largest(const std::int32_t* x, std::int64_t n) { return std::max_element(x, x + n) - x; }
-
-void keep_larger(const std::int32_t* x, std::int32_t index, std::int32_t* best, std::int32_t* indices, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    const bool better = x[i] > best[i];
-    best[i] = better ? x[i] : best[i];
-    indices[i] = better ? index : indices[i];
-  }
-}
-
-void keep_larger(const float* x, std::int32_t index, float* best, std::int32_t* indices, std::int64_t n) {
-  vector_keep_larger(x, index, best, indices, n);
+std::int64_t first_largest(const std::int32_t* x, std::int64_t n) {
+  const std::int32_t best = vector_max_value(x, n);
+  return best == std::numeric_limits<std::int32_t>::min() ? 0 : vector_first_above(x, best - 1, n);
 }
 
 template <class T>
@@ -53,7 +44,7 @@ Kernel argmax_kernel(const AxisSplit& split) {
       std::int32_t index[AxisSplit::kStrip] = {};
       std::copy_n(x + at, width, best);
       for (std::int64_t k = 1; k < split.size; ++k)
-        keep_larger(x + at + k * split.inner, static_cast<std::int32_t>(k), best, index, width);
+        vector_keep_larger(x + at + k * split.inner, static_cast<std::int32_t>(k), best, index, width);
       std::copy_n(index, width, out + column);
     });
   }};
@@ -120,6 +111,7 @@ const RegisterOpCase case_last{argmax_case("last", f32, -1, false)};
 const RegisterOpCase case_middle{argmax_case("middle", f32, 1, false)};
 const RegisterOpCase case_first{argmax_case("first", f32, 0, true)};
 const RegisterOpCase case_integers{argmax_case("i32", i32, 2, true)};
+const RegisterOpCase case_integers_middle{argmax_case("i32_middle", i32, 1, false)};
 
 }  // namespace
 }  // namespace eddy

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -59,5 +60,33 @@ TEST_CASE("the larger number of each column and its row") {
     }
     CHECK(index == want_index);
     for (std::size_t i = 0; i < size; ++i) CHECK((best[i] == want[i] || (std::isnan(best[i]) && std::isnan(want[i]))));
+  }
+}
+
+TEST_CASE("whole numbers: the largest, the first above a bound, and the larger of each column") {
+  eddy::Philox random(6);
+  constexpr std::int32_t kLeast = std::numeric_limits<std::int32_t>::min();
+  for (std::int64_t n = 0; n < 120; ++n) {
+    std::vector<std::int32_t> x(static_cast<std::size_t>(n));
+    for (std::int32_t& value : x) {
+      const std::uint64_t draw = eddy::uniform_index(random, 30);
+      value = draw == 0 ? kLeast : static_cast<std::int32_t>(draw % 7) - 3;
+    }
+    const auto largest = std::max_element(x.begin(), x.end());
+    CHECK(eddy::vector_max_value(x.data(), n) == (n == 0 ? kLeast : *largest));
+    for (const std::int32_t bound : {kLeast, -2, 2, 3}) {
+      const auto first = std::find_if(x.begin(), x.end(), [&](std::int32_t value) { return value > bound; });
+      CHECK(eddy::vector_first_above(x.data(), bound, n) == first - x.begin());
+    }
+    std::vector<std::int32_t> best(x.rbegin(), x.rend()), index(x.size(), 0);
+    std::vector<std::int32_t> want = best, want_index = index;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      if (x[i] > want[i]) {
+        want[i] = x[i];
+        want_index[i] = 5;
+      }
+    eddy::vector_keep_larger(x.data(), 5, best.data(), index.data(), n);
+    CHECK(best == want);
+    CHECK(index == want_index);
   }
 }
