@@ -65,8 +65,10 @@ HWY_INLINE DoubleVec exp2_of(DoubleVec x) {
   return hn::BitCast(d, hn::Add(hn::BitCast(w, series), hn::ShiftLeft<52>(hn::BitCast(w, rounded))));
 }
 
-/// Whether base and exponent are ones the formula holds for: no sign, nothing infinite, no NaN.
+/// Whether base and exponent are ones the formula holds for: no sign, nothing infinite, no NaN. It gains nothing, and
+/// its demotions end at the largest float, where there are no vectors.
 HWY_INLINE bool ordinary(hn::Vec<Floats> base, hn::Vec<Floats> exponent) {
+  if constexpr (kWidth == 1) return false;
   const hn::RebindToUnsigned<Floats> bits;
   const auto infinity = hn::Set(bits, 0x7F800000U);
   const auto plain = hn::Lt(hn::BitCast(bits, base), infinity);
