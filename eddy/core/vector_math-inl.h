@@ -42,16 +42,21 @@ HWY_INLINE FloatVec max_keeping(FloatVec limit, FloatVec x) {
 HWY_INLINE FloatVec at_most(float limit, FloatVec x) { return min_keeping(splat(limit), x); }
 HWY_INLINE FloatVec at_least(float limit, FloatVec x) { return max_keeping(splat(limit), x); }
 
-/// 2^n for n in [-126, 127].
-HWY_INLINE FloatVec power_of_two(IntVec n) {
-  return hn::BitCast(Floats(), hn::ShiftLeft<23>(hn::Add(n, hn::Set(Ints(), 127))));
-}
+/// A whole number n as the float kBias + n, at whose lower end stand the bits of n + 127.
+struct Whole {
+  FloatVec biased;
+  static constexpr float kBias = 12582912.0F + 127;  // 1.5 * 2^23: floats around it are whole
+
+  HWY_INLINE FloatVec value() const { return hn::Sub(biased, splat(kBias)); }
+  HWY_INLINE IntVec integer() const { return hn::Sub(hn::BitCast(Ints(), biased), hn::BitCast(Ints(), splat(kBias))); }
+  /// The bits of 2^n for n in [-126, 127].
+  HWY_INLINE IntVec power() const { return hn::ShiftLeft<23>(hn::BitCast(Ints(), biased)); }
+};
 
 /// Splits x = n*ln2 + r, |r| <= ln2/2, and returns exp(r) - 1.
-HWY_INLINE FloatVec reduced_expm1(FloatVec x, IntVec* n) {
-  const FloatVec scaled = hn::Mul(x, splat(1.44269504F));
-  *n = hn::NearestInt(scaled);
-  const FloatVec whole = hn::ConvertTo(Floats(), *n);
+HWY_INLINE FloatVec reduced_expm1(FloatVec x, Whole* n) {
+  n->biased = hn::MulAdd(x, splat(1.44269504F), splat(Whole::kBias));
+  const FloatVec whole = n->value();
   FloatVec r = hn::NegMulAdd(whole, splat(0.693145751953125F), x);
   r = hn::NegMulAdd(whole, splat(1.42860682030941723e-6F), r);
   // (exp(r) - 1 - r) / r^2 on |r| <= 0.3466: 6.2e-8
@@ -64,25 +69,32 @@ HWY_INLINE FloatVec reduced_expm1(FloatVec x, IntVec* n) {
 
 /// exp over the whole range, denormal results included.
 HWY_INLINE FloatVec exp_full(FloatVec x) {
-  IntVec n;
+  Whole n;
   const FloatVec p = hn::Add(reduced_expm1(at_least(-105.0F, at_most(89.0F, x)), &n), splat(1.0F));
+#if HWY_TARGET == HWY_AVX3
+  return FloatVec{_mm512_scalef_ps(p.raw, n.value().raw)};
+#else
   // Two factors, as 2^n alone may overflow or be denormal.
-  const IntVec half = hn::ShiftRight<1>(n);
-  return hn::Mul(hn::Mul(p, power_of_two(half)), power_of_two(hn::Sub(n, half)));
+  const auto power_of_two = [](IntVec k) HWY_ATTR {
+    return hn::BitCast(Floats(), hn::ShiftLeft<23>(hn::Add(k, hn::Set(Ints(), 127))));
+  };
+  const IntVec half = hn::ShiftRight<1>(n.integer());
+  return hn::Mul(hn::Mul(p, power_of_two(half)), power_of_two(hn::Sub(n.integer(), half)));
+#endif
 }
 
 /// exp for arguments in [-87, 88]; others are clamped.
 HWY_INLINE FloatVec exp_clamped(FloatVec x) {
-  IntVec n;
+  Whole n;
   const FloatVec p = hn::Add(reduced_expm1(at_least(-87.0F, at_most(88.0F, x)), &n), splat(1.0F));
-  return hn::Mul(p, power_of_two(n));
+  return hn::Mul(p, hn::BitCast(Floats(), n.power()));
 }
 
 HWY_INLINE FloatVec expm1_full(FloatVec x) {
-  IntVec n;
+  Whole n;
   const FloatVec p = reduced_expm1(at_least(-18.0F, at_most(89.0F, x)), &n);
   // Half of 2^n, as n may be 128.
-  const FloatVec s = power_of_two(hn::Sub(n, hn::Set(Ints(), 1)));
+  const FloatVec s = hn::BitCast(Floats(), hn::Sub(n.power(), hn::Set(Ints(), 1 << 23)));
   const FloatVec half = hn::MulAdd(s, p, hn::Sub(s, splat(0.5F)));
   return hn::Add(half, half);
 }
@@ -102,9 +114,9 @@ HWY_INLINE FloatVec quotient(FloatVec a, FloatVec b) {
 /// tanh(|x|) = e / (e + 2) with e = exp(2|x|) - 1, accurate near 0 too.
 HWY_INLINE FloatVec tanh_full(FloatVec x) {
   const FloatVec magnitude = hn::Abs(x);
-  IntVec n;
+  Whole n;
   const FloatVec p = reduced_expm1(at_most(18.5F, hn::Add(magnitude, magnitude)), &n);
-  const FloatVec s = power_of_two(n);
+  const FloatVec s = hn::BitCast(Floats(), n.power());
   const FloatVec e = hn::MulAdd(s, p, hn::Sub(s, splat(1.0F)));
   return hn::CopySign(quotient(e, hn::Add(e, splat(2.0F))), x);
 }
