@@ -27,7 +27,8 @@ HWY_INLINE DoubleVec splat(double x) { return hn::Set(Doubles(), x); }
 /// 1.5 * 2^52: added to a small number, its whole part stands in the lowest bits.
 constexpr double kRound = 6755399441055744.0;
 
-/// Of positive normal numbers to 5e-12 of the result; -1e300 of 0, so that any power of it is 0 or infinite.
+/// Of positive normal numbers to 5e-12 of the result; -1e300 of 0, so that any power of it but the zeroth is 0 or
+/// infinite.
 HWY_INLINE DoubleVec log2_of(DoubleVec x) {
   const Doubles d;
   const Words w;
@@ -65,27 +66,39 @@ HWY_INLINE DoubleVec exp2_of(DoubleVec x) {
   return hn::BitCast(d, hn::Add(hn::BitCast(w, series), hn::ShiftLeft<52>(hn::BitCast(w, rounded))));
 }
 
-/// Whether base and exponent are ones the formula holds for: no sign, nothing infinite, no NaN. It gains nothing, and
-/// its demotions end at the largest float, where there are no vectors.
-HWY_INLINE bool ordinary(hn::Vec<Floats> base, hn::Vec<Floats> exponent) {
-  if constexpr (kWidth == 1) return false;
+/// The lanes the formula does not hold for: a sign, an infinity or a NaN. Without vector instructions all, as demotions
+/// end at the largest float there.
+HWY_INLINE auto unusual(hn::Vec<Floats> base, hn::Vec<Floats> exponent) {
   const hn::RebindToUnsigned<Floats> bits;
-  const auto infinity = hn::Set(bits, 0x7F800000U);
-  const auto plain = hn::Lt(hn::BitCast(bits, base), infinity);
-  const auto finite = hn::Lt(hn::BitCast(bits, hn::Abs(exponent)), infinity);
-  return hn::AllTrue(bits, hn::And(plain, finite));
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  const auto largest = hn::Set(bits, 0x7F7FFFFFU);
+  return hn::Or(hn::Gt(hn::BitCast(bits, base), largest), hn::Gt(hn::BitCast(bits, hn::Abs(exponent)), largest));
+#else
+  static_cast<void>(base);
+  static_cast<void>(exponent);
+  return hn::Eq(hn::Zero(bits), hn::Zero(bits));
+#endif
 }
 
 HWY_INLINE void power(const float* base, const float* exponent, float* out) {
   const Floats d;
   const auto x = hn::LoadU(d, base);
   const auto y = hn::LoadU(d, exponent);
-  if (HWY_LIKELY(ordinary(x, y))) {
-    const DoubleVec log = hn::Mul(hn::PromoteTo(Doubles(), y), log2_of(hn::PromoteTo(Doubles(), x)));
-    hn::StoreU(hn::DemoteTo(d, exp2_of(log)), d, out);
+  const auto by_libm = unusual(x, y);
+  const DoubleVec log = hn::Mul(hn::PromoteTo(Doubles(), y), log2_of(hn::PromoteTo(Doubles(), x)));
+  const auto result = hn::DemoteTo(d, exp2_of(log));
+  const hn::RebindToUnsigned<Floats> bits;
+  if (HWY_LIKELY(hn::AllFalse(bits, by_libm))) {
+    hn::StoreU(result, d, out);
     return;
   }
-  for (std::int64_t i = 0; i < kWidth; ++i) out[i] = std::pow(base[i], exponent[i]);
+  float left[kWidth], right[kWidth], results[kWidth];
+  std::uint32_t lanes[kWidth];
+  hn::StoreU(x, d, left);
+  hn::StoreU(y, d, right);
+  hn::StoreU(result, d, results);
+  hn::StoreU(hn::VecFromMask(bits, by_libm), bits, lanes);
+  for (std::int64_t i = 0; i < kWidth; ++i) out[i] = lanes[i] == 0 ? results[i] : std::pow(left[i], right[i]);
 }
 
 }  // namespace

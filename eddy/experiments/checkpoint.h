@@ -66,7 +66,7 @@ struct TransferOptions {
   std::map<std::string, std::string> names{};
   /// The longest `from` that fits is used once; other names stay.
   std::vector<PrefixRule> prefixes{};
-  /// Only targets whose names begin so get a value; empty: all.
+  /// Only targets whose names begin so get a value, and stand in the report; empty: all.
   std::vector<std::string> only{};
   /// Leaves optimizer slots, counters and other untrainable state of both sides alone.
   bool trainable_only = true;

@@ -38,7 +38,7 @@ TransferReport transfer_variables(const std::vector<CheckpointVariable>& sources
   }
   TransferReport report;
   for (const auto& target : to.all()) {
-    if (options.trainable_only && !target->trainable) continue;
+    if ((options.trainable_only && !target->trainable) || !wanted(target->name, options)) continue;
     const auto found = by_target.find(target->name);
     if (found == by_target.end()) {
       report.missing_in_source.push_back(target->name);

@@ -49,12 +49,38 @@ RunRecord from_json_value(const Json& json) {
   return record;
 }
 
+std::uint64_t checksum_of(const fs::path& file) {
+  const std::string bytes = read_file(file);
+  return checksum64(std::as_bytes(std::span(bytes)));
+}
+
 /// Of what made a part. The config as this version writes it, so that files of a version with fewer settings count.
 std::string key_of(std::uint64_t inputs, const TrainingConfig& config) {
   CacheKey key;
   key.add_option("inputs", static_cast<std::int64_t>(inputs));
   key.add_option("config", to_json(config));
   return std::to_string(key.hash());
+}
+
+/// The key that made the files of a part in a folder; empty when there are none. Files of a version that kept it
+/// otherwise get one that fits nothing.
+std::string key_of_files(const fs::path& folder, const std::string& name) {
+  const fs::path record = folder / (name + ".json"), checkpoint = checkpoint_path(folder / (name + ".safetensors"));
+  try {
+    if (fs::exists(record)) {
+      const Json json = Json::parse(read_file(record));
+      return key_of(json.at("inputs").get<std::uint64_t>(),
+                    training_config_from_json(json.at("config").dump(), record.string(), older_files_config()));
+    }
+    if (fs::exists(checkpoint)) {
+      const ModelFile model = read_model_file(checkpoint);
+      return key_of(model.progress.data_fingerprint, model.config);
+    }
+    return {};
+  } catch (const Json::exception&) {
+  } catch (const DataError&) {
+  }
+  return fmt::format("unknown-{:016x}", checksum_of(fs::exists(record) ? record : checkpoint));
 }
 
 /// The curve and the rate of training alone, from the run's log; it has all of the run, however often it was resumed.
@@ -82,23 +108,24 @@ TrainingParts::TrainingParts(const ClassificationOptions& options, std::uint64_t
 }
 
 std::uint64_t TrainingParts::inputs_of(const TrainingPart& part) const {
-  const auto checksum = [](const auto& values) {
-    return static_cast<std::int64_t>(checksum64(std::as_bytes(std::span(values))));
+  const auto documents = [](const std::vector<std::int32_t>& list) {
+    return static_cast<std::int64_t>(checksum64(std::as_bytes(std::span(list))));
   };
   CacheKey key;
   key.add_option("data", static_cast<std::int64_t>(data_));
-  key.add_option("train", checksum(part.train));
-  key.add_option("validation", checksum(part.validation));
-  if (!part.from.empty()) key.add_option("from", checksum(read_file(model_file(part.from))));
+  key.add_option("train", documents(part.train));
+  key.add_option("validation", documents(part.validation));
+  if (!part.from.empty()) key.add_option("from", static_cast<std::int64_t>(checksum_of(model_file(part.from))));
   return key.hash();
 }
 
 std::optional<RunRecord> TrainingParts::finished(const TrainingPart& part, const std::string& key) const {
-  const fs::path file = folder_ / (part.name + ".json");
-  if (!fs::exists(file) || key_of_files(part.name) != key) return std::nullopt;
+  if (key_of_files(folder_, part.name) != key) return std::nullopt;
+  const fs::path record = folder_ / (part.name + ".json");
+  if (!fs::exists(record)) return std::nullopt;
   try {
     read_model_file(model_file(part.name));
-    return from_json_value(Json::parse(read_file(file)).at("record"));
+    return from_json_value(Json::parse(read_file(record)).at("record"));
   } catch (const Json::exception&) {
     return std::nullopt;  // written by another version
   } catch (const DataError& error) {
@@ -107,42 +134,27 @@ std::optional<RunRecord> TrainingParts::finished(const TrainingPart& part, const
   }
 }
 
-std::string TrainingParts::key_of_files(const std::string& name) const {
-  const fs::path record = folder_ / (name + ".json"), checkpoint = checkpoint_path(model_file(name));
-  try {
-    if (fs::exists(record)) {
-      const Json json = Json::parse(read_file(record));
-      return key_of(json.at("inputs").get<std::uint64_t>(),
-                    training_config_from_json(json.at("config").dump(), record.string()));
-    }
-    if (fs::exists(checkpoint)) {
-      const ModelFile model = read_model_file(checkpoint);
-      return key_of(model.progress.data_fingerprint, model.config);
-    }
-  } catch (const Json::exception&) {  // neither can be used
-  } catch (const DataError&) {
-  }
-  return {};
-}
-
 void TrainingParts::choose_files(const std::string& name, const std::string& key) {
-  const fs::path model = model_file(name);
   // What tells the key goes last, so that a kill halfway leaves the rest to be moved.
-  const std::array<fs::path, 4> files{model, log_path(model), checkpoint_path(model), folder_ / (name + ".json")};
+  const fs::path model = model_file(name).filename();
+  const std::array<fs::path, 4> files{model, log_path(model), checkpoint_path(model), name + ".json"};
   const auto move = [&](const fs::path& from, const fs::path& to) {
     fs::create_directories(to);
     for (const fs::path& file : files)
-      if (fs::exists(from / file.filename())) fs::rename(from / file.filename(), to / file.filename());
+      if (fs::exists(from / file)) fs::rename(from / file, to / file);
   };
   const fs::path others = folder_ / "of-other-settings";
-  if (const std::string found = key_of_files(name); !found.empty() && found != key) {
+  if (const std::string found = key_of_files(folder_, name); !found.empty() && found != key) {
     fmt::print("{}: what other settings made is kept in {}\n", name, (others / found).string());
     move(folder_, others / found);
   }
-  if (fs::exists(others / key)) move(others / key, folder_);
+  if (!fs::exists(others)) return;
+  // By what is in them: the version that named a folder may have known fewer settings.
+  for (const auto& folder : fs::directory_iterator(others))
+    if (key_of_files(folder.path(), name) == key) return move(folder.path(), folder_);
 }
 
-void TrainingParts::train(const TrainingPart& part, const std::string& key, RunRecord& record) {
+void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRecord& record) {
   RunSettings settings;
   settings.output = model_file(part.name);
   settings.checkpoint_seconds = checkpoint_seconds_;
@@ -152,13 +164,13 @@ void TrainingParts::train(const TrainingPart& part, const std::string& key, RunR
   ModelFile model = model_;
   model.config = part.config;
   model.from = part.from;
-  model.progress.data_fingerprint = inputs_of(part);
+  model.progress.data_fingerprint = inputs;
 
   ParameterStore store(part.config.seed);
   bool resumed = false;
   if (fs::exists(checkpoint)) try {
       const ModelFile found = read_model_file(checkpoint);
-      if (key_of(found.progress.data_fingerprint, found.config) == key) {
+      if (key_of(found.progress.data_fingerprint, found.config) == key_of(inputs, part.config)) {
         load_checkpoint(checkpoint, store);
         model.progress = found.progress;
         resumed = true;
@@ -195,7 +207,7 @@ RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
     fs::remove(checkpoint_path(model_file(part.name)));  // a kill may have come just before this
     return *found;
   }
-  train(part, key, record);
+  train(part, inputs, record);
   if (finish) finish(*load_model(model_file(part.name)).store, record);
   const Json json{{"inputs", inputs},
                   {"config", Json::parse(to_json(part.config))},

@@ -45,11 +45,9 @@ class TrainingParts {
   /// Tells data, documents and beginning from others.
   std::uint64_t inputs_of(const TrainingPart& part) const;
   std::optional<RunRecord> finished(const TrainingPart& part, const std::string& key) const;
-  /// The key that made the files of a part; empty when there is none or it cannot be told.
-  std::string key_of_files(const std::string& name) const;
   /// Sets the files of a part aside when another key made them, and brings back those that this one made.
   void choose_files(const std::string& name, const std::string& key);
-  void train(const TrainingPart& part, const std::string& key, RunRecord& record);
+  void train(const TrainingPart& part, std::uint64_t inputs, RunRecord& record);
 
   std::filesystem::path folder_;
   std::uint64_t data_;

@@ -16,7 +16,9 @@ struct Sizes {
   std::int64_t length = 400;  ///< tokens of a text that are read
   std::int64_t vocabulary = 30000;
   std::int64_t language_model_epochs = 4, autoencoder_epochs = 2;
-  std::int64_t classifier_epochs = 12, scratch_epochs = 15, patience = 3;
+  std::int64_t classifier_epochs = 0;
+  std::int64_t scratch_epochs = 0;  ///< 0: as many
+  std::int64_t patience = 3;
   std::int64_t pretraining_batch = 32, classifier_batch = 32;
   double pretraining_rate = 3e-3, classifier_rate = 1e-3;
   // Exact, at the cost of a few thousand samples; sampled losses of the first steps mislead Adam for long.
@@ -91,7 +93,7 @@ ClassificationOptions from_sizes(const Sizes& sizes) {
     options.classifier.optimizer.schedule = pretraining.optimizer.schedule;
   }
   options.classifier_scratch = options.classifier;
-  options.classifier_scratch.epochs = sizes.scratch_epochs;
+  if (sizes.scratch_epochs > 0) options.classifier_scratch.epochs = sizes.scratch_epochs;
   return options;
 }
 
@@ -115,7 +117,6 @@ ClassificationOptions newsgroups_cpu() {
   ClassificationOptions options = from_sizes({.language_model_epochs = 6,
                                               .autoencoder_epochs = 3,
                                               .classifier_epochs = 6,
-                                              .scratch_epochs = 6,
                                               .patience = 0,
                                               .classifier_rate = 1e-2,
                                               .pretraining_dropout = 0.2f,
@@ -148,7 +149,6 @@ ClassificationOptions dbpedia_cpu() {
                      .language_model_epochs = 6,
                      .autoencoder_epochs = 3,
                      .classifier_epochs = 6,
-                     .scratch_epochs = 6,
                      .patience = 0,
                      .classifier_rate = 3e-3,
                      .all_states = true,
@@ -160,7 +160,6 @@ ClassificationOptions cifar10_cpu() {
                      .language_model_epochs = 20,
                      .autoencoder_epochs = 20,
                      .classifier_epochs = 40,
-                     .scratch_epochs = 40,
                      .patience = 6,
                      .pretraining_rate = 1e-3,
                      .all_states = true,
@@ -214,7 +213,6 @@ ClassificationOptions quick(std::string_view task) {
                                               .language_model_epochs = epochs,
                                               .autoencoder_epochs = (epochs + 1) / 2,
                                               .classifier_epochs = 7,
-                                              .scratch_epochs = 7,  // all are still learning when they end
                                               .pretraining_batch = 64});
   if (task == "wordnet") options.labels = {1000};
   return options;

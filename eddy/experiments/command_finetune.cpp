@@ -108,7 +108,7 @@ Command add_finetune_command(CLI::App& program, const CommandLine& line) {
   command->config.begin_group("Model");
   command->config.choice(
       "--transfer", [](TrainingConfig & c) -> auto& { return c.transferred; },
-      "Of --from: all weights, or the words' embedding alone, the encoder anew");
+      "Of --from: all weights, or the words' embedding alone, the encoder (of the same size) anew");
   command->config.value(
       "--classifier-hidden", [](TrainingConfig & c) -> auto& { return c.model.classifier_hidden_size; },
       "Width of a layer before the classes; 0: none");
@@ -127,6 +127,8 @@ Command add_finetune_command(CLI::App& program, const CommandLine& line) {
     require<UsageError>(is_classification(model.config.task), "{} trains no classifier; resume it with eddy pretrain",
                         checkpoint_path(command->output).string());
     if (!command->resume && !flags->from.empty()) check_architecture(base, model);
+    require<UsageError>(command->resume || !flags->from.empty() || model.config.transferred == TransferredPart::all,
+                        "--transfer {} needs --from", name_of(model.config.transferred));
     const bool task_given = flags->linear_gain || !flags->joint.empty();
     require<UsageError>(
         !command->resume || !task_given ||

@@ -149,7 +149,7 @@ void add_adversarial_flags(FlagSet<Config>& flags) {
       "Virtual adversarial: steps of the search for the direction");
   flags.value(
       "--finite-difference", [](Config & c) -> auto& { return c.adversarial.finite_difference; },
-      "Virtual adversarial: norm of the trial perturbation in that search");
+      "Virtual adversarial: norm of the trial perturbation in that search, in the same unit");
 }
 
 void add_layer_flags(FlagSet<Config>& flags) {

@@ -80,7 +80,7 @@ ModelFile parse_metadata(const CheckpointMetadata& metadata, const fs::path& pat
     return found->second;
   };
   ModelFile model;
-  model.config = training_config_from_json(metadata.config, where + ": config");
+  model.config = training_config_from_json(metadata.config, where + ": config", older_files_config());
   model.data = data_config_from_json(entry("data"), where + ": data");
   model.text.text = text_config_from_json(entry("text"), where + ": text");
   model.from = entry("from");

@@ -113,6 +113,8 @@ void check(const TrainingConfig& config) {
   check_adversarial(config);
   require<UsageError>(config.layer_rate_decay > 0 && config.layer_rate_decay <= 1,
                       "layer_rate_decay is {}, expected more than 0 and at most 1", config.layer_rate_decay);
+  require<UsageError>(config.row_width == 0 || config.transferred == TransferredPart::all,
+                      "rows of numbers have no embedding to begin with; row_width is {}", config.row_width);
   check_count("unfreeze_epochs", config.unfreeze_epochs, 0);
   check_count("batch_size", config.batch_size, 1, 1 << 20);
   check_count("max_length", config.max_length, 0);

@@ -108,6 +108,9 @@ std::string to_json(const TrainingConfig& config);
 /// naming the key for an unknown key, a wrong type, an unknown name or a number out of range.
 TrainingConfig training_config_from_json(std::string_view json, std::string_view where, TrainingConfig base = {});
 
+/// The base for reading a config that an older version may have written: of each setting it lacks, what was done then.
+TrainingConfig older_files_config();
+
 /// Throws UsageError naming the setting and its value when one is out of range or two do not go together.
 void check(const TrainingConfig& config);
 

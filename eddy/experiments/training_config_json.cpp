@@ -66,6 +66,12 @@ void visit_members(Is<TrainingConfig> auto& config, auto& visit) {
 
 std::string to_json(const TrainingConfig& config) { return to_json_text(config, 2); }
 
+TrainingConfig older_files_config() {
+  TrainingConfig config;
+  config.adversarial.relative = false;
+  return config;
+}
+
 TrainingConfig training_config_from_json(std::string_view json, std::string_view where, TrainingConfig config) {
   read_config(json, where, config);
   return config;

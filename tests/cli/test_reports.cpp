@@ -109,15 +109,18 @@ TEST_CASE("of a pretrained model the embedding alone goes over when that is aske
   const TestFolder folder;
   folder.write("texts.txt", text_lines(60, 1));
   folder.write("train.tsv", labelled_lines(60, 2));
-  succeed(joined({"pretrain", "--data", folder.path("texts.txt"), "--output", folder.path("lm.safetensors"),
-                  "--no-cache"},
-                 kSmall));
+  succeed(
+      joined({"pretrain", "--data", folder.path("texts.txt"), "--output", folder.path("lm.safetensors"), "--no-cache"},
+             kSmall));
   const Arguments from = {"--from", folder.path("lm.safetensors"), "--max-steps", "2"};
   const ProgramResult words = succeed(finetune(folder, "words.safetensors", joined(from, {"--transfer", "embedding"})));
   CHECK(words.err.find("1 transferred") != std::string::npos);
   CHECK(words.err.find("0 unused") != std::string::npos);
   const ProgramResult all = succeed(finetune(folder, "all.safetensors", from));
   CHECK(all.err.find("4 transferred") != std::string::npos);
+  const ProgramResult alone = run_eddy(finetune(folder, "x.safetensors", {"--transfer", "embedding"}));
+  CHECK(alone.status == 2);
+  CHECK(alone.err.find("--transfer embedding needs --from") != std::string::npos);
 }
 
 TEST_CASE("unlabelled texts beside labelled ones are read where a task learns from them") {

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "eddy/core/file.h"
 #include "eddy/core/random.h"
@@ -156,9 +157,30 @@ TEST_CASE("the WordNet experiment trains every row, reports, and does nothing tw
   const ClassificationResults other = run_classification(options);
   for (std::size_t i = 0; i < 12; ++i)
     CHECK((other.runs[i].seconds == retuned.runs[i].seconds) == (first.runs[i].row != "LM-LSTM"));
-  // What the first settings made was kept.
+  // What the first settings made was kept, under whatever name.
+  const fs::path others = options.output / "parts" / "of-other-settings";
+  std::vector<fs::path> kept;
+  for (const auto& folder : fs::directory_iterator(others)) kept.push_back(folder.path());
+  for (const fs::path& folder : kept) fs::rename(folder, folder.string() + "-of-an-older-version");
   const ClassificationResults back = run_classification(original);
   for (std::size_t i = 0; i < 12; ++i) CHECK(back.runs[i].seconds == first.runs[i].seconds);
+}
+
+TEST_CASE("parts whose records cannot be read are set aside, not written over") {
+  const TemporaryFolder folder;
+  ClassificationOptions options = small_imdb(folder);
+  options.rows = parse_rows({"lstm"});
+  options.naive_bayes = false;
+  run_classification(options);
+  const fs::path record = options.output / "parts" / "LSTM-120-labels-seed1.json";
+  write_atomically(record, R"({"key": "1", "of": "another version"})");
+  run_classification(options);
+  CHECK(test::slurp(record).find("inputs") != std::string::npos);
+  std::size_t kept = 0;
+  for (const auto& other : fs::directory_iterator(options.output / "parts" / "of-other-settings"))
+    kept +=
+        fs::exists(other.path() / record.filename()) && fs::exists(other.path() / "LSTM-120-labels-seed1.safetensors");
+  CHECK(kept == 1);
 }
 
 TEST_CASE("every row of the paper runs, its pretraining once, and published rows stand beside ours") {
