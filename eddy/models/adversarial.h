@@ -22,7 +22,7 @@ enum class Perturbation {
 
 struct AdversarialConfig {
   Perturbation kind = Perturbation::none;
-  float norm = 5;                  ///< L2 norm of a text's perturbation, over all its steps and features
+  float norm = 5;  ///< L2 norm of a text's perturbation, over all its steps and features
   /// Whether norms count root mean squares of the embedded elements, so that one number suits any scale of embeddings;
   /// the paper's embeddings are normalised to 1.
   bool relative = true;
