@@ -74,7 +74,7 @@ Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& conf
   const NameScope scope(pass.embedded.graph(), "adversarial");
   const auto& [model, loss, embedded, mask, scores, key] = pass;
   const bool both = config.kind == Perturbation::adversarial_virtual_adversarial;
-  const auto unit = [&](Value perturbation) { return in_unit(perturbation, embedded, mask, config); };
+  const auto unit = [&](Value perturbation) { return in_unit(perturbation, pass.embedded, pass.mask, config); };
   Value added;
   const auto add_loss = [&](Value more) { added = added ? added + more : more; };
   if (config.kind == Perturbation::random) {
