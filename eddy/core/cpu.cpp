@@ -7,6 +7,7 @@
 #include <cctype>
 #include <cstring>
 
+#include "eddy/core/math.h"
 #include "eddy/core/onednn.h"
 #include "eddy/core/threads.h"
 
@@ -70,8 +71,9 @@ bool must_cap_onednn_isa(const CpuCapabilities& cpu, const char* user_limit) {
 
 std::string describe_cpu() {
   const CpuCapabilities cpu = cpu_capabilities();
-  return fmt::format("{}, oneDNN {} on {}, {} thread{}{}", cpu.model, onednn_version(), onednn_isa(), num_threads(),
-                     num_threads() == 1 ? "" : "s", cpu.amx_broken() ? ", AMX announced but hidden (not used)" : "");
+  return fmt::format("{}, eddy's kernels on {}, oneDNN {} on {}, {} thread{}{}", cpu.model, vector_target(),
+                     onednn_version(), onednn_isa(), num_threads(), num_threads() == 1 ? "" : "s",
+                     cpu.amx_broken() ? ", AMX announced but hidden (not used)" : "");
 }
 
 }  // namespace eddy

@@ -36,7 +36,7 @@ CpuCapabilities cpu_capabilities(const CpuidFunction& query = cpuid);
 /// null) does not already exclude it.
 bool must_cap_onednn_isa(const CpuCapabilities& cpu, const char* user_limit);
 
-/// One line: model, the ISA oneDNN will use, threads, oneDNN's version.
+/// One line: model, the instructions that eddy's kernels and oneDNN use, threads, oneDNN's version.
 std::string describe_cpu();
 
 }  // namespace eddy

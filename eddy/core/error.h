@@ -33,6 +33,12 @@ class UsageError : public Error {
   using Error::Error;
 };
 
+/// The machine has no memory for what is asked.
+class MemoryError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Throws `E` with a formatted message.
 template <class E = Error, class... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {

@@ -2,6 +2,7 @@
 #include "eddy/core/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -201,12 +202,20 @@ void SpillFile::for_each_block(const std::function<void(std::span<const std::byt
 }
 
 void append_at_once(int descriptor, std::string_view bytes, const std::filesystem::path& path) {
-  ssize_t written = 0;
-  do {
-    written = ::write(descriptor, bytes.data(), bytes.size());
-  } while (written < 0 && errno == EINTR);
-  if (written != static_cast<ssize_t>(bytes.size()))
-    fail<DataError>("{}: {} of {} bytes written: {}", path.string(), written, bytes.size(), std::strerror(errno));
+  const auto write_some = [&](std::string_view part) {
+    ssize_t written = 0;
+    do {
+      written = ::write(descriptor, part.data(), part.size());
+    } while (written < 0 && errno == EINTR);
+    return written;
+  };
+  const ssize_t written = write_some(bytes);
+  if (written == static_cast<ssize_t>(bytes.size())) return;
+  if (written < 0) fail_with(path, "cannot be written", errno);
+  // What hinders the rest is told only by a second try.
+  const bool hindered = write_some(bytes.substr(static_cast<std::size_t>(written))) < 0;
+  fail_with(path, fmt::format("cannot be written, but for {} of {} bytes", written, bytes.size()),
+            hindered ? errno : EIO);
 }
 
 AtomicFile::AtomicFile(const std::filesystem::path& path, TemporaryKind kind) : path_(path) {
@@ -299,6 +308,73 @@ void AtomicFile::discard() noexcept {
   if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
   temporary_.clear();
+}
+
+OutputLock OutputLock::of_file(const std::filesystem::path& file) {
+  return {file.parent_path() / fmt::format(".{}.lock", file.filename().string()), file};
+}
+
+OutputLock OutputLock::of_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fail_with(folder, "cannot be made", error.value());
+  return {folder / ".eddy.lock", folder};
+}
+
+OutputLock::OutputLock(std::filesystem::path lock, const std::filesystem::path& output) : path_(std::move(lock)) {
+  for (;;) {
+    descriptor_ = ::open(path_.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) fail_with(output, "cannot be written", errno);
+    int failed = 0;
+    do {
+      failed = ::flock(descriptor_, LOCK_EX | LOCK_NB);
+    } while (failed != 0 && errno == EINTR);
+    if (failed != 0 && errno == EWOULDBLOCK) {
+      ::close(descriptor_);
+      fail<UsageError>("another run is writing {}; wait for its end or choose another output", output.string());
+    }
+    // Its last holder may have removed the file between the opening and the locking; then others make a new one.
+    if (failed != 0 || has_name()) return;
+    ::close(descriptor_);
+  }
+}
+
+OutputLock::~OutputLock() {
+  // While it is locked still, so that nobody else's file is removed.
+  if (has_name()) ::unlink(path_.c_str());
+  ::close(descriptor_);
+}
+
+bool OutputLock::has_name() const {
+  struct stat held {
+  }, named{};
+  return ::fstat(descriptor_, &held) == 0 && ::stat(path_.c_str(), &named) == 0 && held.st_dev == named.st_dev &&
+         held.st_ino == named.st_ino;
+}
+
+void require_no_input(std::string_view what, const std::filesystem::path& output,
+                      const std::vector<std::filesystem::path>& inputs) {
+  for (const std::filesystem::path& input : inputs) {
+    std::error_code error;
+    require<UsageError>(output.empty() || input.empty() || !std::filesystem::equivalent(output, input, error),
+                        "{} would replace {}, which is read; choose another name", what, input.string());
+  }
+}
+
+void require_writable(const std::filesystem::path& output) {
+  if (!output.has_filename()) fail_with(output, "cannot be written", output.empty() ? ENOENT : EISDIR);
+  std::error_code error;
+  const std::filesystem::file_type type = std::filesystem::status(output, error).type();
+  if (type == std::filesystem::file_type::directory) fail_with(output, "cannot be written", EISDIR);
+  if (type == std::filesystem::file_type::none) fail_with(output, "cannot be written", error.value());
+  require<DataError>(type == std::filesystem::file_type::regular || type == std::filesystem::file_type::not_found,
+                     "{}: is no regular file and so cannot be replaced", output.string());
+  const std::filesystem::path folder = output.has_parent_path() ? output.parent_path() : ".";
+  const bool open = ::access(folder.c_str(), W_OK | X_OK) == 0;
+  const int problem = open ? 0 : errno;
+  if (std::filesystem::exists(folder, error) && !std::filesystem::is_directory(folder, error))
+    fail_with(output, "cannot be written", ENOTDIR);
+  if (!open) fail_with(output, "cannot be written", problem);
 }
 
 void write_atomically(const std::filesystem::path& path, std::string_view text) {

@@ -120,6 +120,37 @@ class AtomicFile {
   std::uint64_t size_ = 0;
 };
 
+/// While one lives, no other process gets one of the same output: two runs would mix their files. UsageError when there
+/// is one, DataError when nothing can be written there. It stands in a hidden file that goes away with it; of a process
+/// that was killed the file stays, and the next lock takes it over. File systems that know no locks give none.
+class OutputLock {
+ public:
+  /// Of a file, which need not be there, and of what stands beside it.
+  static OutputLock of_file(const std::filesystem::path& file);
+  /// Of a folder and all that is in it; makes the folder where needed.
+  static OutputLock of_folder(const std::filesystem::path& folder);
+  ~OutputLock();
+  OutputLock(const OutputLock&) = delete;
+  OutputLock& operator=(const OutputLock&) = delete;
+
+ private:
+  OutputLock(std::filesystem::path lock, const std::filesystem::path& output);
+  /// Whether the open file is the one that has the name.
+  bool has_name() const;
+
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+/// UsageError when a file to be written is, by whatever name, one of those that are read: it would be destroyed. Empty
+/// paths and those that name nothing are passed over. `what` says which output it is, as "--graph".
+void require_no_input(std::string_view what, const std::filesystem::path& output,
+                      const std::vector<std::filesystem::path>& inputs);
+
+/// DataError unless a file can be written there, as far as can be told before it is: its folder is there and open to
+/// writing, and the name is not that of a folder or device.
+void require_writable(const std::filesystem::path& output);
+
 void write_atomically(const std::filesystem::path& path, std::string_view text);
 void write_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
 /// `fill` writes the contents piece by piece; when it throws, nothing changes on disk.

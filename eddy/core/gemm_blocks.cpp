@@ -283,24 +283,28 @@ void gemm_packed(const GemmConfig& config, const GemmBlock& block, const float* 
 void gemm_in_place(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
                    const float* bias) {
   TileJob job{};
-  job.depth = config.k;
   job.a_row = config.transpose_a ? 1 : config.lda;
   job.a_k = config.transpose_a ? config.lda : 1;
   job.b_k = config.ldb;
   job.ldc = config.ldc;
-  job.load_c = config.accumulate;
-  job.activation = config.activation;
   job.ahead = {b};
   for (std::int64_t n = block.n_begin; n < block.n_end; n += kTileCols) {
     const Panel panel = panel_of(block.n_end - n);
-    job.b = b + n;
     job.last_lanes = panel.last_lanes;
-    job.bias = bias != nullptr ? bias + n : nullptr;
     for (std::int64_t m = block.m_begin; m < block.m_end;) {
       const std::int64_t rows = tile_rows(block.m_end - m);
-      job.a = a + m * job.a_row;
       job.c = c + m * config.ldc + n;
-      pick_tile(rows, panel.vecs, panel.masked())(job);
+      // In passes, so that long sums stay accurate; one at least, for the bias.
+      for (std::int64_t k0 = 0; k0 == 0 || k0 < config.k; k0 += kDepthBlock) {
+        const bool last = k0 + kDepthBlock >= config.k;
+        job.depth = std::min(kDepthBlock, config.k - k0);
+        job.load_c = config.accumulate || k0 > 0;
+        job.bias = last && bias != nullptr ? bias + n : nullptr;
+        job.activation = last ? config.activation : Activation::none;
+        job.a = a + m * job.a_row + k0 * job.a_k;
+        job.b = b + n + k0 * job.b_k;
+        pick_tile(rows, panel.vecs, panel.masked())(job);
+      }
       m += rows;
     }
   }
@@ -321,29 +325,37 @@ void dot_rows(const GemmConfig& config, const GemmBlock& block, std::int64_t m, 
     // Missing columns repeat the last one: no branch in the loop, no read outside B.
     const float* rights[kCols];
     for (int j = 0; j < kCols; ++j) rights[j] = b + (n + std::min(j, cols - 1)) * config.ldb;
-    FloatVec acc[kRows][kCols];
-    clear_tile<kRows, kCols>(acc);
-    for (std::int64_t k = 0; k < whole; k += kLanes) {
-      FloatVec right[kCols];
-      EDDY_UNROLL
-      for (int j = 0; j < kCols; ++j) right[j] = hn::LoadU(d, rights[j] + k);
+    float sums[kRows][kCols] = {};
+    // In passes, so that long sums stay accurate.
+    for (std::int64_t k0 = 0; k0 < whole; k0 += kDepthBlock * kLanes) {
+      FloatVec acc[kRows][kCols];
+      clear_tile<kRows, kCols>(acc);
+      for (std::int64_t k = k0; k < std::min(k0 + kDepthBlock * kLanes, whole); k += kLanes) {
+        FloatVec right[kCols];
+        EDDY_UNROLL
+        for (int j = 0; j < kCols; ++j) right[j] = hn::LoadU(d, rights[j] + k);
+        EDDY_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+          const FloatVec left = hn::LoadU(d, a + r * a_row + k);
+          EDDY_UNROLL
+          for (int j = 0; j < kCols; ++j) acc[r][j] = hn::MulAdd(left, right[j], acc[r][j]);
+        }
+      }
       EDDY_UNROLL
       for (int r = 0; r < kRows; ++r) {
-        const FloatVec left = hn::LoadU(d, a + r * a_row + k);
         EDDY_UNROLL
-        for (int j = 0; j < kCols; ++j) acc[r][j] = hn::MulAdd(left, right[j], acc[r][j]);
+        for (int j = 0; j < kCols; ++j) sums[r][j] += hn::GetLane(hn::SumOfLanes(d, acc[r][j]));
       }
-    }
-    float sums[kRows][kCols];
-    EDDY_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      EDDY_UNROLL
-      for (int j = 0; j < kCols; ++j) sums[r][j] = hn::GetLane(hn::SumOfLanes(d, acc[r][j]));
     }
     for (int r = 0; r < kRows; ++r) {
       for (int j = 0; j < cols; ++j) {
         float sum = sums[r][j];
-        for (std::int64_t k = whole; k < config.k; ++k) sum += a[r * a_row + k * a_k] * rights[j][k];
+        for (std::int64_t k0 = whole; k0 < config.k; k0 += kDepthBlock) {
+          float part = 0;
+          for (std::int64_t k = k0; k < std::min(k0 + kDepthBlock, config.k); ++k)
+            part += a[r * a_row + k * a_k] * rights[j][k];
+          sum += part;
+        }
         float& out = c[r * config.ldc + n + j];
         const float x = sum + (config.accumulate ? out : 0.0F) + (bias != nullptr ? bias[n + j] : 0.0F);
         out = config.activation == Activation::none ? x : hn::GetLane(activate(config.activation, hn::Set(d, x)));
@@ -430,10 +442,17 @@ void gemm_column(const GemmConfig& config, const GemmBlock& block, const float* 
       rows[r] = a + std::min<std::int64_t>(m + r, block.m_end - 1) * config.lda;
       sums[r] = hn::Zero(d);
     }
-    for (std::int64_t k = 0; k < whole; k += kLanes) {
-      const FloatVec right = hn::LoadU(d, b + k);
+    for (std::int64_t k0 = 0; k0 < whole; k0 += kDepthBlock * kLanes) {
+      FloatVec acc[kRows];
       EDDY_UNROLL
-      for (int r = 0; r < kRows; ++r) sums[r] = hn::MulAdd(hn::LoadU(d, rows[r] + k), right, sums[r]);
+      for (int r = 0; r < kRows; ++r) acc[r] = hn::Zero(d);
+      for (std::int64_t k = k0; k < std::min(k0 + kDepthBlock * kLanes, whole); k += kLanes) {
+        const FloatVec right = hn::LoadU(d, b + k);
+        EDDY_UNROLL
+        for (int r = 0; r < kRows; ++r) acc[r] = hn::MulAdd(hn::LoadU(d, rows[r] + k), right, acc[r]);
+      }
+      EDDY_UNROLL
+      for (int r = 0; r < kRows; ++r) sums[r] = hn::Add(sums[r], acc[r]);
     }
     if (whole < config.k) {
       const FloatVec right = hn::MaskedLoad(last, d, b + whole);

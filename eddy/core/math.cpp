@@ -87,6 +87,7 @@ EDDY_UNARY(do_sigmoid, sigmoid_full(x))
 EDDY_UNARY(do_erf, erf_full(x))
 EDDY_UNARY(do_sqrt, hn::Sqrt(x))
 EDDY_UNARY(do_gelu, gelu_full(x))
+EDDY_UNARY(do_gelu_tanh, gelu_tanh_full(x))
 EDDY_UNARY(do_hard_sigmoid, hard_sigmoid_full(x))
 EDDY_UNARY(do_relu, at_least(0.0F, x))
 
@@ -105,6 +106,8 @@ EDDY_BINARY(do_relu_gradient, hn::IfThenElseZero(hn::Gt(b, hn::Zero(Floats())), 
 EDDY_BINARY(do_gelu_gradient,
             hn::Mul(a, hn::MulAdd(hn::Mul(b, splat(0.39894228F)), exp_full(hn::Mul(hn::Mul(b, b), splat(-0.5F))),
                                   hn::MulAdd(erf_full(hn::Mul(b, splat(0.70710678F))), splat(0.5F), splat(0.5F)))))
+
+EDDY_BINARY(do_gelu_tanh_gradient, hn::Mul(a, gelu_tanh_slope(b)))
 
 namespace {
 
@@ -126,6 +129,10 @@ struct MulAdd {
 struct ShiftedExp {
   FloatVec shift, alpha;
   HWY_INLINE FloatVec operator()(FloatVec x) const { return hn::Mul(alpha, exp_full(hn::Sub(x, shift))); }
+};
+struct SubtractBoth {
+  FloatVec first, second;
+  HWY_INLINE FloatVec operator()(FloatVec x) const { return hn::Sub(hn::Sub(x, first), second); }
 };
 struct SoftmaxGradient {
   FloatVec dot;
@@ -238,6 +245,9 @@ void do_mul_add(const float* a, const float* b, float* out, std::int64_t n) { ma
 void do_exp_shifted(const float* in, float shift, float alpha, float* out, std::int64_t n) {
   map1(ShiftedExp{splat(shift), splat(alpha)}, in, out, n);
 }
+void do_subtract_both(const float* in, float first, float second, float* out, std::int64_t n) {
+  map1(SubtractBoth{splat(first), splat(second)}, in, out, n);
+}
 double do_exp_shifted_sum(const float* in, float shift, float* out, std::int64_t n) {
   return reduce(ExpTerm{in, splat(shift), out, n}, n);
 }
@@ -262,9 +272,6 @@ void do_add_rows(const float* in, std::int64_t ld, float* out, std::int64_t n) {
 
 double do_sum(const float* in, std::int64_t n) { return reduce(SumTerm{in}, n); }
 double do_dot(const float* a, const float* b, std::int64_t n) { return reduce(DotTerm{a, b}, n); }
-double do_sum_exp(const float* in, float shift, std::int64_t n) {
-  return reduce(ExpTerm{in, splat(shift), nullptr, n}, n);
-}
 float do_max_value(const float* in, std::int64_t n) { return extreme<true>(in, n); }
 float do_min_value(const float* in, std::int64_t n) { return extreme<false>(in, n); }
 
@@ -300,6 +307,7 @@ EDDY_DISPATCH_UNARY(sigmoid)
 EDDY_DISPATCH_UNARY(erf)
 EDDY_DISPATCH_UNARY(sqrt)
 EDDY_DISPATCH_UNARY(gelu)
+EDDY_DISPATCH_UNARY(gelu_tanh)
 EDDY_DISPATCH_UNARY(hard_sigmoid)
 EDDY_DISPATCH_UNARY(relu)
 EDDY_DISPATCH_BINARY(add)
@@ -312,6 +320,7 @@ EDDY_DISPATCH_BINARY(tanh_gradient)
 EDDY_DISPATCH_BINARY(sigmoid_gradient)
 EDDY_DISPATCH_BINARY(relu_gradient)
 EDDY_DISPATCH_BINARY(gelu_gradient)
+EDDY_DISPATCH_BINARY(gelu_tanh_gradient)
 EDDY_DISPATCH_BINARY(mul_add)
 EDDY_DISPATCH_SCALED(axpy)
 EDDY_DISPATCH_SCALED(scale)
@@ -320,10 +329,10 @@ EDDY_DISPATCH_SCALED(add_scalar)
 HWY_EXPORT(do_add_rows);
 HWY_EXPORT(do_exp_shifted);
 HWY_EXPORT(do_exp_shifted_sum);
+HWY_EXPORT(do_subtract_both);
 HWY_EXPORT(do_softmax_gradient);
 HWY_EXPORT(do_sum);
 HWY_EXPORT(do_dot);
-HWY_EXPORT(do_sum_exp);
 HWY_EXPORT(do_max_value);
 HWY_EXPORT(do_min_value);
 HWY_EXPORT(target_name);
@@ -338,29 +347,55 @@ double vector_sum_squares(const float* in, std::int64_t n) { return HWY_DYNAMIC_
 float vector_max_value(const float* in, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(do_max_value)(in, n); }
 float vector_min_value(const float* in, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(do_min_value)(in, n); }
 
-float log_sum_exp(const float* in, std::int64_t n) {
+namespace {
+
+/// The terms go to `terms` too, unless it is null; it may not be `in`. A long row is read once: the largest of its
+/// first elements is near enough to the largest of all, unless the sum says that another is some 8 above it.
+ExpSum exp_sum_with_terms(const float* in, float* terms, std::int64_t n) {
+  constexpr std::int64_t kFirst = 512;
+  constexpr double kFarAbove = 3000;
+  const auto sum_above = [&](float reference) {
+    return HWY_DYNAMIC_DISPATCH(do_exp_shifted_sum)(in, reference, terms, n);
+  };
+  if (n > kFirst) {
+    const float reference = vector_max_value(in, kFirst);
+    if (std::isfinite(reference)) {
+      const double total = sum_above(reference);
+      if (total < static_cast<double>(n) + kFarAbove) return {reference, total};
+    }
+  }
   const float largest = vector_max_value(in, n);
-  // Nothing, only -inf, a +inf or a NaN: the largest element is the answer, and inf - inf would spoil it.
-  if (!std::isfinite(largest)) return largest;
-  return largest + static_cast<float>(std::log(HWY_DYNAMIC_DISPATCH(do_sum_exp)(in, largest, n)));
+  return {largest, sum_above(largest)};
+}
+
+}  // namespace
+
+double ExpSum::log_sum() const { return std::isfinite(reference) ? std::log(sum) : 0; }
+
+ExpSum exp_sum(const float* in, std::int64_t n) { return exp_sum_with_terms(in, nullptr, n); }
+
+float log_sum_exp(const float* in, std::int64_t n) {
+  const ExpSum row = exp_sum(in, n);
+  return static_cast<float>(row.reference + row.log_sum());
 }
 
 void exp_shifted_scaled(const float* in, float shift, float alpha, float* out, std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(do_exp_shifted)(in, shift, alpha, out, n);
 }
 
-float softmax_row(const float* in, float* out, std::int64_t n) {
-  const float largest = vector_max_value(in, n);
-  const double sum = HWY_DYNAMIC_DISPATCH(do_exp_shifted_sum)(in, largest, out, n);
-  vector_scale(static_cast<float>(1.0 / sum), out, out, n);
-  if (!std::isfinite(largest)) return largest;
-  return largest + static_cast<float>(std::log(sum));
+void softmax_row(const float* in, float* out, std::int64_t n) {
+  const ExpSum row = exp_sum_with_terms(in, out == in ? nullptr : out, n);
+  const auto scale = static_cast<float>(1.0 / row.sum);
+  if (out == in) {
+    exp_shifted_scaled(in, row.reference, scale, out, n);
+  } else {
+    vector_scale(scale, out, out, n);
+  }
 }
 
-float log_softmax_row(const float* in, float* out, std::int64_t n) {
-  const float total = log_sum_exp(in, n);
-  vector_add_scalar(-total, in, out, n);
-  return total;
+void log_softmax_row(const float* in, float* out, std::int64_t n) {
+  const ExpSum row = exp_sum(in, n);
+  HWY_DYNAMIC_DISPATCH(do_subtract_both)(in, row.reference, static_cast<float>(row.log_sum()), out, n);
 }
 
 void softmax_row_gradient(const float* dy, const float* y, float* dx, std::int64_t n) {
@@ -369,8 +404,7 @@ void softmax_row_gradient(const float* dy, const float* y, float* dx, std::int64
 }
 
 void add_row(const float* in, const float* row, float* out, std::int64_t rows, std::int64_t cols) {
-  const std::int64_t grain = std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(cols, 1));
-  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(rows, grain_of(cols), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) vector_add(in + r * cols, row, out + r * cols, cols);
   });
 }
@@ -381,8 +415,7 @@ void column_sum(const float* in, std::int64_t rows, std::int64_t cols, std::int6
   constexpr std::int64_t kStrip = 512;
   constexpr std::int64_t kRowsAtOnce = 64;
   const std::int64_t strips = (cols + kStrip - 1) / kStrip;
-  const std::int64_t grain = std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(rows * kStrip, 1));
-  parallel_for(strips, grain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(strips, grain_of(rows * kStrip), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t strip = begin; strip < end; ++strip) {
       const std::int64_t c0 = strip * kStrip, width = std::min(kStrip, cols - c0);
       float total[kStrip], partial[kStrip];

@@ -26,6 +26,8 @@ void vector_erf(const float* in, float* out, std::int64_t n);      ///< 4 ulp
 void vector_sqrt(const float* in, float* out, std::int64_t n);     ///< exact rounding
 /// x/2 * (1 + erf(x/sqrt(2))); absolute error below 2e-7 * max(1, |x|).
 void vector_gelu(const float* in, float* out, std::int64_t n);
+/// x/2 * (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), with the same bound.
+void vector_gelu_tanh(const float* in, float* out, std::int64_t n);
 /// clamp(0.2 x + 1/2, 0, 1), as Keras
 void vector_hard_sigmoid(const float* in, float* out, std::int64_t n);
 void vector_relu(const float* in, float* out, std::int64_t n);
@@ -36,6 +38,7 @@ void vector_tanh_gradient(const float* dy, const float* y, float* dx, std::int64
 void vector_sigmoid_gradient(const float* dy, const float* y, float* dx, std::int64_t n);  ///< dy * y * (1 - y)
 void vector_relu_gradient(const float* dy, const float* y, float* dx, std::int64_t n);     ///< y > 0 ? dy : 0
 void vector_gelu_gradient(const float* dy, const float* x, float* dx, std::int64_t n);
+void vector_gelu_tanh_gradient(const float* dy, const float* x, float* dx, std::int64_t n);
 
 // --- arithmetic -----------------------------------------------------------------------------------------------------
 
@@ -61,13 +64,22 @@ float vector_min_value(const float* in, std::int64_t n);  ///< +inf for n = 0; N
 
 // --- rows of a softmax ----------------------------------------------------------------------------------------------
 
-/// log(sum_i exp(in[i])), shifted by the largest element; -inf for n = 0.
+/// sum = sum_i exp(in[i] - reference). Kept apart, as one float for both has no digits left when logits are large. The
+/// reference is near the largest element, and is that one where it is infinite or NaN; -inf for n = 0.
+struct ExpSum {
+  float reference;
+  double sum;
+  /// log(sum), or 0 where the reference says it all.
+  double log_sum() const;
+};
+ExpSum exp_sum(const float* in, std::int64_t n);
+/// log(sum_i exp(in[i])); -inf for n = 0.
 float log_sum_exp(const float* in, std::int64_t n);
-/// out[i] = exp(in[i]) / sum_j exp(in[j]); returns log_sum_exp of the row.
-float softmax_row(const float* in, float* out, std::int64_t n);
-/// out[i] = in[i] - log_sum_exp(in); returns log_sum_exp.
-float log_softmax_row(const float* in, float* out, std::int64_t n);
-/// out[i] = alpha * exp(in[i] - shift): with shift = log_sum_exp the scaled probabilities of a cross-entropy gradient.
+/// out[i] = exp(in[i]) / sum_j exp(in[j])
+void softmax_row(const float* in, float* out, std::int64_t n);
+/// out[i] = in[i] - log_sum_exp(in)
+void log_softmax_row(const float* in, float* out, std::int64_t n);
+/// out[i] = alpha * exp(in[i] - shift): scaled probabilities, from an ExpSum.
 void exp_shifted_scaled(const float* in, float shift, float alpha, float* out, std::int64_t n);
 /// dx = y * (dy - dot(dy, y)): the gradient of softmax_row.
 void softmax_row_gradient(const float* dy, const float* y, float* dx, std::int64_t n);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+// Internal: part of core/npy.h.
+
 #include <cstdint>
 #include <string>
 #include <string_view>

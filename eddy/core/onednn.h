@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+// Internal: the adaptor of oneDNN, which tests and benchmarks compare with.
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>

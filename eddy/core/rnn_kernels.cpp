@@ -207,6 +207,7 @@ void LstmKernel::forward(const LstmForward& io, void* scratch) const {
       share.for_each_masked(mask, [&](std::int64_t row) {
         share.copy_row(step.h_prev, step.h, row);
         if (keep_c) share.copy_row(step.c_prev, step.c, row);
+        if (step.gates != nullptr && step.gates != step.gates_x) share.clear_row(step.gates, 4, row);
       });
       steps.lstm_forward(step, share.units, active);
       if (share.barriers) barrier.wait(team);
@@ -334,7 +335,8 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
                    .extra = at_step(io.extra, index.t, state)};
       share.for_each_masked(mask, [&](std::int64_t row) {
         share.copy_row(step.h_prev, step.h, row);
-        if (!reset_after && step.extra != nullptr) share.clear_row(step.extra, 1, row);
+        if (step.gates != nullptr && step.gates != step.gates_x) share.clear_row(step.gates, 3, row);
+        if (step.extra != nullptr) share.clear_row(step.extra, 1, row);
       });
       if (reset_after) {
         steps.gru_forward(step, share.units, active);

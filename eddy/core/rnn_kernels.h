@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+// Internal: part of kernels.
+
 #include <cstddef>
 #include <cstdint>
 
@@ -44,7 +46,7 @@ struct LstmForward {
   float* states_h;              ///< out [time+1,batch,hidden]
   float* states_c = nullptr;    ///< out [time+1,batch,hidden]; null at inference
   float* gates = nullptr;       ///< out [time,batch,4*hidden] after activation; may be gates_x; null at inference.
-                                ///< Rows of masked steps are not written.
+                                ///< Rows of masked steps are 0, or left as they are in gates_x.
   float* c_last = nullptr;      ///< out [batch,hidden], needed when states_c is null
 };
 

@@ -14,13 +14,17 @@ Shape::Shape(std::span<const std::int64_t> dims) : rank_(static_cast<int>(dims.s
     require<GraphError>(size >= 0, "axis {} of a shape has the negative size {}", i, size);
     dims_[static_cast<std::size_t>(i)] = size;
   }
+  elements();
 }
 
 std::int64_t Shape::elements() const { return product(0, rank_); }
 
 std::int64_t Shape::product(int first, int last) const {
   std::int64_t result = 1;
-  for (int i = first; i < last; ++i) result *= (*this)[i];
+  for (int i = first; i < last; ++i)
+    // So far below the largest number that bytes can be counted too.
+    require<GraphError>(!__builtin_mul_overflow(result, (*this)[i], &result) && result < std::int64_t{1} << 56,
+                        "a shape of {} has too many elements", to_string(*this));
   return result;
 }
 

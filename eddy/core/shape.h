@@ -18,7 +18,7 @@ class Shape {
 
   Shape() = default;
   Shape(std::initializer_list<std::int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
-  /// Throws GraphError for more than kMaxRank axes or a negative size.
+  /// Throws GraphError for more than kMaxRank axes, a negative size, or 2^56 elements or more.
   explicit Shape(std::span<const std::int64_t> dims);
 
   int rank() const { return rank_; }

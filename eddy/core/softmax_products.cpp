@@ -318,7 +318,7 @@ void table_gradients_of(const TableGradientsJob& job, IndexRange panels, IndexRa
     const std::int64_t lines = tile.depth * panel.width() / kLineFloats;
     const std::int64_t tiles = column_panels * ((panel.columns + kTileRows - 1) / kTileRows);
     tile.ahead = {exponentials + sizes.rows * panel.width(), kLineFloats,
-                  p + 1 < panels.end ? (lines + tiles - 1) / tiles : 0};
+                  p + 1 < panels.end && tiles > 0 ? (lines + tiles - 1) / tiles : 0};
     for (std::int64_t c = 0; c < column_panels; ++c) {
       const Panel columns = panel_of(sizes.size, c);
       tile.right = job.packed_states + columns.first * sizes.rows + rows.begin * columns.width();

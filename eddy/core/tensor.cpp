@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <new>
 
 namespace eddy {
 
@@ -15,16 +14,15 @@ std::shared_ptr<std::byte> allocate_uninitialised(std::size_t bytes) {
   // Never empty, so that a tensor of no elements still has a valid address.
   const std::size_t rounded = std::max<std::size_t>((bytes + unit - 1) / unit, 1) * unit;
   void* memory = std::aligned_alloc(unit, rounded);
-  if (memory == nullptr) throw std::bad_alloc();
+  require<MemoryError>(memory != nullptr, "there is no memory for {} bytes", bytes);
   // Large pages spare products most address-translation misses; a refusal is harmless.
   if (unit == kLargePage) madvise(memory, rounded, MADV_HUGEPAGE);
   return {static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); }};
 }
 
 std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes) {
-  const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  std::shared_ptr<std::byte> memory = allocate_uninitialised(rounded);
-  std::memset(memory.get(), 0, rounded);
+  std::shared_ptr<std::byte> memory = allocate_uninitialised(bytes);
+  std::memset(memory.get(), 0, bytes);
   return memory;
 }
 

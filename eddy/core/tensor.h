@@ -14,7 +14,7 @@ namespace eddy {
 /// Every buffer eddy allocates starts on this boundary.
 inline constexpr std::size_t kAlignment = 64;
 
-/// Memory on a `kAlignment` boundary, on large pages where it fills them. Throws std::bad_alloc.
+/// Memory on a `kAlignment` boundary, on large pages where it fills them. Throws MemoryError.
 std::shared_ptr<std::byte> allocate_uninitialised(std::size_t bytes);
 /// The same, zeroed.
 std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes);

@@ -3,10 +3,12 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <utility>
 
+#include "eddy/core/cgroup.h"
 #include "eddy/core/error.h"
 #include "eddy/core/resident_team.h"
 
@@ -32,9 +34,11 @@ struct Job {
 /// Threads that stay in one parallel region and take job after job from its first thread.
 class ResidentTeam {
  public:
-  explicit ResidentTeam(int size) : size_(size) {}
+  /// Before the first run; the members already serve.
+  void set_size(int size) { size_ = size; }
 
   void run(int threads, const Job& job) {
+    threads = std::min(threads, size_);
     job_ = job;
     members_ = threads;
     // Those without a part answer too: none may still look at this job when the next one comes.
@@ -79,7 +83,7 @@ class ResidentTeam {
     return false;
   }
 
-  int size_;
+  int size_ = 1;
   Job job_{};
   int members_ = 0;
   bool stopped_ = false;
@@ -97,7 +101,8 @@ int allowed_processors() {
 }
 
 int& thread_setting() {
-  static int threads = std::min(allowed_processors(), omp_get_max_threads());
+  // More threads than the quota has processors wait for each other's turns.
+  static int threads = std::min({allowed_processors(), quota_processors().value_or(1024), omp_get_max_threads()});
   return threads;
 }
 
@@ -142,11 +147,13 @@ void run_resident(void (*body)(void*), void* context) {
     void (*body)(void*);
     void* context;
     std::exception_ptr error;
-  } region{.team = ResidentTeam(threads), .body = body, .context = context, .error = nullptr};
+  } region{.team = {}, .body = body, .context = context, .error = nullptr};
   GOMP_parallel(
       [](void* data) {
         auto& all = *static_cast<Region*>(data);
         if (omp_get_thread_num() != 0) return all.team.serve(omp_get_thread_num());
+        // OpenMP may give fewer threads than were asked for (OMP_THREAD_LIMIT, OMP_DYNAMIC).
+        all.team.set_size(omp_get_num_threads());
         resident = &all.team;
         try {
           all.body(all.context);

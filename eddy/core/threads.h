@@ -7,8 +7,9 @@
 
 namespace eddy {
 
-/// Threads of the one OpenMP team that eddy and oneDNN share. Default: the processors this process may run on.
-/// Set it before programs are compiled: kernels and the order of sums depend on it.
+/// Threads of the one OpenMP team that eddy and oneDNN share. Default: the processors this process may run on, or,
+/// where that is less, those whose time its control group allows it. Set it before programs are compiled: kernels and
+/// the order of sums depend on it.
 int num_threads();
 void set_num_threads(int threads);
 
@@ -42,5 +43,10 @@ void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
 
 /// A grain for elementwise loops: below this many elements waking a thread costs more than it saves.
 inline constexpr std::int64_t kElementwiseGrain = 4096;
+
+/// The grain of items that touch `work` elements each.
+inline std::int64_t grain_of(std::int64_t work, std::int64_t elements = kElementwiseGrain) {
+  return std::max<std::int64_t>(1, elements / std::max<std::int64_t>(1, work));
+}
 
 }  // namespace eddy

@@ -193,6 +193,20 @@ HWY_INLINE FloatVec gelu_full(FloatVec x) {
   return hn::MulAdd(half, erf_full(hn::Mul(x, splat(0.70710678F))), half);
 }
 
+/// The tanh form of gelu is x * sigmoid(argument), as (1 + tanh(u)) / 2 = sigmoid(2 u).
+HWY_INLINE FloatVec gelu_tanh_argument(FloatVec x) {
+  return hn::Mul(x, hn::MulAdd(hn::Mul(x, x), splat(0.071354816F), splat(1.5957691F)));
+}
+HWY_INLINE FloatVec gelu_tanh_full(FloatVec x) { return hn::Mul(x, sigmoid_full(gelu_tanh_argument(x))); }
+/// Of that form; the two sides of the sigmoid are computed apart, as 1 - sigmoid would lose digits.
+HWY_INLINE FloatVec gelu_tanh_slope(FloatVec x) {
+  const FloatVec e = exp_full(hn::Neg(hn::Abs(gelu_tanh_argument(x))));
+  const FloatVec total = hn::Add(e, splat(1.0F));
+  const FloatVec high = quotient(splat(1.0F), total), low = quotient(e, total);
+  const FloatVec inner = hn::MulAdd(hn::Mul(x, x), splat(3 * 0.071354816F), splat(1.5957691F));
+  return hn::MulAdd(hn::Mul(x, inner), hn::Mul(high, low), hn::IfThenElse(hn::Lt(x, hn::Zero(Floats())), low, high));
+}
+
 }  // namespace eddy::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

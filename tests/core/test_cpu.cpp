@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "eddy/core/cpu.h"
+#include "eddy/core/math.h"
 #include "eddy/core/onednn.h"
 
 namespace {
@@ -68,5 +69,6 @@ TEST_CASE("the description names processor, library and threads") {
   const std::string text = eddy::describe_cpu();
   CHECK(text.find(eddy::cpu_capabilities().model) != std::string::npos);
   CHECK(text.find("oneDNN " + eddy::onednn_version()) != std::string::npos);
+  CHECK(text.find(std::string("kernels on ") + eddy::vector_target()) != std::string::npos);
   CHECK(text.find("thread") != std::string::npos);
 }

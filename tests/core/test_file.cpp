@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -161,6 +163,92 @@ TEST_CASE("errors name the file and the reason") {
            [&] { const MappedFile file(folder.path()); }, [&] { write_atomically(folder.path(), "x"); }}) {
     CHECK(message_of(action).find("Is a directory") != std::string::npos);
   }
+}
+
+TEST_CASE("an output is locked once at a time, and the lock leaves nothing behind") {
+  const TemporaryFolder folder;
+  const auto model = folder / "m.safetensors";
+  {
+    const OutputLock lock = OutputLock::of_file(model);
+    CHECK_THROWS_WITH_AS(OutputLock::of_file(model), doctest::Contains("another run is writing"), UsageError);
+    const OutputLock other = OutputLock::of_file(folder / "n.safetensors");
+    CHECK(folder.files() == 2);
+  }
+  CHECK(folder.files() == 0);
+  {
+    const OutputLock lock = OutputLock::of_folder(folder / "a/b");
+    CHECK_THROWS_AS(OutputLock::of_folder(folder / "a/../a/b"), UsageError);
+  }
+  CHECK(std::filesystem::is_empty(folder / "a/b"));
+  CHECK(message_of([&] { OutputLock::of_file(folder / "missing/m"); }).find("missing/m: cannot be written") !=
+        std::string::npos);
+}
+
+TEST_CASE("the lock of a killed process is taken over") {
+  const TemporaryFolder folder;
+  const auto model = folder / "m.safetensors";
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const OutputLock lock = OutputLock::of_file(model);
+    if (::write(ready[1], "x", 1) != 1) ::_exit(3);
+    for (;;) ::pause();
+  }
+  char byte = 0;
+  REQUIRE(::read(ready[0], &byte, 1) == 1);
+  CHECK_THROWS_AS(OutputLock::of_file(model), UsageError);
+  ::kill(child, SIGKILL);
+  REQUIRE(::waitpid(child, nullptr, 0) == child);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  CHECK(folder.files() == 1);
+  { const OutputLock lock = OutputLock::of_file(model); }
+  CHECK(folder.files() == 0);
+}
+
+TEST_CASE("what is read is not written, whatever it is called") {
+  const TemporaryFolder folder;
+  spit(folder / "model", "x");
+  std::filesystem::create_symlink(folder / "model", folder / "link");
+  std::filesystem::create_hard_link(folder / "model", folder / "other-name");
+  for (const char* name : {"model", "link", "other-name", "./model"})
+    CHECK_THROWS_WITH_AS(require_no_input("--graph", folder / name, {folder / "none", "", folder / "model"}),
+                         doctest::Contains("--graph would replace"), UsageError);
+  CHECK_NOTHROW(require_no_input("--graph", folder / "new", {folder / "model", folder / "new"}));
+  CHECK_NOTHROW(require_no_input("--graph", "", {folder / "model"}));
+}
+
+TEST_CASE("whether a file can be written is known beforehand") {
+  const TemporaryFolder folder;
+  CHECK_NOTHROW(require_writable(folder / "new"));
+  CHECK(folder.files() == 0);
+  spit(folder / "old", "x");
+  CHECK_NOTHROW(require_writable(folder / "old"));
+  CHECK(message_of([&] { require_writable(""); }).find("cannot be written") != std::string::npos);
+  CHECK(message_of([&] { require_writable(folder / "missing/x"); }).find("No such file") != std::string::npos);
+  CHECK(message_of([&] { require_writable(folder / "old/x"); }).find("Not a directory") != std::string::npos);
+  CHECK(message_of([&] { require_writable(folder.path()); }).find("Is a directory") != std::string::npos);
+  CHECK(message_of([&] { require_writable(folder / "new/"); }).find("Is a directory") != std::string::npos);
+  CHECK(message_of([&] { require_writable("/dev/null"); }).find("no regular file") != std::string::npos);
+}
+
+TEST_CASE("a line that meets the limit of a file's size says so") {
+  const TemporaryFolder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{8, 8};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    const int file = ::open((folder / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    const std::string first = message_of([&] { append_at_once(file, "123456789\n", "log"); });
+    const std::string second = message_of([&] { append_at_once(file, "1\n", "log"); });
+    if (first != "log: cannot be written, but for 8 of 10 bytes: File too large") ::_exit(3);
+    ::_exit(second == "log: cannot be written: File too large" ? 0 : 4);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("reading past the end names the byte") {

@@ -143,6 +143,25 @@ TEST_CASE("bias, accumulation, activation, wide rows and batches") {
         }
 }
 
+TEST_CASE("long sums keep their digits, however few rows or columns there are") {
+  const std::int64_t k = 200'000;
+  for (const std::int64_t m : {1, 4, 12})
+    for (const std::int64_t n : {1, 16})
+      for (const bool transpose_a : {false, true})
+        for (const bool transpose_b : {false, true}) {
+          GemmConfig config = sized(m, n, k);
+          config.transpose_a = transpose_a;
+          config.transpose_b = transpose_b;
+          const std::vector<float> a(static_cast<std::size_t>(m * k), 0.1F), b(static_cast<std::size_t>(n * k), 1.0F);
+          std::vector<float> c(static_cast<std::size_t>(m * n));
+          const Gemm gemm(config);
+          const eddy::Tensor scratch(eddy::f32, {static_cast<std::int64_t>(gemm.scratch_bytes() / sizeof(float)) + 1});
+          gemm.run(a.data(), b.data(), c.data(), nullptr, scratch.data());
+          INFO(eddy::to_string(config));
+          for (const float sum : c) CHECK(sum == doctest::Approx(20000).epsilon(2e-5));
+        }
+}
+
 TEST_CASE("bits do not depend on the number of threads") {
   const int before = eddy::num_threads();
   for (const bool transpose_b : {false, true})

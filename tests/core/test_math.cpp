@@ -91,6 +91,19 @@ TEST_CASE("gelu and its gradient match double") {
   }
 }
 
+TEST_CASE("gelu by tanh and its gradient match double") {
+  const std::vector<float> x = ramp(1001, 20.0F, -10.0F), ones(1001, 1.0F);
+  std::vector<float> y(1001), dx(1001);
+  eddy::vector_gelu_tanh(x.data(), y.data(), 1001);
+  eddy::vector_gelu_tanh_gradient(ones.data(), x.data(), dx.data(), 1001);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double v = x[i], root = std::sqrt(2 / M_PI), t = std::tanh(root * (v + 0.044715 * v * v * v));
+    CHECK(std::fabs(y[i] - v / 2 * (1 + t)) <= 2e-7 * std::max(1.0, std::fabs(v)));
+    const double slope = (1 + t) / 2 + v / 2 * (1 - t * t) * root * (1 + 3 * 0.044715 * v * v);
+    CHECK(std::fabs(dx[i] - slope) <= 1e-6);
+  }
+}
+
 TEST_CASE("arithmetic kernels work at every length and in place") {
   for (std::int64_t n = 0; n <= 70; ++n) {
     const std::vector<float> a = ramp(n, 4.0F, -2.0F), b = ramp(n, 3.0F, 0.5F);
@@ -155,18 +168,18 @@ TEST_CASE("softmax rows: values, shift, huge logits, gradient") {
   for (const std::int64_t n : {1, 2, 15, 16, 17, 1000}) {
     const std::vector<float> x = ramp(n, 10.0F, 995.0F);
     std::vector<float> y(x.size()), z(x.size()), scaled(x.size());
-    const float total = eddy::softmax_row(x.data(), y.data(), n);
+    eddy::softmax_row(x.data(), y.data(), n);
     double sum = 0;
     for (const float v : x) sum += std::exp(double{v} - 1000);
-    CHECK(total == doctest::Approx(1000 + std::log(sum)).epsilon(1e-6));
-    CHECK(eddy::log_sum_exp(x.data(), n) == doctest::Approx(total).epsilon(1e-7));
+    CHECK(eddy::log_sum_exp(x.data(), n) == doctest::Approx(1000 + std::log(sum)).epsilon(1e-7));
     eddy::log_softmax_row(x.data(), z.data(), n);
-    eddy::exp_shifted_scaled(x.data(), total, 0.5F, scaled.data(), n);
+    const eddy::ExpSum parts = eddy::exp_sum(x.data(), n);
+    eddy::exp_shifted_scaled(x.data(), parts.reference, static_cast<float>(0.5 / parts.sum), scaled.data(), n);
     for (std::size_t i = 0; i < x.size(); ++i) {
       const double p = std::exp(double{x[i]} - 1000) / sum;
       CHECK(y[i] == doctest::Approx(p).epsilon(1e-6));
-      CHECK(z[i] == doctest::Approx(std::log(p)).epsilon(1e-4));
-      CHECK(scaled[i] == doctest::Approx(0.5 * p).epsilon(2e-4));
+      CHECK(std::fabs(z[i] - std::log(p)) <= 2e-6);
+      CHECK(scaled[i] == doctest::Approx(0.5 * p).epsilon(1e-6));
     }
     const std::vector<float> dy = ramp(n, 1.0F, -0.3F);
     double dot = 0;
@@ -179,6 +192,45 @@ TEST_CASE("softmax rows: values, shift, huge logits, gradient") {
   CHECK(eddy::log_sum_exp(infinite, 2) == -kInf);
   const float partly[] = {-kInf, 3.0F};
   CHECK(eddy::log_sum_exp(partly, 2) == 3.0F);
+}
+
+TEST_CASE("softmax rows whose largest element comes late") {
+  const std::int64_t n = 2000;
+  for (const float late : {-50.0F, 3.0F, 7.9F, 8.5F, 40.0F, 300.0F, 1e30F}) {
+    for (const std::int64_t at : {std::int64_t{511}, std::int64_t{512}, n - 1}) {
+      CAPTURE(late);
+      CAPTURE(at);
+      std::vector<float> x = ramp(n, 4.0F, -2.0F);
+      x[static_cast<std::size_t>(at)] = late;
+      const double largest = *std::max_element(x.begin(), x.end());
+      double sum = 0;
+      for (const float v : x) sum += std::exp(double{v} - largest);
+      std::vector<float> y(x.size()), in_place = x, z(x.size());
+      eddy::softmax_row(x.data(), y.data(), n);
+      CHECK(eddy::log_sum_exp(x.data(), n) == doctest::Approx(largest + std::log(sum)).epsilon(1e-6));
+      eddy::log_softmax_row(x.data(), z.data(), n);
+      eddy::softmax_row(in_place.data(), in_place.data(), n);
+      CHECK(in_place == y);
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const double p = std::exp(double{x[i]} - largest) / sum;
+        if (p > 1e-30) CHECK(y[i] == doctest::Approx(p).epsilon(2e-6));
+        CHECK(z[i] == doctest::Approx(double{x[i]} - largest - std::log(sum)).epsilon(1e-6));
+      }
+    }
+  }
+  for (const float special : {kInf, kNan})
+    for (const std::size_t at : {std::size_t{3}, std::size_t{1500}}) {
+      std::vector<float> x(static_cast<std::size_t>(n), 1.0F), y(x.size());
+      x[at] = special;
+      eddy::softmax_row(x.data(), y.data(), n);
+      const float total = eddy::log_sum_exp(x.data(), n);
+      CHECK((std::isnan(special) ? std::isnan(total) : total == special));
+      CHECK(std::isnan(y[at]));
+    }
+  std::vector<float> ruled_out(static_cast<std::size_t>(n), -kInf);
+  CHECK(eddy::log_sum_exp(ruled_out.data(), n) == -kInf);
+  ruled_out.back() = 2.0F;
+  CHECK(eddy::log_sum_exp(ruled_out.data(), n) == 2.0F);
 }
 
 TEST_CASE("column sums do not depend on the number of threads") {
