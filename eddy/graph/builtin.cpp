@@ -16,6 +16,7 @@ struct AddN final : OpClass<AddN> {
   static constexpr std::string_view kName = "add_n";
 
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
+    require<GraphError>(inputs[0].dtype == f32, "terms must be f32, not {}", to_string(inputs[0]));
     for (const TensorType& type : inputs)
       require<GraphError>(type == inputs[0], "types differ: {} and {}", to_string(inputs[0]), to_string(type));
     return {inputs[0]};
@@ -29,7 +30,7 @@ struct AddN final : OpClass<AddN> {
     return {.flops = elements * (terms - 1), .bytes = 4 * elements * (terms + 1)};
   }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
-    return {{.output = 0, .input = 0, .kind = Alias::Kind::share}};
+    return {{.output = 0, .input = 0, .kind = Alias::Kind::share, .offset = 0, .elementwise = true}};
   }
   std::vector<Value> simplify(std::span<const Value> inputs) const override {
     if (inputs.size() == 1) return {inputs[0]};
@@ -95,8 +96,8 @@ struct ScatterAdd final : OpClass<ScatterAdd> {
                         "rows {} do not match indices {} and table {}", to_string(inputs[1]), to_string(inputs[0]),
                         to_string(shape));
     if (inputs.size() > 2)
-      require<GraphError>(inputs[2].shape == shape, "base {} is not of shape {}", to_string(inputs[2]),
-                          to_string(shape));
+      require<GraphError>(inputs[2] == TensorType{f32, shape}, "base {} is not {}", to_string(inputs[2]),
+                          to_string(TensorType{f32, shape}));
     return {{f32, shape}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {

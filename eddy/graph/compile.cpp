@@ -239,11 +239,11 @@ class Compiler {
     if (!impl_->options.in_place || storage.kind != StorageKind::arena || storage.last != now || source.offset != 0 ||
         storage.bytes != value.type().bytes())
       return false;
-    // The same memory under another input would be read after it is written, unless it is the very same elements.
+    // The same memory under another input would be read after it is written, unless element by element.
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       const Place other = place(node.inputs[i]);
-      if (other.storage == source.storage && (other.offset != source.offset || node.inputs[i].type() != input.type()))
-        return false;
+      if (static_cast<int>(i) == alias.input || other.storage != source.storage) continue;
+      if (!alias.elementwise || other.offset != source.offset || node.inputs[i].type() != input.type()) return false;
     }
     for (int output = 0; output < value.output(); ++output)
       if (place({&graph(), value.node(), output}).storage == source.storage) return false;
@@ -277,7 +277,12 @@ class Compiler {
     plan.variable_bytes = impl_->plan.variable_bytes;
     plan.constant_bytes = impl_->plan.constant_bytes;
     impl_->plan = std::move(plan);
-    if (!is_body()) impl_->options.arena->reserve(impl_->plan.arena_bytes);
+    if (is_body()) return;
+    try {
+      impl_->options.arena->reserve(impl_->plan.arena_bytes);
+    } catch (const MemoryError&) {
+      fail<MemoryError>("there is no memory to run the program with: {}", to_string(impl_->plan));
+    }
   }
 
   /// Nodes of a loop's body whose memory holds the same at all steps: leaves and views of them.

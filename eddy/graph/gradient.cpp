@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "eddy/core/error.h"
+#include "eddy/graph/builder_scope.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
 
@@ -31,6 +32,36 @@ class Adjoints {
  private:
   std::vector<std::vector<std::vector<Gradient>>> parts_;
 };
+
+/// Gradient nodes answer to the line that made the forward node.
+Origin gradient_origin(const Node& node) {
+  Origin from = node.origin;
+  from.scope = from.scope.empty() ? "gradient" : "gradient/" + from.scope;
+  return from;
+}
+
+/// What the op's rule gives; its errors name op and line, and keep those they name themselves.
+std::vector<Gradient> gradient_of(const Node& node, const GradientContext& context) {
+  try {
+    std::vector<Gradient> results = node.op->gradient(context);
+    require<GraphError>(results.size() == node.inputs.size(), "its gradient rule gave {} results for {} inputs",
+                        results.size(), node.inputs.size());
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (!context.input_needed[i]) continue;
+      const Value dense = results[i].dense_part();
+      require<GraphError>(!dense || dense.type() == node.inputs[i].type(),
+                          "its gradient rule gave {} for input {} of type {}", dense ? to_string(dense.type()) : "", i,
+                          to_string(node.inputs[i].type()));
+    }
+    return results;
+  } catch (const GraphError& error) {
+    std::string message = error.what();
+    if (!message.starts_with('[')) message = fmt::format("[{}] {}", node.op->name(), message);
+    const bool names_line = message.ends_with(')') && message.find("  (") != std::string::npos;
+    if (!names_line) message += "  " + to_string(node.origin);
+    throw GraphError(message);
+  }
+}
 
 /// For each node up to the loss, whether it depends on one of `wrt`.
 std::vector<bool> dependents(const Graph& graph, int last, std::span<const Value> wrt) {
@@ -64,13 +95,17 @@ Gradient sum(const std::vector<Gradient>& parts) {
   return result;
 }
 
-std::vector<Gradient> gradients(Value loss, std::span<const Value> wrt) {
-  require<GraphError>(static_cast<bool>(loss) && loss.dtype() == f32 && loss.shape().elements() == 1,
-                      "[gradients] the loss must be one f32 number, it is {}", loss ? to_string(loss.type()) : "empty");
+std::vector<Gradient> gradients(Value loss, std::span<const Value> wrt, SourceLocation where) {
+  const BuilderScope at("gradients", "the loss", loss, where);
+  at.check(loss.dtype() == f32 && loss.shape().elements() == 1, "the loss must be one f32 number, not {}",
+           to_string(loss.type()));
   Graph& graph = loss.graph();
   for (const Value& value : wrt)
-    require<GraphError>(value && &value.graph() == &graph && value.dtype() == f32,
-                        "[gradients] each value must be f32 and of the loss's graph");
+    at.check(value && &value.graph() == &graph && value.dtype() == f32,
+             "each value must be f32 and of the loss's graph, one is {}",
+             !value                     ? "empty"
+             : &value.graph() != &graph ? "of another graph"
+                                        : to_string(value.type()));
   Seed seed{loss, {}};
   {
     const OriginScope origin(graph, Origin(graph.node(loss.node()).origin));
@@ -99,10 +134,7 @@ std::vector<Gradient> backpropagate(std::span<const Seed> seeds, std::span<const
       wanted = wanted || context.input_needed.back();
     }
     if (!wanted) continue;
-    // Gradient nodes answer to the line that made the forward node.
-    Origin from = node.origin;
-    from.scope = from.scope.empty() ? "gradient" : "gradient/" + from.scope;
-    const OriginScope origin(graph, std::move(from));
+    const OriginScope origin(graph, gradient_origin(node));
     const std::vector<Value> outputs = graph.outputs({&graph, id, 0});
     std::vector<Value> output_gradients;
     for (const Value& output : outputs) {
@@ -112,26 +144,24 @@ std::vector<Gradient> backpropagate(std::span<const Seed> seeds, std::span<const
     context.inputs = node.inputs;
     context.outputs = outputs;
     context.output_gradients = output_gradients;
-    std::vector<Gradient> results = node.op->gradient(context);
-    require<GraphError>(results.size() == node.inputs.size(), "[{}] its gradient rule gave {} results for {} inputs",
-                        node.op->name(), results.size(), node.inputs.size());
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      if (!context.input_needed[i]) continue;
-      const Value dense = results[i].dense_part();
-      require<GraphError>(!dense || dense.type() == node.inputs[i].type(),
-                          "[{}] its gradient rule gave {} for input {} of type {}", node.op->name(),
-                          dense ? to_string(dense.type()) : "", i, to_string(node.inputs[i].type()));
-      adjoints.add(node.inputs[i], std::move(results[i]));
-    }
+    std::vector<Gradient> results = gradient_of(node, context);
+    for (std::size_t i = 0; i < results.size(); ++i)
+      if (context.input_needed[i]) adjoints.add(node.inputs[i], std::move(results[i]));
   }
   std::vector<Gradient> result;
-  for (const Value& value : wrt) result.push_back(value.node() <= last ? adjoints.total(value) : Gradient());
+  for (const Value& value : wrt) {
+    result.emplace_back();
+    if (value.node() > last) continue;
+    const OriginScope origin(graph, gradient_origin(graph.node(value.node())));
+    result.back() = adjoints.total(value);
+  }
   return result;
 }
 
-std::vector<Value> dense_gradients(Value loss, std::span<const Value> wrt) {
+std::vector<Value> dense_gradients(Value loss, std::span<const Value> wrt, SourceLocation where) {
+  const OriginScope origin(where);
   std::vector<Value> result;
-  const std::vector<Gradient> found = gradients(loss, wrt);
+  const std::vector<Gradient> found = gradients(loss, wrt, where);
   for (std::size_t i = 0; i < wrt.size(); ++i)
     result.push_back(found[i].empty() ? full(loss.graph(), wrt[i].type(), 0.0f) : found[i].dense(wrt[i]));
   return result;

@@ -55,8 +55,9 @@ struct GradientContext {
 
 /// Derivatives of the scalar `loss` (f32, one element) with respect to each of `wrt`, as values of the same graph:
 /// an ordinary graph, so gradients of gradients work. A value the loss does not depend on gets an empty gradient.
-/// Throws GraphError naming the op when one on the path has no gradient.
-std::vector<Gradient> gradients(Value loss, std::span<const Value> wrt);
+/// Throws GraphError naming the op, and the line that made its node, when one on the path has no gradient.
+std::vector<Gradient> gradients(Value loss, std::span<const Value> wrt,
+                                SourceLocation where = SourceLocation::current());
 
 /// A gradient that arrives at a value from outside: f32 of the value's shape.
 struct Seed {
@@ -68,6 +69,7 @@ struct Seed {
 std::vector<Gradient> backpropagate(std::span<const Seed> seeds, std::span<const Value> wrt);
 
 /// The same as `gradients` with dense results; a value without a path gets zeros.
-std::vector<Value> dense_gradients(Value loss, std::span<const Value> wrt);
+std::vector<Value> dense_gradients(Value loss, std::span<const Value> wrt,
+                                   SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

@@ -4,11 +4,21 @@
 #include "eddy/graph/builtin.h"
 
 namespace eddy {
+namespace {
 
-const TensorType& Value::type() const {
-  require<GraphError>(graph_ != nullptr, "an empty value was used");
-  return graph_->node(node_).outputs[static_cast<std::size_t>(output_)];
+/// Holds the line that this thread builds for, if any.
+thread_local const Origin* current_line = nullptr;
+
+}  // namespace
+
+SourceLocation user_line(SourceLocation at) {
+  if (current_line == nullptr || current_line->file.empty()) return at;
+  return SourceLocation::current(current_line->file.data(), current_line->line);
 }
+
+void Value::fail_empty() { fail<GraphError>("an empty value was used"); }
+
+const TensorType& Value::type() const { return graph().node(node_).outputs[static_cast<std::size_t>(output_)]; }
 
 std::string to_string(const Origin& origin) {
   if (origin.scope.empty()) return fmt::format("({}:{})", origin.file, origin.line);
@@ -24,10 +34,21 @@ std::vector<TensorType> input_types(const Node& node) {
 
 std::vector<Alias> aliases_of(const Node& node) { return node.op->aliases(input_types(node), node.outputs); }
 
+namespace {
+
+/// A one-to-one map without order: the random streams of loops within loops shall not meet (murmur3's finaliser).
+std::uint32_t scramble(std::uint32_t x) {
+  x = (x ^ x >> 16) * 0x85ebca6bU;
+  x = (x ^ x >> 13) * 0xc2b2ae35U;
+  return x ^ x >> 16;
+}
+
+}  // namespace
+
 Graph::Graph(Graph& outer)
     : outer_(&outer),
       depth_(outer.depth_ + 1),
-      first_stream_(outer.first_stream_ + 4096 * (static_cast<std::uint32_t>(outer.size()) + 1)) {}
+      first_stream_(scramble(outer.first_stream_ ^ scramble(static_cast<std::uint32_t>(outer.size()) + 1))) {}
 
 Value Graph::input(std::string name, DType dtype, const Shape& shape, SourceLocation where) {
   require<GraphError>(!inputs_.contains(name), "[input] '{}' already exists  {}", name, to_string(origin(where)));
@@ -53,7 +74,8 @@ Value Graph::variable(const std::shared_ptr<Variable>& variable, SourceLocation 
 
 Origin Graph::origin(SourceLocation where) const {
   if (pinned_origin_ != nullptr) return *pinned_origin_;
-  return {where.file_name(), where.line(), scope_};
+  const SourceLocation line = user_line(where);
+  return {line.file_name(), line.line(), scope_};
 }
 
 bool Graph::is_inside(const Graph& other) const {
@@ -141,13 +163,20 @@ NameScope::NameScope(Graph& graph, std::string_view name) : graph_(graph), outer
   graph.scope_ += name;
 }
 
-OriginScope::OriginScope(Graph& graph, Origin origin)
-    : graph_(graph), origin_(std::move(origin)), outermost_(graph.pinned_origin_ == nullptr) {
-  if (outermost_) graph.pinned_origin_ = &origin_;
+OriginScope::OriginScope(SourceLocation where)
+    : line_before_(current_line), origin_{where.file_name(), where.line(), {}} {
+  if (current_line == nullptr) current_line = &origin_;
+}
+
+OriginScope::OriginScope(Graph& graph, Origin origin) : line_before_(current_line), origin_(std::move(origin)) {
+  if (graph.pinned_origin_ != nullptr) return;
+  pinned_ = &graph;
+  graph.pinned_origin_ = current_line = &origin_;
 }
 
 OriginScope::~OriginScope() {
-  if (outermost_) graph_.pinned_origin_ = nullptr;
+  if (pinned_ != nullptr) pinned_->pinned_origin_ = nullptr;
+  current_line = line_before_;
 }
 
 }  // namespace eddy

@@ -77,6 +77,10 @@ class Graph {
   /// Where the stream numbers of this graph's random ops begin: graphs inside one graph draw different numbers.
   std::uint32_t first_stream() const { return first_stream_; }
 
+  /// What a node made now at line `where` answers to: that line and the name scope, unless an OriginScope says
+  /// otherwise.
+  Origin origin(SourceLocation where) const;
+
   const Node& node(int id) const { return nodes_[static_cast<std::size_t>(id)]; }
   int size() const { return static_cast<int>(nodes_.size()); }
   /// Nodes for variables, in order of first use.
@@ -89,7 +93,6 @@ class Graph {
   friend class NameScope;
   friend class OriginScope;
 
-  Origin origin(SourceLocation where) const;
   bool is_inside(const Graph& other) const;
 
   std::deque<Node> nodes_;
@@ -116,20 +119,23 @@ class NameScope {
   std::size_t outer_length_;
 };
 
-/// Gives every node made during its life one origin: used where library code builds nodes for a user's line.
-/// The outermost scope wins.
+/// Lets what library code builds during its life answer to a line of the user's file: nodes and errors alike.
 class OriginScope {
  public:
+  /// For all that this thread builds, in whatever graph, loop bodies included. The outermost scope wins.
+  explicit OriginScope(SourceLocation where);
+  OriginScope(Graph&, SourceLocation where) : OriginScope(where) {}
+  /// For nodes of `graph` that stand for one there is: name scope and all, whatever line is built for otherwise. The
+  /// outermost of these wins.
   OriginScope(Graph& graph, Origin origin);
-  OriginScope(Graph& graph, SourceLocation where) : OriginScope(graph, graph.origin(where)) {}
   ~OriginScope();
   OriginScope(const OriginScope&) = delete;
   OriginScope& operator=(const OriginScope&) = delete;
 
  private:
-  Graph& graph_;
+  Graph* pinned_ = nullptr;  ///< the graph whose nodes this scope gives their origin
+  const Origin* line_before_;
   Origin origin_;
-  bool outermost_;
 };
 
 /// Adds a node of op `O` built from `op`; the common form inside builder functions.

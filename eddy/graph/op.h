@@ -36,6 +36,8 @@ struct Alias {
   int input = 0;
   Kind kind = Kind::share;
   std::size_t offset = 0;
+  /// Of `share`: elements are read just before they are written, so that the input may stand among the inputs twice.
+  bool elementwise = false;
 };
 
 /// Addresses of one execution of a kernel. An unused optional input or output is null.

@@ -191,7 +191,11 @@ Lowered fold_constants(const Lowered& in) {
       return std::vector<Value>();
     const OriginScope origin(out, node.origin);
     std::vector<Value> results;
-    for (const Tensor& tensor : evaluate(node, constants)) results.push_back(out.constant(tensor));
+    try {
+      for (const Tensor& tensor : evaluate(node, constants)) results.push_back(out.constant(tensor));
+    } catch (const Error& error) {
+      throw GraphError(fmt::format("[{}] {}  {}", node.op->name(), error.what(), to_string(node.origin)));
+    }
     return results;
   });
 }

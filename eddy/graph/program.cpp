@@ -14,6 +14,9 @@ Program& Program::operator=(Program&&) noexcept = default;
 Program::~Program() = default;
 
 void ProgramImpl::bind(std::span<const Binding> bindings) {
+  require<GraphError>(threads == num_threads(),
+                      "the program was compiled for {} threads, but {} are set now; set the number before compiling",
+                      threads, num_threads());
   for (const Binding& binding : bindings) {
     const auto matches = [&](const auto& input) { return input == binding.name; };
     if (std::ranges::any_of(inputs, matches, &ProgramInput::name) || std::ranges::any_of(unused_inputs, matches))
@@ -26,6 +29,8 @@ void ProgramImpl::bind(std::span<const Binding> bindings) {
   for (const ProgramInput& input : inputs) {
     const auto binding = std::ranges::find_if(bindings, [&](const Binding& b) { return b.name == input.name; });
     require<GraphError>(binding != bindings.end(), "input '{}' ({}) is not bound", input.name, to_string(input.type));
+    require<GraphError>(static_cast<bool>(binding->tensor), "input '{}' ({}) is bound to an empty tensor", input.name,
+                        to_string(input.type));
     require<GraphError>(binding->tensor.type() == input.type, "input '{}' is {}, but a tensor {} is bound", input.name,
                         to_string(input.type), to_string(binding->tensor.type()));
     bases[static_cast<std::size_t>(input.base)] = static_cast<std::byte*>(binding->tensor.data());

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "eddy/core/threads.h"
 #include "eddy/graph/program.h"
 
 namespace eddy {
@@ -49,6 +50,7 @@ struct ProgramImpl {
   std::vector<Tensor> results;
   std::vector<int> result_bases;  ///< of a loop body, whose results lie where its owner says
   MemoryPlan plan;
+  int threads = num_threads();           ///< kernels and their scratch are made for so many
   bool keeps_team = false;               ///< whether a run is long enough to hold its threads for
   std::vector<double>* clock = nullptr;  ///< when set, run() adds the seconds of each instruction to it
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+// Internal: part of compilation.
+
 #include <vector>
 
 #include "eddy/graph/graph.h"

@@ -18,7 +18,11 @@ class Value {
   Value(Graph* graph, int node, int output) : graph_(graph), node_(node), output_(output) {}
 
   explicit operator bool() const { return graph_ != nullptr; }
-  Graph& graph() const { return *graph_; }
+  /// Throws GraphError when empty.
+  Graph& graph() const {
+    if (graph_ == nullptr) fail_empty();
+    return *graph_;
+  }
   int node() const { return node_; }
   int output() const { return output_; }
 
@@ -32,23 +36,26 @@ class Value {
   friend bool operator==(const Value&, const Value&) = default;
 
  private:
+  [[noreturn]] static void fail_empty();
+
   Graph* graph_ = nullptr;
   int node_ = -1;
   int output_ = 0;
 };
 
+/// `at`, or the line this thread builds for just now (see OriginScope).
+SourceLocation user_line(SourceLocation at);
+
 /// An argument of a builder function: a value or a scalar, with the line of the user's file that passed it.
 struct Operand {
   Value value;
-  std::optional<float> scalar;
+  std::optional<double> scalar;  ///< a double holds every i32
   SourceLocation where;
 
-  Operand(Value v, SourceLocation at = SourceLocation::current()) : value(v), where(at) {}   // NOLINT
-  Operand(float s, SourceLocation at = SourceLocation::current()) : scalar(s), where(at) {}  // NOLINT
-  Operand(double s, SourceLocation at = SourceLocation::current())                           // NOLINT
-      : scalar(static_cast<float>(s)), where(at) {}
-  Operand(int s, SourceLocation at = SourceLocation::current())  // NOLINT
-      : scalar(static_cast<float>(s)), where(at) {}
+  Operand(Value v, SourceLocation at = SourceLocation::current()) : value(v), where(user_line(at)) {}    // NOLINT
+  Operand(float s, SourceLocation at = SourceLocation::current()) : scalar(s), where(user_line(at)) {}   // NOLINT
+  Operand(double s, SourceLocation at = SourceLocation::current()) : scalar(s), where(user_line(at)) {}  // NOLINT
+  Operand(int s, SourceLocation at = SourceLocation::current()) : scalar(s), where(user_line(at)) {}     // NOLINT
 };
 
 }  // namespace eddy

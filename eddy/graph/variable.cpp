@@ -4,13 +4,21 @@
 #include "eddy/graph/graph.h"
 
 namespace eddy {
+namespace {
+
+std::string line_of(SourceLocation where) {
+  const SourceLocation line = user_line(where);
+  return to_string(Origin{.file = line.file_name(), .line = line.line(), .scope = {}});
+}
+
+}  // namespace
 
 std::shared_ptr<Variable> ParameterStore::get(std::string_view name, const TensorType& type,
-                                              const Initializer& initializer, bool trainable) {
-  require<GraphError>(!name.empty(), "a variable needs a name");
+                                              const Initializer& initializer, bool trainable, SourceLocation where) {
+  require<GraphError>(!name.empty(), "[variable] a variable needs a name  {}", line_of(where));
   if (auto existing = find(name)) {
-    require<GraphError>(existing->value.type() == type, "variable '{}' is {} in the store, but {} is asked for", name,
-                        to_string(existing->value.type()), to_string(type));
+    require<GraphError>(existing->value.type() == type, "[variable] '{}' is {} in the store, but {} is asked for  {}",
+                        name, to_string(existing->value.type()), to_string(type), line_of(where));
     return existing;
   }
   auto variable = std::make_shared<Variable>(Variable{std::string(name), Tensor(type), trainable});
@@ -45,12 +53,12 @@ void ParameterStore::erase(std::string_view name) {
 
 Value parameter(Graph& graph, ParameterStore& store, std::string_view name, const Shape& shape,
                 const Initializer& initializer, SourceLocation where) {
-  return graph.variable(store.get(name, {f32, shape}, initializer), where);
+  return graph.variable(store.get(name, {f32, shape}, initializer, /*trainable=*/true, where), where);
 }
 
 Value state(Graph& graph, ParameterStore& store, std::string_view name, const TensorType& type,
             const Initializer& initializer, SourceLocation where) {
-  return graph.variable(store.get(name, type, initializer, /*trainable=*/false), where);
+  return graph.variable(store.get(name, type, initializer, /*trainable=*/false, where), where);
 }
 
 }  // namespace eddy

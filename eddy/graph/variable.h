@@ -31,9 +31,9 @@ class ParameterStore {
   explicit ParameterStore(std::uint64_t seed = 0) : seed_(seed) {}
 
   /// The variable of that name; made with `initializer` at first use. The initial value depends only on the store's
-  /// seed, the name and the type. Throws GraphError when it exists with another type.
+  /// seed, the name and the type. Throws GraphError with the user's line when it exists with another type.
   std::shared_ptr<Variable> get(std::string_view name, const TensorType& type, const Initializer& initializer,
-                                bool trainable = true);
+                                bool trainable = true, SourceLocation where = SourceLocation::current());
   /// nullptr when there is none.
   std::shared_ptr<Variable> find(std::string_view name) const;
   /// All variables in order of name.

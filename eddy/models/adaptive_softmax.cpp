@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "eddy/core/error.h"
-#include "eddy/graph/graph.h"
+#include "eddy/graph/builder_scope.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/cluster_targets.h"
 #include "eddy/ops/concat.h"
@@ -27,16 +27,16 @@ struct Stretch {
 };
 
 /// The head, then the tails.
-std::vector<Stretch> stretches(ParameterStore& store, const std::string& name, const AdaptiveSoftmaxConfig& config,
-                               Value hidden) {
+std::vector<Stretch> stretches(const BuilderScope& at, ParameterStore& store, const std::string& name,
+                               const AdaptiveSoftmaxConfig& config, Value hidden) {
   const std::vector<std::int64_t>& cuts = config.cutoffs;
-  require<GraphError>(!cuts.empty() && cuts.front() > 0 && cuts.back() < config.vocabulary &&
-                          std::ranges::adjacent_find(cuts, std::greater_equal()) == cuts.end(),
-                      "the cutoffs of an adaptive softmax over {} words must rise between 1 and {}, they are {}",
-                      config.vocabulary, config.vocabulary - 1, fmt::join(cuts, ", "));
-  require<GraphError>(config.divisor >= 1, "the divisor of an adaptive softmax must be positive, it is {}",
-                      config.divisor);
-  Graph& graph = hidden.graph();
+  at.check(!cuts.empty() && cuts.front() > 0 && cuts.back() < config.vocabulary &&
+               std::ranges::adjacent_find(cuts, std::greater_equal()) == cuts.end(),
+           "the cutoffs of an adaptive softmax over {} words must rise between 1 and {}, they are {}",
+           config.vocabulary, config.vocabulary - 1, fmt::join(cuts, ", "));
+  at.check(config.divisor >= 1, "the divisor of an adaptive softmax must be positive, it is {}", config.divisor);
+  at.expect("hidden", hidden, f32, {"rows", "hidden_size"});
+  Graph& graph = at.graph();
   const auto stretch = [&](const std::string& part, Value input, std::int64_t classes) {
     const float limit = 1.0F / std::sqrt(static_cast<float>(input.dim(1)));
     return Stretch{.input = input,
@@ -59,8 +59,11 @@ std::vector<Stretch> stretches(ParameterStore& store, const std::string& name, c
 }  // namespace
 
 Value adaptive_softmax_loss(ParameterStore& store, const std::string& name, const AdaptiveSoftmaxConfig& config,
-                            Value hidden, Value targets, Value weights) {
-  const std::vector<Stretch> parts = stretches(store, name, config, hidden);
+                            Value hidden, Value targets, Value weights, SourceLocation where) {
+  const BuilderScope at("adaptive_softmax_loss", "hidden", hidden, where);
+  const std::vector<Stretch> parts = stretches(at, store, name, config, hidden);
+  at.expect("targets", targets, i32, {hidden.dim(0)});
+  at.expect("weights", weights, f32, {hidden.dim(0)});
   std::vector<std::int64_t> cutoffs = config.cutoffs;
   cutoffs.push_back(config.vocabulary);
   const std::vector<Value> of_part = cluster_targets(targets, cutoffs);
@@ -75,8 +78,9 @@ Value adaptive_softmax_loss(ParameterStore& store, const std::string& name, cons
 }
 
 Value adaptive_log_probabilities(ParameterStore& store, const std::string& name, const AdaptiveSoftmaxConfig& config,
-                                 Value hidden) {
-  const std::vector<Stretch> parts = stretches(store, name, config, hidden);
+                                 Value hidden, SourceLocation where) {
+  const BuilderScope at("adaptive_log_probabilities", "hidden", hidden, where);
+  const std::vector<Stretch> parts = stretches(at, store, name, config, hidden);
   std::vector<Value> columns;
   Value head;
   for (std::size_t i = 0; i < parts.size(); ++i) {

@@ -24,12 +24,13 @@ struct AdaptiveSoftmaxConfig {
 /// Mean over the rows with a weight of the cross entropy of targets i32[rows] under hidden f32[rows, hidden_size];
 /// weights f32[rows]. A negative target counts as no row. Parameters "<name>/head/{table,bias}" and
 /// "<name>/tail<i>/{projection,table,bias}", made in `store` at first use. Throws GraphError for cutoffs that do not
-/// rise from 1 to the vocabulary.
+/// rise from 1 to the vocabulary, and for shapes that do not fit.
 Value adaptive_softmax_loss(ParameterStore& store, const std::string& name, const AdaptiveSoftmaxConfig& config,
-                            Value hidden, Value targets, Value weights);
+                            Value hidden, Value targets, Value weights,
+                            SourceLocation where = SourceLocation::current());
 
 /// Log-probabilities of all words, f32[rows, vocabulary], for hidden f32[rows, hidden_size].
 Value adaptive_log_probabilities(ParameterStore& store, const std::string& name, const AdaptiveSoftmaxConfig& config,
-                                 Value hidden);
+                                 Value hidden, SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

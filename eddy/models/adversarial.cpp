@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/adversarial.h"
 
-#include "eddy/core/error.h"
+#include "eddy/graph/builder_scope.h"
 #include "eddy/graph/gradient.h"
-#include "eddy/graph/graph.h"
 #include "eddy/ops/abs.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/div.h"
@@ -32,6 +31,11 @@ Value without_padding(Value x, Value mask) { return x * expand_dims(mask, 2); }
 /// 1 for rows that are texts, f32[batch].
 Value texts_of(Value mask) { return max(mask, {0}); }
 
+void expect_texts(const BuilderScope& at, Value embedded, Value mask) {
+  at.expect("embedded", embedded, f32, {"time", "batch", "size"});
+  at.expect("mask", mask, f32, {embedded.dim(0), embedded.dim(1)});
+}
+
 /// A perturbation in the config's unit of norms.
 Value in_unit(Value perturbation, Value embedded, Value mask, const AdversarialConfig& config) {
   if (!config.relative) return perturbation;
@@ -41,25 +45,37 @@ Value in_unit(Value perturbation, Value embedded, Value mask, const AdversarialC
 
 }  // namespace
 
-Value scaled_to_norm(Value x, float norm) {
+Value scaled_to_norm(Value x, float norm, SourceLocation where) {
+  const BuilderScope at("scaled_to_norm", "x", x, where);
+  at.expect("x", x, f32, {"time", "batch", "size"});
   // By the largest element first, so that no square over- or underflows.
   const Value largest = max(abs(x), {0, 2}, /*keep_dims=*/true) + 1e-12F;
   const Value length = largest * sqrt(sum(square(x / largest), {0, 2}, /*keep_dims=*/true) + 1e-6F);
   return x / length * norm;
 }
 
-Value kl_divergence(Value from, Value to, Value row_weights) {
+Value kl_divergence(Value from, Value to, Value row_weights, SourceLocation where) {
+  const BuilderScope at("kl_divergence", "from", from, where);
+  at.expect("from", from, f32, {"batch", "classes"});
+  at.expect("to", to, f32, {from.dim(0), from.dim(1)});
+  at.expect("row_weights", row_weights, f32, {from.dim(0)});
   const Value given = stop_gradient(from);
   const Value of_rows = sum(softmax(given) * (log_softmax(given) - log_softmax(to)), {1});
   return sum(of_rows * row_weights) / maximum(sum(row_weights), 1.0F);
 }
 
-Value adversarial_perturbation(Value loss, Value embedded, Value mask, float norm) {
+Value adversarial_perturbation(Value loss, Value embedded, Value mask, float norm, SourceLocation where) {
+  const BuilderScope at("adversarial_perturbation", "embedded", embedded, where);
+  expect_texts(at, embedded, mask);
   return scaled_to_norm(without_padding(gradient_as_number(loss, embedded), mask), norm);
 }
 
 Value virtual_adversarial_perturbation(const ClassScores& model, Value embedded, Value mask, Value scores,
-                                       Value row_weights, Value start, const AdversarialConfig& config) {
+                                       Value row_weights, Value start, const AdversarialConfig& config,
+                                       SourceLocation where) {
+  const BuilderScope at("virtual_adversarial_perturbation", "embedded", embedded, where);
+  expect_texts(at, embedded, mask);
+  at.expect("start", start, f32, {embedded.dim(0), embedded.dim(1), embedded.dim(2)});
   Value direction = start;
   for (int i = 0; i < config.power_iterations; ++i) {
     const Value trial =
@@ -70,8 +86,11 @@ Value virtual_adversarial_perturbation(const ClassScores& model, Value embedded,
   return in_unit(scaled_to_norm(without_padding(direction, mask), config.norm), embedded, mask, config);
 }
 
-Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& config) {
-  const NameScope scope(pass.embedded.graph(), "adversarial");
+Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& config, SourceLocation where) {
+  const BuilderScope at("adversarial_loss", "embedded", pass.embedded, where);
+  expect_texts(at, pass.embedded, pass.mask);
+  at.expect("scores", pass.scores, f32, {pass.embedded.dim(1), "classes"});
+  const NameScope scope(at.graph(), "adversarial");
   const auto& [model, loss, embedded, mask, scores, key] = pass;
   const bool both = config.kind == Perturbation::adversarial_virtual_adversarial;
   const auto unit = [&](Value perturbation) { return in_unit(perturbation, pass.embedded, pass.mask, config); };
@@ -89,7 +108,7 @@ Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& conf
                                                                 random_normal(key, embedded.shape()), config);
     add_loss(kl_divergence(scores, model(embedded + perturbation), texts));
   }
-  require<GraphError>(static_cast<bool>(added), "[adversarial_loss] there is no perturbation to train against");
+  at.check(static_cast<bool>(added), "there is no perturbation to train against");
   return added * config.weight;
 }
 

@@ -8,7 +8,7 @@
 /// Training against perturbed inputs (Miyato, Dai & Goodfellow 2017, section 3), as graph builders over any model of
 /// embedded texts f32[time, batch, size] under a mask f32[time, batch]. Perturbations are numbers to the gradient that
 /// trains: it flows through the perturbed model only. Masked steps are never perturbed. Thread-safe on different
-/// graphs.
+/// graphs. Shapes that do not fit are a GraphError with the user's line.
 namespace eddy {
 
 /// What texts are perturbed by.
@@ -32,14 +32,15 @@ struct AdversarialConfig {
 };
 
 /// x f32[time, batch, size] scaled so that each text has L2 norm `norm`; a text of zeros stays zero.
-Value scaled_to_norm(Value x, float norm);
+Value scaled_to_norm(Value x, float norm, SourceLocation where = SourceLocation::current());
 
 /// Mean over the rows with a weight of KL(softmax(from) || softmax(to)), in nats; f32[batch, classes] both, and
 /// row_weights f32[batch]. `from` is taken as given.
-Value kl_divergence(Value from, Value to, Value row_weights);
+Value kl_divergence(Value from, Value to, Value row_weights, SourceLocation where = SourceLocation::current());
 
 /// The direction in which `loss` rises fastest: norm * gradient / |gradient|, each text for itself (equation 5).
-Value adversarial_perturbation(Value loss, Value embedded, Value mask, float norm);
+Value adversarial_perturbation(Value loss, Value embedded, Value mask, float norm,
+                               SourceLocation where = SourceLocation::current());
 
 /// Class scores f32[batch, classes] of embedded texts.
 using ClassScores = std::function<Value(Value embedded)>;
@@ -48,7 +49,8 @@ using ClassScores = std::function<Value(Value embedded)>;
 /// divergence, from `start` f32[time, batch, size], each by the gradient at a small perturbation. Of the norm, and by
 /// trials of the norm, that the config asks for.
 Value virtual_adversarial_perturbation(const ClassScores& model, Value embedded, Value mask, Value scores,
-                                       Value row_weights, Value start, const AdversarialConfig& config);
+                                       Value row_weights, Value start, const AdversarialConfig& config,
+                                       SourceLocation where = SourceLocation::current());
 
 /// What the classifier is trained on beside its loss on the texts as they are.
 struct ClassifierPass {
@@ -63,6 +65,7 @@ struct ClassifierPass {
 /// `weight` times the loss of the perturbed texts: that of the labels for random and adversarial perturbations (rows
 /// with a label), the divergence from the unperturbed prediction for virtual adversarial ones (all rows that are
 /// texts).
-Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& config);
+Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& config,
+                       SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

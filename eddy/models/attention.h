@@ -33,8 +33,8 @@ struct Attention {
     /// gradients through it.
     Value weights;
   };
-  /// query f32[batch, query]. Throws GraphError when the sizes do not fit.
-  Result operator()(Value query) const;
+  /// query f32[batch, query]. Throws GraphError naming the member whose size does not fit, with the user's line.
+  Result operator()(Value query, SourceLocation where = SourceLocation::current()) const;
 };
 
 }  // namespace eddy

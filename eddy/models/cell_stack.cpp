@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/cell_stack.h"
 
+#include "eddy/graph/builder_scope.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/fold_key.h"
 
@@ -9,7 +10,9 @@ namespace eddy {
 std::string CellStack::h(std::size_t layer) const { return share_state ? "h" : fmt::format("h{}", layer); }
 std::string CellStack::c(std::size_t layer) const { return share_state ? "c" : fmt::format("c{}", layer); }
 
-Step CellStack::operator()(Value x, const State& state, Value step) const {
+Step CellStack::operator()(Value x, const State& state, Value step, SourceLocation where) const {
+  const BuilderScope at("CellStack", "x", x, where);
+  at.expect("x", x, f32, {"batch", "in"});
   Value step_key;
   if (dropout > 0 && key) step_key = fold_key(key, step);
   const auto drop = [&](Value value, bool wanted) {
@@ -29,12 +32,14 @@ Step CellStack::operator()(Value x, const State& state, Value step) const {
   return result;
 }
 
-State CellStack::zeros(Value like, std::int64_t batch, const std::vector<std::int64_t>& widths) const {
+State CellStack::zeros(Value like, std::int64_t batch, const std::vector<std::int64_t>& widths,
+                       SourceLocation where) const {
+  const BuilderScope at("CellStack", "like", like, where);
+  at.check(widths.size() == cells.size(), "there are {} widths for {} cells", widths.size(), cells.size());
   State state;
   for (std::size_t layer = 0; layer < cells.size(); ++layer) {
     if (share_state)
-      require<GraphError>(widths[layer] == widths[0], "cells of widths {} and {} cannot share a state", widths[0],
-                          widths[layer]);
+      at.check(widths[layer] == widths[0], "cells of widths {} and {} cannot share a state", widths[0], widths[layer]);
     for (const auto& [name, value] : zero_state(like, {h(layer), c(layer)}, {batch, widths[layer]}))
       state.set(name, value);
   }

@@ -26,13 +26,14 @@ struct CellStack {
   Value key = {};            ///< random_key(); empty: no dropout
 
   /// x f32[batch, in], `step` i32[] for the dropout. Named outputs of the cells keep their names.
-  Step operator()(Value x, const State& state, Value step) const;
+  Step operator()(Value x, const State& state, Value step, SourceLocation where = SourceLocation::current()) const;
 
   /// Names of the states of cell `layer`.
   std::string h(std::size_t layer) const;
   std::string c(std::size_t layer) const;
   /// Zeros for cells of the given widths; `like` is any value of the graph.
-  State zeros(Value like, std::int64_t batch, const std::vector<std::int64_t>& widths) const;
+  State zeros(Value like, std::int64_t batch, const std::vector<std::int64_t>& widths,
+              SourceLocation where = SourceLocation::current()) const;
 };
 
 }  // namespace eddy

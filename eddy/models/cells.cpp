@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "eddy/graph/builder_scope.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/compare.h"
 #include "eddy/ops/concat.h"
@@ -19,20 +20,57 @@
 #include "eddy/ops/where.h"
 
 namespace eddy {
-Value LstmCell::gates(Value x, const State& state) const { return linear(x, w_x, bias) + matmul(state["h"], w_h); }
+namespace {
 
-Step LstmCell::operator()(Value x, const State& state) const {
+/// What all cells with `count` gates have; returns [batch, hidden] of their states.
+std::pair<std::int64_t, std::int64_t> expect_weights(const BuilderScope& at, int count, Value x, const State& state,
+                                                     Value w_x, Value w_h, Value bias) {
+  at.expect("x", x, f32, {"batch", "in"});
+  const Value& h = state["h"];
+  at.expect("state 'h'", h, f32, {x.dim(0), "hidden"});
+  const std::int64_t hidden = h.dim(1);
+  at.expect("w_x", w_x, f32, {x.dim(1), count * hidden});
+  at.expect("w_h", w_h, f32, {hidden, count * hidden});
+  at.expect("bias", bias, f32, {count * hidden});
+  return {x.dim(0), hidden};
+}
+
+/// Of an LSTM under whatever name; returns [batch, hidden] of its states.
+std::pair<std::int64_t, std::int64_t> expect_lstm(const BuilderScope& at, const LstmCell& cell, Value x,
+                                                  const State& state) {
+  const auto sizes = expect_weights(at, 4, x, state, cell.w_x, cell.w_h, cell.bias);
+  at.expect("state 'c'", state["c"], f32, {sizes.first, sizes.second});
+  return sizes;
+}
+
+}  // namespace
+
+Value LstmCell::gates(Value x, const State& state, SourceLocation where) const {
+  const BuilderScope at("LstmCell", "x", x, where);
+  expect_lstm(at, *this, x, state);
+  return linear(x, w_x, bias) + matmul(state["h"], w_h);
+}
+
+Step LstmCell::operator()(Value x, const State& state, SourceLocation where) const {
+  const BuilderScope at("LstmCell", "x", x, where);
   const LstmUpdate s = lstm_update(gates(x, state), state["c"], hard_sigmoid);
   return {.output = s.h, .state = {{"h", s.h}, {"c", s.c}}};
 }
 
-Step GruCell::operator()(Value x, const State& state) const {
+Step GruCell::operator()(Value x, const State& state, SourceLocation where) const {
+  const BuilderScope at("GruCell", "x", x, where);
+  expect_weights(at, 3, x, state, w_x, w_h, bias);
   const GruWeights recurrent{.w_h = w_h, .hard_sigmoid = hard_sigmoid, .reset_after = false};
   const Value h = gru_update(linear(x, w_x, bias), state["h"], recurrent).h;
   return {.output = h, .state = {{"h", h}}};
 }
 
-Step PeepholeLstmCell::operator()(Value x, const State& state) const {
+Step PeepholeLstmCell::operator()(Value x, const State& state, SourceLocation where) const {
+  const BuilderScope at("PeepholeLstmCell", "x", x, where);
+  const std::int64_t hidden = expect_lstm(at, base, x, state).second;
+  at.expect("peephole_i", peephole_i, f32, {hidden});
+  at.expect("peephole_f", peephole_f, f32, {hidden});
+  at.expect("peephole_o", peephole_o, f32, {hidden});
   const Value c = state["c"];
   const auto [i, f, g, o] = split<4>(base.gates(x, state), 1);
   const Value next_c =
@@ -41,7 +79,15 @@ Step PeepholeLstmCell::operator()(Value x, const State& state) const {
   return {.output = h, .state = {{"h", h}, {"c", next_c}}};
 }
 
-Step LayerNormLstmCell::operator()(Value x, const State& state) const {
+Step LayerNormLstmCell::operator()(Value x, const State& state, SourceLocation where) const {
+  const BuilderScope at("LayerNormLstmCell", "x", x, where);
+  const std::int64_t hidden = expect_lstm(at, base, x, state).second;
+  at.expect("gain_x", gain_x, f32, {4 * hidden});
+  at.expect("bias_x", bias_x, f32, {4 * hidden});
+  at.expect("gain_h", gain_h, f32, {4 * hidden});
+  at.expect("bias_h", bias_h, f32, {4 * hidden});
+  at.expect("gain_c", gain_c, f32, {hidden});
+  at.expect("bias_c", bias_c, f32, {hidden});
   const Value gates = layer_norm(matmul(x, base.w_x), gain_x, bias_x) +
                       layer_norm(matmul(state["h"], base.w_h), gain_h, bias_h) + base.bias;
   const LstmUpdate usual = lstm_update(gates, state["c"], base.hard_sigmoid);
@@ -49,7 +95,10 @@ Step LayerNormLstmCell::operator()(Value x, const State& state) const {
   return {.output = h, .state = {{"h", h}, {"c", usual.c}}};
 }
 
-Step ZoneoutLstmCell::operator()(std::span<const Value> x_and_step, const State& state) const {
+Step ZoneoutLstmCell::operator()(std::span<const Value> x_and_step, const State& state, SourceLocation where) const {
+  const BuilderScope at("ZoneoutLstmCell", "x", x_and_step.empty() ? Value() : x_and_step[0], where);
+  at.check(!key || x_and_step.size() > 1, "training needs the step as a second sequence: iota(graph, time)");
+  expect_lstm(at, base, x_and_step[0], state);
   Step step = base(x_and_step[0], state);
   Value step_key;
   if (key) step_key = fold_key(key, x_and_step[1]);
@@ -59,14 +108,16 @@ Step ZoneoutLstmCell::operator()(std::span<const Value> x_and_step, const State&
     if (!key) return before * rate + after * (1 - rate);
     const Value kept = less(random_uniform(step_key, after.shape()), rate);
     step.outputs.set("kept_" + std::string(name), kept);
-    return where(kept, before, after);
+    return eddy::where(kept, before, after);
   };
   step.state = {{"h", mix("h", rate_h)}, {"c", mix("c", rate_c)}};
   step.output = step.state["h"];
   return step;
 }
 
-Step AttentionDecoderCell::operator()(Value x, const State& state) const {
+Step AttentionDecoderCell::operator()(Value x, const State& state, SourceLocation where) const {
+  const BuilderScope at("AttentionDecoderCell", "x", x, where);
+  at.expect("x", x, f32, {"batch", "in"});
   const Attention::Result read = attention(state["h"]);
   Step step = base(concat({x, read.context}, 1), state);
   step.outputs.set("attention", read.weights);

@@ -5,7 +5,9 @@
 #include "eddy/ops/scan.h"
 
 // Recurrent cells as step functions for scan(): the weights are values of the surrounding graph. All take x f32[batch,
-// in] and states f32[batch, hidden], and keep the hidden state under "h", the cell state under "c".
+// in] and states f32[batch, hidden], and keep the hidden state under "h", the cell state under "c". They throw
+// GraphError naming the weight or state that does not fit, with the line of the caller: that of the loop for a cell
+// that is given to scan() as it is.
 namespace eddy {
 
 /// Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), gates i, f, g, o, as lstm().
@@ -16,9 +18,9 @@ struct LstmCell {
   /// Gates by clamp(0.2 x + 1/2, 0, 1) instead of the sigmoid.
   bool hard_sigmoid = false;
 
-  Step operator()(Value x, const State& state) const;
+  Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
   /// x w_x + h w_h + bias, [batch, 4 hidden]: the gates before activation.
-  Value gates(Value x, const State& state) const;
+  Value gates(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
 };
 
 /// Gated recurrent unit (Cho et al. 2014), gates r, z, n, as gru() without reset_after.
@@ -28,7 +30,7 @@ struct GruCell {
   Value bias;  ///< [3 hidden]
   bool hard_sigmoid = false;
 
-  Step operator()(Value x, const State& state) const;
+  Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
 };
 
 /// LSTM whose gates also see the cell state (Gers, Schraudolph & Schmidhuber 2002, section 3): i and f the old one, o
@@ -37,7 +39,7 @@ struct PeepholeLstmCell {
   LstmCell base;
   Value peephole_i, peephole_f, peephole_o;  ///< [hidden]
 
-  Step operator()(Value x, const State& state) const;
+  Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
 };
 
 /// LSTM with layer normalisation of both products and of the cell state (Ba, Kiros & Hinton 2016, supplement, eq.
@@ -48,7 +50,7 @@ struct LayerNormLstmCell {
   Value gain_h, bias_h;  ///< [4 hidden]
   Value gain_c, bias_c;  ///< [hidden]
 
-  Step operator()(Value x, const State& state) const;
+  Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
 };
 
 /// LSTM whose states keep their old value at random (Krueger et al. 2017, "Zoneout", section 3.1). Its sequences are x
@@ -60,7 +62,8 @@ struct ZoneoutLstmCell {
   float rate_c = 0.5F;
   float rate_h = 0.05F;
 
-  Step operator()(std::span<const Value> x_and_step, const State& state) const;
+  Step operator()(std::span<const Value> x_and_step, const State& state,
+                  SourceLocation where = SourceLocation::current()) const;
 };
 
 /// A decoder LSTM that reads its input and what attention finds with the state before the step; its attention weights
@@ -69,7 +72,7 @@ struct AttentionDecoderCell {
   LstmCell base;  ///< of inputs [x, context]
   Attention attention;
 
-  Step operator()(Value x, const State& state) const;
+  Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
 };
 
 }  // namespace eddy

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/recurrent_stack.h"
 
+#include "eddy/graph/builder_scope.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/gru.h"
 #include "eddy/ops/lstm.h"
@@ -47,15 +48,21 @@ LayerResult gru_layer(ParameterStore& store, const std::string& name, const Stac
 }  // namespace
 
 StackResult recurrent_stack(ParameterStore& store, std::string_view name, const StackConfig& config, Value x,
-                            Value mask, const StackState& initial, Value key) {
-  require<GraphError>(config.layers >= 1, "a recurrent stack needs at least one layer, not {}", config.layers);
-  const auto check_states = [&](const std::vector<Value>& states) {
-    require<GraphError>(states.empty() || states.size() == static_cast<std::size_t>(config.layers),
-                        "the initial state of '{}' is of {} layers, but the stack has {}", name, states.size(),
-                        config.layers);
+                            Value mask, const StackState& initial, Value key, SourceLocation where) {
+  const BuilderScope at("recurrent_stack", "x", x, where);
+  at.check(config.layers >= 1, "a recurrent stack needs at least one layer, not {}", config.layers);
+  at.check(config.hidden_size >= 1, "a recurrent stack needs a positive hidden size, not {}", config.hidden_size);
+  at.expect("x", x, f32, {"time", "batch", "features"});
+  const std::int64_t time = x.dim(0), batch = x.dim(1);
+  if (mask) at.expect("mask", mask, f32, {time, batch});
+  const auto check_states = [&](std::string_view argument, const std::vector<Value>& states) {
+    at.check(states.empty() || states.size() == static_cast<std::size_t>(config.layers),
+             "the initial state of '{}' is of {} layers, but the stack has {}", name, states.size(), config.layers);
+    for (const Value& state : states)
+      if (state) at.expect(argument, state, f32, {batch, config.hidden_size});
   };
-  check_states(initial.h);
-  check_states(initial.c);
+  check_states("initial.h", initial.h);
+  check_states("initial.c", initial.c);
   StackResult result{.outputs = x, .last = {}};
   const auto initial_of = [](const std::vector<Value>& states, int layer) {
     return states.empty() ? Value() : states[static_cast<std::size_t>(layer)];

@@ -38,8 +38,9 @@ struct StackResult {
 /// Runs the stack over x f32[time, batch, features]. Layer l's weights are "<name><l>/w_x" [features, gates],
 /// "<name><l>/w_h" [hidden, gates], "<name><l>/bias" [gates] and for GRUs "<name><l>/bias_h" [gates], made in `store`
 /// at first use. `mask` f32[time, batch] may be empty, `initial` too (zeros); `key` is needed for dropout only. Throws
-/// GraphError when `initial` is not of `layers` layers.
+/// GraphError when `initial` is not of `layers` layers, or a shape does not fit.
 StackResult recurrent_stack(ParameterStore& store, std::string_view name, const StackConfig& config, Value x,
-                            Value mask, const StackState& initial = {}, Value key = {});
+                            Value mask, const StackState& initial = {}, Value key = {},
+                            SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

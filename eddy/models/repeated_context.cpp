@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/repeated_context.h"
 
+#include "eddy/graph/builder_scope.h"
 #include "eddy/models/cells.h"
 #include "eddy/ops/gru.h"
 #include "eddy/ops/iota.h"
@@ -26,11 +27,13 @@ Value dense(ParameterStore& store, const std::string& name, Value x, std::int64_
 
 }  // namespace
 
-Value repeated_context(ParameterStore& store, const RepeatedContextConfig& config, Value source) {
-  require<GraphError>(config.characters >= 1 && config.target_length >= 1 && config.hidden_size >= 1,
-                      "a model of frames needs positive sizes, not {} characters, target length {}, hidden size {}",
-                      config.characters, config.target_length, config.hidden_size);
-  Graph& graph = source.graph();
+Value repeated_context(ParameterStore& store, const RepeatedContextConfig& config, Value source, SourceLocation where) {
+  const BuilderScope at("repeated_context", "source", source, where);
+  at.check(config.characters >= 1 && config.target_length >= 1 && config.hidden_size >= 1,
+           "a model of frames needs positive sizes, not {} characters, target length {}, hidden size {}",
+           config.characters, config.target_length, config.hidden_size);
+  at.expect("source", source, i32, {"time", "batch"});
+  Graph& graph = at.graph();
   const GruCell encoder = gru_weights(graph, store, "encoder", config.characters, config);
   const Value read = gru(one_hot(source, config.characters), encoder.w_x, encoder.w_h, encoder.bias,
                          {.hard_sigmoid = config.hard_sigmoid, .reset_after = false})

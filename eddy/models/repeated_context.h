@@ -22,6 +22,7 @@ struct RepeatedContextConfig {
 /// Scores of each character at each step, f32[target_length, batch, characters], from source i32[time, batch].
 /// Parameters "encoder/…", "context/…", "decoder/…", "scores/…", made in `store` at first use. Throws GraphError for
 /// sizes that are not positive.
-Value repeated_context(ParameterStore& store, const RepeatedContextConfig& config, Value source);
+Value repeated_context(ParameterStore& store, const RepeatedContextConfig& config, Value source,
+                       SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

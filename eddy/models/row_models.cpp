@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/row_models.h"
 
-#include "eddy/core/error.h"
+#include "eddy/graph/builder_scope.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/mean_squared_error.h"
 #include "eddy/ops/reshape.h"
@@ -11,8 +11,10 @@
 namespace eddy {
 namespace {
 
-void require_one_direction(const TextModelConfig& config) {
-  require<GraphError>(!config.bidirectional, "rows are predicted in one direction, but the config asks for two");
+void check_rows(const BuilderScope& at, const TextModelConfig& config, Value rows, Value mask) {
+  at.check(!config.bidirectional, "rows are predicted in one direction, but the config asks for two");
+  at.expect("rows", rows, f32, {"time", "batch", "width"});
+  at.expect("mask", mask, f32, {rows.dim(0), rows.dim(1)});
 }
 
 /// Error of predicting `rows` f32[time, batch, width] from `outputs` f32[time, batch, hidden] where the mask is 1.
@@ -27,16 +29,20 @@ Value prediction_error(ParameterStore& store, Value outputs, Value rows, Value m
 
 }  // namespace
 
-Value next_row_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode) {
-  require_one_direction(config);
+Value next_row_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode,
+                    SourceLocation where) {
+  const BuilderScope at("next_row_loss", "rows", rows, where);
+  check_rows(at, config, rows, mask);
   const std::int64_t time = rows.dim(0);
-  require<GraphError>(time >= 2, "predicting the next row needs two of them, not {}", time);
+  at.check(time >= 2, "predicting the next row needs two of them, not {}", time);
   const Value outputs = encode_tokens(store, config, rows, mask, mode).forward.outputs;
   return prediction_error(store, slice(outputs, 0, 0, time - 1), slice(rows, 0, 1), slice(mask, 0, 1));
 }
 
-Value row_autoencoder_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode) {
-  require_one_direction(config);
+Value row_autoencoder_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode,
+                           SourceLocation where) {
+  const BuilderScope at("row_autoencoder_loss", "rows", rows, where);
+  check_rows(at, config, rows, mask);
   StackState meaning;
   {
     const NameScope scope(rows.graph(), "read");

@@ -11,10 +11,12 @@ namespace eddy {
 /// f32[time, batch] marks the real rows. One direction; both throw GraphError for a bidirectional config.
 
 /// Mean squared error of predicting each row from those before it; nothing is asked about the first.
-Value next_row_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode);
+Value next_row_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode,
+                    SourceLocation where = SourceLocation::current());
 
 /// Mean squared error of reading all rows and then writing them again from the state, each from the true one before it
 /// (the first from zeros). Needs sequences of one length: the state is that after the last step.
-Value row_autoencoder_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode);
+Value row_autoencoder_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode,
+                           SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

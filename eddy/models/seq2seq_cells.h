@@ -12,7 +12,7 @@ namespace eddy {
 struct TanhStateLstmCell {
   LstmCell base;
 
-  Step operator()(Value x, const State& state) const;
+  Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
 };
 
 /// LSTMDecoderCell: an LSTM with an output layer, y = tanh(h w_y + bias_y). It yields y, so values from -1 to 1.
@@ -21,7 +21,7 @@ struct OutputLstmCell {
   Value w_y;     ///< [hidden, output]
   Value bias_y;  ///< [output]
 
-  Step operator()(Value x, const State& state) const;
+  Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
 };
 
 /// AttentionDecoderCell: an OutputLstmCell that reads what attention finds with the cell state before the step, and
@@ -30,7 +30,7 @@ struct AttentionOutputCell {
   OutputLstmCell base;
   Attention attention;
 
-  Step operator()(Value x, const State& state) const;
+  Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
 };
 
 }  // namespace eddy

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eddy/graph/builder_scope.h"
 #include "eddy/models/cell_stack.h"
 #include "eddy/models/seq2seq_cells.h"
 #include "eddy/ops/add.h"
@@ -23,19 +24,32 @@ namespace {
 template <class Model>
 class Builder {
  public:
-  Builder(const Model& model, ParameterStore& store, const Seq2SeqInputs& inputs)
-      : model_(model), store_(store), inputs_(inputs), graph_(inputs.x.graph()), scope_(graph_, model.name) {
+  /// `type` is the name of the model's type.
+  Builder(std::string_view type, const Model& model, ParameterStore& store, const Seq2SeqInputs& inputs,
+          SourceLocation where)
+      : at_(type, "x", inputs.x, where),
+        model_(model),
+        store_(store),
+        inputs_(inputs),
+        graph_(at_.graph()),
+        scope_(graph_, model.name) {
     const std::string& name = model.name;
-    require<GraphError>(inputs.x.rank() == 3 && inputs.x.dtype() == f32,
-                        "model '{}' reads f32[time, batch, features], not {}", name, to_string(inputs.x.type()));
-    require<GraphError>(model.output_size >= 1 && model.output_length >= 1 && model.hidden_size >= 0,
-                        "model '{}' needs positive sizes; it has output size {}, output length {}, hidden size {}",
-                        name, model.output_size, model.output_length, model.hidden_size);
-    require<GraphError>(model.depth.encoder >= 1 && model.depth.decoder >= 1,
-                        "model '{}' needs a depth of at least 1, not {} and {}", name, model.depth.encoder,
-                        model.depth.decoder);
+    at_.check(model.output_size >= 1 && model.output_length >= 1 && model.hidden_size >= 0,
+              "model '{}' needs positive sizes; it has output size {}, output length {}, hidden size {}", name,
+              model.output_size, model.output_length, model.hidden_size);
+    at_.check(model.depth.encoder >= 1 && model.depth.decoder >= 1,
+              "model '{}' needs a depth of at least 1, not {} and {}", name, model.depth.encoder, model.depth.decoder);
+    at_.expect("x", inputs.x, f32, {"time", "batch", "features"});
+    if (inputs.mask) at_.expect("mask", inputs.mask, f32, {inputs.x.dim(0), inputs.x.dim(1)});
   }
 
+  void check_teacher() const {
+    if (inputs_.teacher)
+      at_.expect("teacher", inputs_.teacher, f32, {model_.output_length, batch(), model_.output_size});
+  }
+  void refuse_teacher() const {
+    at_.check(!inputs_.teacher, "model '{}' does not read its own output, so it has no use for a teacher", model_.name);
+  }
   std::int64_t hidden() const { return model_.hidden_size > 0 ? model_.hidden_size : model_.output_size; }
   std::int64_t batch() const { return inputs_.x.dim(1); }
   std::int64_t features() const { return inputs_.x.dim(2); }
@@ -95,6 +109,7 @@ class Builder {
   }
 
  private:
+  BuilderScope at_;
   const Model& model_;
   ParameterStore& store_;
   const Seq2SeqInputs& inputs_;
@@ -120,7 +135,7 @@ Value merge(Readout readout, Value x, Value last_output) {
     case Readout::only:
       return last_output;
   }
-  fail<GraphError>("there is no readout number {}", static_cast<int>(readout));
+  fail<GraphError>("[Seq2Seq] there is no readout number {}", static_cast<int>(readout));
 }
 
 /// The encoder's states as those the decoder begins with.
@@ -142,9 +157,10 @@ Value taught(Value first, Value teacher, bool leaks) {
 
 }  // namespace
 
-Seq2SeqResult SimpleSeq2Seq::operator()(ParameterStore& store, const Seq2SeqInputs& inputs) const {
-  require<GraphError>(!inputs.teacher, "model '{}' does not read its own output, so it has no use for a teacher", name);
-  Builder build(*this, store, inputs);
+Seq2SeqResult SimpleSeq2Seq::operator()(ParameterStore& store, const Seq2SeqInputs& inputs,
+                                        SourceLocation where) const {
+  Builder build("SimpleSeq2Seq", *this, store, inputs, where);
+  build.refuse_teacher();
   const std::string top = fmt::format("h{}", depth.encoder - 1);
   const Value meaning = build.encode("encoder").last[top];
   std::vector<std::int64_t> widths(static_cast<std::size_t>(depth.decoder - 1), build.hidden());
@@ -157,8 +173,9 @@ Seq2SeqResult SimpleSeq2Seq::operator()(ParameterStore& store, const Seq2SeqInpu
   return {.output = decoded.output, .attention = {}};
 }
 
-Seq2SeqResult Seq2Seq::operator()(ParameterStore& store, const Seq2SeqInputs& inputs) const {
-  Builder build(*this, store, inputs);
+Seq2SeqResult Seq2Seq::operator()(ParameterStore& store, const Seq2SeqInputs& inputs, SourceLocation where) const {
+  Builder build("Seq2Seq", *this, store, inputs, where);
+  build.check_teacher();
   const std::int64_t hidden = build.hidden();
   const Value x = build.dense("input", inputs.x, hidden);
 
@@ -185,12 +202,7 @@ Seq2SeqResult Seq2Seq::operator()(ParameterStore& store, const Seq2SeqInputs& in
   if (broadcast_state) initial = handed_over(encoder, encoded.last, decoder, initial);
   initial.set("readout", meaning);
   std::vector<Value> sequences{build.steps()};
-  if (inputs.teacher) {
-    const Shape expected{output_length, build.batch(), output_size};
-    require<GraphError>(inputs.teacher.shape() == expected, "the teacher of model '{}' must be f32{}, it is {}", name,
-                        to_string(expected), to_string(inputs.teacher.type()));
-    sequences.push_back(taught(meaning, inputs.teacher, teacher_leaks_target));
-  }
+  if (inputs.teacher) sequences.push_back(taught(meaning, inputs.teacher, teacher_leaks_target));
   const auto write = [&](std::span<const Value> in, const State& state) {
     const Value before = in.size() > 1 ? in[1] : state["readout"];
     Step step = decoder(merge(peek ? Readout::add : Readout::only, meaning, before), state, in[0]);
@@ -200,9 +212,10 @@ Seq2SeqResult Seq2Seq::operator()(ParameterStore& store, const Seq2SeqInputs& in
   return {.output = scan(write, sequences, initial).output, .attention = {}};
 }
 
-Seq2SeqResult AttentionSeq2Seq::operator()(ParameterStore& store, const Seq2SeqInputs& inputs) const {
-  require<GraphError>(!inputs.teacher, "model '{}' does not read its own output, so it has no use for a teacher", name);
-  Builder build(*this, store, inputs);
+Seq2SeqResult AttentionSeq2Seq::operator()(ParameterStore& store, const Seq2SeqInputs& inputs,
+                                           SourceLocation where) const {
+  Builder build("AttentionSeq2Seq", *this, store, inputs, where);
+  build.refuse_teacher();
   const std::int64_t hidden = build.hidden();
   Value memory = build.encode("encoder").output;
   if (bidirectional) memory = memory + build.encode("encoder_reverse", true).output;

@@ -58,8 +58,9 @@ struct SimpleSeq2Seq {
   bool two_layers_at_depth_1 = false;  ///< Defect: a decoder of depth 1 has two layers.
   std::string name = "seq2seq";
 
-  /// Throws GraphError for sizes that are not positive, as the others do.
-  Seq2SeqResult operator()(ParameterStore& store, const Seq2SeqInputs& inputs) const;
+  /// Throws GraphError for sizes that are not positive and for inputs that do not fit, as the others do.
+  Seq2SeqResult operator()(ParameterStore& store, const Seq2SeqInputs& inputs,
+                           SourceLocation where = SourceLocation::current()) const;
 };
 
 /// An encoder that also reads its own output, and a decoder that reads its own output and begins with the encoder's
@@ -81,7 +82,8 @@ struct Seq2Seq {
   bool teacher_leaks_target = false;
   std::string name = "seq2seq";
 
-  Seq2SeqResult operator()(ParameterStore& store, const Seq2SeqInputs& inputs) const;
+  Seq2SeqResult operator()(ParameterStore& store, const Seq2SeqInputs& inputs,
+                           SourceLocation where = SourceLocation::current()) const;
 };
 
 /// A bidirectional encoder (both directions added up) whose outputs the first decoder layer reads by attention.
@@ -97,7 +99,8 @@ struct AttentionSeq2Seq {
   bool linear_energy = false;
   std::string name = "seq2seq";
 
-  Seq2SeqResult operator()(ParameterStore& store, const Seq2SeqInputs& inputs) const;
+  Seq2SeqResult operator()(ParameterStore& store, const Seq2SeqInputs& inputs,
+                           SourceLocation where = SourceLocation::current()) const;
 };
 
 }  // namespace eddy

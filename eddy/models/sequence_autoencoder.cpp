@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/sequence_autoencoder.h"
 
+#include "eddy/graph/builder_scope.h"
 #include "eddy/ops/shift.h"
 #include "eddy/ops/slice.h"
 
 namespace eddy {
 
-Value sequence_autoencoder(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode) {
-  require<GraphError>(!config.bidirectional, "the sequence autoencoder has one direction, but the config asks for two");
-  Graph& graph = tokens.graph();
+Value sequence_autoencoder(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
+                           SourceLocation where) {
+  const BuilderScope at("sequence_autoencoder", "tokens", tokens, where);
+  at.check(!config.bidirectional, "the sequence autoencoder has one direction, but the config asks for two");
+  at.expect("tokens", tokens, i32, {"time", "batch"});
+  at.expect("mask", mask, f32, {tokens.dim(0), tokens.dim(1)});
+  Graph& graph = at.graph();
   const std::int64_t time = tokens.dim(0);
-  require<GraphError>(time >= 2, "the sequence autoencoder needs at least two steps (a token and <eos>), not {}", time);
+  at.check(time >= 2, "the sequence autoencoder needs at least two steps (a token and <eos>), not {}", time);
   StackState meaning;
   {
     const NameScope scope(graph, "read");

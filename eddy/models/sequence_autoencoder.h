@@ -9,6 +9,7 @@ namespace eddy {
 /// goes on with `w x y z`, predicting `w x y z <eos>` from <eos> on. `tokens` i32[time, batch] are documents with
 /// their <eos>, `mask` f32[time, batch] marks the real steps. Rows of unequal lengths stay exact: the mask carries each
 /// row's state from its last word to the common <eos> step. Yields the mean cross entropy per predicted token.
-Value sequence_autoencoder(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode);
+Value sequence_autoencoder(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
+                           SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
 
+#include "eddy/graph/builder_scope.h"
 #include "eddy/models/cells.h"
 #include "eddy/models/sequence_to_sequence.h"
 #include "eddy/ops/concat.h"
@@ -46,8 +47,11 @@ Attention make_attention(Graph& graph, ParameterStore& store, const SequenceToSe
 }  // namespace
 
 SequenceDecoder::SequenceDecoder(Graph& graph, ParameterStore& store, const SequenceToSequenceConfig& config,
-                                 const EncodedSource& source)
-    : config_(config), context_(source.read["context"]) {
+                                 const EncodedSource& source, SourceLocation where)
+    : config_(config) {
+  const BuilderScope at("SequenceDecoder", graph, where);
+  context_ = source.read["context"];
+  at.expect("context", context_, f32, {"batch", "width"});
   const NameScope scope(graph, "decoder");
   const bool lstm = config.encoder.cell == CellKind::lstm;
   const int gates = lstm ? 4 : 3;
@@ -89,9 +93,18 @@ bool SequenceDecoder::reads_tokens() const {
   return config_.mode != DecoderMode::basic && config_.feedback == Feedback::token;
 }
 
-Value SequenceDecoder::embed(Value tokens) const { return reads_tokens() ? embedding(target_table_, tokens) : Value(); }
+Value SequenceDecoder::embed(Value tokens, SourceLocation where) const {
+  if (!reads_tokens()) return {};
+  const BuilderScope at("SequenceDecoder::embed", "tokens", tokens, where);
+  return embedding(target_table_, tokens);
+}
 
-Value SequenceDecoder::logits(Value output) const { return linear(output, table_, bias_, {.transpose_w = true}); }
+Value SequenceDecoder::logits(Value output, SourceLocation where) const {
+  const BuilderScope at("SequenceDecoder::logits", "output", output, where);
+  at.check(output.dtype() == f32 && output.rank() >= 1 && output.dim(-1) == table_.dim(1),
+           "output must be f32[…,{}], not {}", table_.dim(1), type_text(output));
+  return linear(output, table_, bias_, {.transpose_w = true});
+}
 
 Step SequenceDecoder::run_layer(const Layer& layer, int index, Value x, const State& state) const {
   const bool hard = config_.encoder.hard_sigmoid;
@@ -100,7 +113,9 @@ Step SequenceDecoder::run_layer(const Layer& layer, int index, Value x, const St
   return LstmCell{layer.w_x, layer.w_h, layer.bias, hard}(x, {{"h", h}, {"c", state[fmt::format("c{}", index)]}});
 }
 
-Step SequenceDecoder::operator()(Value previous, const State& state) const {
+Step SequenceDecoder::operator()(Value previous, const State& state, SourceLocation where) const {
+  const BuilderScope at("SequenceDecoder", table_.graph(), where);
+  if (reads_tokens()) at.expect("previous", previous, f32, {context_.dim(0), config_.embedding_size});
   if (config_.mode == DecoderMode::basic) {
     previous = context_;
   } else if (!reads_tokens()) {

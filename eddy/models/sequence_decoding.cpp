@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/sequence_decoding.h"
 
-#include "eddy/core/error.h"
+#include "eddy/graph/builder_scope.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/models/softmax_loss.h"
 #include "eddy/ops/argmax.h"
@@ -15,6 +15,17 @@
 
 namespace eddy {
 namespace {
+
+void check_pairs(const BuilderScope& at, const SequenceToSequenceConfig& config, const PairValues& pairs) {
+  at.expect("source", pairs.source, i32, {"source_time", "batch"});
+  const std::int64_t batch = pairs.source.dim(1);
+  if (pairs.source_mask) at.expect("source_mask", pairs.source_mask, f32, {pairs.source.dim(0), batch});
+  at.expect("target_out", pairs.target_out, i32, {"target_time", batch});
+  const std::int64_t time = pairs.target_out.dim(0);
+  at.expect("target_mask", pairs.target_mask, f32, {time, batch});
+  if (config.mode != DecoderMode::basic && config.feedback == Feedback::token)
+    at.expect("target_in", pairs.target_in, i32, {time, batch});
+}
 
 /// A step that reads a token and leaves its own likeliest one in the state "token".
 Step step_on_token(const SequenceDecoder& decoder, Value token, const State& state) {
@@ -51,8 +62,11 @@ Value sampled_outputs(const SequenceDecoder& decoder, const EncodedSource& encod
 }  // namespace
 
 Value sequence_loss(ParameterStore& store, const SequenceToSequenceConfig& config, const PairValues& pairs, Mode mode,
-                    Value own_share) {
-  Graph& graph = pairs.source.graph();
+                    Value own_share, SourceLocation where) {
+  const BuilderScope at("sequence_loss", "source", pairs.source, where);
+  check_pairs(at, config, pairs);
+  if (own_share) at.expect("own_share", own_share, f32, {});
+  Graph& graph = at.graph();
   const bool training = mode == Mode::train;
   const EncodedSource encoded = encode_source(store, config, pairs.source, pairs.source_mask, mode);
   const SequenceDecoder decoder(graph, store, config, encoded);
@@ -67,9 +81,12 @@ Value sequence_loss(ParameterStore& store, const SequenceToSequenceConfig& confi
 }
 
 GreedySequence greedy_sequence(ParameterStore& store, const SequenceToSequenceConfig& config, Value source, Value mask,
-                               std::int64_t steps, std::int32_t go) {
-  require<GraphError>(steps > 0, "a sequence of {} steps cannot be decoded", steps);
-  Graph& graph = source.graph();
+                               std::int64_t steps, std::int32_t go, SourceLocation where) {
+  const BuilderScope at("greedy_sequence", "source", source, where);
+  at.check(steps > 0, "a sequence of {} steps cannot be decoded", steps);
+  at.expect("source", source, i32, {"source_time", "batch"});
+  if (mask) at.expect("mask", mask, f32, {source.dim(0), source.dim(1)});
+  Graph& graph = at.graph();
   const EncodedSource encoded = encode_source(store, config, source, mask, Mode::infer);
   const SequenceDecoder decoder(graph, store, config, encoded);
   State initial = encoded.initial;

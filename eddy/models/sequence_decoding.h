@@ -17,9 +17,10 @@ struct PairValues {
 /// Mean cross entropy of the target tokens, f32[]. The decoder is fed the previous target. With `own_share` f32[] (a
 /// number in [0, 1], such as a schedule's), and only while training, each row reads at each step its own likeliest
 /// token of the step before with that chance instead (Bengio et al. 2015, "Scheduled sampling", section 2.4); 1 is its
-/// own choice always. Masked steps of source and target change neither loss nor gradient.
+/// own choice always. Masked steps of source and target change neither loss nor gradient. Throws
+/// GraphError when shapes do not fit, or the config does not hold together.
 Value sequence_loss(ParameterStore& store, const SequenceToSequenceConfig& config, const PairValues& pairs, Mode mode,
-                    Value own_share = {});
+                    Value own_share = {}, SourceLocation where = SourceLocation::current());
 
 struct GreedySequence {
   Value tokens;     ///< i32[steps, batch]; what follows an end token has no meaning
@@ -28,6 +29,6 @@ struct GreedySequence {
 
 /// `steps` steps of the likeliest token each, the first after `go`.
 GreedySequence greedy_sequence(ParameterStore& store, const SequenceToSequenceConfig& config, Value source, Value mask,
-                               std::int64_t steps, std::int32_t go);
+                               std::int64_t steps, std::int32_t go, SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "eddy/core/error.h"
+#include "eddy/graph/builder_scope.h"
 #include "eddy/models/sequence_to_sequence.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/dropout.h"
@@ -14,16 +14,16 @@
 namespace eddy {
 namespace {
 
-void check(const SequenceToSequenceConfig& config) {
-  require<GraphError>(config.source_vocabulary > 0 && config.target_vocabulary > 0 && config.classes > 0,
-                      "an encoder-decoder needs words on both sides, not {}, {} and {} classes",
-                      config.source_vocabulary, config.target_vocabulary, config.classes);
-  require<GraphError>(config.encoder.layers > 0 && config.decoder_layers > 0,
-                      "an encoder-decoder needs layers on both sides, not {} and {}", config.encoder.layers,
-                      config.decoder_layers);
-  require<GraphError>(!config.encoder.reverse, "the encoder of an encoder-decoder reads forwards, or both ways");
-  require<GraphError>(config.encoder.cell == CellKind::lstm || !config.encoder.reset_after,
-                      "the decoder's GRU multiplies by the reset gate before the product, so the encoder must, too");
+void check(const BuilderScope& at, const SequenceToSequenceConfig& config) {
+  at.check(config.source_vocabulary > 0 && config.target_vocabulary > 0 && config.classes > 0,
+           "an encoder-decoder needs words on both sides, not {}, {} and {} classes", config.source_vocabulary,
+           config.target_vocabulary, config.classes);
+  at.check(config.encoder.layers > 0 && config.decoder_layers > 0,
+           "an encoder-decoder needs layers on both sides, not {} and {}", config.encoder.layers,
+           config.decoder_layers);
+  at.check(!config.encoder.reverse, "the encoder of an encoder-decoder reads forwards, or both ways");
+  at.check(config.encoder.cell == CellKind::lstm || !config.encoder.reset_after,
+           "the decoder's GRU multiplies by the reset gate before the product, so the encoder must, too");
 }
 
 /// The final states of each layer, both directions side by side.
@@ -98,9 +98,12 @@ SequenceToSequenceConfig jacoxu_config(DecoderMode mode) {
 }
 
 EncodedSource encode_source(ParameterStore& store, const SequenceToSequenceConfig& config, Value source, Value mask,
-                            Mode mode) {
-  check(config);
-  Graph& graph = source.graph();
+                            Mode mode, SourceLocation where) {
+  const BuilderScope at("encode_source", "source", source, where);
+  check(at, config);
+  at.expect("source", source, i32, {"source_time", "batch"});
+  if (mask) at.expect("mask", mask, f32, {source.dim(0), source.dim(1)});
+  Graph& graph = at.graph();
   const NameScope scope(graph, "encoder");
   const bool random = mode == Mode::train && (config.dropout > 0 || config.encoder.dropout > 0);
   const Value key = random ? random_key(graph, store) : Value();

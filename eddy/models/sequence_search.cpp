@@ -6,7 +6,7 @@
 #include <map>
 #include <tuple>
 
-#include "eddy/core/error.h"
+#include "eddy/graph/graph.h"
 #include "eddy/graph/program.h"
 #include "eddy/ops/log_softmax.h"
 
@@ -41,6 +41,10 @@ class SequenceSearch::Impl {
   Impl(ParameterStore& store, const SequenceToSequenceConfig& config) : store_(store), config_(config) {}
 
   std::vector<std::vector<Hypothesis>> search(const Tensor& source, const Tensor& mask, const BeamOptions& options) {
+    require<UsageError>(source && source.dtype() == i32 && source.shape().rank() == 2 && mask &&
+                            mask.type() == TensorType{f32, source.shape()},
+                        "source and mask must be i32[time,batch] and f32[time,batch], they are {} and {}",
+                        source ? to_string(source.type()) : "empty", mask ? to_string(mask.type()) : "empty");
     const std::int64_t time = source.shape()[0], sources = source.shape()[1];
     Programs& programs = programs_for(time, sources, options.beam);
     encode(programs, source, mask, options.beam);
@@ -131,7 +135,8 @@ SequenceSearch::~SequenceSearch() = default;
 SequenceSearch::SequenceSearch(SequenceSearch&&) noexcept = default;
 
 std::vector<std::vector<Hypothesis>> SequenceSearch::search(const Tensor& source, const Tensor& mask,
-                                                            const BeamOptions& options) {
+                                                            const BeamOptions& options, SourceLocation where) {
+  const OriginScope origin(where);
   return impl_->search(source, mask, options);
 }
 

@@ -21,7 +21,8 @@ class SequenceSearch {
 
   /// source i32[time, batch] under mask f32[time, batch]: the hypotheses of each row; see beam_search(). Without
   /// attention there is none in the hypotheses, and coverage is a UsageError.
-  std::vector<std::vector<Hypothesis>> search(const Tensor& source, const Tensor& mask, const BeamOptions& options);
+  std::vector<std::vector<Hypothesis>> search(const Tensor& source, const Tensor& mask, const BeamOptions& options,
+                                              SourceLocation where = SourceLocation::current());
 
  private:
   class Impl;

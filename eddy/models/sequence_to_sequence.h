@@ -64,23 +64,23 @@ struct EncodedSource {
 /// Encodes source i32[time, batch] under mask f32[time, batch]; padding changes nothing. Throws GraphError for a config
 /// that does not hold together.
 EncodedSource encode_source(ParameterStore& store, const SequenceToSequenceConfig& config, Value source, Value mask,
-                            Mode mode);
+                            Mode mode, SourceLocation where = SourceLocation::current());
 
 /// One step of the decoder with all its weights, which are values of `graph`: the one definition behind training and
 /// every way of decoding. The graph and the source must outlive it.
 class SequenceDecoder {
  public:
   SequenceDecoder(Graph& graph, ParameterStore& store, const SequenceToSequenceConfig& config,
-                  const EncodedSource& source);
+                  const EncodedSource& source, SourceLocation where = SourceLocation::current());
 
   /// `previous` f32[batch, embedding_size] is the embedded token before, empty where none is read. The output is
   /// f32[batch, width], what logits() takes; with attention the named output "attention" f32[batch, source].
-  Step operator()(Value previous, const State& state) const;
+  Step operator()(Value previous, const State& state, SourceLocation where = SourceLocation::current()) const;
   bool reads_tokens() const;
   /// tokens i32[…] -> f32[…, embedding_size]; empty without tokens.
-  Value embed(Value tokens) const;
+  Value embed(Value tokens, SourceLocation where = SourceLocation::current()) const;
   /// output f32[…, width] -> f32[…, classes]
-  Value logits(Value output) const;
+  Value logits(Value output, SourceLocation where = SourceLocation::current()) const;
 
   const Value& softmax_table() const { return table_; }  ///< [classes, width]
   const Value& softmax_bias() const { return bias_; }    ///< [classes]

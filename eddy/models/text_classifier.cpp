@@ -3,6 +3,7 @@
 
 #include "eddy/models/language_model.h"
 #include "eddy/models/sequence_autoencoder.h"
+#include "eddy/models/text_arguments.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/broadcast_to.h"
 #include "eddy/ops/concat.h"
@@ -27,9 +28,12 @@ Value dense(ParameterStore& store, const std::string& name, Value x, std::int64_
   return linear(x, w, parameter(graph, store, name + "/b", {size}, zeros()));
 }
 
+void check_classes(const BuilderScope& at, const TextModelConfig& config) {
+  at.check(config.classes >= 2, "a classifier needs at least two classes, not {}", config.classes);
+}
+
 /// Class scores of features f32[..., features].
 Value class_scores(ParameterStore& store, const TextModelConfig& config, Value features, Mode mode) {
-  require<GraphError>(config.classes >= 2, "a classifier needs at least two classes, not {}", config.classes);
   const NameScope scope(features.graph(), "classifier");
   if (config.classifier_hidden_size > 0)
     features = relu(dense(store, "classifier/hidden", features, config.classifier_hidden_size));
@@ -60,7 +64,12 @@ Value unsupervised_loss(ParameterStore& store, const TextModelConfig& config, Va
 
 }  // namespace
 
-Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode) {
+Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode,
+                        SourceLocation where) {
+  const BuilderScope at("classify_embedded", "embedded", embedded, where);
+  check_classes(at, config);
+  at.expect("embedded", embedded, f32, {"time", "batch", "embedding_size"});
+  if (mask || config.pooling != Pooling::last) at.expect("mask", mask, f32, {embedded.dim(0), embedded.dim(1)});
   const EncodedText encoded = encode_embedded(store, config, embedded, mask, mode);
   std::vector<Value> parts = pooled(encoded.forward, mask, config.pooling);
   if (config.bidirectional)
@@ -71,12 +80,21 @@ Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Va
   return class_scores(store, config, features, mode);
 }
 
-Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode) {
+Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
+                      SourceLocation where) {
+  const BuilderScope at("text_classifier", "tokens", tokens, where);
+  check_classes(at, config);
+  expect_tokens(at, "tokens", tokens, mask);
   return classify_embedded(store, config, embed_tokens(store, config, tokens, mode), mask, mode);
 }
 
 Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
-                      Value row_weights, Mode mode, const AdversarialConfig& adversarial) {
+                      Value row_weights, Mode mode, const AdversarialConfig& adversarial, SourceLocation where) {
+  const BuilderScope at("classifier_loss", "tokens", tokens, where);
+  check_classes(at, config);
+  expect_tokens(at, "tokens", tokens, mask);
+  at.expect("labels", labels, i32, {tokens.dim(1)});
+  at.expect("row_weights", row_weights, f32, {tokens.dim(1)});
   const auto loss = [&](Value scores) { return cross_entropy(scores, labels, {.weights = row_weights}); };
   const auto model = [&](Value embedded) { return classify_embedded(store, config, embedded, mask, mode); };
   const Value embedded = embed_tokens(store, config, tokens, mode);
@@ -92,8 +110,13 @@ Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Valu
 }
 
 Value label_gain_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
-                      Value step_weights, Mode mode) {
-  require<GraphError>(!config.bidirectional, "linear label gain reads one direction, but the config asks for two");
+                      Value step_weights, Mode mode, SourceLocation where) {
+  const BuilderScope at("label_gain_loss", "tokens", tokens, where);
+  check_classes(at, config);
+  at.check(!config.bidirectional, "linear label gain reads one direction, but the config asks for two");
+  expect_tokens(at, "tokens", tokens, mask);
+  at.expect("labels", labels, i32, {tokens.dim(1)});
+  at.expect("step_weights", step_weights, f32, {tokens.dim(0), tokens.dim(1)});
   const EncodedText encoded = encode_tokens(store, config, tokens, mask, mode);
   const Value scores = class_scores(store, config, encoded.forward.outputs, mode);
   const Value step_labels = broadcast_to(expand_dims(labels, 0), step_weights.shape());
@@ -102,7 +125,10 @@ Value label_gain_loss(ParameterStore& store, const TextModelConfig& config, Valu
 
 Value joint_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
                  Value row_weights, UnsupervisedTask task, float unsupervised_weight, Mode mode,
-                 const AdversarialConfig& adversarial) {
+                 const AdversarialConfig& adversarial, SourceLocation where) {
+  const BuilderScope at("joint_loss", "tokens", tokens, where);
+  check_classes(at, config);
+  expect_tokens(at, "tokens", tokens, mask);
   const Value supervised = classifier_loss(store, config, tokens, mask, labels, row_weights, mode, adversarial);
   const Value unsupervised = unsupervised_loss(store, config, tokens, mask, task, mode);
   return supervised + unsupervised * unsupervised_weight;

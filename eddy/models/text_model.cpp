@@ -8,6 +8,7 @@
 #include "eddy/graph/builtin.h"
 #include "eddy/models/adaptive_softmax.h"
 #include "eddy/models/softmax_loss.h"
+#include "eddy/models/text_arguments.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/embedding.h"
@@ -30,12 +31,12 @@ Value embedding_table(Graph& graph, ParameterStore& store, const TextModelConfig
 
 /// x f32[…, size], rows of `table` f32[vocabulary, size], shifted and scaled to mean 0 and variance 1 under the words'
 /// frequencies. Mean and variance are of the whole table and differentiated too.
-Value normalized_by_frequency(Value x, Value table, const std::vector<std::int64_t>& counts) {
+Value normalized_by_frequency(const BuilderScope& at, Value x, Value table, const std::vector<std::int64_t>& counts) {
   const std::int64_t words = table.dim(0);
-  require<GraphError>(static_cast<std::int64_t>(counts.size()) == words,
-                      "normalized embeddings need the counts of {} words, but {} are given", words, counts.size());
+  at.check(static_cast<std::int64_t>(counts.size()) == words,
+           "normalized embeddings need the counts of {} words, but {} are given", words, counts.size());
   const double total = std::accumulate(counts.begin(), counts.end(), 0.0);
-  require<GraphError>(total > 0, "normalized embeddings need word counts, but all of {} are zero", words);
+  at.check(total > 0, "normalized embeddings need word counts, but all of {} are zero", words);
   const Tensor shares(f32, {1, words});
   std::ranges::transform(counts, shares.values<float>().begin(), [total](std::int64_t count) {
     return static_cast<float>(static_cast<double>(count) / total);
@@ -52,11 +53,11 @@ struct Softmax {
   Value table, bias;
 };
 
-Softmax softmax_parameters(Graph& graph, ParameterStore& store, const TextModelConfig& config) {
+Softmax softmax_parameters(const BuilderScope& at, ParameterStore& store, const TextModelConfig& config) {
+  Graph& graph = at.graph();
   const std::int64_t hidden = config.encoder.hidden_size;
-  require<GraphError>(!config.tied_softmax || config.embedding_size == hidden,
-                      "a tied softmax needs embedding_size = hidden_size, but they are {} and {}",
-                      config.embedding_size, hidden);
+  at.check(!config.tied_softmax || config.embedding_size == hidden,
+           "a tied softmax needs embedding_size = hidden_size, but they are {} and {}", config.embedding_size, hidden);
   const float limit = 1.0f / std::sqrt(static_cast<float>(hidden));
   const Value table = config.tied_softmax
                           ? embedding_table(graph, store, config)
@@ -64,16 +65,19 @@ Softmax softmax_parameters(Graph& graph, ParameterStore& store, const TextModelC
   return {table, parameter(graph, store, "softmax/bias", {config.vocabulary_size}, zeros())};
 }
 
-AdaptiveSoftmaxConfig adaptive_of(const TextModelConfig& config) {
-  require<GraphError>(config.softmax_samples == 0 && !config.tied_softmax,
-                      "an adaptive softmax is neither sampled nor tied to the embedding");
+AdaptiveSoftmaxConfig adaptive_of(const BuilderScope& at, const TextModelConfig& config) {
+  at.check(config.softmax_samples == 0 && !config.tied_softmax,
+           "an adaptive softmax is neither sampled nor tied to the embedding");
   return {.vocabulary = config.vocabulary_size, .cutoffs = config.adaptive_cutoffs};
 }
 
 }  // namespace
 
-Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Mode mode) {
-  Graph& graph = tokens.graph();
+Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Mode mode,
+                   SourceLocation where) {
+  const BuilderScope at("embed_tokens", "tokens", tokens, where);
+  expect_tokens(at, "tokens", tokens, {});
+  Graph& graph = at.graph();
   const NameScope scope(graph, "encoder");
   const bool random = config.word_dropout > 0 || config.embedding_dropout > 0;
   const Value key = mode == Mode::train && random ? random_key(graph, store) : Value();
@@ -81,7 +85,7 @@ Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value t
   if (tokens.dtype() != f32) {
     const Value table = embedding_table(graph, store, config);
     x = embedding(table, tokens);
-    if (config.normalize_embeddings) x = normalized_by_frequency(x, table, config.word_counts);
+    if (config.normalize_embeddings) x = normalized_by_frequency(at, x, table, config.word_counts);
   }
   if (key && config.word_dropout > 0) x = dropout(x, config.word_dropout, key, {.broadcast_axes = {2}});
   if (key && config.embedding_dropout > 0) x = dropout(x, config.embedding_dropout, key, {.broadcast_axes = {0}});
@@ -89,8 +93,11 @@ Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value t
 }
 
 EncodedText encode_embedded(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode,
-                            const StackState& initial) {
-  Graph& graph = embedded.graph();
+                            const StackState& initial, SourceLocation where) {
+  const BuilderScope at("encode_embedded", "embedded", embedded, where);
+  at.expect("embedded", embedded, f32, {"time", "batch", "embedding_size"});
+  if (mask) at.expect("mask", mask, f32, {embedded.dim(0), embedded.dim(1)});
+  Graph& graph = at.graph();
   const NameScope scope(graph, "encoder");
   const bool random = config.output_dropout > 0 || config.encoder.dropout > 0;
   const Value key = mode == Mode::train && random ? random_key(graph, store) : Value();
@@ -109,30 +116,40 @@ EncodedText encode_embedded(ParameterStore& store, const TextModelConfig& config
 }
 
 EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
-                          const StackState& initial) {
+                          const StackState& initial, SourceLocation where) {
+  const BuilderScope at("encode_tokens", "tokens", tokens, where);
+  expect_tokens(at, "tokens", tokens, mask);
   return encode_embedded(store, config, embed_tokens(store, config, tokens, mode), mask, mode, initial);
 }
 
-Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden) {
+Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden, SourceLocation where) {
+  const BuilderScope at("vocabulary_logits", "hidden", hidden, where);
+  const std::int64_t size = config.encoder.hidden_size;
+  at.check(hidden.dtype() == f32 && hidden.rank() >= 1 && hidden.dim(-1) == size, "hidden must be f32[…,{}], not {}",
+           size, type_text(hidden));
   if (!config.adaptive_cutoffs.empty()) {
     const std::int64_t rows = hidden.shape().product(0, hidden.rank() - 1);
     const Value flat =
-        adaptive_log_probabilities(store, "softmax", adaptive_of(config), reshape(hidden, {rows, hidden.dim(-1)}));
+        adaptive_log_probabilities(store, "softmax", adaptive_of(at, config), reshape(hidden, {rows, hidden.dim(-1)}));
     return reshape(flat, hidden.shape().removed(-1).appended(config.vocabulary_size));
   }
-  const Softmax softmax = softmax_parameters(hidden.graph(), store, config);
+  const Softmax softmax = softmax_parameters(at, store, config);
   return linear(hidden, softmax.table, softmax.bias, {.transpose_w = true});
 }
 
 Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Value hidden, Value targets, Value weights,
-                      Mode mode) {
-  Graph& graph = hidden.graph();
+                      Mode mode, SourceLocation where) {
+  const BuilderScope at("vocabulary_loss", "hidden", hidden, where);
+  at.expect("hidden", hidden, f32, {"time", "batch", config.encoder.hidden_size});
+  at.expect("targets", targets, i32, {hidden.dim(0), hidden.dim(1)});
+  at.expect("weights", weights, f32, {hidden.dim(0), hidden.dim(1)});
+  Graph& graph = at.graph();
   const NameScope scope(graph, "softmax");
   if (!config.adaptive_cutoffs.empty()) {
     const Positions flat = flat_positions(hidden, targets, weights);
-    return adaptive_softmax_loss(store, "softmax", adaptive_of(config), flat.states, flat.targets, flat.weights);
+    return adaptive_softmax_loss(store, "softmax", adaptive_of(at, config), flat.states, flat.targets, flat.weights);
   }
-  const Softmax softmax = softmax_parameters(graph, store, config);
+  const Softmax softmax = softmax_parameters(at, store, config);
   const std::int64_t samples = mode == Mode::train ? config.softmax_samples : 0;
   const Value key = samples > 0 ? random_key(graph, store) : Value();
   return softmax_loss(hidden, softmax.table, softmax.bias, targets, weights, samples, key);

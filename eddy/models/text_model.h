@@ -47,6 +47,9 @@ struct TextModelConfig {
   std::int32_t end_of_sequence = 1;         ///< token id of <eos>
 };
 
+// The functions below throw GraphError with the user's line when shapes do not fit or the config does not hold
+// together.
+
 /// Whether dropout and sampling are on.
 enum class Mode { train, infer };
 
@@ -57,25 +60,27 @@ struct EncodedText {
 };
 
 /// Embeddings f32[time, batch, embedding_size] of the tokens, with normalisation and dropout as the config asks.
-Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Mode mode);
+Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Mode mode,
+                   SourceLocation where = SourceLocation::current());
 
 /// Runs the encoder over embedded tokens f32[time, batch, embedding_size].
 EncodedText encode_embedded(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode,
-                            const StackState& initial = {});
+                            const StackState& initial = {}, SourceLocation where = SourceLocation::current());
 
 /// Embeds the tokens and runs the encoder over them, from zero states or from `initial` (forward direction only).
 /// `tokens` may also be f32[time, batch, features], read as they are in place of embeddings.
 EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
-                          const StackState& initial = {});
+                          const StackState& initial = {}, SourceLocation where = SourceLocation::current());
 
 /// Mean over all positions with a weight of the cross entropy of predicting `targets` i32[time, batch] from
 /// hidden f32[time, batch, hidden_size]; `weights` f32[time, batch]. Parameters "softmax/table" [vocabulary, hidden]
 /// (or the embedding when tied) and "softmax/bias". Training may use sampled softmax (Jean et al. 2015).
 Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Value hidden, Value targets, Value weights,
-                      Mode mode);
+                      Mode mode, SourceLocation where = SourceLocation::current());
 
 /// Scores of the next token (of an adaptive softmax its log-probabilities), f32[..., vocabulary], for hidden f32[...,
 /// hidden_size].
-Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden);
+Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden,
+                        SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

@@ -16,10 +16,6 @@ namespace eddy {
 
 inline std::int64_t row_width(const Shape& table) { return table.product(1, table.rank()); }
 
-inline std::int64_t row_grain(std::int64_t width) {
-  return std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(width, 1));
-}
-
 /// Steps that `row` is behind after `done` steps.
 inline std::int64_t gap_of(const std::int32_t* row_steps, std::int64_t row, std::int64_t done) {
   const std::int64_t gap = done - row_steps[row];

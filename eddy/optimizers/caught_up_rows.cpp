@@ -24,7 +24,7 @@ struct BehindTable {
     for (std::int64_t row = 0; row < rows; ++row) rows_of->prepare(gap_of(steps, row, done));
     auto* p = static_cast<float*>(parameter->value.data());
     const auto from = [](auto* array, std::int64_t offset) { return array == nullptr ? nullptr : array + offset; };
-    parallel_for(rows, row_grain(width), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(rows, grain_of(width), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row) {
         const std::int64_t at = row * width;
         rows_of->apply(done - steps[row],

@@ -49,7 +49,7 @@ struct CurrentRowsOp final : OpClass<CurrentRowsOp>, CatchUpAttributes {
                                     indices[i], i, rows);
                 if (indices[i] >= 0) catch_up->prepare(gap_of(row_steps, indices[i], done));
               }
-              parallel_for(count, row_grain(width), [&](std::int64_t begin, std::int64_t end) {
+              parallel_for(count, grain_of(width), [&](std::int64_t begin, std::int64_t end) {
                 for (std::int64_t i = begin; i < end; ++i) {
                   float* out = args.out<float>(0) + i * width;
                   if (indices[i] < 0) {
@@ -158,7 +158,7 @@ struct CaughtUpUpdate final : OpClass<CaughtUpUpdate>, CatchUpAttributes, RowRea
     UpdateNumbers numbers = update_numbers(rule, rate, now);
     numbers.gradient_scale = *args.in<float>(9);
     numbers.clip_value = static_cast<float>(clip_value);
-    parallel_for(count + last - first, row_grain(width), [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(count + last - first, grain_of(width), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t row = i < count ? indices[i] : first + i - count;
         if (i >= count && is_named(row)) continue;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+// Internal: part of optimizers.
+
 #include "eddy/core/source_location.h"
 #include "eddy/graph/value.h"
 

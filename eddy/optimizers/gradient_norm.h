@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+// Internal: part of optimizers.
+
 #include <vector>
 
 #include "eddy/core/source_location.h"
@@ -20,7 +22,9 @@ struct NormedGradient {
   bool counts = true;  ///< false: left out of the norm, but still watched for infinities and NaNs
 };
 
-/// Sums squares in double, in one pass over blocks of fixed size: the bits do not depend on the number of threads.
+/// Sums squares in one pass over blocks of fixed size, whose sums are added in double: the bits do not depend on the
+/// number of threads. Squares themselves are f32, so that elements from 1e19 on make the norm infinite, and those below
+/// 1e-23 count as 0.
 GradientNorm gradient_norm(const std::vector<NormedGradient>& gradients, double max_norm, bool watch_non_finite,
                            SourceLocation where = SourceLocation::current());
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "eddy/graph/builder_scope.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/maximum.h"
@@ -27,10 +28,9 @@ Value own_steps(Value step, std::int64_t first) {
   return maximum(step - static_cast<std::int32_t>(first), 1);
 }
 
-const Variable& variable_behind(Value parameter) {
+const Variable& variable_behind(const BuilderScope& at, Value parameter) {
   const Variable* variable = variable_of(parameter);
-  require<GraphError>(variable != nullptr, "[apply_gradients] the value {} to update is not a variable",
-                      to_string(parameter.type()));
+  at.check(variable != nullptr, "the value {} to update is not a variable", to_string(parameter.type()));
   return *variable;
 }
 
@@ -59,17 +59,17 @@ Value boolean_constant(Graph& graph, bool value) {
 
 Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterStore& store, const Optimizer& optimizer,
                         SourceLocation where) {
-  require<GraphError>(!gradients.empty(), "[apply_gradients] there is no gradient");
+  const BuilderScope at("apply_gradients", gradients.empty() ? "the list of gradients" : "the first parameter",
+                        gradients.empty() ? Value() : gradients[0].parameter, where);
   const UpdateOptions& options = optimizer.options;
-  Graph& graph = gradients[0].parameter.graph();
+  Graph& graph = at.graph();
   const NameScope scope(graph, options.name);
-  const OriginScope origin(graph, where);
 
   std::vector<Gradient> ready;
   std::vector<NormedGradient> normed;
   for (const auto& [parameter, gradient] : gradients) {
-    const Variable& variable = variable_behind(parameter);
-    require<GraphError>(!gradient.empty(), "[apply_gradients] the gradient of '{}' is empty", variable.name);
+    const Variable& variable = variable_behind(at, parameter);
+    at.check(!gradient.empty(), "the gradient of '{}' is empty", variable.name);
     ready.push_back(prepared(gradient, parameter));
     normed.push_back({values_of(ready.back()), !has_prefix(variable.name, options.unclipped)});
   }
@@ -79,8 +79,7 @@ Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterS
 
   const Value done = counter(graph, store, options.name + "/step");
   const Value scheduled = optimizer.learning_rate.build(done, where);
-  require<GraphError>(scheduled.type() == TensorType{f32, {}}, "[apply_gradients] the learning rate is {}, not f32[]",
-                      to_string(scheduled.type()));
+  at.expect("the learning rate", scheduled, f32, {});
   Updates updates;
   updates.gradient_norm = norm.norm;
   // Without a watch the norm need not be computed.
@@ -92,7 +91,7 @@ Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterS
   Value rates;
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const Value parameter = gradients[i].parameter;
-    const std::string& name = variable_behind(parameter).name;
+    const std::string& name = variable_of(parameter)->name;
     const UpdateSettings settings = settings_of(optimizer, name);
     std::vector<Value> slots;
     const UpdateRule::SlotNames slot_names = settings.rule.slots();
@@ -110,7 +109,7 @@ Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterS
     if (leaves_rows_behind) {
       if (!rates) rates = recent_rates(graph, store, options.name);
       const CaughtUpState state{.slots = slots,
-                                .row_steps = row_steps(graph, store, options.name, variable_behind(parameter)),
+                                .row_steps = row_steps(graph, store, options.name, *variable_of(parameter)),
                                 .rates = rates,
                                 .done = done};
       results = update_caught_up_rows(settings, parameter, state, ready[i], controls);
@@ -131,16 +130,18 @@ Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterS
 }
 
 Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer, SourceLocation where) {
-  require<GraphError>(static_cast<bool>(loss), "[minimize] the loss is an empty value");
+  const BuilderScope at("minimize", "the loss", loss, where);
+  at.check(loss.dtype() == f32 && loss.shape().elements() == 1, "the loss must be one f32 number, not {}",
+           to_string(loss.type()));
   std::vector<Value> parameters;
   for (const Value& value : loss.graph().variables()) {
     const Variable& variable = *variable_of(value);
     if (!variable.trainable || rate_multiplier(optimizer.options, variable.name) == 0) continue;
-    require<GraphError>(value.dtype() == f32, "[minimize] the trainable variable '{}' is {}, not f32", variable.name,
-                        to_string(value.type()));
+    at.check(value.dtype() == f32, "the trainable variable '{}' is {}, not f32", variable.name,
+             to_string(value.type()));
     parameters.push_back(value);
   }
-  const std::vector<Gradient> found = gradients(loss, parameters);
+  const std::vector<Gradient> found = gradients(loss, parameters, where);
   std::vector<ParameterGradient> pairs;
   std::vector<std::string> unused;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -150,12 +151,11 @@ Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer, 
       pairs.push_back({parameters[i], found[i]});
     }
   }
-  require<GraphError>(unused.empty() || optimizer.options.allow_unused,
-                      "[minimize] the loss does not depend on the trainable variables {}; freeze them with a "
-                      "rate_multiplier of 0 or set allow_unused  ({}:{})",
-                      fmt::join(unused, ", "), where.file_name(), where.line());
-  require<GraphError>(!pairs.empty(), "[minimize] the loss depends on no trainable variable  ({}:{})",
-                      where.file_name(), where.line());
+  at.check(unused.empty() || optimizer.options.allow_unused,
+           "the loss does not depend on the trainable variables {}; freeze them with a rate_multiplier of 0 or set "
+           "allow_unused",
+           fmt::join(unused, ", "));
+  at.check(!pairs.empty(), "the loss depends on no trainable variable");
   return apply_gradients(pairs, store, optimizer, where);
 }
 

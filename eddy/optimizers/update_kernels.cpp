@@ -92,7 +92,9 @@ HWY_INLINE void update_vector(const Rule& rule, const UpdateSpan& span) {
   Vec g = hn::Zero(tag);
   if constexpr (kHasGradient) {
     g = hn::Mul(hn::LoadU(tag, span.gradient), set(n.gradient_scale));
-    if (n.clip_value > 0) g = hn::Max(set(-n.clip_value), hn::Min(set(n.clip_value), g));  // keeps a NaN
+    // A NaN stays one, whatever a target's minimum makes of it.
+    if (n.clip_value > 0)
+      g = hn::IfThenElse(hn::Eq(g, g), hn::Max(set(-n.clip_value), hn::Min(set(n.clip_value), g)), g);
   }
   if (n.l2 != 0) g = hn::MulAdd(set(n.l2), p, g);
   if constexpr (Rule::kSlots == 0) {

@@ -121,7 +121,7 @@ struct UpdateOp final : OpClass<UpdateOp<kKind>> {
     const std::int64_t rows = context.inputs[0].shape[0];
     const std::int64_t named = context.inputs[first_gradient()].shape[0];
     const std::int64_t row_width = width(context.inputs[0].shape);
-    const std::int64_t grain = std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(row_width, 1));
+    const std::int64_t grain = grain_of(row_width);
     const bool all = settings.rows == UpdatedRows::all;
     return kernel(context, [=](const UpdateNumbers& numbers, const UpdateSpan& span, const std::int32_t* indices) {
       // The coalesced indices end with padding of -1.

@@ -3,10 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "eddy/core/tensor.h"
+#include "eddy/graph/graph.h"
 #include "eddy/graph/memory_plan.h"
+#include "eddy/graph/program_impl.h"
 
 namespace eddy::test {
 
@@ -34,6 +39,33 @@ inline std::string plan_problem(const MemoryPlan& plan) {
     return fmt::format("the arena of {} bytes is larger than all buffers: {}", plan.arena_bytes, plan.unshared_bytes);
   if (!plan.buffers.empty() && plan.bytes_alive(plan.peak_step()) > plan.arena_bytes)
     return fmt::format("{} bytes are alive in an arena of {}", plan.bytes_alive(plan.peak_step()), plan.arena_bytes);
+  return {};
+}
+
+/// What is wrong with the plan of a loop's body, or of a loop inside it. Adds to `loops` how many there were.
+inline std::string loop_plan_problem(const LoopKernel& loop, std::size_t* loops) {
+  ++*loops;
+  std::string problem = plan_problem(loop.body->plan);
+  for (const Instruction& instruction : loop.body->instructions)
+    if (const LoopKernel* inner = loop_of(instruction); problem.empty() && inner != nullptr)
+      problem = loop_plan_problem(*inner, loops);
+  return problem.empty() ? "" : "in the body of a loop, " + problem;
+}
+
+/// The same for every loop of a graph. A program hides its kernels, so they are made again, with every output used.
+inline std::string loop_plan_problem(const Graph& graph, std::size_t* loops) {
+  for (int id = 0; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    if (node.op->name() != "scan") continue;
+    const std::vector<TensorType> inputs = input_types(node);
+    const std::unique_ptr<bool[]> used(new bool[node.outputs.size()]);
+    std::fill_n(used.get(), node.outputs.size(), true);
+    const Kernel kernel = node.op->make_kernel({inputs, node.outputs, {used.get(), node.outputs.size()}});
+    const LoopKernel* loop = kernel.run.target<LoopKernel>();
+    if (loop == nullptr) return fmt::format("node {}: the kernel of a loop is none", id);
+    if (const std::string problem = loop_plan_problem(*loop, loops); !problem.empty())
+      return fmt::format("node {}: {}", id, problem);
+  }
   return {};
 }
 

@@ -18,6 +18,7 @@
 #include "eddy/ops/relu.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/reverse.h"
+#include "eddy/ops/scan.h"
 #include "eddy/ops/shift.h"
 #include "eddy/ops/sigmoid.h"
 #include "eddy/ops/slice.h"
@@ -97,6 +98,7 @@ void RandomGraph::add_sources() {
 void RandomGraph::add_node() {
   const Value x = pick();
   if (x.shape().elements() > 2000) return add_reduction(x);
+  if (chance(12)) return add_loop(x);
   switch (below(10)) {
     case 0:
     case 1:
@@ -262,6 +264,71 @@ void RandomGraph::add_lookup(Value x) {
   std::vector<std::int32_t> rows(static_cast<std::size_t>(1 + below(5)));
   for (std::int32_t& row : rows) row = static_cast<std::int32_t>(below(x.dim(0) + 1)) - 1;
   keep(gather_rows(x, graph_.constant(Tensor::from(rows, {static_cast<std::int64_t>(rows.size())}))));
+}
+
+/// One node of a loop's body, on values of one type in `pool`; `outside` (may be empty) broadcasts to that type.
+Value RandomGraph::body_op(std::vector<Value>& pool, const Value& outside) {
+  const auto any = [&] { return pool[static_cast<std::size_t>(below(static_cast<std::int64_t>(pool.size())))]; };
+  const Value a = any();
+  const Value b = any();
+  switch (below(8)) {
+    case 0:
+      return bounded(a + b);
+    case 1:
+      return bounded(a * b);
+    case 2:
+      return sigmoid(a);
+    case 3:
+      return maximum(a, b);
+    case 4:
+      return a - sigmoid(b);
+    case 5:
+      return outside ? bounded(a + outside) : tanh(a);
+    case 6:
+      return outside ? bounded(a * outside) : -a;
+    default:
+      // A product with itself or with a weight, which may leave the loop.
+      return a.rank() == 2 && a.dim(0) == a.dim(1) ? bounded(matmul(a, b)) : bounded(square(a));
+  }
+}
+
+void RandomGraph::add_loop(Value x) {
+  if (x.rank() == 0 || x.dim(0) > 6) return add_move(x);
+  const Shape shape = x.shape().removed(0);
+  const Value outside = pick_where([&](Value v) { return broadcasts_to(v.shape(), shape); });
+  const Value weight = shape.rank() == 2 ? pick_where([&](Value v) {
+    return v.shape() == Shape{shape[1], shape[1]};
+  })
+                                         : Value();
+  const std::int64_t states = 1 + below(2);
+  State initial;
+  for (std::int64_t i = 0; i < states; ++i) {
+    const Value start = pick_where([&](Value v) { return v.shape() == shape; });
+    initial.set(i == 0 ? "a" : "b", start && chance(2) ? start : full(graph_, {f32, shape}, 0.25F));
+  }
+  ScanOptions options{.reverse = chance(3), .truncate = chance(4) ? 1 + below(x.dim(0)) : 0, .recompute = chance(4)};
+  if (shape.rank() > 0 && chance(3)) {
+    const TensorType type{f32, {x.dim(0), shape[0]}};
+    const Tensor mask(type);
+    for (float& value : mask.values<float>()) value = chance(3) ? 0.0F : 1.0F;
+    options.mask = graph_.constant(mask);
+  }
+  const auto step = [&](Value in, const State& before) {
+    std::vector<Value> pool{in};
+    for (const State::Entry& entry : before) pool.push_back(entry.second);
+    if (weight) pool.push_back(bounded(matmul(in, weight)));
+    for (std::int64_t i = 0; i < 2 + below(4); ++i) pool.push_back(body_op(pool, outside));
+    // Every state moves on, the last one by the newest value.
+    State after;
+    for (const State::Entry& entry : before) after.set(entry.first, bounded(entry.second + pool.back()));
+    return Step{.output = chance(4) ? Value() : body_op(pool, outside), .state = after};
+  };
+  const ScanResult loop = scan(step, x, initial, options);
+  has_loop_ = true;
+  if (loop.output) keep(loop.output);
+  for (const State::Entry& entry : loop.last)
+    if (chance(2)) keep(entry.second);
+  if (!loop.output || chance(4)) keep(loop.states["a"]);
 }
 
 void RandomGraph::add_backward() {

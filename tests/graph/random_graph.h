@@ -12,7 +12,7 @@
 namespace eddy::test {
 
 /// A graph grown at random from many ops: views, chances to work in place, several outputs, repeated and foldable
-/// parts, variables with updates, sometimes a backward pass. One seed, one graph.
+/// parts, variables with updates, sometimes loops, sometimes a backward pass. One seed, one graph.
 class RandomGraph {
  public:
   explicit RandomGraph(std::uint64_t seed);
@@ -20,6 +20,8 @@ class RandomGraph {
   const Graph& graph() const { return graph_; }
   const std::vector<Value>& results() const { return results_; }
   const std::map<std::string, Tensor>& inputs() const { return inputs_; }
+  /// Whether there is a loop. Moving work out of loops changes the order of sums, and so their rounding.
+  bool has_loop() const { return has_loop_; }
 
   /// Puts the variables back to what they were at first.
   void reset_variables();
@@ -41,6 +43,8 @@ class RandomGraph {
   void add_several_outputs(Value x);
   void add_constant_part(Value x);
   void add_lookup(Value x);
+  void add_loop(Value x);
+  Value body_op(std::vector<Value>& pool, const Value& outside);
   void add_backward();
   void add_updates();
   void choose_results();
@@ -58,6 +62,7 @@ class RandomGraph {
   std::vector<Value> results_;
   std::map<std::string, Tensor> inputs_;
   std::vector<Tensor> first_values_;
+  bool has_loop_ = false;
 };
 
 }  // namespace eddy::test

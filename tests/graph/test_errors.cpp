@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "eddy/graph/builtin.h"
+#include "eddy/graph/gradient.h"
 #include "eddy/graph/program.h"
 #include "eddy/graph/variable.h"
 #include "eddy/ops/add.h"
@@ -82,10 +83,62 @@ TEST_CASE("errors: a variable asked for with another type") {
   Graph graph;
   ParameterStore store;
   parameter(graph, store, "lstm/w", {2, 3}, zeros());
-  check_parts(message_of([&] {
-                parameter(graph, store, "lstm/w", {3, 2}, zeros());
-              }),
-              {"lstm/w", "f32[2,3]", "f32[3,2]"});
+  const TensorType type{f32, {3, 2}};
+  const std::vector<std::string> parts = {"[variable]", "lstm/w", "f32[2,3]", "f32[3,2]"};
+  const std::string of_graph = message_of([&] { parameter(graph, store, "lstm/w", type.shape, zeros()); });
+  check_parts(of_graph, parts);
+  check_parts(of_graph, {at_line(__LINE__ - 2)});
+  const std::string of_store = message_of([&] { store.get("lstm/w", type, zeros()); });
+  check_parts(of_store, parts);
+  check_parts(of_store, {at_line(__LINE__ - 2)});
+}
+
+/// An op whose gradient rule throws what it is told to.
+struct Refusing final : OpClass<Refusing> {
+  static constexpr std::string_view kName = "refusing";
+  std::string message;
+  explicit Refusing(std::string m) : message(std::move(m)) {}
+  static void attributes(auto& op, auto&& visit) { visit("message", op.message); }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {inputs[0]}; }
+  std::vector<Gradient> gradient(const GradientContext&) const override { fail<GraphError>("{}", message); }
+  Kernel make_kernel(const KernelContext&) const override { return {}; }
+};
+
+TEST_CASE("errors: a gradient rule that throws names op and forward line, once") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {});
+  const auto message = [&](const std::string& of_rule) {
+    const Value y = add_node(graph, Refusing(of_rule), {x}, SourceLocation::current("model.cpp", 7));
+    return message_of([&] { gradients(y + 1, std::vector{x}); });
+  };
+  CHECK(message("no") == "[refusing] no  (model.cpp:7)");
+  CHECK(message("[layer] no") == "[layer] no  (model.cpp:7)");
+  CHECK(message("[layer] no  (other.cpp:3, scope a)") == "[layer] no  (other.cpp:3, scope a)");
+  const NameScope scope(graph, "encoder");
+  CHECK(message("no (sic)") == "[refusing] no (sic)  (model.cpp:7, scope encoder)");
+}
+
+TEST_CASE("errors: what library code builds within an origin scope answers to its line, the outermost scope's") {
+  Graph graph;
+  Graph other;
+  const Value x = graph.input("x", f32, {2}), y = graph.input("y", f32, {3}), z = other.input("z", f32, {2});
+  const auto origin_of = [](const Value& value) { return to_string(value.graph().node(value.node()).origin); };
+  const auto inner = [&] {
+    const OriginScope scope(SourceLocation::current("inner.cpp", 2));
+    const NameScope name(graph, "layer");
+    return x * 2;
+  };
+  {
+    const OriginScope scope(SourceLocation::current("outer.cpp", 1));
+    CHECK(origin_of(inner()) == "(outer.cpp:1, scope layer)");
+    CHECK(origin_of(z * 2) == "(outer.cpp:1)");
+    CHECK(message_of([&] { x + y; }).ends_with("(outer.cpp:1)"));
+    CHECK(message_of([&] { x + Value(); }).ends_with("(outer.cpp:1)"));
+    const OriginScope pinned(graph, {"node.cpp", 3, "copied"});
+    CHECK(origin_of(inner()) == "(node.cpp:3, scope copied)");
+  }
+  CHECK(origin_of(inner()) == "(inner.cpp:2, scope layer)");
+  CHECK(origin_of(x * 2) == "(" + std::string(__FILE__) + ":" + std::to_string(__LINE__) + ")");
 }
 
 TEST_CASE("errors: bindings that are missing, unknown or of the wrong type") {

@@ -174,7 +174,7 @@ TEST_CASE("attention: sizes that do not fit are refused with both") {
   CHECK_THROWS_WITH_AS(dot(wide), doctest::Contains("they are 5 and 3 wide"), GraphError);
   const Attention linear{
       .energy = AttentionEnergy::linear, .memory = of_memory, .w_query = vector, .w_energy = vector, .bias = vector};
-  CHECK_THROWS_WITH_AS(linear(wide), doctest::Contains("has weights [3] for queries 5 wide"), GraphError);
+  CHECK_THROWS_WITH_AS(linear(wide), doctest::Contains("w_query must be f32[5], not f32[3]"), GraphError);
 }
 
 }  // namespace

@@ -69,11 +69,12 @@ TEST_CASE("a sequence without real rows changes no error, and the classifier tak
   for (std::int64_t t = 0; t < kTime; ++t)
     for (std::int64_t i = 0; i < kWidth; ++i)
       other.values<float>()[static_cast<std::size_t>((t * kBatch + 2) * kWidth + i)] = 7;
+  const SourceLocation here = SourceLocation::current();
   for (const auto& model : {next_row_loss, row_autoencoder_loss}) {
     ParameterStore store;
     FedGraph one, two;
-    const Value first = model(store, config, one.feed(some_rows()), one.feed(mask), Mode::infer);
-    const Value second = model(store, config, two.feed(other), two.feed(mask), Mode::infer);
+    const Value first = model(store, config, one.feed(some_rows()), one.feed(mask), Mode::infer, here);
+    const Value second = model(store, config, two.feed(other), two.feed(mask), Mode::infer, here);
     randomize(store);
     CHECK(difference(evaluate(one, store, first), evaluate(two, store, second)) == "");
     FedGraph three;

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a program asks of the machine: threads, memory, sizes that can be counted.
+#include <doctest/doctest.h>
+
+#include "eddy/core/threads.h"
+#include "eddy/graph/builtin.h"
+#include "eddy/graph/program.h"
+#include "eddy/ops/add.h"
+#include "eddy/ops/matmul.h"
+#include "eddy/ops/reshape.h"
+#include "eddy/ops/tanh.h"
+
+namespace eddy::test {
+namespace {
+
+TEST_CASE("a program runs with the number of threads it was compiled for, and no other") {
+  const int before = num_threads();
+  set_num_threads(2);
+  Graph graph;
+  const Value x = graph.input("x", f32, {4});
+  Program program = compile(graph, {tanh(x) + 1.0F});
+  const Tensor four(f32, {4});
+  CHECK_NOTHROW(program.run({{"x", four}}));
+  for (const int threads : {1, 3, 16}) {
+    set_num_threads(threads);
+    CHECK_THROWS_WITH_AS(program.run({{"x", four}}), doctest::Contains("compiled for 2 threads"), GraphError);
+  }
+  set_num_threads(2);
+  CHECK_NOTHROW(program.run({{"x", four}}));
+  set_num_threads(before);
+}
+
+TEST_CASE("empty values and tensors are errors") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {});
+  CHECK_THROWS_WITH_AS(copy_of(Value()), doctest::Contains("empty value"), GraphError);
+  CHECK_THROWS_WITH_AS(gather_rows(3.0F, x), doctest::Contains("empty value"), GraphError);
+  Program program = compile(graph, {x + 1.0F});
+  CHECK_THROWS_WITH_AS(program.run({{"x", Tensor()}}), doctest::Contains("'x' (f32[]) is bound to an empty tensor"),
+                       GraphError);
+}
+
+TEST_CASE("shapes whose elements cannot be counted are refused") {
+  Graph graph;
+  const std::int64_t large = std::int64_t{1} << 33;
+  CHECK_THROWS_WITH_AS(Tensor(f32, {large, large}), doctest::Contains("too many elements"), GraphError);
+  CHECK_THROWS_WITH_AS(graph.input("x", f32, {large, large}), doctest::Contains("too many elements"), GraphError);
+}
+
+TEST_CASE("a program without memory to run in says what needs it") {
+  Graph graph;
+  const std::int64_t large = std::int64_t{1} << 22;
+  const Value x = graph.input("x", f32, {large});
+  const Value table = reshape(x, {large, 1}) + reshape(x, {1, large});
+  try {
+    compile(graph, {matmul(tanh(table), reshape(x, {large, 1}))});
+    FAIL("64 TiB were found");
+  } catch (const MemoryError& error) {
+    const std::string message = error.what();
+    CHECK_MESSAGE(message.find("65536.00 GiB") != std::string::npos, message);
+    CHECK_MESSAGE(message.find("f32[4194304,4194304]") != std::string::npos, message);
+    CHECK_MESSAGE(message.find("test_program_limits.cpp") != std::string::npos, message);
+  }
+}
+
+TEST_CASE("an error in a constant names op and line") {
+  Graph graph;
+  const Value table = graph.constant(Tensor(f32, {3, 2}));
+  const Value ids = graph.constant(Tensor::from(std::vector<std::int32_t>{7}, {1}));
+  CHECK_THROWS_WITH_AS(compile(graph, {gather_rows(table, ids)}),
+                       doctest::Contains("[gather_rows] index 7 at position 0 is out of range for a table of 3 rows  "
+                                         "(../tests/graph/test_program_limits.cpp"),
+                       GraphError);
+}
+
+}  // namespace
+}  // namespace eddy::test
