@@ -216,7 +216,7 @@ void run_layer(benchmark::State& state, const LayerShape& shape, std::int64_t ga
   }();
   rival.run();
   const std::string wrong = mismatch(program.run(layer.bindings), rival.results(), 1e-3);
-  if (!wrong.empty()) return state.SkipWithError((fmt::format("differs from {}: {}", Rival::kName, wrong)).c_str());
+  if (!wrong.empty()) return refuse(state, fmt::format("differs from {}: {}", Rival::kName, wrong));
   std::vector<double> rival_seconds;
   const double seconds = measure(
       state, layer.cost(backward), [&] { program.run(layer.bindings); },

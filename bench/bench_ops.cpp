@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <memory>
+#include <set>
 
 #include "bench/benchmarks.h"
 #include "bench/measure.h"
@@ -41,6 +43,13 @@ void add_gradients(const OpCase& op_case, Setup& setup, Philox& random) {
   }
 }
 
+/// Compiles so that something is left to time: ops without inputs are otherwise folded away.
+Program compile_to_time(const Setup& setup) {
+  Program program = compile(setup.graph, setup.results);
+  return program.instruction_count() > 0 ? std::move(program)
+                                         : compile(setup.graph, setup.results, {.passes = {.fold = false}});
+}
+
 void run_case(benchmark::State& state, const OpCase& op_case, bool backward) {
   Philox random(1, stable_hash(op_case.name));
   Setup setup;
@@ -55,15 +64,16 @@ void run_case(benchmark::State& state, const OpCase& op_case, bool backward) {
   }
   setup.results = op_case.build(setup.graph, setup.inputs);
   if (backward) add_gradients(op_case, setup, random);
-  Program program = compile(setup.graph, setup.results);
+  Program program = compile_to_time(setup);
   const std::string wrong =
       mismatch(program.run(setup.bindings), plain_results(setup.graph, setup.results, setup.bindings),
                20 * op_case.value_tolerance);
-  if (!wrong.empty()) return state.SkipWithError(("differs from plain execution: " + wrong).c_str());
+  if (!wrong.empty()) return refuse(state, "differs from plain execution: " + wrong);
   measure(state, program.cost(), [&] { program.run(setup.bindings); });
 }
 
-/// Whether a gradient reaches some input. Building the graph needs no tensors, so this is cheap.
+/// Whether a gradient reaches some input. Building the graph needs no tensors, so this is cheap. Throws GraphError when
+/// the op does not take these shapes.
 bool has_gradient(const OpCase& op_case) {
   Graph graph;
   std::vector<Value> inputs;
@@ -83,22 +93,83 @@ bool has_gradient(const OpCase& op_case) {
   }
 }
 
+/// Registers the case at its bench_inputs. Throws GraphError when the op does not take them.
+void register_case(const OpCase& op_case) {
+  const bool differentiable = has_gradient(op_case);
+  const auto kept = std::make_shared<const OpCase>(op_case);
+  for (const bool backward : {false, true}) {
+    if (backward && !differentiable) continue;
+    const std::string name =
+        fmt::format("op/{}/{}/{}", op_case.name, backward ? "training" : "forward", types_text(op_case.bench_inputs));
+    benchmark::RegisterBenchmark(name.c_str(),
+                                 [kept, backward](benchmark::State& state) { run_case(state, *kept, backward); })
+        ->UseManualTime()
+        ->Unit(benchmark::kMicrosecond);
+  }
+}
+
+std::string op_of(const OpCase& op_case) { return op_case.name.substr(0, op_case.name.find('/')); }
+
+/// The case of that name, else the cases of that op which have a benchmark.
+std::vector<const OpCase*> cases_named(const std::string& name) {
+  std::vector<const OpCase*> found;
+  std::set<std::string> ops;
+  std::vector<std::string> of_op;
+  for (const OpCase& op_case : op_cases()) {
+    if (op_case.name == name) return {&op_case};
+    ops.insert(op_of(op_case));
+    if (op_of(op_case) == name.substr(0, name.find('/'))) of_op.push_back(op_case.name);
+    if (op_of(op_case) == name && !op_case.bench_inputs.empty()) found.push_back(&op_case);
+  }
+  require<UsageError>(!found.empty() || of_op.empty(), "there is no case '{}'; the cases of this op are: {}", name,
+                      fmt::join(of_op, ", "));
+  require<UsageError>(!found.empty(), "there is no op or case '{}'; the ops are: {}; --list-ops lists their cases",
+                      name, fmt::join(ops, ", "));
+  return found;
+}
+
+/// The case at other shapes. Throws UsageError or GraphError when it does not take them.
+OpCase at_shapes(const OpCase& op_case, const std::string& shapes) {
+  OpCase result = op_case;
+  if (!shapes.empty())
+    result.bench_inputs = inputs_at(op_case, parse_types(shapes));
+  else if (op_case.bench_inputs.empty())
+    result.bench_inputs = op_case.inputs;
+  return result;
+}
+
 }  // namespace
 
 void register_op_benchmarks() {
-  for (const OpCase& op_case : op_cases()) {
-    if (op_case.bench_inputs.empty()) continue;
-    std::string shapes;
-    for (const CaseInput& input : op_case.bench_inputs) shapes += (shapes.empty() ? "" : ",") + to_string(input.type);
-    for (const bool backward : {false, true}) {
-      if (backward && !has_gradient(op_case)) continue;
-      const std::string name = fmt::format("op/{}/{}/{}", op_case.name, backward ? "training" : "forward", shapes);
-      benchmark::RegisterBenchmark(
-          name.c_str(), [&op_case, backward](benchmark::State& state) { run_case(state, op_case, backward); })
-          ->UseManualTime()
-          ->Unit(benchmark::kMicrosecond);
+  for (const OpCase& op_case : op_cases())
+    if (!op_case.bench_inputs.empty()) register_case(op_case);
+}
+
+void register_op_benchmarks(const std::string& name, const std::vector<std::string>& shapes) {
+  const std::vector<const OpCase*> cases = cases_named(name);
+  for (const std::string& text : shapes.empty() ? std::vector<std::string>{""} : shapes) {
+    if (!text.empty()) parse_types(text);
+    std::vector<std::string> refusals;
+    for (const OpCase* op_case : cases) {
+      try {
+        register_case(at_shapes(*op_case, text));
+      } catch (const Error& error) {
+        refusals.push_back(fmt::format("{}, timed at {}: {}", op_case->name,
+                                       types_text(at_shapes(*op_case, {}).bench_inputs), error.what()));
+      }
     }
+    // A shape need not suit every case of an op, but it must suit one.
+    require<UsageError>(refusals.size() < cases.size(), "--op {} does not take the shapes {}:\n  {}", name, text,
+                        fmt::join(refusals, "\n  "));
   }
+}
+
+std::string op_case_list() {
+  std::string list;
+  for (const OpCase& op_case : op_cases())
+    list += fmt::format("{:40} {}{}\n", op_case.name, types_text(op_case.inputs),
+                        op_case.bench_inputs.empty() ? "" : "  timed at " + types_text(op_case.bench_inputs));
+  return list;
 }
 
 }  // namespace eddy::bench

@@ -23,6 +23,11 @@ LayerShape parse_layer_shape(std::string_view text);
 
 /// Every op case that has bench_inputs: forward, and forward with backward.
 void register_op_benchmarks();
+/// One case, or all cases with bench_inputs of the op `name`, at each of `shapes` ("f32[3200,512],i32[3200]"), or,
+/// without, at the case's own. Throws UsageError saying which names there are, or what the cases take.
+void register_op_benchmarks(const std::string& name, const std::vector<std::string>& shapes);
+/// One line for each op case: its name, its inputs in tests, its inputs in benchmarks.
+std::string op_case_list();
 /// LSTM and GRU layers next to oneDNN's primitives. With `problems` those shapes, else the standard list.
 void register_layer_benchmarks(const std::vector<LayerShape>& problems);
 /// Whole training steps of all workloads that train.

@@ -42,6 +42,17 @@ double measure(benchmark::State& state, const Cost& cost, const std::function<vo
   return typical;
 }
 
+namespace {
+bool refused = false;
+}
+
+void refuse(benchmark::State& state, const std::string& why) {
+  refused = true;
+  state.SkipWithError(why.c_str());
+}
+
+bool anything_refused() { return refused; }
+
 std::string mismatch(std::span<const Tensor> got, std::span<const Tensor> expected, double tolerance) {
   if (got.size() != expected.size()) return fmt::format("{} results, expected {}", got.size(), expected.size());
   for (std::size_t i = 0; i < got.size(); ++i) {
@@ -73,8 +84,8 @@ std::vector<Tensor> plain_results(const Graph& graph, const std::vector<Value>& 
                                   std::span<const Binding> bindings) {
   const int threads = num_threads();
   set_num_threads(1);
-  Program plain =
-      compile(graph, results, {.passes = {true, false, false, false}, .reuse_memory = false, .in_place = false});
+  Program plain = compile(
+      graph, results, {.passes = {true, false, false, false, false, false}, .reuse_memory = false, .in_place = false});
   std::vector<Tensor> expected = copies(plain.run(bindings));
   set_num_threads(threads);
   return expected;

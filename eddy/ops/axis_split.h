@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+// Internal: part of ops.
+
 #include <algorithm>
 #include <cstdint>
 
@@ -47,9 +49,7 @@ struct AxisSplit {
   }
 
  private:
-  std::int64_t grain() const {
-    return std::max<std::int64_t>(1, kElementwiseGrain / 4 / std::max<std::int64_t>(size, 1));
-  }
+  std::int64_t grain() const { return grain_of(size, kElementwiseGrain / 4); }
 };
 
 }  // namespace eddy

@@ -99,16 +99,16 @@ Value broadcast_to(Operand x, const Shape& shape) {
 
 const RegisterOpCase case_broadcast_rows{{
     .name = "broadcast_to/rows",
-    .inputs = {{{f32, {5}}}},
-    .build = [](Graph&, std::span<const Value> x) -> std::vector<Value> {
-      return {broadcast_to(x[0], {2, 3, 5})};
-    },
+    .inputs = {{{f32, {5}}}, {.type = {f32, {2, 3, 5}}, .differentiable = false}},
+    // The second input only says which shape.
+    .build = [](Graph&, std::span<const Value> x) -> std::vector<Value> { return {broadcast_to(x[0], x[1].shape())}; },
     .reference =
         [](std::span<const std::vector<double>> x) {
           FlatArrays result(1);
           for (std::size_t i = 0; i < 30; ++i) result[0].push_back(x[0][i % 5]);
           return result;
         },
+    .bench_inputs = {{{f32, {512}}}, {.type = {f32, {3200, 512}}, .differentiable = false}},
 }};
 const RegisterOpCase case_broadcast_mixed{{
     .name = "broadcast_to/mixed",

@@ -86,6 +86,7 @@ OpCase cast_case(DType from, DType to, std::vector<double> values, std::vector<d
       .inputs = {{.type = {from, {size}}, .differentiable = from == to, .values = std::move(values)}},
       .build = [to](Graph&, std::span<const Value> x) -> std::vector<Value> { return {cast(x[0], to)}; },
       .reference = [expected](std::span<const std::vector<double>>) { return FlatArrays{expected}; },
+      .bench_inputs = {{.type = {from, {3200, 512}}, .differentiable = from == to}},
   };
 }
 

@@ -69,6 +69,7 @@ const RegisterOpCase case_clusters{{
         [](std::span<const std::vector<double>>) {
           return FlatArrays{{0, 2, 3, 3, -1, 4, 4, 4}, {-1, -1, 0, 1, -1, -1, -1, -1}, {-1, -1, -1, -1, -1, 0, 4, 3}};
         },
+    .bench_inputs = {{{i32, {100, 32}}, -1, 10}},
 }};
 
 }  // namespace

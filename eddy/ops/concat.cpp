@@ -86,15 +86,16 @@ struct Concat final : OpClass<Concat> {
 }  // namespace
 
 Value concat(const std::vector<Value>& values, int axis, SourceLocation where) {
-  require<GraphError>(!values.empty(), "[concat] there is nothing to join");
+  require_argument(!values.empty(), Concat::kName, Operand(0, where), "there is nothing to join");
   const int position = axis_of(Concat::kName, {values[0], where}, axis);
   return add_node(values[0].graph(), Concat(position), values, where);
 }
 
 Value stack(const std::vector<Value>& values, int axis, SourceLocation where) {
-  require<GraphError>(!values.empty(), "[stack] there is nothing to stack");
+  require_argument(!values.empty(), "stack", Operand(0, where), "there is nothing to stack");
   std::vector<Value> expanded;
-  for (const Value& value : values) {
+  for (const Value& each : values) {
+    const Value value = value_of("stack", {each, where});
     require_argument(value.type() == values[0].type(), "stack", {value, where}, "types differ: {} and {}",
                      to_string(values[0].type()), to_string(value.type()));
     expanded.push_back(expand_dims({value, where}, axis));

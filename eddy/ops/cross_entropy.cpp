@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "eddy/core/math.h"
 #include "eddy/core/threads.h"
@@ -14,12 +13,13 @@
 #include "eddy/ops/compare.h"
 #include "eddy/ops/div.h"
 #include "eddy/ops/elementwise.h"
-#include "eddy/ops/exp.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reshape.h"
+#include "eddy/ops/softmax.h"
 #include "eddy/ops/sub.h"
 #include "eddy/ops/sum.h"
+#include "eddy/ops/where.h"
 
 namespace eddy {
 namespace {
@@ -31,7 +31,7 @@ struct Rows {
   Reduction reduction;
   float label_smoothing;
 
-  std::int64_t grain() const { return std::max<std::int64_t>(1, 2048 / std::max<std::int64_t>(1, classes)); }
+  std::int64_t grain() const { return grain_of(classes, 2048); }
 };
 
 /// weights[row] (1 without weights), 0 at ignored positions.
@@ -73,7 +73,9 @@ struct CrossEntropyGradient final : OpClass<CrossEntropyGradient>, CrossEntropyB
 
   explicit CrossEntropyGradient(const CrossEntropyBase& base) : CrossEntropyBase(base) {}
 
-  // inputs: logits, targets, log-sum-exp of each row, gradient of the loss, weights (may be absent)
+  // inputs: logits, targets, reference and sum of exponentials of each row (see ExpSum), gradient of the loss, weights
+  // (may be absent)
+  static constexpr std::size_t kDLoss = 4, kWeights = 5;
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {inputs[0]}; }
 
   /// The output is the gradient of a loss; its own gradient is a product with the Hessian, row by row
@@ -81,30 +83,33 @@ struct CrossEntropyGradient final : OpClass<CrossEntropyGradient>, CrossEntropyB
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     const Value logits = context.in(0);
     const Value targets = context.in(1);
-    const Value lse = context.in(2);
-    const Value d_loss = context.in(3);
+    const Value d_loss = context.in(kDLoss);
     const Value v = context.d_out(0);
     std::vector<Gradient> result(context.inputs.size());
+    const bool has_weights = context.inputs.size() > kWeights;
+    require<GraphError>(!has_weights || !context.needs(kWeights), "there is no gradient with respect to the weights");
     if (context.needs(0)) {
-      Value scale = cast(greater_equal(targets, logits.graph().constant(Tensor::scalar(0))), f32);
-      if (context.inputs.size() > 4) scale = scale * context.in(4);
+      const Value counts = greater_equal(targets, logits.graph().constant(Tensor::scalar(0)));
+      Value scale = cast(counts, f32);
+      if (has_weights) scale = scale * context.in(kWeights);
       if (reduction == Reduction::mean) {
         const Value total = sum(scale);
         // All weights 0 make a loss of 0, not of 0/0.
         scale = scale / (total + cast(equal(total, 0.0F), f32));
       }
       scale = expand_dims(scale * d_loss, -1);
-      const Value p = exp(logits - expand_dims(lse, -1));
+      // Of the logits alone, so that its own gradients are whole; ignored rows may hold anything.
+      const Value p = softmax(where(expand_dims(counts, -1), logits, 0.0F));
       result[0] = scale * p * (v - sum(p * v, -1, /*keep_dims=*/true));
     }
-    if (context.needs(3)) {
+    if (context.needs(kDLoss)) {
       // Linear in the gradient of the loss.
       std::vector<Value> inputs(context.inputs.begin(), context.inputs.end());
-      inputs[3] = full(d_loss.graph(), d_loss.type(), 1.0F);
+      inputs[kDLoss] = full(d_loss.graph(), d_loss.type(), 1.0F);
       const Value unit = add_node(logits.graph(), CrossEntropyGradient(*this), inputs, SourceLocation::current());
-      result[3] = reduction == Reduction::none ? sum(v * unit, -1) : sum(v * unit);
+      result[kDLoss] = reduction == Reduction::none ? sum(v * unit, -1) : sum(v * unit);
     }
-    // The dependence through log-sum-exp is part of result[0].
+    // The dependence through the sums is part of result[0].
     return result;
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
@@ -115,13 +120,14 @@ struct CrossEntropyGradient final : OpClass<CrossEntropyGradient>, CrossEntropyB
     return {{.output = 0, .input = 0, .kind = Alias::Kind::share}};
   }
   Kernel make_kernel(const KernelContext& context) const override {
-    const bool has_weights = context.inputs.size() > 4;
+    const bool has_weights = context.inputs.size() > kWeights;
     return {.run = [rows = rows_of(context.inputs[0].shape), has_weights](const KernelArgs& args) {
       const float* logits = args.in<float>(0);
       const auto* targets = args.in<std::int32_t>(1);
-      const float* lse = args.in<float>(2);
-      const float* d_loss = args.in<float>(3);
-      const float* weights = has_weights ? args.in<float>(4) : nullptr;
+      const float* reference = args.in<float>(2);
+      const float* sum = args.in<float>(3);
+      const float* d_loss = args.in<float>(kDLoss);
+      const float* weights = has_weights ? args.in<float>(kWeights) : nullptr;
       float* out = args.out<float>(0);
       check_targets(targets, rows);
       double scale = 1;
@@ -138,7 +144,7 @@ struct CrossEntropyGradient final : OpClass<CrossEntropyGradient>, CrossEntropyB
             vector_fill(0, d_row, rows.classes);
             continue;
           }
-          exp_shifted_scaled(logits + row * rows.classes, lse[row], factor, d_row, rows.classes);
+          exp_shifted_scaled(logits + row * rows.classes, reference[row], factor / sum[row], d_row, rows.classes);
           if (rows.label_smoothing != 0)
             vector_add_scalar(-factor * rows.label_smoothing / static_cast<float>(rows.classes), d_row, d_row,
                               rows.classes);
@@ -155,7 +161,7 @@ struct CrossEntropy final : OpClass<CrossEntropy>, CrossEntropyBase {
 
   CrossEntropy(Reduction r, float s) : CrossEntropyBase{r, s} {}
 
-  // inputs: logits, targets, weights (may be absent); outputs: the loss and the log-sum-exp of each row
+  // inputs: logits, targets, weights (may be absent); outputs: the loss, reference and sum of exponentials of each row
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     const TensorType& logits = inputs[0];
     const TensorType& targets = inputs[1];
@@ -169,14 +175,14 @@ struct CrossEntropy final : OpClass<CrossEntropy>, CrossEntropyBase {
                           to_string({f32, targets.shape}), to_string(inputs[2]));
     require<GraphError>(label_smoothing >= 0 && label_smoothing <= 1, "label smoothing must be in [0,1], it is {}",
                         label_smoothing);
-    return {{f32, loss_shape(targets.shape)}, {f32, targets.shape}};
+    return {{f32, loss_shape(targets.shape)}, {f32, targets.shape}, {f32, targets.shape}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     std::vector<Gradient> result(context.inputs.size());
     if (context.inputs.size() > 2)
-      require<GraphError>(!context.needs(2), "[cross_entropy] has no gradient with respect to its weights");
+      require<GraphError>(!context.needs(2), "there is no gradient with respect to the weights");
     if (!context.needs(0) || !context.d_out(0)) return result;
-    std::vector<Value> inputs{context.in(0), context.in(1), context.out(1), context.d_out(0)};
+    std::vector<Value> inputs{context.in(0), context.in(1), context.out(1), context.out(2), context.d_out(0)};
     if (context.inputs.size() > 2) inputs.push_back(context.in(2));
     result[0] = add_node(inputs[0].graph(), CrossEntropyGradient(*this), inputs, SourceLocation::current());
     return result;
@@ -194,18 +200,24 @@ struct CrossEntropy final : OpClass<CrossEntropy>, CrossEntropyBase {
                   const float* logits = args.in<float>(0);
                   const auto* targets = args.in<std::int32_t>(1);
                   const float* weights = has_weights ? args.in<float>(2) : nullptr;
-                  float* lse_out = args.out<float>(1);
+                  float* references = args.out<float>(1);
+                  float* sums = args.out<float>(2);
                   const bool reduce = rows.reduction != Reduction::none;
                   float* losses = reduce ? static_cast<float*>(args.scratch) : args.out<float>(0);
                   check_targets(targets, rows);
                   parallel_for(rows.count, rows.grain(), [&](std::int64_t begin, std::int64_t end) {
                     for (std::int64_t row = begin; row < end; ++row) {
                       const float weight = weight_of(weights, targets, row);
-                      float lse = std::numeric_limits<float>::max();
+                      // A position without weight may hold anything, even infinities; it is not looked at.
+                      ExpSum sum{0, 1};
                       float loss = 0;
-                      // A position without weight may hold anything, even infinities; its probabilities count as 0.
-                      if (weight != 0) loss = weight * row_loss(logits + row * rows.classes, targets[row], rows, &lse);
-                      if (lse_out != nullptr) lse_out[row] = lse;
+                      if (weight != 0) {
+                        const float* row_logits = logits + row * rows.classes;
+                        sum = exp_sum(row_logits, rows.classes);
+                        loss = weight * row_loss(row_logits, targets[row], rows, sum);
+                      }
+                      if (references != nullptr) references[row] = sum.reference;
+                      if (sums != nullptr) sums[row] = static_cast<float>(sum.sum);
                       if (losses != nullptr) losses[row] = loss;
                     }
                   });
@@ -222,11 +234,13 @@ struct CrossEntropy final : OpClass<CrossEntropy>, CrossEntropyBase {
   }
 
  private:
-  static float row_loss(const float* logits, std::int32_t target, const Rows& rows, float* lse) {
-    *lse = log_sum_exp(logits, rows.classes);
-    if (rows.label_smoothing == 0) return *lse - logits[target];
-    const auto mean = static_cast<float>(vector_sum(logits, rows.classes) / static_cast<double>(rows.classes));
-    return *lse - (1 - rows.label_smoothing) * logits[target] - rows.label_smoothing * mean;
+  static float row_loss(const float* logits, std::int32_t target, const Rows& rows, const ExpSum& sum) {
+    double expected = static_cast<double>(logits[target]) - sum.reference;
+    if (rows.label_smoothing != 0) {
+      const double mean = vector_sum(logits, rows.classes) / static_cast<double>(rows.classes) - sum.reference;
+      expected += rows.label_smoothing * (mean - expected);
+    }
+    return static_cast<float>(sum.log_sum() - expected);
   }
 };
 
@@ -281,8 +295,9 @@ OpCase cross_entropy_case(std::string name, bool weighted, Reduction reduction, 
   };
 }
 
-const RegisterOpCase case_mean{cross_entropy_case("cross_entropy", false, Reduction::mean, 0, {},
-                                                  {{{f32, {3200, 10000}}}, {{i32, {3200}}, 0, 10000}})};
+const RegisterOpCase case_mean{cross_entropy_case(
+    "cross_entropy", false, Reduction::mean, 0, {},
+    {{{f32, {3200, 10000}}}, {.type = {i32, {3200}}, .low = 0, .high = 10000, .index_of = CaseAxis{0, -1}}})};
 const RegisterOpCase case_weighted{cross_entropy_case("cross_entropy/weighted", true, Reduction::mean, 0)};
 const RegisterOpCase case_sum{cross_entropy_case("cross_entropy/sum", true, Reduction::sum, 0.1F)};
 const RegisterOpCase case_none{cross_entropy_case("cross_entropy/none", true, Reduction::none, 0)};

@@ -116,10 +116,8 @@ struct Dropout final : OpClass<Dropout>, RandomOp {
                   parallel_for(layout.mask_elements, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
                     random_multipliers(source, begin, rate, mask + begin, end - begin);
                   });
-                  const std::int64_t grain =
-                      std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(1, width));
                   const bool shared_row = layout.mask_strides.back() == 0;
-                  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+                  parallel_for(rows, grain_of(width), [&](std::int64_t begin, std::int64_t end) {
                     for (std::int64_t row = begin; row < end; ++row) {
                       const float* row_mask = mask + layout.mask_offset(row);
                       if (shared_row) {

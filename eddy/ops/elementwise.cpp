@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
@@ -15,11 +16,12 @@ std::string line_of(const Operand& operand) {
 }
 
 Value number(std::string_view op, const Operand& operand, const Value& other) {
-  const float scalar = *operand.scalar;
-  if (other.dtype() == f32) return other.graph().constant(scalar, operand.where);
-  require<GraphError>(other.dtype() == i32 && std::trunc(scalar) == scalar && std::abs(scalar) <= 16777216.0F,
-                      "[{}] the number {} does not go with {}  {}", op, scalar, to_string(other.type()),
-                      line_of(operand));
+  const double scalar = *operand.scalar;
+  if (other.dtype() == f32) return other.graph().constant(static_cast<float>(scalar), operand.where);
+  require<GraphError>(
+      other.dtype() == i32 && std::trunc(scalar) == scalar && scalar >= std::numeric_limits<std::int32_t>::min() &&
+          scalar <= std::numeric_limits<std::int32_t>::max(),
+      "[{}] the number {} does not go with {}  {}", op, scalar, to_string(other.type()), line_of(operand));
   return other.graph().constant(Tensor::scalar(static_cast<std::int32_t>(scalar)), operand.where);
 }
 
@@ -67,7 +69,9 @@ std::vector<Alias> share_equal_sizes(std::span<const TensorType> inputs, std::sp
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const bool fits = inputs[i].shape.elements() == outputs[0].shape.elements() &&
                       size_of(inputs[i].dtype) == size_of(outputs[0].dtype);
-    if (fits) result.push_back({.output = 0, .input = static_cast<int>(i), .kind = Alias::Kind::share});
+    if (fits)
+      result.push_back(
+          {.output = 0, .input = static_cast<int>(i), .kind = Alias::Kind::share, .offset = 0, .elementwise = true});
   }
   return result;
 }

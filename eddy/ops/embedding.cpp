@@ -28,7 +28,8 @@ const RegisterOpCase case_embedding{{
               out.push_back(token < 0 ? 0.0 : in[0][static_cast<std::size_t>(token) * 3 + j]);
           return FlatArrays{out};
         },
-    .bench_inputs = {{{f32, {10000, 512}}}, {{i32, {100, 32}}, 0, 10000}},
+    .bench_inputs = {{{f32, {10000, 512}}},
+                     {.type = {i32, {100, 32}}, .low = 0, .high = 10000, .index_of = CaseAxis{0, 0}}},
 }};
 
 }  // namespace

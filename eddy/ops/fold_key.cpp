@@ -55,6 +55,7 @@ const RegisterOpCase case_fold_key{{
             result[0].push_back(static_cast<std::int32_t>(bits));
           return result;
         },
+    .bench_inputs = {{.type = {i32, {4}}, .low = -9, .high = 9}, {.type = {i32, {}}, .low = -9, .high = 9}},
 }};
 
 }  // namespace

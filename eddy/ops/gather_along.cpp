@@ -31,9 +31,7 @@ struct Sides {
         cols(index.product(axis + 1, index.rank())),
         size(table[axis]),
         count(index[axis]) {}
-  std::int64_t grain() const {
-    return std::max<std::int64_t>(1, kElementwiseGrain / 2 / std::max<std::int64_t>(1, count * cols));
-  }
+  std::int64_t grain(std::int64_t more = 0) const { return grain_of(count * cols + more, kElementwiseGrain / 2); }
 };
 
 struct GatherAlong final : OpClass<GatherAlong> {
@@ -111,9 +109,7 @@ struct ScatterAlong final : OpClass<ScatterAlong> {
       float* out = args.out<float>(0);
       check_positions(index, sides.rows * sides.count * sides.cols, sides.size, kName);
       const std::int64_t plane = sides.size * sides.cols;
-      const std::int64_t grain = std::max<std::int64_t>(
-          1, kElementwiseGrain / 2 / std::max<std::int64_t>(1, sides.count * sides.cols + plane / 4));
-      parallel_for(sides.rows, grain, [&](std::int64_t begin, std::int64_t end) {
+      parallel_for(sides.rows, sides.grain(plane / 4), [&](std::int64_t begin, std::int64_t end) {
         std::fill(out + begin * plane, out + end * plane, 0.0f);
         std::int64_t i = begin * sides.count * sides.cols;
         for (std::int64_t row = begin; row < end; ++row)
@@ -157,6 +153,8 @@ const RegisterOpCase case_gather{{
           }
           return FlatArrays{out};
         },
+    .bench_inputs = {{{f32, {32, 100, 512}}},
+                     {.type = {i32, {32, 50, 512}}, .low = -1, .high = 100, .index_of = CaseAxis{0, 1}}},
 }};
 const RegisterOpCase case_pick{{
     .name = "gather_along/pick",
@@ -169,13 +167,15 @@ const RegisterOpCase case_pick{{
             out.push_back(in[0][row * 4 + static_cast<std::size_t>(in[1][row])]);
           return FlatArrays{out};
         },
-    .bench_inputs = {{{f32, {3200, 10000}}}, {{i32, {3200}}, 0, 10000}},
+    .bench_inputs = {{{f32, {3200, 10000}}},
+                     {.type = {i32, {3200}}, .low = 0, .high = 10000, .index_of = CaseAxis{0, 1}}},
 }};
 const RegisterOpCase case_scatter{{
     .name = "scatter_along",
-    .inputs = {{{f32, {3, 5}}}, {{i32, {3, 5}}, -1, 4}},
+    // The third input only says how many positions there are.
+    .inputs = {{{f32, {3, 5}}}, {{i32, {3, 5}}, -1, 4}, {.type = {f32, {4}}, .differentiable = false}},
     .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> {
-      return {scatter_along(in[0], in[1], -1, 4)};
+      return {scatter_along(in[0], in[1], -1, in[2].dim(0))};
     },
     .reference =
         [](std::span<const std::vector<double>> in) {
@@ -184,6 +184,9 @@ const RegisterOpCase case_scatter{{
             if (in[1][i] >= 0) out[i / 5 * 4 + static_cast<std::size_t>(in[1][i])] += in[0][i];
           return FlatArrays{out};
         },
+    .bench_inputs = {{{f32, {3200, 256}}},
+                     {.type = {i32, {3200, 256}}, .low = -1, .high = 1000, .index_of = CaseAxis{2, 0}},
+                     {.type = {f32, {1000}}, .differentiable = false}},
 }};
 
 }  // namespace

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/gelu.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "eddy/core/math.h"
@@ -35,33 +34,10 @@ struct Gelu final : UnaryOp<Gelu> {
   static Value derivative(const GradientContext& c) { return derivative_node<GeluGradient>(c.d_out(0), c.in(0)); }
 };
 
-/// Calls body(offset, t, count) on blocks of t = tanh(sqrt(2/pi) (x + 0.044715 x^3)).
-template <class Body>
-void for_tanh_blocks(const float* x, std::int64_t n, Body&& body) {
-  constexpr std::int64_t kBlock = 256;
-  float t[kBlock];
-  for (std::int64_t from = 0; from < n; from += kBlock) {
-    const std::int64_t count = std::min(kBlock, n - from);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const float v = x[from + i];
-      t[i] = kRootTwoOverPi * (v + kCubic * v * v * v);
-    }
-    vector_tanh(t, t, count);
-    body(from, t, count);
-  }
-}
-
 struct GeluTanhGradient final : DerivativeOp<GeluTanhGradient> {
   static constexpr std::string_view kName = "gelu_tanh_gradient";
   static void span(const float* dy, const float* x, float* dx, std::int64_t n) {
-    for_tanh_blocks(x, n, [&](std::int64_t from, const float* t, std::int64_t count) {
-      EDDY_INDEPENDENT_ITERATIONS
-      for (std::int64_t i = 0; i < count; ++i) {
-        const float v = x[from + i];
-        const float inner = kRootTwoOverPi * (1 + 3 * kCubic * v * v);
-        dx[from + i] = dy[from + i] * 0.5F * (1 + t[i] + v * (1 - t[i] * t[i]) * inner);
-      }
-    });
+    vector_gelu_tanh_gradient(dy, x, dx, n);
   }
   static Value slope(Value x) {
     const Value squared = square(x);
@@ -74,12 +50,7 @@ struct GeluTanhGradient final : DerivativeOp<GeluTanhGradient> {
 
 struct GeluTanh final : UnaryOp<GeluTanh> {
   static constexpr std::string_view kName = "gelu_tanh";
-  static void span(const float* x, float* y, std::int64_t n) {
-    for_tanh_blocks(x, n, [&](std::int64_t from, const float* t, std::int64_t count) {
-      EDDY_INDEPENDENT_ITERATIONS
-      for (std::int64_t i = 0; i < count; ++i) y[from + i] = 0.5F * x[from + i] * (1 + t[i]);
-    });
-  }
+  static void span(const float* x, float* y, std::int64_t n) { vector_gelu_tanh(x, y, n); }
   static Value derivative(const GradientContext& c) { return derivative_node<GeluTanhGradient>(c.d_out(0), c.in(0)); }
 };
 

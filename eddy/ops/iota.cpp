@@ -43,11 +43,16 @@ Value iota(Graph& graph, std::int64_t count, std::int32_t start, std::int32_t st
 
 const RegisterOpCase case_iota{{
     .name = "iota",
-    .build = [](Graph& graph, std::span<const Value>) -> std::vector<Value> { return {iota(graph, 4, 7, -3)}; },
+    // The input only says how many.
+    .inputs = {{{i32, {4}}, 0, 9}},
+    .build = [](Graph& graph, std::span<const Value> in) -> std::vector<Value> {
+      return {iota(graph, in[0].dim(0), 7, -3)};
+    },
     .reference =
         [](std::span<const std::vector<double>>) {
           return FlatArrays{{7, 4, 1, -2}};
         },
+    .bench_inputs = {{{i32, {100000}}, 0, 9}},
 }};
 
 }  // namespace eddy

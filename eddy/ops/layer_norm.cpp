@@ -62,12 +62,10 @@ struct LayerNormGradient final : OpClass<LayerNormGradient> {
     return {.run =
                 [=](const KernelArgs& args) {
                   auto* sums = static_cast<float*>(args.scratch);
-                  parallel_for(parts, std::max<std::int64_t>(1, kElementwiseGrain / (size.rows * n / parts + 1)),
-                               [&](std::int64_t begin, std::int64_t end) {
-                                 for (std::int64_t part = begin; part < end; ++part)
-                                   run_part(args, size.rows * part / parts, size.rows * (part + 1) / parts, n,
-                                            sums + part * 4 * n);
-                               });
+                  parallel_for(parts, grain_of(size.rows * n / parts + 1), [&](std::int64_t begin, std::int64_t end) {
+                    for (std::int64_t part = begin; part < end; ++part)
+                      run_part(args, size.rows * part / parts, size.rows * (part + 1) / parts, n, sums + part * 4 * n);
+                  });
                   for (int which = 0; which < 2; ++which) {
                     float* out = args.out<float>(1 + which);
                     if (out == nullptr) continue;
@@ -155,23 +153,21 @@ struct LayerNorm final : OpClass<LayerNorm> {
                   const float* bias = args.in<float>(2);
                   float* means = args.out<float>(1);
                   float* rstds = args.out<float>(2);
-                  parallel_for(size.rows, std::max<std::int64_t>(1, kElementwiseGrain / n),
-                               [&](std::int64_t begin, std::int64_t end) {
-                                 for (std::int64_t row = begin; row < end; ++row) {
-                                   const float* x = args.in<float>(0) + row * n;
-                                   float* y = out + row * n;
-                                   const auto mean = static_cast<float>(vector_sum(x, n) / static_cast<double>(n));
-                                   vector_add_scalar(-mean, x, y, n);
-                                   const double variance = vector_sum_squares(y, n) / static_cast<double>(n);
-                                   const auto rstd =
-                                       static_cast<float>(1 / std::sqrt(variance + static_cast<double>(epsilon)));
-                                   vector_scale(rstd, y, y, n);
-                                   vector_mul(y, gain, y, n);
-                                   vector_add(y, bias, y, n);
-                                   if (means != nullptr) means[row] = mean;
-                                   if (rstds != nullptr) rstds[row] = rstd;
-                                 }
-                               });
+                  parallel_for(size.rows, grain_of(n), [&](std::int64_t begin, std::int64_t end) {
+                    for (std::int64_t row = begin; row < end; ++row) {
+                      const float* x = args.in<float>(0) + row * n;
+                      float* y = out + row * n;
+                      const auto mean = static_cast<float>(vector_sum(x, n) / static_cast<double>(n));
+                      vector_add_scalar(-mean, x, y, n);
+                      const double variance = vector_sum_squares(y, n) / static_cast<double>(n);
+                      const auto rstd = static_cast<float>(1 / std::sqrt(variance + static_cast<double>(epsilon)));
+                      vector_scale(rstd, y, y, n);
+                      vector_mul(y, gain, y, n);
+                      vector_add(y, bias, y, n);
+                      if (means != nullptr) means[row] = mean;
+                      if (rstds != nullptr) rstds[row] = rstd;
+                    }
+                  });
                 },
             .scratch_bytes = scratch};
   }

@@ -13,15 +13,21 @@
 #include "eddy/core/softmax_products.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
+#include "eddy/graph/builtin.h"
+#include "eddy/graph/gradient.h"
+#include "eddy/graph/gradient_through.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/cast.h"
 #include "eddy/ops/compare.h"
+#include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/div.h"
 #include "eddy/ops/elementwise.h"
+#include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/sum.h"
+#include "eddy/ops/transpose.h"
 
 namespace eddy {
 namespace {
@@ -223,13 +229,23 @@ struct LinearCrossEntropy final : OpClass<LinearCrossEntropy> {
     return {{f32, {}}, hidden, table, bias};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
-    require<GraphError>(!context.needs(4), "[linear_cross_entropy] has no gradient with respect to its weights");
-    for (int output = 1; output < 4; ++output)
-      require<GraphError>(!context.d_out(output), "[linear_cross_entropy] has no second derivative");
+    require<GraphError>(!context.needs(4), "there is no gradient with respect to the weights");
+    // A gradient of a gradient is wanted too rarely to be fused.
+    if (context.d_out(1) || context.d_out(2) || context.d_out(3)) return gradient_through(context, from_logits);
     std::vector<Gradient> result(5);
     for (int i = 0; i < 3; ++i)
       if (context.needs(i)) result[static_cast<std::size_t>(i)] = mul(context.out(i + 1), context.d_out(0));
     return result;
+  }
+  /// The outputs by way of the logits, which exist whole then.
+  static std::vector<Value> from_logits(std::span<const Value> in) {
+    // Views, so that what one input owes to another does not count.
+    const std::vector<Value> wrt{after(in[0], {}), after(in[1], {}), after(in[2], {})};
+    const Value logits = matmul(wrt[0], transpose(wrt[1])) + wrt[2];
+    const Value loss = sum(cross_entropy(logits, in[3], {.reduction = Reduction::none}) * in[4]);
+    std::vector<Value> outputs = dense_gradients(loss, wrt);
+    outputs.insert(outputs.begin(), loss);
+    return outputs;
   }
   /// As if every row counted and all gradients were wanted.
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
@@ -283,20 +299,26 @@ FlatArrays reference(std::span<const std::vector<double>> in, std::size_t classe
 
 OpCase linear_cross_entropy_case(std::string name, std::int64_t rows, std::int64_t classes, std::int64_t size,
                                  std::vector<double> targets, std::vector<double> weights) {
-  return {.name = std::move(name),
-          .inputs = {{{f32, {rows, size}}, -1, 1},
-                     {{f32, {classes, size}}, -1, 1},
-                     {{f32, {classes}}, -1, 1},
-                     {.type = {i32, {rows}}, .values = std::move(targets)},
-                     {.type = {f32, {rows}}, .differentiable = false, .values = std::move(weights)}},
-          .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> {
-            return {linear_cross_entropy(in[0], in[1], in[2], in[3], in[4])};
+  return {
+      .name = std::move(name),
+      .inputs = {{{f32, {rows, size}}, -1, 1},
+                 {{f32, {classes, size}}, -1, 1},
+                 {{f32, {classes}}, -1, 1},
+                 {.type = {i32, {rows}}, .values = std::move(targets)},
+                 {.type = {f32, {rows}}, .differentiable = false, .values = std::move(weights)}},
+      .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> {
+        return {linear_cross_entropy(in[0], in[1], in[2], in[3], in[4])};
+      },
+      .reference =
+          [=](std::span<const std::vector<double>> in) {
+            return reference(in, static_cast<std::size_t>(classes), static_cast<std::size_t>(size));
           },
-          .reference =
-              [=](std::span<const std::vector<double>> in) {
-                return reference(in, static_cast<std::size_t>(classes), static_cast<std::size_t>(size));
-              },
-          .second_order = false};
+      .bench_inputs = {{{f32, {3200, 512}}, -1, 1},
+                       {{f32, {10000, 512}}, -0.25F, 0.25F},
+                       {{f32, {10000}}, -1, 1},
+                       {.type = {i32, {3200}}, .low = 0, .high = 10000, .index_of = CaseAxis{1, 0}},
+                       {.type = {f32, {3200}}, .low = 0, .high = 1, .differentiable = false}},
+  };
 }
 
 const RegisterOpCase case_some_rows{

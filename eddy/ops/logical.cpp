@@ -72,6 +72,7 @@ OpCase logical_case(std::string name, Value (*build)(Operand, Operand), bool (*r
             for (std::size_t i = 0; i < 15; ++i) result[0][i] = reference(x[0][i] != 0, x[1][i % 5] != 0) ? 1 : 0;
             return result;
           },
+      .bench_inputs = {{.type = {boolean, {3200, 512}}}, {.type = {boolean, {3200, 512}}}},
   };
 }
 
@@ -87,6 +88,7 @@ const RegisterOpCase case_not{{
           for (double& value : result[0]) value = 1 - value;
           return result;
         },
+    .bench_inputs = {{.type = {boolean, {3200, 512}}}},
 }};
 
 }  // namespace

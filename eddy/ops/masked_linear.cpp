@@ -39,19 +39,17 @@ std::span<const std::int32_t> active_rows(const float* mask, std::int64_t rows, 
 }
 
 void clear_masked_rows(const float* mask, float* out, std::int64_t rows, std::int64_t width) {
-  parallel_for(rows, 1 + kElementwiseGrain / std::max<std::int64_t>(width, 1),
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t row = begin; row < end; ++row)
-                   if (mask[row] == 0) vector_fill(0, out + row * width, width);
-               });
+  parallel_for(rows, grain_of(width), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row)
+      if (mask[row] == 0) vector_fill(0, out + row * width, width);
+  });
 }
 
 void gather(const float* from, std::span<const std::int32_t> rows, std::int64_t width, float* to) {
-  parallel_for(static_cast<std::int64_t>(rows.size()), 1 + kElementwiseGrain / std::max<std::int64_t>(width, 1),
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t i = begin; i < end; ++i)
-                   std::copy_n(from + rows[static_cast<std::size_t>(i)] * width, width, to + i * width);
-               });
+  parallel_for(static_cast<std::int64_t>(rows.size()), grain_of(width), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      std::copy_n(from + rows[static_cast<std::size_t>(i)] * width, width, to + i * width);
+  });
 }
 
 std::vector<Value> sums_of(Value a, Value b, Value mask);

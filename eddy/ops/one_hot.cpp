@@ -28,12 +28,11 @@ struct OneHot final : OpClass<OneHot> {
       for (std::int64_t row = 0; row < rows; ++row)
         require<GraphError>(indices[row] < width, "[one_hot] index {} at position {} is not below the depth {}",
                             indices[row], row, width);
-      parallel_for(rows, std::max<std::int64_t>(1, kElementwiseGrain / width),
-                   [&](std::int64_t begin, std::int64_t end) {
-                     std::fill(out + begin * width, out + end * width, 0.0F);
-                     for (std::int64_t row = begin; row < end; ++row)
-                       if (indices[row] >= 0) out[row * width + indices[row]] = 1;
-                   });
+      parallel_for(rows, grain_of(width), [&](std::int64_t begin, std::int64_t end) {
+        std::fill(out + begin * width, out + end * width, 0.0F);
+        for (std::int64_t row = begin; row < end; ++row)
+          if (indices[row] >= 0) out[row * width + indices[row]] = 1;
+      });
     }};
   }
 };
@@ -44,8 +43,9 @@ Value one_hot(Operand indices, std::int64_t depth) { return unary_node(OneHot(de
 
 const RegisterOpCase case_one_hot{{
     .name = "one_hot",
-    .inputs = {{.type = {i32, {2, 3}}, .values = {0, 4, -1, 2, 2, 3}}},
-    .build = [](Graph&, std::span<const Value> x) -> std::vector<Value> { return {one_hot(x[0], 5)}; },
+    // The second input only says how deep.
+    .inputs = {{.type = {i32, {2, 3}}, .values = {0, 4, -1, 2, 2, 3}}, {.type = {f32, {5}}, .differentiable = false}},
+    .build = [](Graph&, std::span<const Value> x) -> std::vector<Value> { return {one_hot(x[0], x[1].dim(0))}; },
     .reference =
         [](std::span<const std::vector<double>> x) {
           FlatArrays result{std::vector<double>(30)};
@@ -53,6 +53,8 @@ const RegisterOpCase case_one_hot{{
             if (x[0][i] >= 0) result[0][i * 5 + static_cast<std::size_t>(x[0][i])] = 1;
           return result;
         },
+    .bench_inputs = {{.type = {i32, {100, 32}}, .low = -1, .high = 1000, .index_of = CaseAxis{1, 0}},
+                     {.type = {f32, {1000}}, .differentiable = false}},
 }};
 
 }  // namespace eddy

@@ -2,6 +2,8 @@
 #include "eddy/ops/op_case.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <utility>
 
@@ -19,6 +21,12 @@ struct Registry {
 Registry& registry() {
   static Registry instance;
   return instance;
+}
+
+std::vector<std::string> texts(std::span<const TensorType> types) {
+  std::vector<std::string> result;
+  for (const TensorType& type : types) result.push_back(to_string(type));
+  return result;
 }
 
 }  // namespace
@@ -75,6 +83,82 @@ Tensor case_tensor(const CaseInput& input, Philox& random) {
       break;
   }
   return tensor;
+}
+
+std::vector<CaseInput> inputs_at(const OpCase& op_case, std::span<const TensorType> types) {
+  std::vector<CaseInput> inputs = op_case.bench_inputs.empty() ? op_case.inputs : op_case.bench_inputs;
+  const auto same_dtype = [](const CaseInput& input, const TensorType& type) { return input.type.dtype == type.dtype; };
+  require<UsageError>(std::ranges::equal(inputs, types, same_dtype), "{} takes inputs as {}, not {}", op_case.name,
+                      types_text(inputs), fmt::join(texts(types), ","));
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    CaseInput& input = inputs[i];
+    input.type = types[i];
+    const auto size = static_cast<std::size_t>(types[i].shape.elements());
+    if (const std::vector<double> once = input.values; !once.empty() && once.size() != size) {
+      input.values.resize(size);
+      for (std::size_t k = 0; k < size; ++k) input.values[k] = once[k % once.size()];
+    }
+    if (!input.index_of) continue;
+    const CaseAxis& along = *input.index_of;
+    const TensorType& table = types[static_cast<std::size_t>(along.input)];
+    // Where there is no such axis the op itself will say what it wants.
+    if (along.axis < table.shape.rank() && along.axis >= -table.shape.rank())
+      input.high = static_cast<float>(table.shape.dim(along.axis));
+  }
+  return inputs;
+}
+
+std::string types_text(std::span<const CaseInput> inputs) {
+  std::vector<TensorType> types;
+  for (const CaseInput& input : inputs) types.push_back(input.type);
+  return fmt::format("{}", fmt::join(texts(types), ","));
+}
+
+std::vector<TensorType> parse_types(std::string_view text) {
+  // Larger tensors overflow sizes in bytes long before they fit in memory.
+  constexpr std::int64_t kMostElements = std::int64_t{1} << 40;
+  const auto wrong = [&](std::string_view what, std::string_view rest) {
+    fail<UsageError>(
+        "'{}': {} at '{}'; expected types with their sizes, as f32[3200,512],i32[3200], where a type is f32, i32 or "
+        "bool and [] a scalar",
+        text, what, rest);
+  };
+  std::vector<TensorType> types;
+  std::string_view rest = text;
+  const auto skip = [&](char c) {
+    if (rest.empty() || rest[0] != c) return false;
+    rest.remove_prefix(1);
+    return true;
+  };
+  do {
+    TensorType type;
+    const std::string_view start = rest;
+    const std::string_view name = rest.substr(0, rest.find_first_of("[,"));
+    const std::array<DType, 3> all{f32, i32, boolean};
+    const auto found = std::ranges::find_if(all, [&](DType dtype) { return to_string(dtype) == name; });
+    if (found == all.end()) wrong("no type", start);
+    type.dtype = *found;
+    rest.remove_prefix(name.size());
+    if (!skip('[')) wrong("no '['", start);
+    std::vector<std::int64_t> sizes;
+    std::int64_t elements = 1;
+    while (!rest.starts_with(']')) {
+      if (!sizes.empty() && !skip(',')) wrong("no ']'", start);
+      std::int64_t size = 0;
+      const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), size);
+      if (error != std::errc() || size < 1) wrong("no size of at least 1", rest);
+      rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+      if (size > kMostElements / elements) wrong("too many elements", start);
+      elements *= size;
+      sizes.push_back(size);
+    }
+    if (sizes.size() > Shape::kMaxRank) wrong(fmt::format("more than {} axes", Shape::kMaxRank), start);
+    rest.remove_prefix(1);
+    type.shape = Shape(std::span<const std::int64_t>(sizes));
+    types.push_back(type);
+  } while (skip(','));
+  if (!rest.empty()) wrong("no ','", rest);
+  return types;
 }
 
 OpCase unary_case(std::string name, std::function<Value(Operand)> build, std::function<double(double)> reference,

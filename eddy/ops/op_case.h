@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "eddy/core/random.h"
@@ -11,6 +13,12 @@
 #include "eddy/graph/value.h"
 
 namespace eddy {
+
+/// The size of one axis of one input of a case.
+struct CaseAxis {
+  int input = 0;
+  int axis = 0;
+};
 
 /// One input of an op case: its type and how to fill it. f32: uniform in [low, high] on a grid of 2^-12, so that steps
 /// of finite differences are exact; i32: integers in [low, high); boolean: random.
@@ -25,6 +33,8 @@ struct CaseInput {
   /// f32 in place of [low, high]: multiples of 1/32 around zero in random order, none twice; for functions with a kink
   /// where two elements are equal (max, top_k), which finite differences must not step over.
   bool spread = false;
+  /// i32 that count along an axis of another input, whose size takes the place of `high` in inputs_at().
+  std::optional<CaseAxis> index_of = {};
 };
 
 /// A flat array of doubles for each input or output: row-major, whatever the dtype.
@@ -42,7 +52,7 @@ struct OpCase {
   std::function<FlatArrays(std::span<const std::vector<double>> inputs)> reference = {};
   /// Key in tests/goldens (values and gradients that PyTorch gave in float64), whose inputs replace random ones.
   std::string golden = {};
-  /// Shapes the models use; empty: no benchmark.
+  /// Shapes the models use; empty: no benchmark. Every op has them in one case at least.
   std::vector<CaseInput> bench_inputs = {};
   /// Largest |got - expected| / (1 + |expected|).
   double value_tolerance = 1e-5;
@@ -63,6 +73,17 @@ std::span<const OpCase> op_cases();
 
 /// A tensor for an input of a case.
 Tensor case_tensor(const CaseInput& input, Philox& random);
+
+/// The inputs of a case at other shapes: as its bench_inputs (or, without, its inputs) are filled, where fixed values
+/// start over when there are too few. Throws UsageError, saying what the case expects, when `types` are not as many or
+/// not of the same dtypes.
+std::vector<CaseInput> inputs_at(const OpCase& op_case, std::span<const TensorType> types);
+
+/// "f32[3200,512],i32[3200]".
+std::string types_text(std::span<const CaseInput> inputs);
+
+/// Reads such a list: types f32, i32 or bool, sizes of at least 1. Throws UsageError saying what is wrong.
+std::vector<TensorType> parse_types(std::string_view text);
 
 /// Case of y = f(x), elementwise on f32: inputs in [low, high], a benchmark on [3200,512].
 OpCase unary_case(std::string name, std::function<Value(Operand)> build, std::function<double(double)> reference,

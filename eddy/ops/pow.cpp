@@ -44,9 +44,13 @@ struct Pow final : BinaryOp<Pow> {
   }
   static std::pair<Value, Value> derivatives(const GradientContext& c) {
     std::pair<Value, Value> result;
-    if (c.needs(0)) result.first = c.d_out(0) * c.in(1) * pow(c.in(0), c.in(1) - 1);
-    // log(1) = 0 stands in where the logarithm does not exist.
-    if (c.needs(1)) result.second = c.d_out(0) * c.out(0) * log(where(greater(c.in(0), 0), c.in(0), 1));
+    // 0 to the power of 0 - 1 would spoil the product with 0.
+    if (c.needs(0)) result.first = c.d_out(0) * c.in(1) * pow(c.in(0), where(equal(c.in(1), 0), 1, c.in(1)) - 1);
+    // Where the logarithm does not exist the gradient is 0, whatever the power is.
+    if (c.needs(1)) {
+      const Value positive = greater(c.in(0), 0);
+      result.second = c.d_out(0) * where(positive, c.out(0), 0) * log(where(positive, c.in(0), 1));
+    }
     return result;
   }
 };
@@ -55,7 +59,7 @@ struct Pow final : BinaryOp<Pow> {
 
 Value pow(Operand base, Operand exponent) {
   if (!exponent.scalar) return binary_node(Pow{}, base, exponent);
-  const float e = *exponent.scalar;
+  const auto e = static_cast<float>(*exponent.scalar);
   if (e == 1) return value_of("pow", base);
   if (e == 2) return square(base);
   if (e == 3) return square(base) * base;

@@ -77,9 +77,10 @@ namespace {
 
 const RegisterOpCase case_random_normal{{
     .name = "random_normal",
-    .inputs = {{.type = {i32, {4}}, .values = {11, 22, 3, 0}}},
+    // The second input only says which shape.
+    .inputs = {{.type = {i32, {4}}, .values = {11, 22, 3, 0}}, {.type = {f32, {3, 111}}, .differentiable = false}},
     .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> {
-      return {random_normal(in[0], {3, 111}), random_normal(in[0], {5})};
+      return {random_normal(in[0], in[1].shape()), random_normal(in[0], {5})};
     },
     .reference =
         [](std::span<const std::vector<double>> in) {
@@ -95,6 +96,8 @@ const RegisterOpCase case_random_normal{{
           }
           return out;
         },
+    .bench_inputs = {{.type = {i32, {4}}, .values = {11, 22, 3, 0}},
+                     {.type = {f32, {3200, 512}}, .differentiable = false}},
 }};
 
 }  // namespace

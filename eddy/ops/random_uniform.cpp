@@ -53,9 +53,10 @@ namespace {
 
 const RegisterOpCase case_random_uniform{{
     .name = "random_uniform",
-    .inputs = {{.type = {i32, {4}}, .values = {11, 22, 3, 0}}},
+    // The second input only says which shape.
+    .inputs = {{.type = {i32, {4}}, .values = {11, 22, 3, 0}}, {.type = {f32, {3, 7}}, .differentiable = false}},
     .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> {
-      return {random_uniform(in[0], {3, 7}), random_uniform(in[0], {5}, -1, 1)};
+      return {random_uniform(in[0], in[1].shape()), random_uniform(in[0], {5}, -1, 1)};
     },
     .reference =
         [](std::span<const std::vector<double>> in) {
@@ -70,6 +71,8 @@ const RegisterOpCase case_random_uniform{{
             }
           return out;
         },
+    .bench_inputs = {{.type = {i32, {4}}, .values = {11, 22, 3, 0}},
+                     {.type = {f32, {3200, 512}}, .differentiable = false}},
 }};
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+// Internal: part of ops.
+
 #include <algorithm>
 #include <cstdint>
 #include <vector>
@@ -65,9 +67,7 @@ Kernel reduce_kernel(const Shape& x, const std::vector<int>& axes, Policy policy
                   Out* out = args.out<Out>(0);
                   auto* partial = static_cast<Sum*>(args.scratch);
                   const std::int64_t work = plan.segments * plan.inner / plan.parts;
-                  const std::int64_t grain =
-                      std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(work, 1));
-                  parallel_for(plan.outer * plan.parts, grain, [&](std::int64_t begin, std::int64_t end) {
+                  parallel_for(plan.outer * plan.parts, grain_of(work), [&](std::int64_t begin, std::int64_t end) {
                     for (std::int64_t item = begin; item < end; ++item) {
                       const std::int64_t part = item % plan.parts;
                       const In* row = in + ReducePlan::offset(plan.kept, item / plan.parts);
@@ -101,34 +101,33 @@ Kernel reduce_kernel(const Shape& x, const std::vector<int>& axes, Policy policy
                 auto* partial = static_cast<Sum*>(args.scratch);
                 const std::int64_t strips = (plan.inner + kReduceStrip - 1) / kReduceStrip;
                 const std::int64_t work = std::min(plan.inner, kReduceStrip) * plan.segments / plan.parts;
-                const std::int64_t grain =
-                    std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(work, 1));
-                parallel_for(plan.outer * plan.parts * strips, grain, [&](std::int64_t begin, std::int64_t end) {
-                  Sum sums[kReduceStrip];
-                  for (std::int64_t item = begin; item < end; ++item) {
-                    const std::int64_t block = item / strips;  // a part of an outer index
-                    const std::int64_t column = item % strips * kReduceStrip;
-                    const std::int64_t width = std::min(kReduceStrip, plan.inner - column);
-                    const std::int64_t part = block % plan.parts;
-                    const std::int64_t first = plan.segments * part / plan.parts;
-                    const std::int64_t last = plan.segments * (part + 1) / plan.parts;
-                    const In* from = in + ReducePlan::offset(plan.kept, block / plan.parts) + column;
-                    std::fill_n(sums, width, Policy::start());
-                    if (plan.reduced.size() == 1) {
-                      const std::int64_t stride = plan.reduced[0].stride;
-                      Policy::rows(sums, from + first * stride, stride, last - first, width);
-                    } else {
-                      for (std::int64_t s = first; s < last; ++s)
-                        Policy::rows(sums, from + ReducePlan::offset(plan.reduced, s), 0, 1, width);
-                    }
-                    if (plan.parts == 1) {
-                      for (std::int64_t i = 0; i < width; ++i)
-                        out[block * plan.inner + column + i] = policy.finish(sums[i]);
-                    } else {
-                      std::copy_n(sums, width, partial + block * plan.inner + column);
-                    }
-                  }
-                });
+                parallel_for(plan.outer * plan.parts * strips, grain_of(work),
+                             [&](std::int64_t begin, std::int64_t end) {
+                               Sum sums[kReduceStrip];
+                               for (std::int64_t item = begin; item < end; ++item) {
+                                 const std::int64_t block = item / strips;  // a part of an outer index
+                                 const std::int64_t column = item % strips * kReduceStrip;
+                                 const std::int64_t width = std::min(kReduceStrip, plan.inner - column);
+                                 const std::int64_t part = block % plan.parts;
+                                 const std::int64_t first = plan.segments * part / plan.parts;
+                                 const std::int64_t last = plan.segments * (part + 1) / plan.parts;
+                                 const In* from = in + ReducePlan::offset(plan.kept, block / plan.parts) + column;
+                                 std::fill_n(sums, width, Policy::start());
+                                 if (plan.reduced.size() == 1) {
+                                   const std::int64_t stride = plan.reduced[0].stride;
+                                   Policy::rows(sums, from + first * stride, stride, last - first, width);
+                                 } else {
+                                   for (std::int64_t s = first; s < last; ++s)
+                                     Policy::rows(sums, from + ReducePlan::offset(plan.reduced, s), 0, 1, width);
+                                 }
+                                 if (plan.parts == 1) {
+                                   for (std::int64_t i = 0; i < width; ++i)
+                                     out[block * plan.inner + column + i] = policy.finish(sums[i]);
+                                 } else {
+                                   std::copy_n(sums, width, partial + block * plan.inner + column);
+                                 }
+                               }
+                             });
                 if (plan.parts == 1) return;
                 parallel_for(plan.outer * plan.inner, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
                   for (std::int64_t i = begin; i < end; ++i) {

@@ -120,6 +120,7 @@ const RegisterOpCase case_reshape{{
       return {reshape(in[0], {6, -1})};
     },
     .reference = [](std::span<const std::vector<double>> in) { return FlatArrays{in[0]}; },
+    .bench_inputs = {{{f32, {96, 32, 512}}}},
 }};
 const RegisterOpCase case_flatten{{
     .name = "reshape/flatten_expand_squeeze",
@@ -128,6 +129,7 @@ const RegisterOpCase case_flatten{{
       return {squeeze(expand_dims(flatten(in[0], 1), -1), 2)};
     },
     .reference = [](std::span<const std::vector<double>> in) { return FlatArrays{in[0]}; },
+    .bench_inputs = {{{f32, {100, 32, 512}}}},
 }};
 
 }  // namespace

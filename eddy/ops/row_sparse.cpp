@@ -150,9 +150,8 @@ struct Coalesce final : OpClass<Coalesce> {
   static void add_rows(const KernelArgs& args, const std::vector<std::int64_t>& sizes, const Workspace& work,
                        std::int32_t unique, std::int64_t width) {
     float* out = args.out<float>(1);
-    const std::int64_t grain = std::max<std::int64_t>(1, kElementwiseGrain / std::max<std::int64_t>(width, 1));
     // Shared out by occurrences: with words ordered by frequency the first rows carry most of them.
-    parallel_for(work.start[unique], grain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(work.start[unique], grain_of(width), [&](std::int64_t begin, std::int64_t end) {
       const std::int32_t* first = std::lower_bound(work.start, work.start + unique, begin);
       for (auto u = first - work.start; u < unique && work.start[u] < end; ++u) {
         float* target = out + u * width;

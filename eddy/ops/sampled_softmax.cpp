@@ -59,10 +59,6 @@ float log_add_exp(float a, float b) {
   return high + std::log1p(std::exp(std::min(a, b) - high));
 }
 
-std::int64_t grain_of(std::int64_t samples) {
-  return std::max<std::int64_t>(1, 2048 / std::max<std::int64_t>(1, samples));
-}
-
 /// d_lse * exp(logits - lse), and 0 at accidental hits.
 struct NegativesGradient final : OpClass<NegativesGradient> {
   static constexpr std::string_view kName = "negatives_log_sum_exp_gradient";
@@ -94,7 +90,7 @@ struct NegativesGradient final : OpClass<NegativesGradient> {
                   const float* lse = args.in<float>(3);
                   const float* d_lse = args.in<float>(4);
                   float* out = args.out<float>(0);
-                  parallel_for(rows, grain_of(samples), [&](std::int64_t begin, std::int64_t end) {
+                  parallel_for(rows, grain_of(samples, 2048), [&](std::int64_t begin, std::int64_t end) {
                     for (std::int64_t row = begin; row < end; ++row) {
                       float* d_row = out + row * samples;
                       if (d_lse[row] == 0) {
@@ -147,7 +143,7 @@ struct NegativesLogSumExp final : OpClass<NegativesLogSumExp> {
                   const float* logits = args.in<float>(0);
                   const auto* targets = args.in<std::int32_t>(2);
                   float* out = args.out<float>(0);
-                  parallel_for(rows, grain_of(samples), [&](std::int64_t begin, std::int64_t end) {
+                  parallel_for(rows, grain_of(samples, 2048), [&](std::int64_t begin, std::int64_t end) {
                     for (std::int64_t row = begin; row < end; ++row) {
                       // The stretches between hits, one after another.
                       const float* x = logits + row * samples;

@@ -266,22 +266,31 @@ FlatArrays every_id(std::span<const std::vector<double>> in) {
   return {{0, 1, 2, 3, 4}, std::vector<double>(5, 0.0), std::vector<double>(in[1].size(), 0.0)};
 }
 
-const RegisterOpCase case_log_uniform{{
-    .name = "log_uniform_sampler",
-    .inputs = {{.type = {i32, {4}}, .values = {1, 2, 3, 0}}, {.type = {i32, {3}}, .values = {0, -1, 4}}},
-    .build = [](Graph&, std::span<const Value> in) { return all_of(log_uniform_sampler(in[0], 5, 5, in[1])); },
-    .reference = every_id,
-}};
-const RegisterOpCase case_unigram{{
-    .name = "unigram_sampler",
-    .inputs = {{.type = {i32, {4}}, .values = {1, 2, 3, 0}}, {.type = {i32, {3}}, .values = {0, -1, 4}}},
-    .build =
-        [](Graph& graph, std::span<const Value> in) {
-          const std::vector<double> counts{5, 1, 3, 7, 2};
-          return all_of(unigram_sampler(in[0], 5, unigram_table(graph, counts, 0.75), in[1]));
-        },
-    .reference = every_id,
-}};
+/// Key, targets, and two inputs that only say how many are drawn and of how many.
+OpCase sampler_case(std::string name, std::function<std::vector<Value>(Graph&, std::span<const Value>)> build) {
+  const CaseInput key{.type = {i32, {4}}, .values = {1, 2, 3, 0}};
+  const auto counted = [](std::int64_t size) { return CaseInput{.type = {i32, {size}}, .low = 0, .high = 9}; };
+  return {
+      .name = std::move(name),
+      .inputs = {key, {.type = {i32, {3}}, .values = {0, -1, 4}}, counted(5), counted(5)},
+      .build = std::move(build),
+      .reference = every_id,
+      .bench_inputs = {key,
+                       {.type = {i32, {3200}}, .low = 0, .high = 100000, .index_of = CaseAxis{3, 0}},
+                       counted(1024),
+                       counted(100000)},
+  };
+}
+
+const RegisterOpCase case_log_uniform{sampler_case("log_uniform_sampler", [](Graph&, std::span<const Value> in) {
+  return all_of(log_uniform_sampler(in[0], in[2].dim(0), in[3].dim(0), in[1]));
+})};
+const RegisterOpCase case_unigram{sampler_case("unigram_sampler", [](Graph& graph, std::span<const Value> in) {
+  constexpr std::array<double, 5> kCounts{5, 1, 3, 7, 2};
+  std::vector<double> counts(static_cast<std::size_t>(in[3].dim(0)));
+  for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = kCounts[i % kCounts.size()];
+  return all_of(unigram_sampler(in[0], in[2].dim(0), unigram_table(graph, counts, 0.75), in[1]));
+})};
 
 }  // namespace
 }  // namespace eddy

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "eddy/graph/builder_scope.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/ops/argument.h"
 #include "eddy/ops/compare.h"
@@ -24,7 +25,13 @@ TensorType one_step(const Value& sequence) { return {sequence.dtype(), sequence.
 std::string names_of(const State& state) {
   std::string names;
   for (const auto& [name, value] : state) names += (names.empty() ? "" : ", ") + name;
-  return names;
+  return names.empty() ? "none" : names;
+}
+
+[[noreturn]] void fail_at(SourceLocation where, std::string_view op, std::string_view what) {
+  const SourceLocation line = user_line(where);
+  const Origin origin{.file = line.file_name(), .line = line.line(), .scope = {}};
+  fail<GraphError>("[{}] {}  {}", op, what, to_string(origin));
 }
 
 /// Traces one step into a body, and turns masks and truncation into nodes of it.
@@ -50,7 +57,8 @@ class Tracer {
       body_->states.push_back(state);
       before.set(name, state);
     }
-    Step step = function(inputs, options_.truncate > 0 ? truncated(before) : before);
+    Step step = function(inputs, options_.truncate > 0 ? truncated(before) : before, where_);
+    const OriginScope origin(where_);
     bring_in(step);
     if (options_.mask) apply_mask(step, before);
     body_->next.clear();
@@ -125,7 +133,11 @@ class Tracer {
   void bring_in(Step& step) {
     const auto bring = [&](const Value& value, std::string_view name) {
       require_that(static_cast<bool>(value), "the step gives an empty value for '{}'", name);
-      return graph().import(value);
+      try {
+        return graph().import(value);
+      } catch (const GraphError& error) {
+        fail_at(where_, kScan, fmt::format("the step's '{}': {}", name, error.what()));
+      }
     };
     if (step.output) step.output = bring(step.output, "output");
     for (auto* values : {&step.state, &step.outputs})
@@ -211,10 +223,10 @@ thread_local Graph* Tracer::traced = nullptr;
 
 }  // namespace
 
-const Value& State::operator[](std::string_view name) const {
+const Value& State::operator[](const StateName& name) const {
   for (const Entry& entry : entries_)
-    if (entry.first == name) return entry.second;
-  fail<GraphError>("there is no '{}'; there are: {}", name, names_of(*this));
+    if (entry.first == name.name) return entry.second;
+  fail_at(name.where, "state", fmt::format("there is no '{}'; there are: {}", name.name, names_of(*this)));
 }
 
 void State::set(std::string_view name, Value value) {
@@ -230,9 +242,10 @@ bool State::contains(std::string_view name) const {
   return std::ranges::find(entries_, name, &Entry::first) != entries_.end();
 }
 
-State zero_state(Value like, std::initializer_list<std::string_view> names, const Shape& shape) {
+State zero_state(Value like, std::initializer_list<std::string_view> names, const Shape& shape, SourceLocation where) {
+  const BuilderScope at("zero_state", "like", like, where);
   State state;
-  for (const std::string_view name : names) state.set(name, full(like.graph(), {f32, shape}, 0.0f));
+  for (const std::string_view name : names) state.set(name, full(at.graph(), {f32, shape}, 0.0f));
   return state;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <initializer_list>
 #include <span>
@@ -15,6 +16,16 @@
 
 namespace eddy {
 
+/// A name to look up, with the line of the user's file that asks for it.
+struct StateName {
+  std::string_view name;
+  SourceLocation where;
+
+  template <std::convertible_to<std::string_view> T>
+  StateName(const T& text, SourceLocation at = SourceLocation::current())  // NOLINT
+      : name(text), where(user_line(at)) {}
+};
+
 /// Values by name, in a fixed order: what a loop carries from step to step. A plain value.
 class State {
  public:
@@ -23,8 +34,8 @@ class State {
   State() = default;
   State(std::initializer_list<Entry> entries) : entries_(entries) {}
 
-  /// Throws GraphError listing the names there are when `name` is not one of them.
-  const Value& operator[](std::string_view name) const;
+  /// Throws GraphError listing the names there are, with the user's line, when `name` is not one of them.
+  const Value& operator[](const StateName& name) const;
   /// Adds a value, or replaces the one of that name.
   void set(std::string_view name, Value value);
   bool contains(std::string_view name) const;
@@ -37,7 +48,8 @@ class State {
 };
 
 /// f32 zeros of one shape under each of the names, in the graph of `like`.
-State zero_state(Value like, std::initializer_list<std::string_view> names, const Shape& shape);
+State zero_state(Value like, std::initializer_list<std::string_view> names, const Shape& shape,
+                 SourceLocation where = SourceLocation::current());
 
 /// What one step yields: its output (may be empty), named further outputs, and every state by its name.
 struct Step {
@@ -77,8 +89,34 @@ struct ScanResult {
   }
 };
 
-/// One step of a loop: the values of all sequences at this step, and the states before it.
-using StepFunction = std::function<Step(std::span<const Value> inputs, const State& state)>;
+template <class F>
+concept IsStep = requires(F function, std::span<const Value> inputs, const State& state) {
+  { function(inputs, state) } -> std::convertible_to<Step>;
+};
+
+/// One step of a loop: a function of the values of all sequences at this step and the states before it. One that takes
+/// the user's line as well, as the cells of the library do, gets that of the loop.
+class StepFunction {
+ public:
+  StepFunction() = default;
+  template <IsStep F>
+  StepFunction(F function) {  // NOLINT
+    if constexpr (std::is_invocable_r_v<Step, F&, std::span<const Value>, const State&, SourceLocation>) {
+      call_ = std::move(function);
+    } else {
+      call_ = [function = std::move(function)](std::span<const Value> inputs, const State& state,
+                                               SourceLocation) mutable -> Step { return function(inputs, state); };
+    }
+  }
+
+  Step operator()(std::span<const Value> inputs, const State& state,
+                  SourceLocation where = SourceLocation::current()) const {
+    return call_(inputs, state, where);
+  }
+
+ private:
+  std::function<Step(std::span<const Value> inputs, const State& state, SourceLocation where)> call_;
+};
 
 /// A loop over axis 0 (time) of `sequences`, all of one length. `step` is called once, on values of a graph of its own:
 /// it may use any value around it, which is then the same at every step. Differentiable, to any order its ops allow, in
@@ -91,8 +129,14 @@ template <class F>
 requires std::is_invocable_r_v<Step, F, Value, const State&> ScanResult
 scan(F&& step, Value sequence, const State& initial, const ScanOptions& options = {},
      SourceLocation where = SourceLocation::current()) {
-  return scan([&](std::span<const Value> inputs, const State& state) { return step(inputs[0], state); },
-              std::vector<Value>{sequence}, initial, options, where);
+  const StepFunction of_one = [&](std::span<const Value> inputs, const State& state) -> Step {
+    if constexpr (std::is_invocable_r_v<Step, F, Value, const State&, SourceLocation>) {
+      return step(inputs[0], state, where);
+    } else {
+      return step(inputs[0], state);
+    }
+  };
+  return scan(of_one, std::vector<Value>{sequence}, initial, options, where);
 }
 
 }  // namespace eddy

@@ -400,6 +400,8 @@ class Lowering {
 std::vector<Value> ScanOp::lower(std::span<const Value> inputs, const std::vector<bool>& used,
                                  const PassSwitches& switches) const {
   PassSwitches inside = switches;
+  // Needs leaves out what only dead nodes read, so these must go before they are fused with live ones.
+  inside.prune = true;
   if (stage_ == Stage::traced) {
     inside.fuse = false;
     return Lowering(*this, inputs, used, inside).move_out(!recompute_);

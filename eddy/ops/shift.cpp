@@ -87,6 +87,7 @@ const RegisterOpCase case_back{{
           ahead.insert(ahead.end(), in[0].begin(), in[0].begin() + 3);
           return FlatArrays{back, ahead, std::vector<double>(12, 0.0)};
         },
+    .bench_inputs = {{{f32, {100, 32, 512}}}},
 }};
 const RegisterOpCase case_tokens{{
     .name = "shift/tokens",
@@ -98,6 +99,7 @@ const RegisterOpCase case_tokens{{
           out.resize(10, -1.0);
           return FlatArrays{out};
         },
+    .bench_inputs = {{{i32, {100, 512}}, 0, 10000}},
 }};
 
 }  // namespace

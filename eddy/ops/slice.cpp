@@ -125,8 +125,7 @@ struct Pad final : OpClass<Pad> {
       const T* in = args.in<T>(0);
       T* out = args.out<T>(0);
       const std::int64_t total = head + width + tail;
-      const std::int64_t grain = std::max<std::int64_t>(1, 4 * kElementwiseGrain / std::max<std::int64_t>(1, total));
-      parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+      parallel_for(rows, grain_of(total, 4 * kElementwiseGrain), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = begin; row < end; ++row) {
           T* target = std::fill_n(out + row * total, head, value);
           target = std::copy_n(in + row * width, width, target);

@@ -36,6 +36,7 @@ const RegisterOpCase case_stop_gradient{{
     .inputs = {{.type = {f32, {3, 5}}, .differentiable = false}},
     .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> { return {stop_gradient(in[0])}; },
     .reference = [](std::span<const std::vector<double>> in) { return FlatArrays{in[0]}; },
+    .bench_inputs = {{.type = {f32, {3200, 512}}, .differentiable = false}},
 }};
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+// Internal: part of ops.
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -14,8 +16,7 @@ namespace eddy {
 inline void copy_strips(const std::byte* in, std::int64_t in_stride, std::byte* out, std::int64_t out_stride,
                         std::int64_t width, std::int64_t rows) {
   if (width == 0) return;
-  const std::int64_t grain = std::max<std::int64_t>(1, 4 * kElementwiseGrain / width);
-  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(rows, grain_of(width, 4 * kElementwiseGrain), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row)
       std::memcpy(out + row * out_stride, in + row * in_stride, static_cast<std::size_t>(width));
   });

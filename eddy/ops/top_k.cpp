@@ -71,8 +71,7 @@ struct TopKOp final : OpClass<TopKOp> {
                   float* values = args.out<float>(0);
                   auto* indices =
                       args.outputs[1] != nullptr ? args.out<std::int32_t>(1) : static_cast<std::int32_t*>(args.scratch);
-                  const std::int64_t grain = std::max<std::int64_t>(1, kElementwiseGrain / n);
-                  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+                  parallel_for(rows, grain_of(n), [&](std::int64_t begin, std::int64_t end) {
                     for (std::int64_t row = begin; row < end; ++row) {
                       std::int32_t* best = indices + row * k;
                       select_row(x + row * n, n, k, best);

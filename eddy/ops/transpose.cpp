@@ -61,19 +61,63 @@ Kernel move_rows(const Movement& move) {
   return {.run = [=](const KernelArgs& args) {
     const T* in = args.in<T>(0);
     T* out = args.out<T>(0);
-    parallel_for(rows, std::max<std::int64_t>(1, 4 * kElementwiseGrain / width),
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t row = begin; row < end; ++row)
-                     std::memcpy(out + row * width, in + input_offset(move, outer, row),
-                                 static_cast<std::size_t>(width) * sizeof(T));
-                 });
+    parallel_for(rows, grain_of(width, 4 * kElementwiseGrain), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row)
+        std::memcpy(out + row * width, in + input_offset(move, outer, row),
+                    static_cast<std::size_t>(width) * sizeof(T));
+    });
   }};
+}
+
+/// Side of the blocks that move at once: a line of the cache.
+constexpr std::int64_t kBlock = 16;
+
+using Four = float __attribute__((vector_size(16)));
+
+Four four_at(const float* from) {
+  Four result;
+  std::memcpy(&result, from, sizeof(result));
+  return result;
+}
+void store(Four four, float* to) { std::memcpy(to, &four, sizeof(four)); }
+
+/// out[row * out_stride + col] = block[col * kBlock + row], four by four in registers.
+void turn_block(const float* block, float* out, std::int64_t out_stride) {
+  for (std::int64_t row = 0; row < kBlock; row += 4)
+    for (std::int64_t col = 0; col < kBlock; col += 4) {
+      const float* from = block + col * kBlock + row;
+      const Four a = four_at(from), b = four_at(from + kBlock), c = four_at(from + 2 * kBlock),
+                 d = four_at(from + 3 * kBlock);
+      const Four low_ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), low_cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+      const Four high_ab = __builtin_shufflevector(a, b, 2, 6, 3, 7),
+                 high_cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      float* to = out + row * out_stride + col;
+      store(__builtin_shufflevector(low_ab, low_cd, 0, 1, 4, 5), to);
+      store(__builtin_shufflevector(low_ab, low_cd, 2, 3, 6, 7), to + out_stride);
+      store(__builtin_shufflevector(high_ab, high_cd, 0, 1, 4, 5), to + 2 * out_stride);
+      store(__builtin_shufflevector(high_ab, high_cd, 2, 3, 6, 7), to + 3 * out_stride);
+    }
+}
+
+/// out[row * out_stride + col] = in[col * in_stride + row], for at most kBlock rows and columns. Through a small block
+/// of our own, so that each line of both sides is touched once: lines a power of two apart would push each other out of
+/// the cache.
+template <class T>
+void move_block(const T* in, std::int64_t in_stride, T* out, std::int64_t out_stride, std::int64_t rows,
+                std::int64_t cols) {
+  T block[kBlock * kBlock];
+  for (std::int64_t col = 0; col < cols; ++col) std::copy_n(in + col * in_stride, rows, block + col * kBlock);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (rows == kBlock && cols == kBlock)
+      return turn_block(reinterpret_cast<const float*>(block), reinterpret_cast<float*>(out), out_stride);
+  }
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t col = 0; col < cols; ++col) out[row * out_stride + col] = block[col * kBlock + row];
 }
 
 /// The last output axis is strided in the input: square blocks.
 template <class T>
 Kernel move_blocks(const Movement& move) {
-  constexpr std::int64_t kBlock = 16;
   const std::size_t rank = move.sizes.size();
   // The output axis that is contiguous in the input; the block spans it and the last one.
   const auto row_axis = static_cast<std::size_t>(std::ranges::find(move.strides, 1) - move.strides.begin());
@@ -99,24 +143,15 @@ Kernel move_blocks(const Movement& move) {
   return {.run = [=](const KernelArgs& args) {
     const T* all_in = args.in<T>(0);
     T* all_out = args.out<T>(0);
-    const std::int64_t grain = std::max<std::int64_t>(1, 2 * kElementwiseGrain / (kBlock * cols));
+    const std::int64_t grain = grain_of(kBlock * cols, 2 * kElementwiseGrain);
     parallel_for(outer * bands, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t item = begin; item < end; ++item) {
-        const T* in = all_in + input_offset(others, others.sizes.size(), item / bands);
-        T* out = all_out + input_offset(others_out, others.sizes.size(), item / bands);
-        const std::int64_t row_begin = item % bands * kBlock;
-        const std::int64_t row_end = std::min(rows, row_begin + kBlock);
-        for (std::int64_t col_begin = 0; col_begin < cols; col_begin += kBlock) {
-          const std::int64_t col_end = std::min(cols, col_begin + kBlock);
-          // Through a small block of our own, so that each line of both sides is touched once: lines a power of two
-          // apart would push each other out of the cache.
-          T block[kBlock * kBlock];
-          for (std::int64_t col = col_begin; col < col_end; ++col)
-            std::copy_n(in + row_begin + col * in_stride, row_end - row_begin, block + (col - col_begin) * kBlock);
-          for (std::int64_t row = row_begin; row < row_end; ++row)
-            for (std::int64_t col = col_begin; col < col_end; ++col)
-              out[row * out_stride + col] = block[(col - col_begin) * kBlock + row - row_begin];
-        }
+        const std::int64_t row = item % bands * kBlock;
+        const T* in = all_in + input_offset(others, others.sizes.size(), item / bands) + row;
+        T* out = all_out + input_offset(others_out, others.sizes.size(), item / bands) + row * out_stride;
+        for (std::int64_t col = 0; col < cols; col += kBlock)
+          move_block(in + col * in_stride, in_stride, out + col, out_stride, std::min(kBlock, rows - row),
+                     std::min(kBlock, cols - col));
       }
     });
   }};

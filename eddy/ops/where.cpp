@@ -94,7 +94,7 @@ struct Where final : OpClass<Where> {
 
 Value where(Operand condition, Operand a, Operand b) {
   const Value chooser = value_of(Where::kName, condition);
-  if (a.scalar && b.scalar) a = Operand(chooser.graph().constant(*a.scalar, a.where), a.where);
+  if (a.scalar && b.scalar) a = Operand(chooser.graph().constant(static_cast<float>(*a.scalar), a.where), a.where);
   const auto [left, right] = values_of(Where::kName, a, b);
   return add_node(chooser.graph(), Where{}, {chooser, left, right}, condition.where);
 }

@@ -191,7 +191,7 @@ void check_golden(const Golden& golden, const Builder& builder) {
       CHECK(results[i].type() == golden.outputs[i].type);
       CHECK(difference(to_doubles(results[i]), golden.outputs[i].values, 1e-5) == "");
     }
-    for (std::size_t i = 0; built.loss && i < built.wrt.size(); ++i) {
+    for (std::size_t i = 0; built.differentiable() && i < built.wrt.size(); ++i) {
       INFO("gradient of input ", built.wrt[i]);
       const GoldenArray& expected = golden.gradients[static_cast<std::size_t>(built.wrt[i])];
       CHECK(difference(to_doubles(results[golden.outputs.size() + i]), expected.values, 2e-5) == "");

@@ -6,8 +6,8 @@
 #include <numeric>
 
 #include "eddy/eddy.h"
+#include "eddy/ops/check_op.h"
 #include "tests/support/arrays.h"
-#include "tests/support/finite_differences.h"
 
 namespace eddy::test {
 namespace {
@@ -364,6 +364,28 @@ TEST_CASE("zoneout keeps other elements at each step, as often as asked, and the
     for (std::ptrdiff_t t = 1; t < kSteps; ++t)
       steps_alike += std::equal(flags.begin() + t * kStep, flags.begin() + (t + 1) * kStep, flags.begin());
     CHECK(steps_alike < 3);
+  }
+}
+
+TEST_CASE("loops side by side and within each other draw other random numbers") {
+  // The place of a loop in its graph gives it its streams; padding moves it.
+  for (int padding = 0; padding < 6; ++padding) {
+    CAPTURE(padding);
+    Fed fed;
+    const Value key = fed.add({i32, {4}}, Tensor::from(std::vector<std::int32_t>{1, 2, 3, 4}, {4}));
+    const Value ones = full(fed.graph, {f32, {5, 8}}, 1);
+    const StepFunction drop = [&](std::span<const Value> in, const State&) -> Step {
+      return {.output = dropout(in[0], 0.5F, key)};
+    };
+    const StepFunction outer = [&](std::span<const Value> in, const State&) -> Step {
+      return {.output = scan(drop, {in[0]}, {}).output};
+    };
+    const Value nested = scan(outer, {reshape(ones, {1, 5, 8})}, {}).output;
+    Value shift = full(fed.graph, {f32, {}}, 0);
+    for (int i = 0; i < padding; ++i) shift = shift + full(fed.graph, {f32, {}}, static_cast<float>(i));
+    const Value sibling = scan(drop, {ones + shift * 0}, {}).output;
+    const std::vector<Tensor> masks = fed.run({reshape(nested, {5, 8}), sibling});
+    CHECK(to_doubles(masks[0]) != to_doubles(masks[1]));
   }
 }
 
