@@ -98,6 +98,7 @@ struct Sorting {
 };
 
 int main() {
+  set_num_threads(1);  // steps this small are not worth sharing
   ParameterStore store(/*seed=*/1);
   Graph training;
   const Shape frames{kNumbers, kBatch, 1};

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "eddy/data/batch.h"
@@ -38,6 +39,21 @@ struct BucketOptions {
 /// `longest` itself. `smallest` and `longest` at least 1, `growth` above 1; UsageError otherwise.
 std::vector<std::int64_t> bucket_times(std::int64_t longest, std::int64_t smallest = 8, double growth = 1.4);
 
+/// Documents that are longer than they are read, and what of them is not: "3 texts cut to 400 tokens (96 tokens not
+/// read)".
+struct CutDocuments {
+  std::int64_t documents = 0;
+  std::int64_t tokens = 0;
+
+  bool any() const { return documents > 0; }
+  std::string to_string(std::int64_t max_length) const;
+};
+
+/// Those of a corpus, or of the documents listed, each as often as it is listed; none when max_length is 0. Throws
+/// DataError for a document that the corpus lacks.
+CutDocuments count_cut(const EncodedCorpus& corpus, std::int64_t max_length,
+                       const std::optional<std::vector<std::int32_t>>& documents = std::nullopt);
+
 /// Documents of one corpus in batches of similar length. Every batch has exactly batch_size rows and one of the time
 /// sizes; the last batch of a bucket is filled with empty rows. Each document comes once an epoch; order is a function
 /// of (seed, epoch) alone. Documents without anything to predict (empty ones under language_model and autoencoder,
@@ -58,6 +74,8 @@ class BucketBatches {
   /// Documents of an epoch, and how many were left out as they have nothing to predict.
   std::int64_t documents_per_epoch() const { return order_.members_per_epoch(); }
   std::int64_t left_out() const { return left_out_; }
+  /// Documents of an epoch that options.max_length cuts.
+  const CutDocuments& cut() const { return cut_; }
   /// Time sizes in use, rising.
   const std::vector<std::int64_t>& times() const { return times_; }
 
@@ -73,6 +91,7 @@ class BucketBatches {
   PageBudget pages_;
   std::vector<std::int64_t> times_;
   std::int64_t left_out_ = 0;
+  CutDocuments cut_;
   BatchOrder order_;
 };
 

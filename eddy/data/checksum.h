@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+// Internal: part of caches.
+
 #include <array>
 #include <cstddef>
 #include <cstdint>

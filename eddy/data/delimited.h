@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -36,10 +37,17 @@ DelimitedOptions tsv_options();
 
 /// One document per record of a CSV or TSV file (plain or compressed); ids are "file:line", the line where the record
 /// begins. Blank lines are skipped. Throws DataError naming file and line for a record of another number of columns
-/// than the first, a broken quote, an empty or unknown label; and for a column that is not there.
+/// than the first, a broken quote, an empty or unknown label, one that is not UTF-8; for a column that is not there;
+/// and for a header that is none, as it has a class where the labels are.
 Dataset read_delimited(const std::filesystem::path& path, const DelimitedOptions& options);
 
 /// The same for contents that were read already; `name` stands in errors, what follows its last '/' in ids.
 Dataset parse_delimited(std::string contents, const std::string& name, const DelimitedOptions& options);
+
+/// The fields of the first record in UTF-8: the names of the columns where there is a header. Of a file no more than
+/// its beginning is read. Throws DataError when there is none, or when a name is not UTF-8.
+std::vector<std::string> read_first_record(const std::filesystem::path& path, const DelimitedOptions& options);
+std::vector<std::string> first_record(std::string_view contents, const std::string& name,
+                                      const DelimitedOptions& options);
 
 }  // namespace eddy

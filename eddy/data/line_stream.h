@@ -14,8 +14,9 @@ namespace eddy {
 using LineVisitor = std::function<void(std::string_view text, std::string_view id)>;
 
 /// Calls `visit` on each document of read_text_lines(path), in the same order, with no more than a line and a block of
-/// the file in memory. A directory stands for all files in it, in the order of their names. Returns the lines read,
-/// blank ones included. DataError when a file cannot be read or a line is longer than a gigabyte.
+/// the file in memory; `utf8_or_latin1` is decided for each line. A directory stands for all files in it, in the order
+/// of their names. Returns the lines read, blank ones included. DataError when a file cannot be read or a line is
+/// longer than a gigabyte.
 std::int64_t for_each_line(const std::filesystem::path& path, const TextLinesOptions& options,
                            const LineVisitor& visit);
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,6 +52,30 @@ NamedText read_named_text(const std::filesystem::path& source, const std::string
 
 /// The last `count` parts of a '/' path; empty when it has fewer.
 std::string_view last_parts(std::string_view path, int count);
+
+/// Reads a file or an open descriptor from the beginning, block by block, and unpacks it on the way when it is gzip,
+/// bzip2, xz, zstd or lz4, told by the first bytes. It opens once and never goes back, so that a pipe loses nothing.
+class BlockReader {
+ public:
+  explicit BlockReader(const std::filesystem::path& path);
+  /// Of a descriptor that stays the caller's; `name` stands in errors.
+  BlockReader(int descriptor, std::string name);
+  ~BlockReader();
+  BlockReader(BlockReader&& other) noexcept;
+  BlockReader& operator=(BlockReader&& other) noexcept;
+
+  /// What comes next, empty at the end; waits for it. Lives until the next call.
+  std::string_view next();
+  /// Whether next() would have to wait for the other end of a pipe. What is packed is taken to flow.
+  bool would_wait();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Whether these are the first bytes of a zip or tar archive.
+bool looks_like_archive(std::string_view beginning);
 
 /// The whole of one file, decompressed when it is gzip, bzip2, xz, zstd or lz4 (told by its first bytes, not its name).
 std::string read_text_file(const std::filesystem::path& path);

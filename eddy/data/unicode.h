@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace eddy {
 
@@ -28,5 +30,23 @@ std::string latin1_to_utf8(std::string_view text);
 /// Brings the contents of a file to UTF-8 and takes a byte-order mark away. Throws DataError naming `name`, the line
 /// and the byte for utf8_strict.
 std::string decode_text(std::string contents, TextEncoding encoding, std::string_view name);
+
+/// The same for a text that comes line by line, without the lines' ends (a '\r' is taken off too). `utf8_or_latin1` is
+/// decided for each line alone.
+class LineDecoder {
+ public:
+  LineDecoder(TextEncoding encoding, std::string name) : encoding_(encoding), name_(std::move(name)) {}
+
+  /// The next line in UTF-8; a view into `line`, or into the decoder until the next call.
+  std::string_view decode(std::string_view line);
+  /// How many there were.
+  std::int64_t lines() const { return lines_; }
+
+ private:
+  TextEncoding encoding_;
+  std::string name_;
+  std::string converted_;
+  std::int64_t lines_ = 0;
+};
 
 }  // namespace eddy
