@@ -26,6 +26,12 @@ std::span<const std::int32_t> kept_tokens(std::span<const std::int32_t> tokens, 
   return options.keep == Keep::last ? tokens.last(most) : tokens.first(most);
 }
 
+void add_cut(CutDocuments& cut, std::int64_t length, std::int64_t max_length) {
+  if (max_length == 0 || length <= max_length) return;
+  ++cut.documents;
+  cut.tokens += length - max_length;
+}
+
 Sequence lay_out(const EncodedCorpus& corpus, std::int32_t document, const BucketOptions& options) {
   const std::span<const std::int32_t> all = corpus.document(document);
   const std::span<const std::int32_t> kept = kept_tokens(all, options);
@@ -77,6 +83,26 @@ std::vector<std::int64_t> bucket_times(std::int64_t longest, std::int64_t smalle
   return times;
 }
 
+std::string CutDocuments::to_string(std::int64_t max_length) const {
+  return fmt::format("{} text{} cut to {} tokens ({} token{} not read)", documents, documents == 1 ? "" : "s",
+                     max_length, tokens, tokens == 1 ? "" : "s");
+}
+
+CutDocuments count_cut(const EncodedCorpus& corpus, std::int64_t max_length,
+                       const std::optional<std::vector<std::int32_t>>& documents) {
+  CutDocuments cut;
+  if (max_length <= 0) return cut;
+  const std::int64_t count = documents ? static_cast<std::int64_t>(documents->size()) : corpus.size();
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int32_t document = documents ? (*documents)[static_cast<std::size_t>(i)] : static_cast<std::int32_t>(i);
+    require<DataError>(document >= 0 && document < corpus.size(), "document {} asked for, the corpus has {}", document,
+                       corpus.size());
+    add_cut(cut, corpus.length(document), max_length);
+  }
+  corpus.drop_pages();
+  return cut;
+}
+
 BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
                              std::optional<std::vector<std::int32_t>> documents)
     : corpus_(corpus), options_(std::move(options)) {
@@ -104,6 +130,7 @@ BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
       ++left_out_;
       continue;
     }
+    add_cut(cut_, corpus.length(document), options_.max_length);
     const auto bucket = std::lower_bound(times_.begin(), times_.end(), length) - times_.begin();
     buckets[static_cast<std::size_t>(bucket)].push_back(document);
   }

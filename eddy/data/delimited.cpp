@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string_view>
 
 #include "eddy/core/error.h"
@@ -35,6 +36,7 @@ class RecordReader {
   }
 
   std::int64_t record_line() const { return record_line_; }
+  bool at_end() const { return at_ == text_.size(); }
 
  private:
   /// Reads one field; true when another of the same record follows.
@@ -157,6 +159,7 @@ Dataset parse_delimited(std::string contents, const std::string& name, const Del
   for (const std::string& label : options.label_names)
     require<UsageError>(ids.emplace(label, static_cast<int>(ids.size())).second, "label \"{}\" is given twice", label);
   const std::string file = std::filesystem::path(name).filename().string();
+  const std::int64_t header_line = reader.record_line();
   for (bool more = options.header ? reader.next(fields) : true; more; more = reader.next(fields)) {
     require<DataError>(fields.size() == columns, "{}:{}: record has {} columns, expected {}", name,
                        reader.record_line(), fields.size(), columns);
@@ -165,6 +168,9 @@ Dataset parse_delimited(std::string contents, const std::string& name, const Del
     if (label_column) {
       const std::string& label = fields[*label_column];
       require<DataError>(!label.empty(), "{}:{}: label is empty", name, reader.record_line());
+      // A model file names its classes in UTF-8.
+      require<DataError>(find_invalid_utf8(label) == std::string_view::npos,
+                         "{}:{}: label is not UTF-8; try --encoding latin1", name, reader.record_line());
       if (options.label_names.empty()) {
         ids.emplace(label, 0);
         labels.push_back(label);
@@ -183,6 +189,11 @@ Dataset parse_delimited(std::string contents, const std::string& name, const Del
     data.documents.push_back(std::move(document));
   }
   require<DataError>(!data.documents.empty(), "{}: holds a header but no record", name);
+  if (options.header && label_column && ids.contains(header[*label_column]))
+    fail<DataError>(
+        "{}:{}: is read as the header, but \"{}\" in it is a class; without a header leave --header out, or give "
+        "--no-header where the model was trained with one",
+        name, header_line, header[*label_column]);
 
   data.label_names = options.label_names;
   if (label_column && options.label_names.empty()) {
@@ -191,6 +202,40 @@ Dataset parse_delimited(std::string contents, const std::string& name, const Del
     for (std::size_t i = 0; i < labels.size(); ++i) data.documents[i].label = ids[labels[i]];
   }
   return data;
+}
+
+std::vector<std::string> first_record(std::string_view contents, const std::string& name,
+                                      const DelimitedOptions& options) {
+  if (options.encoding != TextEncoding::latin1 && contents.starts_with("\xEF\xBB\xBF")) contents.remove_prefix(3);
+  RecordReader reader(contents, name, options);
+  std::vector<std::string> fields;
+  require<DataError>(reader.next(fields), "{}: is empty; expected {}", name, options.header ? "a header" : "a record");
+  for (std::string& field : fields) {
+    const bool utf8 = find_invalid_utf8(field) == std::string_view::npos;
+    if (options.encoding == TextEncoding::latin1 || (options.encoding == TextEncoding::utf8_or_latin1 && !utf8)) {
+      field = latin1_to_utf8(field);
+    } else {
+      require<DataError>(utf8 || !options.header, "{}:{}: name of a column is not UTF-8; try --encoding latin1", name,
+                         reader.record_line());
+    }
+  }
+  return fields;
+}
+
+std::vector<std::string> read_first_record(const std::filesystem::path& path, const DelimitedOptions& options) {
+  std::string beginning;
+  BlockReader reader(path);
+  for (std::string_view block = reader.next(); !block.empty(); block = reader.next()) {
+    beginning += block;
+    // A record that goes on behind the block is either broken now or reaches to the end.
+    try {
+      std::vector<std::string> fields;
+      RecordReader records(beginning, path.string(), options);
+      if (records.next(fields) && !records.at_end()) break;
+    } catch (const DataError&) {
+    }
+  }
+  return first_record(beginning, path.string(), options);
 }
 
 }  // namespace eddy

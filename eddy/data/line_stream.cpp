@@ -16,14 +16,20 @@ constexpr std::size_t kLongestLine = std::size_t{1} << 30;
 class LineCutter {
  public:
   LineCutter(std::string file, std::string name, const TextLinesOptions& options, const LineVisitor& visit)
-      : file_(std::move(file)), name_(std::move(name)), options_(options), visit_(visit) {}
+      : file_(std::move(file)),
+        name_(std::move(name)),
+        options_(options),
+        decoder_(options.encoding, file_),
+        visit_(visit) {}
 
   void block(std::string_view bytes) {
+    require<DataError>(begun_ || !looks_like_archive(bytes), "{}: is an archive; expected a text file", file_);
+    begun_ = true;
     while (!bytes.empty()) {
       const std::size_t end = bytes.find('\n');
       const std::string_view part = bytes.substr(0, end);
       require<DataError>(rest_.size() + part.size() <= kLongestLine, "{}:{}: is longer than {} bytes", file_,
-                         number_ + 1, kLongestLine);
+                         decoder_.lines() + 1, kLongestLine);
       if (end == std::string_view::npos) {
         rest_ += part;
         return;
@@ -41,32 +47,23 @@ class LineCutter {
   /// The last line may have no end. Returns the number of lines.
   std::int64_t finish() {
     if (!rest_.empty()) line(rest_);
-    return number_;
+    return decoder_.lines();
   }
 
  private:
-  void line(std::string_view text) {
-    ++number_;
-    if (number_ == 1 && options_.encoding != TextEncoding::latin1 && text.starts_with("\xEF\xBB\xBF"))
-      text.remove_prefix(3);
-    if (text.ends_with('\r')) text.remove_suffix(1);
+  void line(std::string_view bytes) {
+    const std::string_view text = decoder_.decode(bytes);
     if (options_.skip_blank && text.find_first_not_of(" \t\v\f\r") == std::string_view::npos) return;
-    const std::string id = fmt::format("{}:{}", name_, number_);
-    if (options_.encoding == TextEncoding::latin1 && !is_ascii(text)) return visit_(latin1_to_utf8(text), id);
-    if (options_.encoding == TextEncoding::utf8_strict) {
-      const std::size_t bad = find_invalid_utf8(text);
-      require<DataError>(bad == std::string_view::npos, "{}:{}: a byte at offset {} of the line is not UTF-8", file_,
-                         number_, bad);
-    }
-    visit_(text, id);
+    visit_(text, fmt::format("{}:{}", name_, decoder_.lines()));
   }
 
   std::string file_;  ///< in errors
   std::string name_;  ///< in ids
   const TextLinesOptions& options_;
+  LineDecoder decoder_;
   const LineVisitor& visit_;
   std::string rest_;  ///< of a line that the blocks so far do not end
-  std::int64_t number_ = 0;
+  bool begun_ = false;
 };
 
 }  // namespace

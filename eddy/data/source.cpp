@@ -3,14 +3,17 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
@@ -27,10 +30,6 @@ struct CloseArchive {
   void operator()(archive* reader) const { archive_read_free(reader); }
 };
 using ArchivePointer = std::unique_ptr<archive, CloseArchive>;
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
 
 std::string archive_message(archive* reader) {
   const char* message = archive_error_string(reader);
@@ -146,25 +145,20 @@ void check_text_file(const fs::path& path) {
   require<DataError>(!fs::is_directory(status), "{}: is a directory; expected a text file", path.string());
 }
 
-/// A reader that stands at the contents of a compressed file.
-ArchivePointer open_compressed(const fs::path& path) {
-  ArchivePointer reader = new_reader();
-  archive_read_support_format_raw(reader.get());
-  open_reader(reader.get(), path, "a compressed file");
-  archive_entry* entry = nullptr;
-  if (archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK)
-    fail<DataError>("{}: cannot be read as a compressed file: {}", path.string(), archive_message(reader.get()));
-  return reader;
+using std::string_view_literals::operator""sv;
+
+/// The first bytes of what BlockReader unpacks. None holds a line end, so that a line shows whether it is one of them.
+constexpr std::array kPackedBeginnings = {"\x1F\x8B"sv, "BZh"sv, "\xFD\x37zXZ\x00"sv, "\x28\xB5\x2F\xFD"sv,
+                                          "\x04\x22\x4D\x18"sv};
+
+bool is_packed(std::string_view text) {
+  return std::ranges::any_of(kPackedBeginnings, [&](std::string_view start) { return text.starts_with(start); });
 }
 
-bool looks_compressed(const fs::path& path) {
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
-  if (!file) fail<DataError>("{}: cannot be opened: {}", path.string(), std::strerror(errno));
-  std::array<char, 6> head{};
-  const std::string_view start(head.data(), std::fread(head.data(), 1, head.size(), file.get()));
-  using std::string_view_literals::operator""sv;
-  return start.starts_with("\x1F\x8B"sv) || start.starts_with("BZh"sv) || start.starts_with("\xFD\x37zXZ\x00"sv) ||
-         start.starts_with("\x28\xB5\x2F\xFD"sv) || start.starts_with("\x04\x22\x4D\x18"sv);
+/// Whether more bytes may make it one that is packed.
+bool may_become_packed(std::string_view text) {
+  return std::ranges::any_of(
+      kPackedBeginnings, [&](std::string_view start) { return text.size() < start.size() && start.starts_with(text); });
 }
 
 }  // namespace
@@ -271,33 +265,134 @@ std::string_view last_parts(std::string_view path, int count) {
   return path.substr(at + 1);
 }
 
+struct BlockReader::State {
+  State(int descriptor, bool owned, std::string name) : descriptor(descriptor), owned(owned), name(std::move(name)) {}
+  ~State() {
+    packed.reset();  // it reads from the descriptor
+    if (owned) ::close(descriptor);
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  /// Bytes read into `out`; 0 at the end.
+  std::size_t fill(char* out, std::size_t size) {
+    ssize_t count = 0;
+    do {
+      count = ::read(descriptor, out, size);
+    } while (count < 0 && errno == EINTR);
+    if (count < 0) fail<DataError>("{}: cannot be read: {}", name, std::strerror(errno));
+    return static_cast<std::size_t>(count);
+  }
+
+  /// Reads until the bytes tell whether they are packed.
+  void begin() {
+    begun = true;
+    std::size_t size = 0;
+    do {
+      const std::size_t count = fill(block.data() + size, block.size() - size);
+      size += count;
+      if (count == 0) break;
+    } while (may_become_packed({block.data(), size}));
+    head = {block.data(), size};
+    if (!is_packed(head)) return;
+    first = std::string(head);
+    packed = new_reader();
+    archive_read_support_format_raw(packed.get());
+    constexpr std::string_view kExpected = "a compressed file";
+    archive_entry* entry = nullptr;
+    if (archive_read_open(packed.get(), this, nullptr, &State::feed, nullptr) != ARCHIVE_OK ||
+        archive_read_next_header(packed.get(), &entry) != ARCHIVE_OK) {
+      if (!trouble.empty()) fail<DataError>("{}", trouble);
+      fail<DataError>("{}: cannot be read as {}: {}", name, kExpected, archive_message(packed.get()));
+    }
+  }
+
+  /// libarchive's source: the bytes that were looked at, then the rest.
+  static la_ssize_t feed(archive* reader, void* data, const void** out) {
+    auto& state = *static_cast<State*>(data);
+    if (!state.first_fed) {
+      state.first_fed = true;
+      *out = state.first.data();
+      return static_cast<la_ssize_t>(state.first.size());
+    }
+    state.raw.resize(kBlock);
+    *out = state.raw.data();
+    try {
+      return static_cast<la_ssize_t>(state.fill(state.raw.data(), state.raw.size()));
+    } catch (const DataError& error) {
+      // An exception must not pass through C.
+      state.trouble = error.what();
+      archive_set_error(reader, EIO, "%s", error.what());
+      return -1;
+    }
+  }
+
+  std::string_view next() {
+    if (!begun) begin();
+    if (!packed) {
+      if (!std::exchange(head_given, true)) return head;
+      return {block.data(), head.empty() ? 0 : fill(block.data(), block.size())};
+    }
+    const la_ssize_t count = archive_read_data(packed.get(), block.data(), block.size());
+    if (!trouble.empty()) fail<DataError>("{}", trouble);
+    if (count < 0)
+      fail<DataError>("{}: reading failed after {} bytes: {}", name, unpacked, archive_message(packed.get()));
+    unpacked += count;
+    return {block.data(), static_cast<std::size_t>(count)};
+  }
+
+  bool would_wait() const {
+    if (packed || (begun && !head_given)) return false;
+    pollfd request{descriptor, POLLIN, 0};
+    return ::poll(&request, 1, 0) == 0;
+  }
+
+  int descriptor;
+  bool owned;
+  std::string name;
+  std::vector<char> block = std::vector<char>(kBlock);
+  std::string_view head;  ///< the first bytes, in `block`
+  bool begun = false, head_given = false;
+  ArchivePointer packed;  ///< null where nothing is to be unpacked
+  std::string first;      ///< the first packed bytes
+  bool first_fed = false;
+  std::vector<char> raw;  ///< packed bytes
+  std::string trouble;    ///< why the descriptor could not be read
+  std::int64_t unpacked = 0;
+};
+
+BlockReader::BlockReader(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail<DataError>("{}: cannot be opened: {}", path.string(), std::strerror(errno));
+  state_ = std::make_unique<State>(descriptor, true, path.string());
+}
+BlockReader::BlockReader(int descriptor, std::string name)
+    : state_(std::make_unique<State>(descriptor, false, std::move(name))) {}
+BlockReader::~BlockReader() = default;
+BlockReader::BlockReader(BlockReader&& other) noexcept = default;
+BlockReader& BlockReader::operator=(BlockReader&& other) noexcept = default;
+
+std::string_view BlockReader::next() { return state_->next(); }
+bool BlockReader::would_wait() { return state_->would_wait(); }
+
+bool looks_like_archive(std::string_view beginning) {
+  constexpr std::size_t kTarMark = 257;
+  return beginning.starts_with("PK\x03\x04") ||
+         (beginning.size() > kTarMark && beginning.substr(kTarMark).starts_with("ustar"));
+}
+
 std::string read_text_file(const fs::path& path) {
-  check_text_file(path);
-  if (!looks_compressed(path)) return read_file(path);
-  return read_entry(open_compressed(path).get(), -1, path.string());
+  std::string contents;
+  std::error_code error;
+  if (const auto size = fs::file_size(path, error); !error) contents.reserve(size);
+  read_text_blocks(path, [&](std::string_view block) { contents += block; });
+  return contents;
 }
 
 void read_text_blocks(const fs::path& path, const std::function<void(std::string_view)>& visit) {
   check_text_file(path);
-  if (!looks_compressed(path)) {
-    const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
-    if (!file) fail<DataError>("{}: cannot be opened: {}", path.string(), std::strerror(errno));
-    std::vector<char> block(kBlock);
-    while (const std::size_t count = std::fread(block.data(), 1, block.size(), file.get()))
-      visit({block.data(), count});
-    if (std::ferror(file.get()) != 0) fail<DataError>("{}: cannot be read: {}", path.string(), std::strerror(errno));
-    return;
-  }
-  const ArchivePointer reader = open_compressed(path);
-  std::vector<char> block(kBlock);
-  for (std::int64_t read = 0;;) {
-    const la_ssize_t count = archive_read_data(reader.get(), block.data(), block.size());
-    if (count == 0) return;
-    if (count < 0)
-      fail<DataError>("{}: reading failed after {} bytes: {}", path.string(), read, archive_message(reader.get()));
-    visit({block.data(), static_cast<std::size_t>(count)});
-    read += count;
-  }
+  BlockReader reader(path);
+  for (std::string_view block = reader.next(); !block.empty(); block = reader.next()) visit(block);
 }
 
 }  // namespace eddy

@@ -97,4 +97,20 @@ std::string decode_text(std::string contents, TextEncoding encoding, std::string
   return contents;
 }
 
+std::string_view LineDecoder::decode(std::string_view line) {
+  ++lines_;
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  if (lines_ == 1 && encoding_ != TextEncoding::latin1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
+  if (encoding_ == TextEncoding::utf8 || is_ascii(line)) return line;
+  if (encoding_ != TextEncoding::latin1) {
+    const std::size_t bad = find_invalid_utf8(line);
+    if (bad == std::string_view::npos) return line;
+    require<DataError>(encoding_ != TextEncoding::utf8_strict,
+                       "{}:{}: byte 0x{:02x} at offset {} of the line is not UTF-8", name_, lines_,
+                       static_cast<unsigned char>(line[bad]), bad);
+  }
+  converted_ = latin1_to_utf8(line);
+  return converted_;
+}
+
 }  // namespace eddy

@@ -8,6 +8,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/safetensors.h"
+#include "eddy/experiments/environment.h"
 
 namespace eddy {
 namespace {
@@ -134,6 +135,7 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterStore& st
   std::map<std::string, std::string> fields{{"format", std::string(kFormat)},
                                             {"format_version", std::string(kVersion)},
                                             {"seed", std::to_string(store.seed())},
+                                            {"arithmetic", arithmetic_facts()},
                                             {"not_trainable", dumped(fixed, path)}};
   if (!metadata.config.empty()) fields["config"] = metadata.config;
   if (!metadata.position.empty()) fields["position"] = metadata.position;
@@ -148,6 +150,12 @@ CheckpointMetadata read_checkpoint_metadata(const std::filesystem::path& path) {
   const SafetensorsReader reader(path);
   require_checkpoint(reader);
   return metadata_of(reader);
+}
+
+std::string read_checkpoint_arithmetic(const std::filesystem::path& path) {
+  const SafetensorsReader reader(path);
+  require_checkpoint(reader);
+  return text_of(reader.metadata(), "arithmetic");
 }
 
 std::vector<CheckpointVariable> read_checkpoint_variables(const std::filesystem::path& path) {

@@ -26,13 +26,17 @@ struct CheckpointMetadata {
   friend bool operator==(const CheckpointMetadata&, const CheckpointMetadata&) = default;
 };
 
-/// Writes every variable with its name, value and trainable flag. UsageError when `config` or `position` is not JSON;
+/// Writes every variable with its name, value and trainable flag, and what the bits depend on (see
+/// read_checkpoint_arithmetic). UsageError when `config` or `position` is not JSON;
 /// DataError when the file cannot be written, and then the old file still stands.
 void save_checkpoint(const std::filesystem::path& path, const ParameterStore& store,
                      const CheckpointMetadata& metadata = {});
 
 /// The metadata alone; DataError naming the file when it is no checkpoint.
 CheckpointMetadata read_checkpoint_metadata(const std::filesystem::path& path);
+
+/// The arithmetic_facts() of the process that wrote it; empty when an older version did.
+std::string read_checkpoint_arithmetic(const std::filesystem::path& path);
 
 /// A variable as a checkpoint describes it.
 struct CheckpointVariable {

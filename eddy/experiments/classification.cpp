@@ -136,12 +136,12 @@ class Experiment {
     if (row.pretraining != Pretraining::none) part.from = pretraining_part(row, seed);
     part.train = range(0, held_out(labels));
     part.validation = range(held_out(labels), labels);
-    part.config =
-        seeded(row.classifier(part.from.empty() ? options_.classifier_scratch : options_.classifier), seed, part.train);
-    // Virtual adversarial training learns from texts without label too.
-    if (part.config.task == TrainingTask::classifier && learns_without_labels(part.config))
+    const TrainingConfig config = row.classifier(part.from.empty() ? options_.classifier_scratch : options_.classifier);
+    // Virtual adversarial training learns from texts without label too; they count for the schedule.
+    if (config.task == TrainingTask::classifier && learns_without_labels(config))
       std::ranges::copy_if(data_.pretraining, std::back_inserter(part.train),
                            [&](std::int32_t document) { return document >= data_.labelled; });
+    part.config = seeded(config, seed, part.train);
     RunRecord record{.row = row.name(), .seed = seed, .labels = labels, .curve = {}};
     const auto finish = [&](ParameterStore& store, RunRecord& tested) { test_once(part, store, tested); };
     results_.runs.push_back(options_.refit ? refit(part, record) : parts_.run(part, record, finish));

@@ -26,10 +26,18 @@ EncodedDataset encode(const ClassificationOptions& options) {
   return encode_dataset(parts, encode_options(options.text));
 }
 
+/// One is its own name.
+std::string names_of(const std::vector<std::filesystem::path>& paths) {
+  std::string names;
+  for (const auto& path : paths) names += (names.empty() ? "" : "\n") + path.string();
+  return names;
+}
+
 /// Documents whose loss is followed during pretraining: at most so many, and at most one in twenty.
 constexpr std::int32_t kMostFollowed = 2000;
 
-void find_parts(ClassificationData& data) {
+/// Of a `published` set the labelled training texts stay what they are, those among the test texts too.
+void find_parts(ClassificationData& data, bool published) {
   const EncodedCorpus &train = data.encoded.part("train"), &test = data.encoded.part("test");
   std::unordered_set<std::string_view> tests;
   for (std::int32_t i = 0; i < test.size(); ++i) tests.insert(bytes_of(test, i));
@@ -40,10 +48,11 @@ void find_parts(ClassificationData& data) {
   for (std::int32_t i = 0; i < train.size(); ++i) {
     const bool shared = tests.contains(bytes_of(train, i));
     if (shared && i < data.labelled) ++data.test_in_train;
-    auto& list = shared && i >= data.labelled ? data.test_in_unlabelled
-                 : i < followed               ? data.pretraining
-                                              : data.pretraining_validation;
-    list.push_back(i);
+    if (shared && i >= data.labelled) {
+      data.test_in_unlabelled.push_back(i);
+    } else if (!shared || published) {
+      (i < followed ? data.pretraining : data.pretraining_validation).push_back(i);
+    }
   }
 }
 
@@ -51,18 +60,24 @@ void find_parts(ClassificationData& data) {
 
 ClassificationData load_classification_data(const ClassificationOptions& options) {
   const ClassificationSource& source = options.source;
+  const bool own_files = classification_task(source.task).own_files;
   require<UsageError>(!source.data.empty(), "no data given for {}; expected its archive or folder", source.task);
   require<UsageError>(source.unlabelled.empty() || !source.unlabelled_data.empty(),
                       "no data given for the other text, {}; expected its archive or folder", source.unlabelled);
   CacheKey key;
   key.add_option("task", source.task).add_option("data", source.data.string());
-  key.add_option("unlabelled", source.unlabelled).add_option("from", source.unlabelled_data.string());
+  key.add_option("unlabelled", source.unlabelled).add_option("from", names_of(source.unlabelled_data));
   key.add_option("test", source.test).add_option("split", static_cast<std::int64_t>(source.split_seed));
   key.add_option("text", to_json(options.text));
+  if (own_files) {
+    key.add_option("reading", to_json(source.reading)).add_option("test texts", source.test_data.string());
+    key.add_option("held out", fmt::format("{}", source.test_fraction));
+  }
   // Named by paths and options, keyed by the state of the files too: a changed source replaces its old cache.
   const auto file = options.cache / fmt::format("{}-{:016x}.cache", source.task, key.hash());
   key.add_source(source.data);
-  if (!source.unlabelled.empty()) key.add_source(source.unlabelled_data);
+  if (!source.test_data.empty()) key.add_source(source.test_data);
+  for (const auto& path : source.unlabelled_data) key.add_source(path);
   ClassificationData data;
   data.identity = key.hash();
   if (options.cache.empty()) {
@@ -72,7 +87,11 @@ ClassificationData load_classification_data(const ClassificationOptions& options
         file, data.identity, [&] { return encode(options); },
         [](const std::string& message) { fmt::print("{}\n", message); });
   }
-  find_parts(data);
+  if (data.encoded.invalid_sequences > 0)
+    fmt::print("{} ill-formed UTF-8 sequences became U+FFFD\n", data.encoded.invalid_sequences);
+  find_parts(data, !own_files);
+  require<DataError>(!data.pretraining.empty(), "{}: every text to train on is a test text too; expected others",
+                     source.data.string());
   return data;
 }
 

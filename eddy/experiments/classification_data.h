@@ -16,7 +16,8 @@ struct ClassificationData {
   std::uint64_t identity = 0;  ///< differs for other files, splits and ways to encode
   std::int32_t labelled = 0;   ///< documents at the beginning of "train" that have a label
   /// Documents for pretraining, and those at the end of "train" whose loss is followed meanwhile. In neither are the
-  /// unlabelled documents that stand in the test part too, token for token: `test_in_unlabelled`.
+  /// unlabelled documents that stand in the test part too, token for token: `test_in_unlabelled`; of the user's own
+  /// files, no labelled ones either.
   std::vector<std::int32_t> pretraining, pretraining_validation, test_in_unlabelled;
   std::int64_t test_in_train = 0;  ///< labelled documents that stand in the test part too
 };

@@ -34,18 +34,21 @@ Json to_json_value(const RunRecord& record) {
           {"curve", std::move(curve)}};
 }
 
+/// JSON has no NaN: it writes null for the training loss of an epoch too short for a line of the log.
+double number(const Json& json) { return json.is_null() ? std::nan("") : json.get<double>(); }
+
 RunRecord from_json_value(const Json& json) {
   RunRecord record;
   json.at("row").get_to(record.row);
   json.at("seed").get_to(record.seed);
   json.at("labels").get_to(record.labels);
-  json.at("test_error").get_to(record.test_error);
-  json.at("validation").get_to(record.validation);
-  json.at("best_epoch").get_to(record.best_epoch);
-  json.at("seconds").get_to(record.seconds);
-  json.at("tokens_per_second").get_to(record.tokens_per_second);
+  record.test_error = number(json.at("test_error"));
+  record.validation = number(json.at("validation"));
+  record.best_epoch = number(json.at("best_epoch"));
+  record.seconds = number(json.at("seconds"));
+  record.tokens_per_second = number(json.at("tokens_per_second"));
   for (const Json& point : json.at("curve"))
-    record.curve.push_back({point.at(0).get<double>(), point.at(1).get<double>(), point.at(2).get<double>()});
+    record.curve.push_back({number(point.at(0)), number(point.at(1)), number(point.at(2))});
   return record;
 }
 
@@ -99,11 +102,16 @@ void read_log(const fs::path& path, bool classification, double batches_per_epoc
 
 TrainingParts::TrainingParts(const ClassificationOptions& options, std::uint64_t data, const EncodedCorpus& corpus,
                              TextModelVocabulary vocabulary)
-    : folder_(options.output / "parts"), data_(data), corpus_(corpus), checkpoint_seconds_(options.checkpoint_seconds) {
+    : folder_(options.output / "parts"),
+      data_(data),
+      corpus_(corpus),
+      checkpoint_seconds_(options.checkpoint_seconds),
+      force_(options.force) {
   model_.text = std::move(vocabulary);
+  const ClassificationTask& task = classification_task(options.source.task);
+  if (task.own_files) model_.data = options.source.reading;
   model_.data.path = options.source.data.string();
-  model_.data.format = classification_task(options.source.task).format;
-  if (options.force) fs::remove_all(folder_);
+  if (!task.own_files) model_.data.format = task.format;
   fs::create_directories(folder_);
 }
 
@@ -119,8 +127,7 @@ std::uint64_t TrainingParts::inputs_of(const TrainingPart& part) const {
   return key.hash();
 }
 
-std::optional<RunRecord> TrainingParts::finished(const TrainingPart& part, const std::string& key) const {
-  if (key_of_files(folder_, part.name) != key) return std::nullopt;
+std::optional<RunRecord> TrainingParts::finished(const TrainingPart& part) const {
   const fs::path record = folder_ / (part.name + ".json");
   if (!fs::exists(record)) return std::nullopt;
   try {
@@ -134,10 +141,13 @@ std::optional<RunRecord> TrainingParts::finished(const TrainingPart& part, const
   }
 }
 
-void TrainingParts::choose_files(const std::string& name, const std::string& key) {
-  // What tells the key goes last, so that a kill halfway leaves the rest to be moved.
+std::array<fs::path, 4> TrainingParts::files_of(const std::string& name) const {
   const fs::path model = model_file(name).filename();
-  const std::array<fs::path, 4> files{model, log_path(model), checkpoint_path(model), name + ".json"};
+  return {model, log_path(model), checkpoint_path(model), name + ".json"};
+}
+
+void TrainingParts::choose_files(const std::string& name, const std::string& key) {
+  const std::array<fs::path, 4> files = files_of(name);
   const auto move = [&](const fs::path& from, const fs::path& to) {
     fs::create_directories(to);
     for (const fs::path& file : files)
@@ -200,9 +210,10 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
 RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
                              const std::function<void(ParameterStore& store, RunRecord& record)>& finish) {
   const std::uint64_t inputs = inputs_of(part);
-  const std::string key = key_of(inputs, part.config);
-  choose_files(part.name, key);
-  if (const auto found = finished(part, key)) {
+  choose_files(part.name, key_of(inputs, part.config));
+  if (force_)
+    for (const fs::path& file : files_of(part.name)) fs::remove(folder_ / file);
+  if (const auto found = finished(part)) {
     fmt::print("{}: already done\n", part.name);
     fs::remove(checkpoint_path(model_file(part.name)));  // a kill may have come just before this
     return *found;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -44,7 +45,10 @@ class TrainingParts {
  private:
   /// Tells data, documents and beginning from others.
   std::uint64_t inputs_of(const TrainingPart& part) const;
-  std::optional<RunRecord> finished(const TrainingPart& part, const std::string& key) const;
+  /// Names of its files; what tells the key comes last, so that a kill halfway leaves the rest to be moved.
+  std::array<std::filesystem::path, 4> files_of(const std::string& name) const;
+  /// Its record, where `choose_files` has left one and the weights can be read.
+  std::optional<RunRecord> finished(const TrainingPart& part) const;
   /// Sets the files of a part aside when another key made them, and brings back those that this one made.
   void choose_files(const std::string& name, const std::string& key);
   void train(const TrainingPart& part, std::uint64_t inputs, RunRecord& record);
@@ -54,6 +58,7 @@ class TrainingParts {
   const EncodedCorpus& corpus_;
   ModelFile model_;  ///< what the files of all parts have in common
   double checkpoint_seconds_;
+  bool force_;  ///< parts are done again; nothing else in the folder is touched
 };
 
 }  // namespace eddy

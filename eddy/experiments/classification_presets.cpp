@@ -2,6 +2,7 @@
 #include "eddy/experiments/classification_presets.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "eddy/core/error.h"
@@ -203,9 +204,37 @@ ClassificationOptions wordnet_cpu() {
   return options;
 }
 
-ClassificationOptions quick(std::string_view task) {
+/// Texts that nothing was tuned for. Labels may be few beside much unlabelled text, so the classifiers run at a
+/// constant rate until the validation part has had enough; pretraining goes by the amount of text.
+ClassificationOptions own_texts_cpu(TextAmount amount) {
+  Sizes sizes{.language_model_epochs = 6,
+              .autoencoder_epochs = 3,
+              .classifier_epochs = 20,
+              .patience = 4,
+              .classifier_batch = 16,
+              .seeds = 3};
+  if (amount == TextAmount::little) {
+    sizes.language_model_epochs = 10;
+    sizes.autoencoder_epochs = 6;
+    sizes.pretraining_dropout = 0.3f;
+  } else if (amount == TextAmount::much) {
+    sizes = {.embedding = 256,
+             .hidden = 512,
+             .language_model_epochs = 3,
+             .autoencoder_epochs = 1,
+             .classifier_epochs = 12,
+             .patience = 4,
+             .pretraining_rate = 2e-3};
+  }
+  ClassificationOptions options = from_sizes(sizes);
+  for (TrainingConfig* config : {&options.classifier, &options.classifier_scratch}) config->optimizer.clip_norm = 1;
+  return options;
+}
+
+ClassificationOptions quick(std::string_view task, TextAmount amount) {
   // Of little text, a few times as much.
-  const std::int64_t epochs = task == "rt" ? 6 : task == "imdb" || task == "wordnet" ? 1 : 4;
+  std::int64_t epochs = task == "rt" ? 6 : task == "imdb" || task == "wordnet" ? 1 : 4;
+  if (task == "texts") epochs = amount == TextAmount::little ? 6 : amount == TextAmount::much ? 1 : 4;
   ClassificationOptions options = from_sizes({.embedding = 64,
                                               .hidden = 128,
                                               .length = 100,
@@ -281,17 +310,43 @@ std::vector<TrainingConfig*> configs_of(ClassificationOptions& options, std::str
   return {lm, sa, pretrained, scratch};
 }
 
+/// Bytes of a file, or of all files in a folder; none where there is nothing, of which the reader will tell.
+std::uintmax_t size_on_disk(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    const std::uintmax_t size = fs::file_size(path, error);
+    return error ? 0 : size;
+  }
+  std::uintmax_t sum = 0;
+  auto it = fs::recursive_directory_iterator(path, error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    std::error_code no_file;
+    if (const std::uintmax_t size = it->file_size(no_file); !no_file) sum += size;
+  }
+  return sum;
+}
+
 }  // namespace
 
-ClassificationOptions classification_preset(std::string_view task, Preset preset, bool other_text) {
+TextAmount amount_of_text(const ClassificationSource& source) {
+  if (!classification_task(source.task).own_files)
+    return source.unlabelled.empty() ? TextAmount::little : TextAmount::much;
+  std::uintmax_t bytes = size_on_disk(source.data);
+  for (const auto& path : source.unlabelled_data) bytes += size_on_disk(path);
+  return bytes < 4'000'000 ? TextAmount::little : bytes < 40'000'000 ? TextAmount::middle : TextAmount::much;
+}
+
+ClassificationOptions classification_preset(std::string_view task, Preset preset, TextAmount amount) {
   const ClassificationTask& known = classification_task(task);
   ClassificationOptions options = preset == Preset::paper   ? paper(task)
-                                  : preset == Preset::quick ? quick(task)
+                                  : preset == Preset::quick ? quick(task, amount)
                                   : task == "wordnet"       ? wordnet_cpu()
                                   : task == "imdb"          ? imdb_cpu()
                                   : task == "20news"        ? newsgroups_cpu()
-                                  : task == "rt"            ? rotten_tomatoes_cpu(other_text)
+                                  : task == "rt"            ? rotten_tomatoes_cpu(amount == TextAmount::much)
                                   : task == "dbpedia"       ? dbpedia_cpu()
+                                  : task == "texts"         ? own_texts_cpu(amount)
                                                             : cifar10_cpu();
   if (task == "cifar10") read_rows(options);
   options.source.task = known.name;

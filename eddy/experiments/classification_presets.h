@@ -17,9 +17,15 @@ struct EnumNames<Preset> {
       {{Preset::paper, "paper"}, {Preset::cpu, "cpu"}, {Preset::quick, "quick"}}};
 };
 
-/// All options of a task but the places of data, cache and output. `other_text`: pretraining reads another, larger
-/// text as well. Throws UsageError for an unknown task.
-ClassificationOptions classification_preset(std::string_view task, Preset preset, bool other_text = false);
+/// How much text pretraining reads, for tasks that leave it open.
+enum class TextAmount { little, middle, much };
+
+/// Much with other, larger text; that of the user's own files by their size on disk: little below 4 MB, much from 40.
+TextAmount amount_of_text(const ClassificationSource& source);
+
+/// All options of a task but the places of data, cache and output. Throws UsageError for an unknown task.
+ClassificationOptions classification_preset(std::string_view task, Preset preset,
+                                            TextAmount amount = TextAmount::little);
 
 /// Sets the vocabulary's size, once it is known, and drops what a preset says for larger ones: samples that would be
 /// half of the words, and stretches of an adaptive softmax that would hold none.

@@ -47,6 +47,25 @@ ChartSeries mean_curve(const std::string& name, const std::vector<const RunRecor
   return series;
 }
 
+/// Text that is not the data set's own, as it was named; empty: none.
+std::string other_text(const ClassificationSource& source) {
+  if (!source.unlabelled.empty()) return source.unlabelled;
+  std::string names;
+  for (const auto& path : source.unlabelled_data) names += (names.empty() ? "" : ", ") + path.string();
+  return names;
+}
+
+/// Where the user's own texts are from.
+std::string origin(const ClassificationSource& source) {
+  const std::string data = source.data.string();
+  if (!source.test_data.empty())
+    return fmt::format("The labelled texts are those of {}, the test texts those of {}.", data,
+                       source.test_data.string());
+  return fmt::format(
+      "The texts are those of {}; {:g} % of them, drawn at random and the same for all seeds, are for the test.", data,
+      100 * source.test_fraction);
+}
+
 /// "gloss" to "glosses"
 std::string plural(const std::string& noun) { return noun + (noun.ends_with("s") ? "es" : "s"); }
 
@@ -116,8 +135,8 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
       "{} {} labelled {} to train on, {} unlabelled texts, {} {} to test; {} tokens, {} classes. LSTM is trained on "
       "the labelled {} alone; LM-LSTM and SA-LSTM begin with the weights of a language model and of a sequence "
       "autoencoder trained on all texts but the test part (Dai & Le 2015).",
-      task.about, grouped(results.labelled), units, grouped(results.unlabelled), grouped(results.test), units,
-      grouped(results.tokens), results.classes, units));
+      task.own_files ? origin(options.source) : task.about, grouped(results.labelled), units,
+      grouped(results.unlabelled), grouped(results.test), units, grouped(results.tokens), results.classes, units));
   paragraphs.push_back(fmt::format(
       "{:.0f} % of the labelled {} are kept from training to choose the number of epochs; {} ± is the standard "
       "deviation over the seeds. tokens/s is the rate of pretraining where there is one, else of training. The whole "
@@ -132,11 +151,12 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
         fmt::format("{} unlabelled texts are test texts too, token for token; they are left out of pretraining. ",
                     grouped(results.test_in_unlabelled));
   if (results.test_in_train > 0)
-    overlap += fmt::format("{} labelled training texts are test texts too, rare words counting as equal; they stay.",
-                           grouped(results.test_in_train));
+    overlap += fmt::format("{} labelled training texts are test texts too, rare words counting as equal; they {}.",
+                           grouped(results.test_in_train),
+                           task.own_files ? "are left out of pretraining, but train the classifiers" : "stay");
   if (!overlap.empty()) paragraphs.push_back(overlap);
-  if (!options.source.unlabelled.empty())
-    paragraphs.push_back(fmt::format("Pretraining reads other text as well: {}.", options.source.unlabelled));
+  if (const std::string other = other_text(options.source); !other.empty())
+    paragraphs.push_back(fmt::format("Pretraining reads other text as well: {}.", other));
   if (!task.published.empty())
     paragraphs.push_back(
         "Rows marked \"published\" are error rates from the literature, not ours. Those with a "
@@ -178,20 +198,26 @@ void write_classification_report(const ClassificationOptions& options, const Cla
   report.charts = charts(options, results);
   std::vector<std::string> rows;
   for (const ClassificationRow& row : options.rows) rows.push_back(row.key);
-  report.configuration = Json{{"task", options.source.task},
-                              {"rows", rows},
-                              {"labels", results.labels},
-                              {"seeds", options.seeds},
-                              {"split_seed", options.source.split_seed},
-                              {"unlabelled", options.source.unlabelled},
-                              {"text", Json::parse(to_json(options.text))},
-                              {"validation_fraction", options.validation_fraction},
-                              {"refit", options.refit},
-                              {"language_model", Json::parse(to_json(options.language_model))},
-                              {"autoencoder", Json::parse(to_json(options.autoencoder))},
-                              {"classifier", Json::parse(to_json(options.classifier))},
-                              {"classifier_scratch", Json::parse(to_json(options.classifier_scratch))}}
-                             .dump(1);
+  Json configuration{{"task", options.source.task},
+                     {"rows", rows},
+                     {"labels", results.labels},
+                     {"seeds", options.seeds},
+                     {"split_seed", options.source.split_seed},
+                     {"unlabelled", other_text(options.source)},
+                     {"text", Json::parse(to_json(options.text))},
+                     {"validation_fraction", options.validation_fraction},
+                     {"refit", options.refit},
+                     {"language_model", Json::parse(to_json(options.language_model))},
+                     {"autoencoder", Json::parse(to_json(options.autoencoder))},
+                     {"classifier", Json::parse(to_json(options.classifier))},
+                     {"classifier_scratch", Json::parse(to_json(options.classifier_scratch))}};
+  if (classification_task(options.source.task).own_files) {
+    configuration["data"] = options.source.data.string();
+    configuration["test_data"] = options.source.test_data.string();
+    configuration["test_fraction"] = options.source.test_fraction;
+    configuration["reading"] = Json::parse(to_json(options.source.reading));
+  }
+  report.configuration = configuration.dump(1);
   report.environment = to_json(collect_environment(options.command, options.seeds.front()));
   report.command = options.command;
   write_report(options.output, report);

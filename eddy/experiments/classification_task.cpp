@@ -15,6 +15,7 @@
 #include "eddy/data/rotten_tomatoes.h"
 #include "eddy/data/split.h"
 #include "eddy/data/wordnet.h"
+#include "eddy/experiments/classification_texts.h"
 
 namespace eddy {
 namespace {
@@ -27,22 +28,12 @@ std::vector<std::int32_t> random_order(std::int32_t count, std::uint64_t seed) {
   return order;
 }
 
-/// `test` documents held out and the others in random order.
-ClassificationTexts split(const Dataset& all, const ClassificationSource& source) {
-  const auto count = static_cast<std::int64_t>(all.documents.size());
-  require<DataError>(source.test > 0 && source.test < count,
-                     "{}: {} test documents asked for, the data has {}; expected 1 to {}", source.data.string(),
-                     source.test, count, count - 1);
-  const Split parts =
-      split_for_pretraining(count, {.test = source.test, .labelled = count - source.test, .seed = source.split_seed});
-  return {subset(all, parts.labelled), subset(all, parts.test), {{}, all.label_names}};
-}
-
 Dataset other_text(const ClassificationSource& source) {
-  if (source.unlabelled == "amazon") return read_amazon_reviews(source.unlabelled_data);
+  const std::filesystem::path& data = source.unlabelled_data.at(0);
+  if (source.unlabelled == "amazon") return read_amazon_reviews(data);
   require<UsageError>(source.unlabelled == "imdb", "there is no other text \"{}\"; expected imdb or amazon",
                       source.unlabelled);
-  Imdb imdb = read_imdb(source.unlabelled_data);
+  Imdb imdb = read_imdb(data);
   Dataset all = without_labels(std::move(imdb.train));
   append(all, without_labels(std::move(imdb.unlabelled)));
   return all;
@@ -51,7 +42,7 @@ Dataset other_text(const ClassificationSource& source) {
 ClassificationTexts read_wordnet_task(const ClassificationSource& source) {
   Dataset all = read_wordnet(source.data);
   drop_repeated(all);
-  return split(all, source);
+  return hold_out(all, source);
 }
 
 ClassificationTexts read_imdb_task(const ClassificationSource& source) {
@@ -65,7 +56,7 @@ ClassificationTexts read_newsgroups_task(const ClassificationSource& source) {
 }
 
 ClassificationTexts read_rotten_tomatoes_task(const ClassificationSource& source) {
-  ClassificationTexts texts = split(read_rotten_tomatoes(source.data), source);
+  ClassificationTexts texts = hold_out(read_rotten_tomatoes(source.data), source);
   if (!source.unlabelled.empty()) {
     texts.unlabelled.documents = shuffled(other_text(source), source.split_seed).documents;
   }
@@ -220,7 +211,8 @@ ClassificationTask cifar10_task() {
 
 const std::vector<ClassificationTask>& classification_tasks() {
   static const std::vector<ClassificationTask> tasks = {wordnet_task(),    imdb_task(),    rotten_tomatoes_task(),
-                                                        newsgroups_task(), dbpedia_task(), cifar10_task()};
+                                                        newsgroups_task(), dbpedia_task(), cifar10_task(),
+                                                        own_texts_task()};
   return tasks;
 }
 
@@ -229,6 +221,16 @@ const ClassificationTask& classification_task(std::string_view name) {
   const auto found = std::find_if(tasks.begin(), tasks.end(), [&](const auto& task) { return task.name == name; });
   require<UsageError>(found != tasks.end(), "there is no classification task \"{}\"", name);
   return *found;
+}
+
+ClassificationTexts hold_out(const Dataset& all, const ClassificationSource& source) {
+  const auto count = static_cast<std::int64_t>(all.documents.size());
+  require<DataError>(source.test > 0 && source.test < count,
+                     "{}: {} test documents asked for, the data has {}; expected 1 to {}", source.data.string(),
+                     source.test, count, count - 1);
+  const Split parts =
+      split_for_pretraining(count, {.test = source.test, .labelled = count - source.test, .seed = source.split_seed});
+  return {subset(all, parts.labelled), subset(all, parts.test), {{}, all.label_names}};
 }
 
 Dataset shuffled(const Dataset& data, std::uint64_t seed) {

@@ -16,12 +16,16 @@ namespace eddy {
 
 /// Which data set a classification experiment is about, and where it is.
 struct ClassificationSource {
-  std::string task = "wordnet";           ///< a name in classification_tasks()
-  std::filesystem::path data;             ///< archive or folder in the original layout
-  std::string unlabelled;                 ///< other text for pretraining: empty, "imdb" or "amazon"
-  std::filesystem::path unlabelled_data;  ///< its archive or folder
-  std::int64_t test = 0;                  ///< test documents to hold out, where the data has no split
-  std::uint64_t split_seed = 1;           ///< of that split, and of the order of the training documents
+  std::string task = "wordnet";  ///< a name in classification_tasks()
+  std::filesystem::path data;    ///< archive or folder in the original layout; own files: tsv or csv
+  std::string unlabelled;        ///< other text for pretraining: empty, "imdb" or "amazon"
+  std::vector<std::filesystem::path> unlabelled_data;  ///< its archive or folder; own files: any number of them
+  std::int64_t test = 0;                               ///< test documents to hold out, where the data has no split
+  std::uint64_t split_seed = 1;                        ///< of that split, and of the order of the training documents
+  // Of the user's own files alone:
+  DataConfig reading;               ///< format, columns, header and encoding
+  std::filesystem::path test_data;  ///< tsv or csv as well; empty: a part of `data` is held out
+  double test_fraction = 0.2;       ///< that part
 };
 
 /// The texts of a task. `train` is in random order, so that a beginning of it is a random part.
@@ -49,6 +53,7 @@ struct ClassificationTask {
   std::string about;                      ///< a paragraph of the report
   std::string default_data;               ///< empty: --data must be given
   std::int64_t default_test = 0;          ///< more than 0: the data has no split
+  bool own_files = false;                 ///< the user's: what they are and how they are read is said with each run
   DataFormat format = DataFormat::guess;  ///< under which other commands read the data again
   std::vector<PublishedResult> published;
   std::string difference;  ///< of our data from the published one's; empty: none
@@ -61,6 +66,10 @@ struct ClassificationTask {
 const std::vector<ClassificationTask>& classification_tasks();
 /// Throws UsageError for a name that is not in the list.
 const ClassificationTask& classification_task(std::string_view name);
+
+/// `source.test` documents, drawn by its seed, for the test; the others in random order for training. Throws DataError
+/// when the data has no more than those.
+ClassificationTexts hold_out(const Dataset& all, const ClassificationSource& source);
 
 /// The documents in an order drawn from the seed.
 Dataset shuffled(const Dataset& data, std::uint64_t seed);

@@ -9,6 +9,7 @@
 #include "eddy/core/cpu.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_report.h"
+#include "eddy/experiments/command_data_flags.h"
 #include "eddy/experiments/command_experiment.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/progress.h"
@@ -44,15 +45,19 @@ struct Flags {
   std::optional<int> seeds;
   std::optional<std::int64_t> vocabulary, hidden, embedding, length, language_model_epochs, autoencoder_epochs, epochs;
   std::optional<std::string> unit;
+  // Of the user's own files.
+  std::optional<FlagSet<DataConfig>> reading;
+  std::optional<TextFlags> text;
   double checkpoint_minutes = 3;
   bool force = false;
   std::string command;
 
-  ClassificationOptions options() const;
+  ClassificationOptions options();
 };
 
-ClassificationOptions Flags::options() const {
-  ClassificationOptions made = classification_preset(task, preset, !source.unlabelled.empty());
+ClassificationOptions Flags::options() {
+  if (reading) source.reading = reading->values();
+  ClassificationOptions made = classification_preset(task, preset, amount_of_text(source));
   made.source = source;
   made.output = output;
   made.cache = cache;
@@ -61,6 +66,7 @@ ClassificationOptions Flags::options() const {
   if (seeds) made.seeds.resize(static_cast<std::size_t>(*seeds));
   std::iota(made.seeds.begin(), made.seeds.end(), seed);
   if (vocabulary) made.text.vocabulary_size = *vocabulary;
+  if (text) text->apply(made.text);
   if (unit) made.text.unit = *unit == "character" ? TokenUnit::code_point : TokenUnit::word;
   for (TrainingConfig* config : {&made.language_model, &made.autoencoder, &made.classifier, &made.classifier_scratch}) {
     if (hidden) config->model.encoder.hidden_size = *hidden;
@@ -77,8 +83,33 @@ ClassificationOptions Flags::options() const {
   return made;
 }
 
+/// What the files are and how they are read, as for `eddy finetune`; --vocabulary is among them.
+void add_own_file_flags(CLI::App& app, Flags& flags) {
+  CLI::Option* test = app.add_option("--test", flags.source.test_data,
+                                     "Labelled texts for the test, read as --data; without it some of those are held "
+                                     "out")
+                          ->type_name("FILE");
+  app.add_option("--test-fraction", flags.source.test_fraction, "What is held out of --data when there is no --test")
+      ->capture_default_str()
+      ->check(CLI::Range(0.01, 0.9))
+      ->excludes(test);
+  app.add_option("--unlabelled", flags.source.unlabelled_data,
+                 "More texts for pretraining: files or folders, one text a line; a .tsv or .csv is read as --data, but "
+                 "for its labels")
+      ->type_name("PATH");
+  DataConfig defaults;
+  defaults.label_column = "0";
+  add_reading_flags(flags.reading.emplace(app, defaults));
+  app.get_option("--format")->description("Kind of --data and --test, tsv or csv; guess: by their names");
+  flags.text.emplace(app);
+  // The preset's, where nothing else is said.
+  for (const char* flag : {"--vocabulary", "--min-count"}) app.get_option(flag)->default_str("");
+}
+
 void add_data_flags(CLI::App& app, Flags& flags, const ClassificationTask& task) {
-  CLI::Option* data = app.add_option("--data", flags.source.data, "Archive or folder in its original layout");
+  CLI::Option* data = app.add_option("--data", flags.source.data,
+                                     task.own_files ? "Labelled texts: a tsv or csv file, plain or compressed"
+                                                    : "Archive or folder in its original layout");
   if (task.default_data.empty()) {
     data->required();
   } else {
@@ -90,12 +121,19 @@ void add_data_flags(CLI::App& app, Flags& flags, const ClassificationTask& task)
         ->check(CLI::Range(10, 1000000));
   app.add_option("--split-seed", flags.source.split_seed, "Of what is held out and of the order of the labelled texts")
       ->capture_default_str();
-  app.add_option("--vocabulary", flags.vocabulary, "Most frequent words to keep; 0: all")
-      ->check(CLI::Range(0, 10000000));
+  if (task.own_files) {
+    add_own_file_flags(app, flags);
+  } else {
+    app.add_option("--vocabulary", flags.vocabulary, "Most frequent words to keep; 0: all")
+        ->check(CLI::Range(0, 10000000));
+  }
   if (task.name == "rt") {
-    app.add_option("--unlabelled", flags.source.unlabelled, "Pretrain with other text too: imdb or amazon")
-        ->check(CLI::IsMember({"imdb", "amazon"}));
-    app.add_option("--unlabelled-data", flags.source.unlabelled_data, "Archive or folder of that text");
+    CLI::Option* other =
+        app.add_option("--unlabelled", flags.source.unlabelled, "Pretrain with other text too: imdb or amazon")
+            ->check(CLI::IsMember({"imdb", "amazon"}));
+    app.add_option("--unlabelled-data", flags.source.unlabelled_data, "Archive or folder of that text")
+        ->expected(1)
+        ->needs(other);
   }
   if (task.name == "dbpedia")
     app.add_option("--level", flags.unit, "What a token is: word or character")
@@ -145,11 +183,14 @@ std::function<int()> prepare(const ClassificationTask& task, CLI::App& app, cons
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1e6));
   app.add_flag("--force", flags->force, "Do parts again that an earlier run has finished");
+  const std::string data = task.own_files              ? " --data train.tsv --test test.tsv --unlabelled more.txt"
+                           : task.default_data.empty() ? " --data " + task.name + ".tar.xz"
+                                                       : "";
   app.footer(
       fmt::format("A run that is stopped, or killed, goes on where it was when the same command is given again.\n"
                   "What other settings made is set aside in the report's folder, and found again by those.\n"
                   "Example: eddy experiment {}{} --preset quick --rows lstm,lm --output report",
-                  task.name, task.default_data.empty() ? " --data " + task.name + ".tar.xz" : ""));
+                  task.name, data));
   return [flags] { return run(flags->options()); };
 }
 

@@ -3,6 +3,27 @@
 
 namespace eddy {
 
+void add_reading_flags(FlagSet<DataConfig>& flags) {
+  flags.choice(
+      "--format", [](DataConfig & c) -> auto& { return c.format; }, "Kind of data");
+  flags
+      .value(
+          "--text-column", [](DataConfig & c) -> auto& { return c.text_columns; },
+          "tsv, csv: column of the text, by name or number from 0; several are joined")
+      ->type_name("COLUMN")
+      ->default_str("")
+      ->allow_extra_args(false);
+  flags
+      .value(
+          "--label-column", [](DataConfig & c) -> auto& { return c.label_column; },
+          "tsv, csv: column of the class, by name or number from 0")
+      ->type_name("COLUMN");
+  flags.toggle(
+      "--header", [](DataConfig & c) -> auto& { return c.header; }, true, "tsv, csv: the first line names the columns");
+  flags.choice(
+      "--encoding", [](DataConfig & c) -> auto& { return c.encoding; }, "Encoding of the texts");
+}
+
 DataFlags::DataFlags(CLI::App& app) : data_(app, {}) {
   data_.begin_group("Data");
   data_
@@ -10,24 +31,12 @@ DataFlags::DataFlags(CLI::App& app) : data_(app, {}) {
           "-d,--data", [](DataConfig & c) -> auto& { return c.path; },
           "File, directory or archive of texts; \"wordnet\" is Debian's WordNet")
       ->type_name("PATH");
-  data_.choice(
-      "--format", [](DataConfig & c) -> auto& { return c.format; }, "Kind of data");
+  add_reading_flags(data_);
   data_
-      .value(
-          "--text-column", [](DataConfig & c) -> auto& { return c.text_columns; },
-          "tsv, csv: column of the text, by name or number from 0; several are joined")
-      ->type_name("COLUMN")
-      ->default_str("")
-      ->allow_extra_args(false);
-  data_
-      .value(
-          "--label-column", [](DataConfig & c) -> auto& { return c.label_column; },
-          "tsv, csv: column of the class, by name or number from 0")
-      ->type_name("COLUMN");
-  data_.toggle(
-      "--header", [](DataConfig & c) -> auto& { return c.header; }, true, "tsv, csv: the first line names the columns");
-  data_.choice(
-      "--encoding", [](DataConfig & c) -> auto& { return c.encoding; }, "Encoding of the texts");
+      .toggle(
+          "--no-header", [](DataConfig & c) -> auto& { return c.header; }, false,
+          "tsv, csv: it does not, although it did in the training")
+      ->excludes(app.get_option("--header"));
   data_
       .value(
           "--unlabelled", [](DataConfig & c) -> auto& { return c.unlabelled; },

@@ -9,6 +9,9 @@
 
 namespace eddy {
 
+/// Flags that say how a file of labelled texts is read: its format, columns, header and encoding.
+void add_reading_flags(FlagSet<DataConfig>& flags);
+
 /// Flags that say where the documents are and how they are read.
 class DataFlags {
  public:

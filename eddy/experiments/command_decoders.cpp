@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "eddy/core/cpu.h"
+#include "eddy/data/number_stories.h"
 #include "eddy/experiments/command_experiment.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/decoders.h"
@@ -16,8 +17,11 @@ namespace {
 int run(const DecodersOptions& options) {
   const InterruptGuard guard;
   fmt::print("eddy experiment decoders: {}\n", describe_cpu());
-  fmt::print("Vocab size: 51 unique words\nDimension of hidden vectors: {}\n", options.model.encoder.hidden_size);
-  fmt::print("Number of training stories: 5\nNumber of test stories: 5\n");
+  // The lines of the original, which tests on the stories it trains on.
+  const EncodedPairs stories = number_stories();
+  fmt::print("Vocab size: {} unique words\nDimension of hidden vectors: {}\n", stories.target_tokens.size(),
+             options.model.encoder.hidden_size);
+  fmt::print("Number of training stories: {0}\nNumber of test stories: {0}\n", stories.size());
   const DecodersResult result = run_decoders(options);
   for (const DecoderRun& one : result.runs)
     fmt::print("\nmode {} ({})\n{}", static_cast<int>(one.mode), name_of(one.mode), decoders_listing(one));
@@ -62,7 +66,7 @@ std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
   flags
       ->value(
           "--lr", [](Options & o) -> auto& { return o.learning_rate; }, "Learning rate of RMSProp")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1e-6, 1e3).description(""));
   flags
       ->value(
           "--batch", [](Options & o) -> auto& { return o.batch_size; }, "Stories in a batch")

@@ -12,6 +12,7 @@
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/run_report.h"
+#include "eddy/experiments/run_training.h"
 #include "eddy/experiments/text_evaluator.h"
 
 namespace eddy {
@@ -22,8 +23,11 @@ namespace fs = std::filesystem;
 using Documents = std::vector<std::int32_t>;
 
 struct EvaluateCommand {
-  explicit EvaluateCommand(CLI::App& app) : data(app) {}
+  explicit EvaluateCommand(CLI::App& command) : app(command), data(command) {}
 
+  bool columns_given() const { return app.count("--text-column") + app.count("--label-column") > 0; }
+
+  CLI::App& app;
   DataFlags data;
   std::string model, part, report;
   std::int64_t batch = 32;
@@ -34,16 +38,22 @@ struct EvaluateCommand {
 
 constexpr std::string_view kExamples = R"(Examples:
   eddy evaluate --model classifier.safetensors --data test.tsv --label-column 0
+  eddy evaluate --model classifier.safetensors --part validation
   eddy evaluate --model imdb.safetensors --part test --confusion --report reports/imdb
   eddy evaluate --model lm.safetensors --data other.txt --json)";
 
-/// What to evaluate: all documents (those with a label for a classifier), or a sample of them.
-Documents chosen(const EvaluateCommand& command, const EncodedCorpus& corpus, bool labelled) {
+/// All documents, those with a label for a classifier.
+Documents all_of(const EncodedCorpus& corpus, bool labelled) {
   Documents documents;
   for (std::int32_t i = 0; i < corpus.size(); ++i)
     if (!labelled || corpus.label(i) >= 0) documents.push_back(i);
   require<DataError>(!labelled || !documents.empty(), "none of {} documents has a label to compare with",
                      corpus.size());
+  return documents;
+}
+
+/// What to evaluate of them: all, or a sample.
+Documents chosen(const EvaluateCommand& command, Documents documents) {
   const auto size = static_cast<std::size_t>(command.sample);
   if (size == 0 || size >= documents.size()) return documents;
   Philox random(command.seed, stable_hash("evaluate sample"));
@@ -51,6 +61,48 @@ Documents chosen(const EvaluateCommand& command, const EncodedCorpus& corpus, bo
   documents.resize(size);
   std::ranges::sort(documents);
   return documents;
+}
+
+/// Lays the flags over what the training read. True when that is the training's own source still.
+bool apply_flags(EvaluateCommand& command, DataConfig& data) {
+  const std::string trained = data.path.empty() ? "" : absolute_data_path(data.path);
+  const std::string unlabelled = data.unlabelled;
+  command.data.apply(data);
+  // Names of columns that were seen in the training say nothing of columns given now.
+  if (command.columns_given()) data.columns.clear();
+  const bool own = !data.path.empty() && absolute_data_path(data.path) == trained;
+  std::error_code error;
+  const bool gone = !unlabelled.empty() && !fs::exists(unlabelled, error);
+  if (data.unlabelled == unlabelled && (!own || gone)) data.unlabelled.clear();
+  return own;
+}
+
+/// Whether the corpus is what the model was trained on; says where it should be and is not.
+bool are_training_texts(const EvaluateCommand& command, const ModelFile& model, const EncodedCorpus& corpus, bool own) {
+  if (model.progress.data_fingerprint == 0) return own;
+  if (fingerprint(corpus) == model.progress.data_fingerprint) return true;
+  // Experiments train on parts of a source that they choose themselves.
+  if (own)
+    fmt::print(
+        stderr,
+        "eddy: warning: {} is not just what {} was trained on: it has changed since, or is read or split otherwise\n",
+        model.data.path, command.model);
+  return false;
+}
+
+/// The texts that the training kept for validation.
+Documents kept_out(const EvaluateCommand& command, const ModelFile& model, const EncodedCorpus& corpus,
+                   bool trained_on) {
+  require<UsageError>(trained_on, "{}: these are not the texts that {} was trained on, so they have no validation part",
+                      model.data.path, command.model);
+  Documents documents = split_validation(model.config, corpus).validation;
+  require<UsageError>(!documents.empty(), "{}: no text was kept from the training for validation", command.model);
+  return documents;
+}
+
+void warn_trained_on(const EvaluateCommand& command, const TrainingConfig& config) {
+  fmt::print(stderr, "eddy: warning: {} was trained on these texts{}\n", command.model,
+             config.validation_fraction > 0 ? ", but for those that --part validation measures" : "");
 }
 
 /// One line a class: how often, precision, recall, F1, and what it was taken for most often.
@@ -132,8 +184,7 @@ Evaluation report_unsupervised(const EvaluateCommand& command, TextEvaluator& ev
 
 int evaluate(EvaluateCommand& command, const CommandLine& line) {
   LoadedModel model = load_model(command.model);
-  model.file.data.unlabelled.clear();
-  command.data.apply(model.file.data);
+  const bool own = apply_flags(command, model.file.data);
   TrainingConfig config = model.file.config;
   config.batch_size = command.batch;
   DataLoading loading;
@@ -142,13 +193,16 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   loading.fixed_labels = is_classification(model.file.config.task);
   loading.message = [](const std::string& message) { fmt::print(stderr, "{}\n", message); };
   const EncodedDataset data = load_data(model.file.data, model.file.text.text, loading);
-  std::string part = command.part;
-  if (part.empty()) part = data.parts.back().name;
-  const EncodedCorpus& corpus = data.part(part);
-  const Documents documents = chosen(command, corpus, is_classification(model.file.config.task));
+  const std::string part = command.part.empty() ? data.parts.back().name : command.part;
+  const std::string of = part == "validation" ? "train" : part;
+  const EncodedCorpus& corpus = data.part(of);
+  const bool trained_on = of == "train" && are_training_texts(command, model.file, corpus, own);
+  const Documents documents = part == "validation" ? chosen(command, kept_out(command, model.file, corpus, trained_on))
+                                                   : chosen(command, all_of(corpus, loading.fixed_labels));
+  if (part == "train" && trained_on) warn_trained_on(command, config);
   fmt::print(stderr, "{}; {} texts of {}{}\n", describe_model(model.file.config, model.store->parameter_count()),
              grouped(static_cast<std::int64_t>(documents.size())), model.file.data.path,
-             data.parts.size() > 1 ? ", part " + part : "");
+             data.parts.size() > 1 || part != of ? ", part " + part : "");
   TextEvaluator evaluator(*model.store, config);
   RunFacts facts{.title = fs::path(command.model).filename().string(),
                  .model = model.file,
@@ -180,8 +234,10 @@ Command add_evaluate_command(CLI::App& program, const CommandLine& line) {
   auto command = std::make_shared<EvaluateCommand>(*app);
   app->get_option("--data")->description("File, directory or archive of texts (default: the training data's)");
   app->add_option("-m,--model", command->model, "Model file or checkpoint")->type_name("FILE")->required();
-  app->add_option("--part", command->part, "Part of the data: train or test (default: test if there is one)")
-      ->check(CLI::IsMember({"train", "test"}))
+  app->add_option(
+         "--part", command->part,
+         "Part of the data: train, test, or validation, what the training kept for it (default: test if there is one)")
+      ->check(CLI::IsMember({"train", "test", "validation"}))
       ->group("Data");
   app->add_option("--sample", command->sample, "Evaluate only so many texts, drawn at random; 0: all")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description(""))

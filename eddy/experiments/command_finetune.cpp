@@ -39,6 +39,12 @@ struct FinetuneFlags {
   }
 };
 
+/// By name or by what it leads to; the file may be gone by now.
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return a == b || std::filesystem::equivalent(a, b, error);
+}
+
 /// Architecture, vocabulary and lengths of the pretrained model; dropouts and all else of the defaults.
 ModelFile base_on(const std::string& from, const ModelFile& defaults) {
   const ModelFile pretrained = read_model_file(from);
@@ -124,8 +130,11 @@ Command add_finetune_command(CLI::App& program, const CommandLine& line) {
     base.config.task = flags->task();
     base.config.joint_task = flags->joint == "sa" ? TrainingTask::autoencoder : TrainingTask::language_model;
     const ModelFile model = command->plan(base);
-    require<UsageError>(is_classification(model.config.task), "{} trains no classifier; resume it with eddy pretrain",
-                        checkpoint_path(command->output).string());
+    require<UsageError>(is_classification(model.config.task), "{} trains no classifier; {} it with eddy pretrain",
+                        command->origin(), command->resume ? "resume" : "use");
+    require<UsageError>(!command->resume || flags->from.empty() || same_file(flags->from, model.from),
+                        "--resume cannot change --from, which is {}",
+                        model.from.empty() ? "none" : "\"" + model.from + "\"");
     if (!command->resume && !flags->from.empty()) check_architecture(base, model);
     require<UsageError>(command->resume || !flags->from.empty() || model.config.transferred == TransferredPart::all,
                         "--transfer {} needs --from", name_of(model.config.transferred));

@@ -14,8 +14,10 @@
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_sample.h"
+#include "eddy/experiments/command_sample_pairs.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/run_model.h"
+#include "eddy/experiments/sequence_names.h"
 
 namespace eddy {
 namespace {
@@ -73,7 +75,7 @@ void print_parameters(const std::vector<std::shared_ptr<Variable>>& variables) {
              format_bytes(bytes));
 }
 
-void print_parameters_json(const ModelFile& model, const std::vector<std::shared_ptr<Variable>>& variables) {
+nlohmann::ordered_json parameters_json(const std::vector<std::shared_ptr<Variable>>& variables) {
   auto list = nlohmann::ordered_json::array();
   for (const auto& variable : variables) {
     const Tensor& value = variable->value;
@@ -90,12 +92,27 @@ void print_parameters_json(const ModelFile& model, const std::vector<std::shared
     }
     list.push_back(std::move(entry));
   }
-  const nlohmann::ordered_json result = {{"config", nlohmann::ordered_json::parse(to_json(model.config))},
-                                         {"vocabulary", model.text.vocabulary.size()},
-                                         {"classes", model.text.label_names},
-                                         {"steps", model.progress.steps},
-                                         {"parameters", std::move(list)}};
-  fmt::print("{}\n", result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  return list;
+}
+
+void print_json(const nlohmann::ordered_json& value) {
+  fmt::print("{}\n", value.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void print_model_json(const InspectCommand& command, const ModelFile& model, const ParameterStore& store) {
+  print_json({{"config", nlohmann::ordered_json::parse(to_json(model.config))},
+              {"vocabulary", model.text.vocabulary.size()},
+              {"classes", model.text.label_names},
+              {"steps", model.progress.steps},
+              {"parameters", parameters_json(shown(command, store))}});
+}
+
+void print_model_json(const InspectCommand& command, const Seq2SeqModel& model, const ParameterStore& store) {
+  print_json({{"config", nlohmann::ordered_json::parse(to_json(model.config))},
+              {"source_vocabulary", model.source_tokens.size()},
+              {"target_vocabulary", model.target_tokens.size()},
+              {"steps", model.progress.steps},
+              {"parameters", parameters_json(shown(command, store))}});
 }
 
 void print_summary(const ModelFile& model, const ParameterStore& store) {
@@ -110,6 +127,21 @@ void print_summary(const ModelFile& model, const ParameterStore& store) {
   fmt::print("\n");
 }
 
+void print_summary(const Seq2SeqModel& model, const ParameterStore& store) {
+  const SequenceToSequenceConfig& config = model.config.model;
+  fmt::print("encoder-decoder ({}): {}{} {} + {} × {}, embedding {}, {} and {} words, {} parameters\n",
+             name_of(config.mode), config.bidirectional ? "bidirectional " : "", name_of(config.encoder.cell),
+             config.encoder.layers, config.decoder_layers, config.encoder.hidden_size, config.embedding_size,
+             grouped(model.source_tokens.size()), grouped(model.target_tokens.size()),
+             grouped(store.parameter_count()));
+  fmt::print("trained   {} steps, epoch {}, {} target words of {}\n", grouped(model.progress.steps),
+             model.progress.position.epoch, grouped(model.progress.tokens), model.config.data.path);
+  if (model.progress.has_best)
+    fmt::print("best      validation loss {:.4f} at step {}\n", model.progress.best_loss,
+               grouped(model.progress.best_step));
+  fmt::print("\n");
+}
+
 void write_graph(const std::string& path, const Program& program) {
   const std::string text = path.ends_with(".dot") ? program.dot() : program.text();
   if (path == "-") {
@@ -119,36 +151,70 @@ void write_graph(const std::string& path, const Program& program) {
   }
 }
 
-void show_program(const InspectCommand& command, LoadedModel& model) {
-  TrainingConfig config = model.file.config;
-  if (command.batch > 0) config.batch_size = command.batch;
-  config.seed = command.seed.value_or(config.seed);
-  SampleProgram sample(*model.store, config, command.time, command.mode == "train" ? Mode::train : Mode::infer);
+/// `what` it runs on.
+template <class Sample>
+void show_sample(const InspectCommand& command, Sample& sample, const std::string& what) {
   if (!command.graph.empty()) write_graph(command.graph, sample.program());
   if (command.memory) fmt::print("\n{}", to_string(sample.program().memory_plan()));
   if (!command.profile && command.trace.empty()) return;
   const Profile profile = sample.profile();
   if (command.profile) {
     const double peak = measure_fma_peak() / 1e9;
-    fmt::print("\n{} program, {} steps × {} texts; FMA peak {:.0f} GFLOP/s\n{}", command.mode, sample.time(),
-               config.batch_size, peak, to_string(profile, peak));
+    fmt::print("\n{} program, {}; FMA peak {:.0f} GFLOP/s\n{}", command.mode, what, peak, to_string(profile, peak));
   }
   if (!command.trace.empty()) write_atomically(command.trace, chrome_trace(profile));
 }
 
-int inspect(const InspectCommand& command) {
-  LoadedModel model = load_model(command.model);
+void show_program(const InspectCommand& command, LoadedModel& model) {
+  TrainingConfig config = model.file.config;
+  if (command.batch > 0) config.batch_size = command.batch;
+  config.seed = command.seed.value_or(config.seed);
+  SampleProgram sample(*model.store, config, command.time, command.mode == "train" ? Mode::train : Mode::infer);
+  show_sample(command, sample, fmt::format("{} steps × {} texts", sample.time(), config.batch_size));
+}
+
+void show_program(const InspectCommand& command, LoadedSeq2Seq& loaded) {
+  require<UsageError>(command.mode == "train", "{}: is an encoder-decoder; of those only the train program is shown",
+                      command.model);
+  Seq2SeqModel model = loaded.model;
+  if (command.batch > 0) model.config.batch_size = command.batch;
+  model.config.seed = command.seed.value_or(model.config.seed);
+  SamplePairs sample(*loaded.store, model);
+  show_sample(command, sample, sample.what());
+}
+
+template <class Model, class Loaded>
+void show(const InspectCommand& command, const Model& model, Loaded& loaded) {
   if (command.graph != "-") {
     if (command.json) {
-      print_parameters_json(model.file, shown(command, *model.store));
+      print_model_json(command, model, *loaded.store);
     } else {
-      print_summary(model.file, *model.store);
-      print_parameters(shown(command, *model.store));
-      if (command.config) fmt::print("\n{}\n", to_json(model.file.config));
+      print_summary(model, *loaded.store);
+      print_parameters(shown(command, *loaded.store));
+      if (command.config) fmt::print("\n{}\n", to_json(model.config));
     }
   }
   if (!command.graph.empty() || command.memory || command.profile || !command.trace.empty())
-    show_program(command, model);
+    show_program(command, loaded);
+}
+
+void check_outputs(const InspectCommand& command) {
+  for (const auto& [flag, path] : {std::pair("--graph", command.graph), std::pair("--trace", command.trace)}) {
+    if (path.empty() || (flag == std::string_view("--graph") && path == "-")) continue;
+    require_no_input(flag, path, {command.model});
+    require_writable(path);
+  }
+}
+
+int inspect(const InspectCommand& command) {
+  check_outputs(command);
+  if (is_seq2seq(command.model)) {
+    LoadedSeq2Seq loaded = load_seq2seq(command.model);
+    show(command, loaded.model, loaded);
+  } else {
+    LoadedModel loaded = load_model(command.model);
+    show(command, loaded.file, loaded);
+  }
   return 0;
 }
 
@@ -174,11 +240,11 @@ Command add_inspect_command(CLI::App& program) {
   app->add_flag("--profile", command->profile, "Run it and print the time of each node, with its share of the peak")
       ->group("Program");
   app->add_option("--trace", command->trace, "Run it and write a Chrome trace")->type_name("FILE")->group("Program");
-  app->add_option("--time", command->time, "Steps of a text")
+  app->add_option("--time", command->time, "Steps of a text; of pairs the longest that were trained on are taken")
       ->check(CLI::Range(9, 1 << 20).description(""))
       ->capture_default_str()
       ->group("Program");
-  app->add_option("--batch", command->batch, "Texts; 0: as trained")
+  app->add_option("--batch", command->batch, "Texts or pairs; 0: as trained")
       ->check(CLI::Range(0, 1 << 16).description(""))
       ->capture_default_str()
       ->group("Program");

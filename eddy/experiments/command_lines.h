@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "eddy/data/source.h"
+#include "eddy/data/unicode.h"
 
 namespace eddy {
 
 /// Lines of a file descriptor that tells whether the next one is there already: a batch is worth waiting for while the
-/// input flows, an answer is due when it pauses. Does not own the descriptor.
+/// input flows, an answer is due when it pauses. Does not own the descriptor. The lines are UTF-8 whatever the input
+/// is: a byte-order mark is dropped, compressed input is unpacked, an ill-formed sequence becomes U+FFFD. When the
+/// input ends, what was odd about it is said on the standard error.
 class LineReader {
  public:
-  LineReader(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
+  LineReader(int descriptor, std::string name, TextEncoding encoding = TextEncoding::utf8)
+      : blocks_(descriptor, name), decoder_(encoding, name), encoding_(encoding), name_(std::move(name)) {}
 
   /// The next line without its end, or nothing at the end of the input; waits for it. Throws DataError.
   std::optional<std::string> next();
@@ -18,14 +27,25 @@ class LineReader {
   bool would_wait();
 
  private:
-  bool line_buffered() const { return buffer_.find('\n', begin_) != std::string::npos; }
+  bool line_buffered();
   void fill();
+  std::string decoded(std::string_view line);
+  void report();
 
-  int descriptor_;
+  BlockReader blocks_;
+  LineDecoder decoder_;
+  TextEncoding encoding_;
   std::string name_;
   std::string buffer_;
-  std::size_t begin_ = 0;
-  bool ended_ = false;
+  std::size_t begin_ = 0;    ///< of the next line
+  std::size_t scanned_ = 0;  ///< no line ends between begin_ and here
+  bool begun_ = false, ended_ = false;
+  std::int64_t ill_formed_ = 0;  ///< sequences
+  std::int64_t also_utf8_ = 0;   ///< lines converted from Latin-1 that are UTF-8, too
 };
+
+/// Calls `read` on each of the files, "-" and none being the standard input.
+void read_inputs(const std::vector<std::string>& files, TextEncoding encoding,
+                 const std::function<void(LineReader)>& read);
 
 }  // namespace eddy

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,10 +7,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 
 #include "eddy/core/error.h"
 #include "eddy/data/encode.h"
 #include "eddy/experiments/command.h"
+#include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/command_lines.h"
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/text_evaluator.h"
@@ -26,11 +26,13 @@ struct PredictCommand {
   std::int64_t top = 1;
   std::int64_t batch = 32;
   bool json = false;
+  std::optional<TextEncoding> encoding;
 };
 
 constexpr std::string_view kExamples =
     R"(One text a line; one line of output for each: class TAB probability, and more of
-such pairs with --top.
+such pairs with --top. Compressed texts are unpacked. Markup such as <br /> is text;
+only the reader of IMDB's folders takes it away.
 
 Examples:
   echo "a large cat with stripes" | eddy predict --model classifier.safetensors
@@ -108,18 +110,10 @@ int predict(const PredictCommand& command) {
   LoadedModel model = load_model(command.model);
   require<UsageError>(is_classification(model.file.config.task), "{}: is a {}, which has no classes to predict",
                       command.model, to_string(model.file.config.task));
+  const TextEncoding trained = model.file.data.encoding;
   Predictor predictor(command, std::move(model));
-  if (command.files.empty()) predictor.read(LineReader(STDIN_FILENO, "standard input"));
-  for (const std::string& file : command.files) {
-    if (file == "-") {
-      predictor.read(LineReader(STDIN_FILENO, "standard input"));
-      continue;
-    }
-    const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) fail<DataError>("{}: cannot be opened: {}", file, std::strerror(errno));
-    const std::unique_ptr<const int, void (*)(const int*)> closer(&descriptor, [](const int* d) { close(*d); });
-    predictor.read(LineReader(descriptor, file));
-  }
+  const TextEncoding encoding = command.encoding.value_or(trained);
+  read_inputs(command.files, encoding, [&](LineReader lines) { predictor.read(std::move(lines)); });
   return 0;
 }
 
@@ -140,6 +134,9 @@ Command add_predict_command(CLI::App& program) {
   app->add_option("--batch", command->batch, "Texts computed at once")
       ->check(CLI::Range(1, 65536).description(""))
       ->capture_default_str();
+  const auto set_encoding = [raw = command.get()](TextEncoding encoding) { raw->encoding = encoding; };
+  add_choice(*app, "--encoding", TextEncoding::utf8, set_encoding, "Encoding of the texts")
+      ->default_str("as in the training");
   add_thread_flag(*app);
   return {app, [command] { return predict(*command); }};
 }

@@ -46,8 +46,8 @@ Command add_pretrain_command(CLI::App& program, const CommandLine& line) {
     ModelFile base;
     base.config = pretrain_defaults();
     const ModelFile model = command->plan(base);
-    require<UsageError>(!is_classification(model.config.task), "{} trains a classifier; resume it with eddy finetune",
-                        checkpoint_path(command->output).string());
+    require<UsageError>(!is_classification(model.config.task), "{} trains a classifier; {} it with eddy finetune",
+                        command->origin(), command->resume ? "resume" : "use");
     return command->train(model, false, "");
   };
   return {app, run};

@@ -4,19 +4,20 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/core/peak.h"
-#include "eddy/core/random.h"
 #include "eddy/core/threads.h"
 #include "eddy/experiments/chart.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_sample.h"
+#include "eddy/experiments/command_sample_pairs.h"
 #include "eddy/experiments/command_training.h"
 #include "eddy/experiments/command_training_flags.h"
-#include "eddy/experiments/seq2seq_trainer.h"
 #include "eddy/graph/profile_totals.h"
 
 namespace eddy {
@@ -28,8 +29,10 @@ constexpr std::string_view kExamples = R"(Examples:
   eddy profile --model translator.safetensors --trace trace.json)";
 
 struct ProfileCommand {
-  explicit ProfileCommand(CLI::App& app) : data(app), text(app), config(app, {}) {}
+  explicit ProfileCommand(CLI::App& subcommand)
+      : app(subcommand), data(subcommand), text(subcommand), config(subcommand, {}) {}
 
+  CLI::App& app;
   std::string model, config_file, trace, chart, program;
   TrainingTask task = TrainingTask::language_model;
   bool task_given = false;
@@ -57,6 +60,9 @@ ModelFile planned(ProfileCommand& command, std::optional<EncodedDataset>& data) 
   command.data.apply(model.data);
   command.text.apply(model.text.text);
   check(model.config);
+  check_given_flags(command.app, model.config);
+  require<UsageError>(model.text.text.vocabulary_size >= 0, "--vocabulary is {}, expected 0 or more",
+                      model.text.text.vocabulary_size);
   if (!model.data.path.empty()) {
     const auto say = [](const std::string& message) { fmt::print(stderr, "{}\n", message); };
     data = load_data(model.data, model.text.text, {.cache = command.data.cache(), .message = say});
@@ -82,47 +88,34 @@ Measured measure_text(const ProfileCommand& command, ParameterStore& store, cons
   return result;
 }
 
-/// One batch of made-up pairs of the greatest lengths.
-EncodedPairs made_up_pairs(const Seq2SeqModel& model) {
-  PairCollector pairs(model.source_tokens, model.target_tokens);
-  Philox random(model.config.seed, stable_hash("sample"));
-  const auto words = [&](std::int64_t count, std::int64_t size) {
-    std::vector<std::int32_t> ids;
-    for (std::int64_t i = 0; i < count; ++i)
-      ids.push_back(static_cast<std::int32_t>(uniform_index(random, static_cast<std::uint64_t>(size))));
-    return ids;
-  };
-  // Room for the end token.
-  const std::int64_t source = std::max<std::int64_t>(model.config.max_source - 1, 1);
-  const std::int64_t target = std::max<std::int64_t>(model.config.max_target - 1, 1);
-  for (std::int64_t row = 0; row < model.config.batch_size; ++row)
-    pairs.add(words(source, model.source_tokens.size()), words(target, model.target_tokens.classes()), "made up");
-  return std::move(pairs).finish();
-}
-
 Measured measure_pairs(const ProfileCommand& command) {
   const LoadedSeq2Seq loaded = load_seq2seq(command.model);
-  const EncodedPairs pairs = made_up_pairs(loaded.model);
-  std::vector<std::int32_t> all(static_cast<std::size_t>(pairs.size()));
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int32_t>(i);
-  Seq2SeqTrainer trainer(*loaded.store, loaded.model.config, pairs, all);
-  const Seq2SeqTrainer::NextStep step = trainer.next_step();
-  step.program.run(step.inputs);  // the first run warms up
+  SamplePairs sample(*loaded.store, loaded.model);
   Measured result;
-  result.profile = step.program.profile(step.inputs, command.runs);
-  result.text = step.program.text();
-  result.what = fmt::format("encoder-decoder of {} parameters; {} made-up pairs of up to {} and {} words",
-                            loaded.store->parameter_count(), loaded.model.config.batch_size,
-                            loaded.model.config.max_source, loaded.model.config.max_target);
+  result.profile = sample.profile(command.runs);
+  result.text = sample.program().text();
+  result.what = fmt::format("encoder-decoder of {} parameters; {}", loaded.store->parameter_count(), sample.what());
   return result;
+}
+
+/// UsageError for flags that describe another model or other texts than those of --model.
+void check_flags_beside_model(const ProfileCommand& command, const std::set<std::string>& groups) {
+  for (const CLI::Option* option : std::as_const(command.app).get_options())
+    require<UsageError>(option->count() == 0 || !groups.contains(option->get_group()),
+                        "--model {} says what {} says; leave one of them out", command.model, option->get_name());
 }
 
 Measured measure(ProfileCommand& command) {
   if (!command.model.empty()) {
-    if (is_seq2seq(command.model)) return measure_pairs(command);
+    const bool pairs = is_seq2seq(command.model);
+    std::set<std::string> groups = {"Data", "Tokens", "Model"};
+    if (pairs) groups.insert({"Optimizer", "Training"});
+    check_flags_beside_model(command, groups);
+    if (pairs) return measure_pairs(command);
     LoadedModel loaded = load_model(command.model);
     command.config.apply(loaded.file.config);
     check(loaded.file.config);
+    check_given_flags(command.app, loaded.file.config);
     return measure_text(command, *loaded.store, loaded.file.config, {});
   }
   std::optional<EncodedDataset> data;
@@ -146,7 +139,21 @@ BarChart chart_of(const Measured& measured, double peak) {
   return chart;
 }
 
+void check_outputs(const ProfileCommand& command, const DataConfig& data) {
+  const std::vector<std::filesystem::path> inputs = {command.model, command.config_file, data.path, data.unlabelled};
+  const std::pair<const char*, std::string> outputs[] = {
+      {"--trace", command.trace}, {"--chart", command.chart}, {"--program", command.program}};
+  for (const auto& [flag, path] : outputs) {
+    if (path.empty()) continue;
+    require_no_input(flag, path, inputs);
+    require_writable(path);
+  }
+}
+
 int profile(ProfileCommand& command) {
+  DataConfig given;
+  command.data.apply(given);
+  check_outputs(command, given);
   double peak = measure_fma_peak(), copy = measure_copy_bandwidth();
   const Measured measured = measure(command);
   peak = std::max(peak, measure_fma_peak());
@@ -178,9 +185,11 @@ Command add_profile_command(CLI::App& program) {
   };
   app->add_option_function<std::string>("--task", set_task, "lm: language model; sa: sequence autoencoder; classifier")
       ->check(CLI::IsMember({"lm", "sa", "classifier"}))
-      ->default_str("lm");
+      ->default_str("lm")
+      ->group("Model");
   app->add_option("--config", command->config_file, "JSON file of a training config; flags go before it")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->group("Model");
   app->add_option("--time", command->time, "Steps of a made-up text; with --data the first batch is taken")
       ->check(CLI::Range(9, 1 << 20).description(""))
       ->capture_default_str();

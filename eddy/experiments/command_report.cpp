@@ -48,7 +48,19 @@ std::vector<std::string> run_names(const ReportCommand& command) {
   return names;
 }
 
+/// A report that is compared must not become the comparison.
+void check_output(const ReportCommand& command) {
+  std::error_code error;
+  for (const fs::path path : command.reports) {
+    const fs::path folder = fs::is_directory(path, error) ? path : fs::absolute(path, error).parent_path();
+    require<UsageError>(!fs::equivalent(command.output, folder, error),
+                        "--output {} is the folder of one of the reports; choose another folder", command.output);
+  }
+  check_report_folder(command.output);
+}
+
 int compare(const ReportCommand& command, const CommandLine& line) {
+  check_output(command);
   const std::vector<std::string> names = run_names(command);
   std::vector<std::pair<std::string, Report>> runs;
   for (std::size_t i = 0; i < names.size(); ++i) runs.emplace_back(names[i], read_report(command.reports[i]));

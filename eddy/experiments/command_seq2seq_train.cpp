@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "eddy/core/cpu.h"
@@ -18,6 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Config = Seq2SeqConfig;
+
+const CLI::Validator kCount = CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description("");
 
 struct TrainCommand {
   explicit TrainCommand(CLI::App& app) : flags(app, seq2seq_defaults()) {}
@@ -129,6 +132,26 @@ Seq2SeqModel plan(TrainCommand& command) {
   return model;
 }
 
+/// Pairs that the limits of length keep from training, as words; nothing when there are none.
+std::string left_out(const Config& config, const Seq2SeqData& data) {
+  const auto longer = [](const EncodedCorpus& side, std::int32_t pair, std::int64_t most) {
+    return most > 0 && side.length(pair) > most;
+  };
+  const std::int64_t count = std::ranges::count_if(data.split.train, [&](std::int32_t pair) {
+    return longer(data.pairs.source, pair, config.max_source) || longer(data.pairs.target, pair, config.max_target);
+  });
+  if (count == 0) return "";
+  return fmt::format("pairs left out of the training, longer than --max-source {} or --max-target {}: {}\n",
+                     config.max_source, config.max_target, grouped(count));
+}
+
+/// Which of the models that a run came by is in the output.
+std::string kept_model(const Seq2SeqProgress& progress, const PairSplit& split) {
+  if (split.validation.empty()) return "no pairs to validate, so the last model is kept";
+  if (!progress.has_best) return "no validation loss was finite, so the last model is kept";
+  return fmt::format("best validation loss {:.4f} at step {}", progress.best_loss, progress.best_step);
+}
+
 int train(TrainCommand& command) {
   Seq2SeqModel model = plan(command);
   const auto say = [&](const std::string& message) {
@@ -152,13 +175,13 @@ int train(TrainCommand& command) {
   ParameterStore store(model.config.seed);
   if (command.resume) load_checkpoint(checkpoint_path(command.output), store);
   create_parameters(store, model.config.model);
-  say(
-      fmt::format("eddy seq2seq train: {}\n{} pairs: {} to train, {} to validate, {} to test; {} and {} words\n"
-                  "{} decoder, {} parameters; the model is {}",
-                  describe_cpu(), grouped(data.pairs.size()), grouped(std::ssize(data.split.train)),
-                  grouped(std::ssize(data.split.validation)), grouped(std::ssize(data.split.test)),
-                  grouped(model.source_tokens.size()), grouped(model.target_tokens.size()),
-                  name_of(model.config.model.mode), grouped(store.parameter_count()), command.output));
+  say(fmt::format(
+      "eddy seq2seq train: {}\n{} pairs: {} to train, {} to validate, {} to test; {} and {} words\n"
+      "{}{} decoder, {} parameters; the model is {}",
+      describe_cpu(), grouped(data.pairs.size()), grouped(std::ssize(data.split.train)),
+      grouped(std::ssize(data.split.validation)), grouped(std::ssize(data.split.test)),
+      grouped(model.source_tokens.size()), grouped(model.target_tokens.size()), left_out(model.config, data),
+      name_of(model.config.model.mode), grouped(store.parameter_count()), command.output));
   RunSettings settings;
   settings.output = command.output;
   settings.checkpoint_seconds = 60 * command.checkpoint_minutes;
@@ -173,9 +196,8 @@ int train(TrainCommand& command) {
                command.resume ? "" : " --resume");
     return 128 + interrupt_signal();
   }
-  say(fmt::format("{} steps, {} target tokens, {:.0f} s; best validation loss {:.4f} at step {}", model.progress.steps,
-                  grouped(model.progress.tokens), model.progress.seconds, model.progress.best_loss,
-                  model.progress.best_step));
+  say(fmt::format("{} steps, {} target tokens, {:.0f} s; {}", model.progress.steps, grouped(model.progress.tokens),
+                  model.progress.seconds, kept_model(model.progress, data.split)));
   return 0;
 }
 
@@ -194,10 +216,10 @@ Command add_seq2seq_train(CLI::App& group, const CommandLine& line) {
       ->check(CLI::Range(0.0, 1e6).description(""))
       ->capture_default_str();
   app->add_option("--checkpoint-steps", command->checkpoint_steps, "Also after so many steps; 0: not")
-      ->check(CLI::NonNegativeNumber)
+      ->check(kCount)
       ->capture_default_str();
   app->add_option("--log-steps", command->log_steps, "Steps from line to line of the log")
-      ->check(CLI::NonNegativeNumber)
+      ->check(kCount)
       ->capture_default_str();
   app->add_flag("--quiet", command->quiet, "No progress, no header");
   add_data_flags(command->flags);

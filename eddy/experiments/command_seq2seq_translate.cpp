@@ -26,6 +26,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+const CLI::Validator kCount = CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description("");
+
 struct TranslateCommand {
   std::string model;
   std::vector<std::string> files;
@@ -107,7 +109,17 @@ class LineTranslator {
   bool drawn_ = false;
 };
 
+/// Before anything is computed.
+void check_heat_map(const TranslateCommand& command) {
+  if (command.heat_map.empty()) return;
+  std::vector<std::filesystem::path> inputs(command.files.begin(), command.files.end());
+  inputs.emplace_back(command.model);
+  require_no_input("--heat-map", command.heat_map, inputs);
+  require_writable(command.heat_map);
+}
+
 int translate(const TranslateCommand& command) {
+  check_heat_map(command);
   const LoadedSeq2Seq loaded = load_seq2seq(command.model);
   LineTranslator translator(command, loaded);
   if (command.files.empty()) translator.read(LineReader(STDIN_FILENO, "standard input"));
@@ -170,9 +182,10 @@ int evaluate(const EvaluateCommand& command) {
   if (sources < of) what += fmt::format(", {} of {} sources, evenly spaced", sources, of);
   what += fmt::format(", beam {}", command.search.beam.beam);
   Translator translator(loaded, command.search);
+  // First, as it takes far less time: should it fail, no translations are lost.
+  const double loss = Seq2SeqEvaluator(*loaded.store, config).loss(data.pairs, part);
   const TranslationScores scores = score_translations(translator, data, part);
-  Seq2SeqTrainer measuring(*loaded.store, config, data.pairs, part);
-  const Table table = scores_table(what, scores, measuring.loss(data.pairs, part));
+  const Table table = scores_table(what, scores, loss);
   const Table samples = samples_table(scores, command.samples);
   fmt::print("{}\n{}", to_text(table), to_text(samples));
   if (command.report.empty()) return 0;
@@ -232,11 +245,9 @@ Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line) {
       ->check(CLI::IsMember({"test", "validation"}))
       ->capture_default_str();
   app->add_option("--limit", command->limit, "Most sources, evenly spaced over the part; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(kCount)
       ->capture_default_str();
-  app->add_option("--samples", command->samples, "Translations to show")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  app->add_option("--samples", command->samples, "Translations to show")->check(kCount)->capture_default_str();
   app->add_option("--report", command->report, "Folder for a report with attention heat maps")->type_name("DIR");
   add_decoding_flags(*app, command->search);
   add_thread_flag(*app);

@@ -100,7 +100,7 @@ std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
   app.add_option("--output", options.output, "Folder for the report and the models")->capture_default_str();
   app.add_flag("--force", options.force, "Begin anew where --output holds an earlier run");
   app.add_option("--measured", options.most, "Texts of each part to decode and measure in the end; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description(""))
       ->capture_default_str();
   add_data_flags(app, *command);
   add_pair_model_flags(command->flags);

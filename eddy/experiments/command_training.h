@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string>
+#include <vector>
 
+#include "eddy/core/file.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_data_flags.h"
 #include "eddy/experiments/command_flags.h"
@@ -21,11 +23,15 @@ struct TrainingCommand {
   TrainingCommand(CLI::App& app, const CommandLine& line, TrainingConfig defaults);
 
   /// The run that the flags ask for: that of the checkpoint with --resume, else a new one on top of `base`, the
-  /// defaults or what a pretrained model decides. UsageError for flags that do not go together.
+  /// defaults or what a pretrained model decides. From here on no other run may have the output. UsageError for flags
+  /// that do not go together, for an output that is among what is read or belongs to another run.
   ModelFile plan(const ModelFile& base);
+  /// Where the task of the planned run came from, for errors.
+  std::string origin() const;
   /// Loads the data, trains, reports. `from` is a pretrained model to start from. Returns the exit status.
   int train(ModelFile model, bool fixed_vocabulary, const std::string& from);
 
+  const CLI::App& app;
   const CommandLine line;
   DataFlags data;
   TextFlags text;
@@ -42,9 +48,16 @@ struct TrainingCommand {
   std::string tensorboard;
 
  private:
+  ModelFile started(const ModelFile& base);
   ModelFile resumed();
+  /// Whether everything that is to be written can be.
+  void check_places() const;
+  /// Whether anything would be lost.
   void check_output() const;
+  void check_inputs(const ModelFile& model) const;
   RunSettings settings() const;
+
+  std::unique_ptr<const OutputLock> lock_;
 };
 
 }  // namespace eddy

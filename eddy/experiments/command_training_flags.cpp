@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "eddy/core/error.h"
+
 namespace eddy {
 
 using Config = TrainingConfig;
@@ -74,12 +76,14 @@ void add_optimizer_flags(FlagSet<Config>& flags) {
       "--momentum", [](Config & c) -> auto& { return c.optimizer.momentum; }, "Of --optimizer momentum");
   flags.toggle(
       "--nesterov", [](Config & c) -> auto& { return c.optimizer.nesterov; }, true, "Nesterov's form of it");
-  flags.toggle(
+  CLI::Option* lazy = flags.toggle(
       "--lazy-rows", [](Config & c) -> auto& { return c.optimizer.lazy_rows; }, true,
       "Update only the embedding rows of the batch");
-  flags.toggle(
-      "--update-all-rows", [](Config & c) -> auto& { return c.optimizer.catch_up_rows; }, false,
-      "Adam: move all embedding rows at each step instead of when they are read next (the same but for rounding)");
+  flags
+      .toggle(
+          "--update-all-rows", [](Config & c) -> auto& { return c.optimizer.catch_up_rows; }, false,
+          "Adam: move all embedding rows at each step instead of when they are read next (the same but for rounding)")
+      ->excludes(lazy);
   flags.choice(
       "--schedule", [](Config & c) -> auto& { return c.optimizer.schedule.kind; }, "How the learning rate moves");
   flags.value(
@@ -160,6 +164,37 @@ void add_layer_flags(FlagSet<Config>& flags) {
   flags.value(
       "--unfreeze-epochs", [](Config & c) -> auto& { return c.unfreeze_epochs; },
       "The top layer learns first, one more after every so many epochs; 0: all learn from the start");
+}
+
+void check_given_flags(const CLI::App& app, const Config& config) {
+  const auto needs = [&](std::string_view what, bool met, std::initializer_list<const char*> flags) {
+    for (const char* flag : flags) {
+      const CLI::Option* option = app.get_option_no_throw(flag);
+      require<UsageError>(met || option == nullptr || option->count() == 0, "{} does nothing without {}", flag, what);
+    }
+  };
+  const OptimizerKind kind = config.optimizer.kind;
+  needs("--optimizer momentum", kind == OptimizerKind::momentum, {"--momentum", "--nesterov"});
+  needs("--optimizer adam or adamw", kind == OptimizerKind::adam || kind == OptimizerKind::adamw,
+        {"--update-all-rows"});
+  needs("--clip", config.optimizer.clip_norm > 0, {"--clip-exclude"});
+  const ScheduleKind schedule = config.optimizer.schedule.kind;
+  const bool exponential = schedule == ScheduleKind::exponential || schedule == ScheduleKind::step;
+  const bool plateau = schedule == ScheduleKind::plateau, cosine = schedule == ScheduleKind::cosine;
+  needs("--schedule exponential, step or plateau", exponential || plateau, {"--decay"});
+  needs("--schedule exponential, step or cosine", exponential || cosine, {"--decay-steps"});
+  needs("--schedule cosine or plateau", cosine || plateau, {"--rate-floor"});
+  needs("--schedule plateau", plateau, {"--plateau-patience"});
+  const Perturbation perturbation = config.adversarial.kind;
+  needs("--joint", config.task == TrainingTask::joint, {"--joint-weight"});
+  needs("--adversarial", perturbation != Perturbation::none,
+        {"--perturbation-norm", "--absolute-perturbation", "--adversarial-weight"});
+  needs("--adversarial vat or atvat",
+        perturbation == Perturbation::virtual_adversarial ||
+            perturbation == Perturbation::adversarial_virtual_adversarial,
+        {"--power-iterations", "--finite-difference"});
+  needs("--joint or --adversarial vat: a classifier alone learns from labels only", learns_without_labels(config),
+        {"--unlabelled"});
 }
 
 std::vector<std::string> differences(const Config& old_config, const Config& new_config) {

@@ -17,6 +17,9 @@ void add_limit_flags(FlagSet<TrainingConfig>& flags);
 void add_adversarial_flags(FlagSet<TrainingConfig>& flags);
 void add_layer_flags(FlagSet<TrainingConfig>& flags);
 
+/// UsageError for a flag that was given to the command but does nothing with the rest of the config.
+void check_given_flags(const CLI::App& app, const TrainingConfig& config);
+
 /// Keys whose values differ, as "key (old → new)".
 std::vector<std::string> differences(const TrainingConfig& old_config, const TrainingConfig& new_config);
 

@@ -79,6 +79,24 @@ std::string to_json(const Environment& e) {
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+std::string arithmetic_facts() {
+  return nlohmann::ordered_json{{"eddy", eddy_version()},     {"cpu", cpu_capabilities().model},
+                                {"threads", num_threads()},   {"vector_target", vector_target()},
+                                {"onednn", onednn_version()}, {"onednn_isa", onednn_isa()}}
+      .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::vector<std::string> changed_arithmetic(std::string_view facts) {
+  const auto then = nlohmann::ordered_json::parse(facts, nullptr, /*allow_exceptions=*/false);
+  const auto now = nlohmann::ordered_json::parse(arithmetic_facts());
+  std::vector<std::string> changes;
+  // Other versions and processors of the same instructions may well give the same bits.
+  for (const char* key : {"threads", "vector_target", "onednn", "onednn_isa"})
+    if (then.is_object() && then.contains(key) && then.at(key) != now.at(key))
+      changes.push_back(fmt::format("{} ({}, now {})", key, then.at(key).dump(), now.at(key).dump()));
+  return changes;
+}
+
 std::string shell_quoted(std::string_view word) {
   const auto harmless = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace eddy {
 
@@ -29,6 +30,11 @@ Environment collect_environment(std::string command = {}, std::optional<std::uin
 
 /// A JSON object.
 std::string to_json(const Environment& environment);
+
+/// What the bits of a training depend on beside its settings and data, of this process now: a JSON object.
+std::string arithmetic_facts();
+/// What of it is another now, as "threads (2, now 1)"; nothing for a text of a version that did not know the fact.
+std::vector<std::string> changed_arithmetic(std::string_view facts);
 
 /// `0.1.0`
 std::string_view eddy_version();

@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/core.h>
+#include <fcntl.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
 #include <new>
+#include <sstream>
+#include <system_error>
 #include <vector>
 
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/environment.h"
+#include "eddy/experiments/progress.h"
+#include "eddy/experiments/progress_interrupt.h"
 
 namespace eddy {
 namespace {
@@ -19,22 +30,101 @@ int say_error(std::string message, int status) {
   // One line, whatever a library put into its message.
   while (!message.empty() && message.back() == '\n') message.pop_back();
   std::ranges::replace(message, '\n', ' ');
-  fmt::print(stderr, "eddy: error: {}\n", message);
+  show_text(stderr, fmt::format("eddy: error: {}\n", message));
   return status;
 }
 
-int run_command(const std::vector<Command>& commands) {
+/// A file opened later must not take the place of a standard stream that is closed: what is meant for the stream would
+/// go into it. Reading or writing such a stream still fails; what is said on the error stream is lost.
+void keep_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(descriptor, F_GETFD) >= 0) continue;
+    const int mode = descriptor == STDIN_FILENO ? O_WRONLY : descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR;
+    if (open("/dev/null", mode) != descriptor) std::abort();  // the lowest free number is taken
+  }
+}
+
+constexpr const char* kLostOutput = "the standard output cannot be written";
+
+/// Results that have not arrived are an error.
+int finish_output(int status) {
+  errno = 0;
+  const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (!lost || status != 0) return status;
+  return say_error(errno == 0 ? kLostOutput : fmt::format("{}: {}", kLostOutput, std::strerror(errno)), kFailure);
+}
+
+/// CLI11 takes a number that is too large for the largest there is, and a negative one for a large one where none may
+/// be negative. What is no number at all it refuses itself.
+std::string number_problem(const std::string& text, bool is_signed) {
+  const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
+  errno = 0;
+  if (is_signed) {
+    std::strtoll(text.c_str(), nullptr, 0);
+  } else {
+    std::strtoull(text.c_str(), nullptr, 0);
+  }
+  const bool too_large = errno == ERANGE;
+  if (!too_large && (is_signed || text[begin] != '-')) return {};
+  return fmt::format("{} is no whole number {}", text,
+                     is_signed ? "of at most 63 bits" : "from 0 to 18446744073709551615");
+}
+
+/// Looks at the whole numbers of every command.
+void check_numbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options([](CLI::Option*) { return true; }))
+    for (const bool is_signed : {false, true})
+      if (option->get_type_name().starts_with(is_signed ? "INT" : "UINT"))
+        option->check(CLI::Validator([is_signed](std::string& text) { return number_problem(text, is_signed); }, ""));
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) check_numbers(*command);
+}
+
+/// UsageError for a word that stands where a command is expected and is none.
+void check_command_words(CLI::App& program, int argc, char** argv) {
+  CLI::App* app = &program;
+  for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+    const std::vector<CLI::App*> commands = app->get_subcommands([](CLI::App*) { return true; });
+    if (commands.empty()) return;
+    const auto found = std::ranges::find(commands, std::string(argv[i]), &CLI::App::get_name);
+    std::vector<std::string> names;
+    for (const CLI::App* command : commands) names.push_back(command->get_name());
+    require<UsageError>(found != commands.end(), "there is no command \"{}\"{}; expected one of {}", argv[i],
+                        app == &program ? "" : " of " + app->get_name(), fmt::join(names, ", "));
+    app = *found;
+  }
+}
+
+/// A flag that takes one value at a time does not show as one that takes several.
+class HelpFormatter : public CLI::Formatter {
+  std::string make_option_opts(const CLI::Option* option) const override {
+    std::string text = CLI::Formatter::make_option_opts(option);
+    constexpr std::string_view several = " ...";
+    if (const auto at = text.find(several); at != std::string::npos && !option->get_allow_extra_args())
+      text.erase(at, several.size());
+    return text;
+  }
+};
+
+/// The exit status of the work, or of its error, which is told.
+int with_errors_told(const std::function<int()>& work) {
   try {
-    for (const Command& command : commands)
-      if (command.app->parsed()) return command.run();
+    return work();
   } catch (const UsageError& error) {
     return say_error(error.what(), kUsage);
   } catch (const std::bad_alloc&) {
     return say_error("there is not enough memory for that", kFailure);
+  } catch (const std::system_error& error) {
+    if (std::ferror(stdout) == 0) return say_error(error.what(), kFailure);
+    return say_error(fmt::format("{}: {}", kLostOutput, error.code().message()), kFailure);
   } catch (const std::exception& error) {
     return say_error(error.what(), kFailure);
   }
-  return say_error("no command given; see eddy --help", kUsage);
+}
+
+int run_command(const std::vector<Command>& commands) {
+  for (const Command& command : commands)
+    if (command.app->parsed()) return command.run();
+  fail<UsageError>("no command given; see eddy --help");
 }
 
 int run_program(int argc, char** argv) {
@@ -42,21 +132,25 @@ int run_program(int argc, char** argv) {
                "eddy");
   app.set_version_flag("--version", fmt::format("eddy {} ({})", eddy_version(), describe_cpu()));
   app.require_subcommand(1);
+  app.formatter(std::make_shared<HelpFormatter>());
   const CommandLine line{shell_command(argc, argv)};
   const std::vector<Command> commands = {
       add_pretrain_command(app, line), add_finetune_command(app, line),   add_evaluate_command(app, line),
       add_predict_command(app),        add_inspect_command(app),          add_profile_command(app),
       add_seq2seq_command(app, line),  add_experiment_command(app, line), add_report_command(app, line)};
+  check_numbers(app);
   try {
+    check_command_words(app, argc, argv);
     app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
-  } catch (const CLI::CallForVersion& version) {
-    return app.exit(version);
+  } catch (const CLI::Success& answer) {  // the help or the version
+    std::ostringstream text;
+    const int status = app.exit(answer, text, text);
+    fmt::print("{}", text.str());
+    return status;
   } catch (const CLI::ParseError& error) {
-    return say_error(error.what(), kUsage);
+    fail<UsageError>("{}", error.what());
   } catch (const Error& error) {
-    return say_error(error.what(), kUsage);
+    fail<UsageError>("{}", error.what());
   }
   return run_command(commands);
 }
@@ -64,4 +158,9 @@ int run_program(int argc, char** argv) {
 }  // namespace
 }  // namespace eddy
 
-int main(int argc, char** argv) { return eddy::run_program(argc, argv); }
+int main(int argc, char** argv) {
+  eddy::keep_standard_streams();
+  // A file that grows to the limit of its size is an error that names it, not the program's end.
+  const eddy::IgnoredSignal file_size(SIGXFSZ);
+  return eddy::finish_output(eddy::with_errors_told([&] { return eddy::run_program(argc, argv); }));
+}

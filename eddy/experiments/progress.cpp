@@ -58,6 +58,11 @@ std::string format_count(double value) {
   return fmt::format("{:.{}f}{}", value, size < 9.995 ? 2 : size < 99.95 ? 1 : 0, kSuffixes[suffix]);
 }
 
+void show_text(std::FILE* out, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), out);
+  std::fflush(out);
+}
+
 Progress::Progress(ProgressOptions options) : options_(std::move(options)), resumed_at_(options_.done) {
   if (!options_.clock) options_.clock = steady_seconds;
   if (options_.style == ProgressStyle::automatic)
@@ -125,23 +130,21 @@ void Progress::show() {
   if (options_.style == ProgressStyle::one_line) {
     // The last column stays free: some terminals wrap there.
     const std::string_view part = first_characters(text, terminal_columns(options_.out) - 1);
-    fmt::print(options_.out, "\r{}\x1b[K", part);
+    show_text(options_.out, fmt::format("\r{}\x1b[K", part));
     line_open_ = true;
   } else {
-    fmt::print(options_.out, "{}\n", text);
+    show_text(options_.out, text + "\n");
   }
-  std::fflush(options_.out);
 }
 
 void Progress::message(std::string_view text) {
   if (options_.style == ProgressStyle::quiet) return;
   if (line_open_) {
-    fmt::print(options_.out, "\r\x1b[K{}\n", text);
+    show_text(options_.out, fmt::format("\r\x1b[K{}\n", text));
     line_open_ = false;
     if (!finished_) show();
   } else {
-    fmt::print(options_.out, "{}\n", text);
-    std::fflush(options_.out);
+    show_text(options_.out, fmt::format("{}\n", text));
   }
 }
 
@@ -150,9 +153,8 @@ void Progress::finish() {
   finished_ = true;
   if (options_.style == ProgressStyle::quiet || (options_.done == resumed_at_ && !line_open_)) return;
   show();
-  if (line_open_) fmt::print(options_.out, "\n");
+  if (line_open_) show_text(options_.out, "\n");
   line_open_ = false;
-  std::fflush(options_.out);
 }
 
 }  // namespace eddy

@@ -14,6 +14,10 @@ std::string format_duration(double seconds);
 /// "950", "12.3k", "4.56M"
 std::string format_count(double value);
 
+/// Writes at once what is of interest but no result. A stream that cannot be written, such as a pipe whose reader has
+/// gone, is no error: no work is worth less for it.
+void show_text(std::FILE* out, std::string_view text);
+
 enum class ProgressStyle : std::uint8_t {
   automatic,  ///< one_line on a terminal, lines elsewhere
   one_line,   ///< redrawn in place, at most 5 times a second

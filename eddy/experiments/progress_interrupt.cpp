@@ -17,7 +17,7 @@ std::atomic<bool> guarded = false;
 /// Calls only what a signal handler may.
 extern "C" void note_signal(int signal) {
   const int error = errno;
-  received = signal;
+  if (received == 0) received = signal;
   struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
   ::sigaction(SIGINT, &standard, nullptr);
@@ -31,6 +31,14 @@ extern "C" void note_signal(int signal) {
 
 }  // namespace
 
+IgnoredSignal::IgnoredSignal(int signal) : signal_(signal) {
+  struct sigaction action {};
+  action.sa_handler = SIG_IGN;
+  ::sigaction(signal_, &action, &former_);
+}
+
+IgnoredSignal::~IgnoredSignal() { ::sigaction(signal_, &former_, nullptr); }
+
 InterruptGuard::InterruptGuard() {
   require<Error>(!guarded, "signals are already guarded; only one InterruptGuard may live at a time");
   guarded = true;
@@ -40,11 +48,14 @@ InterruptGuard::InterruptGuard() {
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &action, &former_interrupt_);
   ::sigaction(SIGTERM, &action, &former_terminate_);
+  ::sigaction(SIGHUP, nullptr, &former_hang_up_);
+  if (former_hang_up_.sa_handler != SIG_IGN) ::sigaction(SIGHUP, &action, nullptr);
 }
 
 InterruptGuard::~InterruptGuard() {
   ::sigaction(SIGINT, &former_interrupt_, nullptr);
   ::sigaction(SIGTERM, &former_terminate_, nullptr);
+  ::sigaction(SIGHUP, &former_hang_up_, nullptr);
   guarded = false;
 }
 

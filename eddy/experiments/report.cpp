@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/report.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <system_error>
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
@@ -38,6 +42,11 @@ pre { background: #f5f5f5; border: 1px solid #e3e3e3; border-radius: 4px; paddin
 summary { cursor: pointer; color: #444444; }
 td.long { white-space: normal; min-width: 26rem; overflow-wrap: anywhere; }
 )";
+
+/// What tells a page of eddy's from others.
+constexpr std::string_view kMark = "<meta name=\"generator\" content=\"eddy\">";
+/// A line in the style of pages that have no mark yet.
+constexpr std::string_view kOlderMark = "background: #ffffff; max-width: ";
 
 Json parsed(const std::string& text, std::string_view what) {
   if (text.empty()) return nullptr;
@@ -144,6 +153,29 @@ Json tables_json(const std::vector<Table>& tables) {
   return list;
 }
 
+/// Whether a report stands in the folder, or as much of one as a kill has left: report.json comes first, index.html
+/// last.
+bool holds_report(const std::filesystem::path& folder) {
+  std::error_code error;
+  const std::filesystem::path page = folder / "index.html", data = folder / "report.json";
+  if (std::filesystem::exists(page, error)) {
+    const std::string html = read_file(page);
+    return html.find(kMark) != std::string::npos || html.find(kOlderMark) != std::string::npos;
+  }
+  if (!std::filesystem::exists(data, error)) return false;
+  const Json json = Json::parse(read_file(data), nullptr, /*allow_exceptions=*/false);
+  return json.is_object() && json.contains("title") && json.contains("tables") && json.contains("charts");
+}
+
+/// UsageError when one of the files is there but is no report's.
+void check_replaced(const std::filesystem::path& folder, const std::vector<std::string>& files) {
+  std::error_code error;
+  for (const std::string& file : files)
+    require<UsageError>(!std::filesystem::exists(folder / file, error) || holds_report(folder),
+                        "{}: is not of a report of eddy's and would be replaced; choose another folder",
+                        (folder / file).string());
+}
+
 void check(const Report& report) {
   std::set<std::string_view> names;
   for (const ReportChart& chart : report.charts) {
@@ -206,9 +238,9 @@ std::string to_html(const Report& report) {
   const std::string title = escape_markup(report.title);
   std::string html = fmt::format(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{2}\n"
       "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n",
-      title, kStyle);
+      title, kStyle, kMark);
   for (const std::string& paragraph : report.summary) html += fmt::format("<p>{}</p>\n", escape_markup(paragraph));
   const auto add_tables = [&](const std::vector<Table>& tables) {
     for (const Table& table : tables) {
@@ -234,17 +266,32 @@ std::string to_html(const Report& report) {
   return html + "</body>\n</html>\n";
 }
 
+void check_report_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  // Of the folders that are to be made, the one they would stand in.
+  std::filesystem::path there = std::filesystem::absolute(folder, error);
+  while (!std::filesystem::exists(there, error) && there.has_relative_path()) there = there.parent_path();
+  require<DataError>(std::filesystem::is_directory(there, error), "{}: is no folder, so no report can be written in {}",
+                     there.string(), folder.string());
+  require<DataError>(::access(there.c_str(), W_OK | X_OK) == 0, "{}: cannot be written in: {}", there.string(),
+                     std::generic_category().message(errno));
+  check_replaced(folder, {"index.html", "report.json", "report.md"});
+}
+
 void write_report(const std::filesystem::path& folder, const Report& report) {
   check(report);
+  std::vector<std::string> files = {"index.html", "report.json", "report.md"};
+  for (const ReportChart& chart : report.charts) files.push_back(chart.name + ".svg");
+  check_replaced(folder, files);
   const std::string markdown = to_markdown(report);
   const std::string json = to_json(report);
   const std::string html = to_html(report);
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   require<DataError>(!error, "{}: cannot be made: {}", folder.string(), error.message());
+  write_atomically(folder / "report.json", json);
   for (const ReportChart& chart : report.charts) write_atomically(folder / (chart.name + ".svg"), chart.svg);
   write_atomically(folder / "report.md", markdown);
-  write_atomically(folder / "report.json", json);
   write_atomically(folder / "index.html", html);
 }
 

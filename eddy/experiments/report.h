@@ -66,8 +66,13 @@ std::string to_markdown(const Report& report);
 std::string to_json(const Report& report);
 std::string to_html(const Report& report);
 
-/// Makes the folder where needed and writes report.md, report.json, each chart and, last, index.html, each file whole
-/// or not at all. UsageError for bad names or JSON before anything is written.
+/// Whether a report may be written there, as far as can be told before it is made: UsageError for a folder where other
+/// files than a report's would be replaced, DataError for one that cannot be made or written.
+void check_report_folder(const std::filesystem::path& folder);
+
+/// Makes the folder where needed and writes report.json, each chart, report.md and, last, index.html, each file whole
+/// or not at all. UsageError for bad names or JSON, or where files that are no report's would be replaced, before
+/// anything is written.
 void write_report(const std::filesystem::path& folder, const Report& report);
 
 /// The report in `path`, a folder of write_report or its report.json; of the charts only those with data, without their

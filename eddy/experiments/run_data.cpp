@@ -11,6 +11,7 @@
 #include "eddy/data/delimited.h"
 #include "eddy/data/imdb.h"
 #include "eddy/data/line_stream.h"
+#include "eddy/data/source.h"
 #include "eddy/data/wordnet.h"
 
 namespace eddy {
@@ -19,10 +20,10 @@ namespace {
 namespace fs = std::filesystem;
 
 /// "wordnet" names Debian's copy unless a file is called so.
-fs::path source_path(const DataConfig& config) {
+fs::path source_path(const std::string& path) {
   std::error_code error;
-  if (config.path == "wordnet" && !fs::exists(config.path, error)) return fs::path(kWordnetDirectory);
-  return config.path;
+  if (path == "wordnet" && !fs::exists(path, error)) return fs::path(kWordnetDirectory);
+  return path;
 }
 
 /// A review set has train/pos in it or in a folder of it.
@@ -48,16 +49,123 @@ DelimitedOptions delimited_options(const DataConfig& data, DataFormat format, co
   options.text_columns.clear();
   for (const std::string& column : data.text_columns) options.text_columns.push_back(parse_column(column));
   if (!data.label_column.empty()) options.label_column = parse_column(data.label_column);
-  if (options.text_columns.empty()) {
-    require<UsageError>(!options.label_column || std::holds_alternative<int>(*options.label_column),
-                        "the label column is given by its name, \"{}\"; name the text column as well",
-                        data.label_column);
-    options.text_columns = {options.label_column && std::get<int>(*options.label_column) == 0 ? 1 : 0};
-  }
   if (loading.model != nullptr && loading.fixed_labels && options.label_column)
     options.label_names = loading.model->label_names;
   return options;
 }
+
+/// The columns of a table as its first record shows them, and those a config asks for.
+class TableColumns {
+ public:
+  TableColumns(DataConfig& data, std::vector<std::string> first) : data_(data), first_(std::move(first)) {}
+
+  /// Fills in what the config leaves open. Throws UsageError when that cannot be told.
+  void complete() {
+    if (!data_.columns.empty()) check_names();
+    for (std::string& column : data_.text_columns) check(column);
+    if (!data_.label_column.empty()) check(data_.label_column);
+    if (data_.text_columns.empty()) data_.text_columns = {std::to_string(other_column())};
+    data_.columns = data_.header ? first_ : std::vector<std::string>();
+  }
+
+  /// "reviews.tsv: texts are column 1, classes are column 0"
+  std::string text() const {
+    std::string columns;
+    for (const std::string& column : data_.text_columns) columns += (columns.empty() ? "" : " and ") + shown(column);
+    const std::string file = fs::path(data_.path).filename().string();
+    return fmt::format("{}: texts are column {}{}{}", file, columns,
+                       data_.label_column.empty() ? "" : ", classes are column ",
+                       data_.label_column.empty() ? "" : shown(data_.label_column));
+  }
+
+ private:
+  static std::string quoted(const std::string& field) {
+    std::string text;
+    append_repaired_utf8(field, text);
+    if (text.size() > 30) {
+      std::size_t end = 27;
+      while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+      text = text.substr(0, end) + "…";
+    }
+    return fmt::format("\"{}\"", text);
+  }
+
+  std::string list() const {
+    std::string text;
+    for (std::size_t i = 0; i < first_.size() && i < 20; ++i)
+      text += fmt::format("{}{} {}", i == 0 ? "" : ", ", i, quoted(first_[i]));
+    return first_.size() > 20 ? text + ", …" : text;
+  }
+
+  /// The place of a column by number or name; none when the file has no such name.
+  std::optional<std::size_t> place(const std::string& column) const {
+    const Column parsed = parse_column(column);
+    if (const int* number = std::get_if<int>(&parsed)) return static_cast<std::size_t>(*number);
+    const auto found = std::ranges::find(first_, column);
+    if (!data_.header || found == first_.end()) return std::nullopt;
+    return static_cast<std::size_t>(found - first_.begin());
+  }
+
+  std::string shown(const std::string& column) const {
+    const auto at = place(column);
+    if (!at) return column;
+    return data_.header && *at < first_.size() ? fmt::format("{} {}", *at, quoted(first_[*at])) : std::to_string(*at);
+  }
+
+  void check(std::string& column) const {
+    if (const auto at = place(column)) {
+      require<DataError>(*at < first_.size(), "{}: column {} asked for, the file has {} columns (counted from 0)",
+                         data_.path, *at, first_.size());
+      return;
+    }
+    const auto known = std::ranges::find(data_.columns, column);
+    if (!data_.header && known != data_.columns.end()) {
+      // The name is that of the training's file, which had a header.
+      column = std::to_string(known - data_.columns.begin());
+      return check(column);
+    }
+    require<UsageError>(
+        data_.header,
+        "{}: column \"{}\" asked for by name, but the file is read as one without header; give --header "
+        "where its first line names the columns, or the column's number from 0",
+        data_.path, column);
+    fail<DataError>("{}: no column \"{}\"; the header has {}{}", data_.path, column, list(),
+                    data_.columns.empty() ? "" : "; if that is no header, give --no-header");
+  }
+
+  /// Columns given by number must be those the training saw.
+  void check_names() const {
+    if (!data_.header) return;
+    std::vector<std::string> used = data_.text_columns;
+    if (!data_.label_column.empty()) used.push_back(data_.label_column);
+    for (const std::string& column : used) {
+      const Column parsed = parse_column(column);
+      const int* number = std::get_if<int>(&parsed);
+      if (number == nullptr || static_cast<std::size_t>(*number) >= data_.columns.size()) continue;
+      const auto at = static_cast<std::size_t>(*number);
+      const std::string& name = data_.columns[at];
+      require<DataError>(at < first_.size() && first_[at] == name,
+                         "{}: column {} was {} in the training, but here the header has {}; if that is no header, give "
+                         "--no-header, else say with --text-column and --label-column what is meant",
+                         data_.path, at, quoted(name), list());
+    }
+  }
+
+  /// The text's column where none is given: the only one that can be.
+  std::size_t other_column() const {
+    const auto label = data_.label_column.empty() ? std::nullopt : place(data_.label_column);
+    if (first_.size() == 1 && !label) return 0;
+    if (first_.size() == 2 && label) return 1 - *label;
+    require<UsageError>(first_.size() > 1,
+                        "{}: has one column, which --label-column says is the class; there is no text", data_.path);
+    fail<UsageError>("{}: has {} columns; say with --text-column which is the text{}, by its number: {}", data_.path,
+                     first_.size(), label ? "" : " (and with --label-column which is the class, if one is wanted)",
+                     list());
+  }
+
+  DataConfig& data_;
+  std::vector<std::string> first_;
+};
 
 /// The lines of a file or directory, as often as they are asked for; at least one.
 DocumentStream stream_lines(const fs::path& path, TextEncoding encoding) {
@@ -73,7 +181,7 @@ DocumentStream stream_lines(const fs::path& path, TextEncoding encoding) {
 
 /// The documents of DataFormat::lines, with the unlabelled ones at the end.
 DocumentStream stream_lines(const DataConfig& data) {
-  const DocumentStream first = stream_lines(source_path(data), data.encoding);
+  const DocumentStream first = stream_lines(source_path(data.path), data.encoding);
   if (data.unlabelled.empty()) return first;
   return [first, more = stream_lines(data.unlabelled, data.encoding)](const LineVisitor& visit) {
     first(visit);
@@ -99,8 +207,31 @@ void report_shared(std::size_t dropped, const DataLoading& loading) {
     loading.message(fmt::format("left out {} unlabelled texts that also stand in the test part", dropped));
 }
 
-RawParts read_raw(const DataConfig& data, DataFormat format, const DataLoading& loading) {
-  const fs::path path = source_path(data);
+/// A first line that names the columns but is read as a record shows as a class of its own.
+void report_header(const Dataset& data, const DataConfig& config, const DataLoading& loading) {
+  if (config.header || !loading.message || data.label_names.size() < 3 || data.documents.size() < 10) return;
+  const int first = data.documents.front().label;
+  if (first < 0) return;
+  const auto as_first = [first](const Document& document) { return document.label == first; };
+  if (std::ranges::count_if(data.documents, as_first) == 1)
+    loading.message(
+        fmt::format("{}: \"{}\" is the class of the first line alone; if that line names the columns, give "
+                    "--header",
+                    config.path, data.label_names[static_cast<std::size_t>(first)]));
+}
+
+/// A table, whose contents may have been read already.
+Dataset read_table(const DataConfig& data, DataFormat format, const DataLoading& loading,
+                   const std::optional<std::string>& contents) {
+  const DelimitedOptions options = delimited_options(data, format, loading);
+  Dataset table = contents ? parse_delimited(*contents, data.path, options) : read_delimited(data.path, options);
+  report_header(table, data, loading);
+  return table;
+}
+
+RawParts read_raw(const DataConfig& data, DataFormat format, const DataLoading& loading,
+                  const std::optional<std::string>& contents) {
+  const fs::path path = source_path(data.path);
   switch (format) {
     case DataFormat::wordnet:
       return {read_wordnet(path), std::nullopt};
@@ -113,14 +244,15 @@ RawParts read_raw(const DataConfig& data, DataFormat format, const DataLoading& 
     }
     case DataFormat::tsv:
     case DataFormat::csv:
-      return {read_delimited(path, delimited_options(data, format, loading)), std::nullopt};
+      return {read_table(data, format, loading, contents), std::nullopt};
     default:
       return {dataset_of(stream_lines(data)), std::nullopt};
   }
 }
 
-RawParts read_raw_with_unlabelled(const DataConfig& data, DataFormat format, const DataLoading& loading) {
-  RawParts raw = read_raw(data, format, loading);
+RawParts read_raw_with_unlabelled(const DataConfig& data, DataFormat format, const DataLoading& loading,
+                                  const std::optional<std::string>& contents) {
+  RawParts raw = read_raw(data, format, loading, contents);
   if (data.unlabelled.empty() || format == DataFormat::lines) return raw;
   Dataset more = dataset_of(stream_lines(data.unlabelled, data.encoding));
   if (raw.test) report_shared(drop_shared(more, *raw.test), loading);
@@ -166,11 +298,52 @@ void check_labels(const EncodedDataset& result, const DataConfig& data, const Da
                   known.empty() ? "none" : known.front());
 }
 
+/// A pipe or device can be read but once, and has no size and time to know it again by.
+bool can_be_read_again(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  return !fs::exists(status) || fs::is_regular_file(status) || fs::is_directory(status);
+}
+
+void check_utf8(const std::string& text, std::string_view what) {
+  if (find_invalid_utf8(text) == std::string::npos) return;
+  std::string shown;
+  append_repaired_utf8(text, shown);
+  fail<UsageError>("{} is not UTF-8, so a model file cannot hold it: {}", what, shown);
+}
+
+/// Makes the config fit to be kept; the contents of a table that can be read but once are returned.
+std::optional<std::string> complete(DataConfig& data, DataFormat format, const DataLoading& loading) {
+  data.path = absolute_data_path(data.path);
+  if (!data.unlabelled.empty()) data.unlabelled = absolute_data_path(data.unlabelled);
+  check_utf8(data.path, "the path of the data");
+  check_utf8(data.unlabelled, "the path of the unlabelled texts");
+  check_utf8(data.label_column, "the name of the label column");
+  for (const std::string& column : data.text_columns) check_utf8(column, "the name of a text column");
+  if (format != DataFormat::tsv && format != DataFormat::csv) return std::nullopt;
+  const DelimitedOptions options = delimited_options(data, format, {});
+  std::optional<std::string> contents;
+  if (!can_be_read_again(data.path)) contents = read_text_file(data.path);
+  TableColumns columns(data,
+                       contents ? first_record(*contents, data.path, options) : read_first_record(data.path, options));
+  columns.complete();
+  if (loading.message) loading.message(columns.text());
+  return contents;
+}
+
 }  // namespace
+
+std::string absolute_data_path(const std::string& path) {
+  if (source_path(path) != fs::path(path)) return path;  // a name, not a path
+  const fs::path absolute = fs::absolute(path);
+  // Behind a link, ".." is not what it seems.
+  return std::ranges::find(absolute, fs::path("..")) == absolute.end() ? absolute.lexically_normal().string()
+                                                                       : absolute.string();
+}
 
 DataFormat guess_format(const DataConfig& config) {
   if (config.format != DataFormat::guess) return config.format;
-  const fs::path path = source_path(config);
+  const fs::path path = source_path(config.path);
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   require<DataError>(fs::exists(status), "{}: does not exist; expected a file, a directory or an archive of texts",
@@ -191,21 +364,28 @@ DataFormat guess_format(const DataConfig& config) {
   return DataFormat::lines;
 }
 
-EncodedDataset load_data(const DataConfig& data, const TextConfig& text, const DataLoading& loading) {
+EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoading& loading) {
   require<UsageError>(!data.path.empty(), "no data given; expected a file, a directory or an archive of texts");
   const DataFormat format = guess_format(data);
+  const std::optional<std::string> contents = complete(data, format, loading);
   const auto build = [&] {
-    const RawParts raw = read_raw_with_unlabelled(data, format, loading);
+    const RawParts raw = read_raw_with_unlabelled(data, format, loading, contents);
     return loading.model != nullptr ? encode_for_model(raw, loading) : encode_fresh(raw, text);
   };
+  bool cached = !loading.cache.empty();
+  for (const std::string& path : {data.path, data.unlabelled})
+    if (cached && !path.empty() && !can_be_read_again(path)) {
+      cached = false;
+      if (loading.message)
+        loading.message(fmt::format("{}: is a pipe or device, so it is read once, without cache", path));
+    }
   EncodedDataset result;
-  if (loading.cache.empty()) {
+  if (!cached) {
     result = build();
   } else {
     DataConfig resolved = data;
     resolved.format = format;
-    resolved.path = fs::absolute(source_path(data)).lexically_normal().string();
-    if (!data.unlabelled.empty()) resolved.unlabelled = fs::absolute(data.unlabelled).lexically_normal().string();
+    resolved.path = fs::absolute(source_path(data.path)).lexically_normal().string();
     CacheKey options;
     options.add_option("data", to_json(resolved));
     options.add_option("fixed labels", loading.fixed_labels ? 1 : 0);

@@ -30,9 +30,10 @@ struct TextConfig {
 struct DataConfig {
   std::string path;  ///< file, directory or archive; "wordnet" is Debian's WordNet
   DataFormat format = DataFormat::guess;
-  std::vector<std::string> text_columns;  ///< tsv, csv: names or numbers from 0; none: the first but the label's
+  std::vector<std::string> text_columns;  ///< tsv, csv: names or numbers from 0; none: the only one but the label's
   std::string label_column;               ///< tsv, csv: name or number; empty: no labels
   bool header = false;                    ///< tsv, csv: the first line names the columns
+  std::vector<std::string> columns;       ///< the names it had when the data were read first
   TextEncoding encoding = TextEncoding::utf8;
   std::string unlabelled;  ///< more texts to train on, one a line: a file or a directory; empty: none
 };
@@ -84,8 +85,13 @@ struct DataLoading {
 };
 
 /// Documents with parts "train" (with unlabelled text, if the format has some, at its end) and, if the format has one,
-/// "test"; only "train" shapes the vocabulary. From the cache when that is good.
-EncodedDataset load_data(const DataConfig& data, const TextConfig& text, const DataLoading& loading);
+/// "test"; only "train" shapes the vocabulary. From the cache when that is good. `data` is made fit to be kept in a
+/// model: its paths absolute, the columns that are read and their names filled in; names it has already must be those
+/// of the file. Throws UsageError for a path or column that is not UTF-8, and where a flag is missing.
+EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoading& loading);
+
+/// The same place from any folder. "wordnet" stays as it is.
+std::string absolute_data_path(const std::string& path);
 
 /// $XDG_CACHE_HOME/eddy, or ~/.cache/eddy; empty when neither variable is set.
 std::filesystem::path default_cache_directory();

@@ -23,11 +23,18 @@ void visit_members(IsData<DataConfig> auto& data, auto& visit) {
   visit("text_columns", data.text_columns);
   visit("label_column", data.label_column);
   visit("header", data.header);
+  visit("columns", data.columns);
   visit("encoding", data.encoding);
   visit("unlabelled", data.unlabelled);
 }
 
-std::string to_json(const DataConfig& config) { return to_json_text(config); }
+std::string to_json(const DataConfig& config) {
+  try {
+    return to_json_text(config);
+  } catch (const nlohmann::json::exception&) {
+    fail<UsageError>("a path or column of the data is not UTF-8");
+  }
+}
 std::string to_json(const TextConfig& config) { return to_json_text(config); }
 
 DataConfig data_config_from_json(std::string_view json, std::string_view where) {

@@ -2,6 +2,7 @@
 #include "eddy/experiments/run_model.h"
 
 #include "eddy/core/error.h"
+#include "eddy/data/unicode.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/text_trainer.h"
@@ -44,7 +45,14 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kKind = "eddy text model 1";
 
-CheckpointMetadata make_metadata(const ModelFile& model) {
+/// Only told, never opened again: a path that is not UTF-8 may be shown as well as can be.
+std::string repaired(const std::string& text) {
+  std::string result;
+  append_repaired_utf8(text, result);
+  return result;
+}
+
+CheckpointMetadata make_metadata(const ModelFile& model) try {
   CheckpointMetadata metadata;
   metadata.config = to_json(model.config);
   metadata.vocabulary = model.text.vocabulary.tokens();
@@ -52,10 +60,12 @@ CheckpointMetadata make_metadata(const ModelFile& model) {
   metadata.position = to_json_text(model.progress);
   metadata.more["kind"] = std::string(kKind);
   metadata.more["text"] = to_json(model.text.text);
-  metadata.more["from"] = model.from;
+  metadata.more["from"] = repaired(model.from);
   metadata.more["data"] = to_json(model.data);
   metadata.more["labels"] = nlohmann::json(model.text.label_names).dump();
   return metadata;
+} catch (const nlohmann::json::exception&) {
+  fail<DataError>("the model cannot be saved: the name of a class or a path in it is not UTF-8");
 }
 
 std::vector<std::string> parse_labels(const std::string& text, const std::string& where) {
@@ -128,6 +138,13 @@ TransferReport transfer_pretrained(const ParameterStore& from, ParameterStore& s
 
 TransferReport transfer_pretrained(const fs::path& from, ParameterStore& store, const TrainingConfig& config) {
   return transfer(from, store, transfer_options(config));
+}
+
+void check_savable(const ModelFile& model) {
+  for (const std::string& token : model.text.vocabulary.tokens())
+    require<DataError>(find_invalid_utf8(token) == std::string::npos,
+                       "the model cannot be saved: its token \"{}\" is not UTF-8", repaired(token));
+  make_metadata(model);
 }
 
 void save_model(const fs::path& path, const ParameterStore& store, const ModelFile& model) {

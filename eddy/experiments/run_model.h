@@ -47,6 +47,8 @@ struct ModelFile {
   RunProgress progress;
 };
 
+/// Throws DataError when a name, a class or a path in it cannot stand in a file. Worth asking before hours of training.
+void check_savable(const ModelFile& model);
 /// Weights alone: smaller, and the same bytes for the same run.
 void save_model(const std::filesystem::path& path, const ParameterStore& store, const ModelFile& model);
 /// Everything that going on needs.

@@ -4,6 +4,7 @@
 #include "eddy/experiments/run_data.h"
 #include "eddy/experiments/sequence_names.h"
 #include "eddy/experiments/strict_json.h"
+#include "eddy/experiments/training_config_checks.h"
 #include "eddy/experiments/training_config_members.h"
 
 namespace eddy {
@@ -82,51 +83,55 @@ Seq2SeqConfig seq2seq_config_from_json(std::string_view json, std::string_view w
   return config;
 }
 
+namespace {
+
+void check_data(const PairDataConfig& data) {
+  check_count("source_column", data.source_column, 0);
+  check_count("target_column", data.target_column, 0);
+  check_count("source_words", data.source_words, 0);
+  check_count("target_words", data.target_words, 0);
+  require<UsageError>(data.layout == PairLayout::headlines || (data.source_words > 2 && data.target_words > 2),
+                      "vocabularies of {} and {} words hold nothing beside <unk> and <eos>", data.source_words,
+                      data.target_words);
+  check_count("min_count", data.min_count, 1);
+  check_count("validation", data.validation, 0);
+  check_count("test", data.test, 0);
+}
+
+void check_model(const SequenceToSequenceConfig& model) {
+  check_count("embedding_size", model.embedding_size, 1, kLargestSize);
+  check_number("embedding_range", model.embedding_range, 0);
+  check_count("hidden_size", model.encoder.hidden_size, 1, kLargestSize);
+  check_count("encoder_layers", model.encoder.layers, 1, kMostLayers);
+  check_count("decoder_layers", model.decoder_layers, 1, kMostLayers);
+  check_count("attention_size", model.attention_size, 1, kLargestSize);
+  check_count("softmax_samples", model.softmax_samples, 0);
+  check_number("forget_bias", model.encoder.forget_bias, -100, 100);
+  check_share("layer_dropout", model.encoder.dropout);
+  check_share("dropout", model.dropout);
+}
+
+}  // namespace
+
 void check(const Seq2SeqConfig& config) {
-  const auto positive = [](std::string_view name, std::int64_t value) {
-    require<UsageError>(value > 0, "{} is {}, but must be positive", name, value);
-  };
-  const auto share = [](std::string_view name, double value) {
-    require<UsageError>(value >= 0 && value <= 1, "{} is {}, but must be from 0 to 1", name, value);
-  };
-  const SequenceToSequenceConfig& model = config.model;
-  positive("embedding_size", model.embedding_size);
-  positive("hidden_size", model.encoder.hidden_size);
-  positive("encoder_layers", model.encoder.layers);
-  positive("decoder_layers", model.decoder_layers);
-  positive("attention_size", model.attention_size);
-  positive("batch_size", config.batch_size);
-  positive("own_share_steps", config.own_share_steps);
-  positive("epochs", config.epochs);
-  positive("min_count", config.data.min_count);
-  for (const PairSize& size : config.sizes) {
-    positive("the source side of a batch", size.source);
-    positive("the target side of a batch", size.target);
-  }
-  require<UsageError>(
-      config.data.layout == PairLayout::headlines || (config.data.source_words > 2 && config.data.target_words > 2),
-      "vocabularies of {} and {} words hold nothing beside <unk> and <eos>", config.data.source_words,
-      config.data.target_words);
-  require<UsageError>(config.data.source_column >= 0 && config.data.target_column >= 0,
-                      "columns {} and {} do not exist; the first one is 0", config.data.source_column,
-                      config.data.target_column);
-  require<UsageError>(config.data.validation >= 0 && config.data.test >= 0, "{} and {} sources cannot be kept",
-                      config.data.validation, config.data.test);
-  const auto not_negative = [](std::string_view name, auto value) {
-    require<UsageError>(value >= 0, "{} is {}, but cannot be negative", name, value);
-  };
-  not_negative("max_source", config.max_source);
-  not_negative("max_target", config.max_target);
-  not_negative("softmax_samples", model.softmax_samples);
-  not_negative("max_steps", config.max_steps);
-  not_negative("max_seconds", config.max_seconds);
-  not_negative("evaluation_steps", config.evaluation_steps);
-  require<UsageError>(config.optimizer.learning_rate > 0, "learning_rate is {}, but must be positive",
+  check_data(config.data);
+  check_model(config.model);
+  check_optimizer(config.optimizer);
+  require<UsageError>(config.optimizer.learning_rate > 0, "learning_rate is {}, expected more than 0",
                       config.optimizer.learning_rate);
-  share("own_share", config.own_share);
-  require<UsageError>(
-      model.dropout >= 0 && model.dropout < 1 && model.encoder.dropout >= 0 && model.encoder.dropout < 1,
-      "dropout is {} and {}, but must be at least 0 and below 1", model.dropout, model.encoder.dropout);
+  check_count("batch_size", config.batch_size, 1, kLargestSize);
+  check_count("max_source", config.max_source, 0);
+  check_count("max_target", config.max_target, 0);
+  for (const PairSize& size : config.sizes) {
+    check_count("the source side of a batch", size.source, 1, kLargestSize);
+    check_count("the target side of a batch", size.target, 1, kLargestSize);
+  }
+  check_number("own_share", config.own_share, 0, 1);
+  check_count("own_share_steps", config.own_share_steps, 1);
+  check_count("epochs", config.epochs, 1);
+  check_count("max_steps", config.max_steps, 0);
+  check_number("max_seconds", config.max_seconds, 0);
+  check_count("evaluation_steps", config.evaluation_steps, 0);
 }
 
 Seq2SeqConfig seq2seq_defaults() {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
@@ -27,7 +28,7 @@ PairBatchOptions batches_of(const Seq2SeqConfig& config, bool training) {
   return {.batch_size = static_cast<int>(config.batch_size),
           .max_source = training ? config.max_source : 0,
           .max_target = training ? config.max_target : 0,
-          .too_long = config.too_long,
+          .too_long = training ? config.too_long : TooLong::cut,
           .sizes = config.sizes,
           .reverse_source = config.reverse_source,
           .shuffle = training,
@@ -50,20 +51,69 @@ PairValues inputs(Graph& graph, const PairBatch& batch) {
           .target_mask = graph.input("target_mask", f32, batch.target_mask.shape())};
 }
 
+/// The steps of a batch's source and target: one program each.
+using ProgramSize = std::pair<std::int64_t, std::int64_t>;
+
+ProgramSize size_of(const PairBatch& batch) { return {batch.source_time(), batch.target_time()}; }
+
 }  // namespace
+
+class Seq2SeqEvaluator::Impl {
+ public:
+  Impl(ParameterStore& store, const Seq2SeqConfig& config, std::shared_ptr<Arena> arena)
+      : store_(store), config_(config), arena_(arena ? std::move(arena) : std::make_shared<Arena>()) {
+    create_parameters(store, config.model);
+  }
+
+  double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen) {
+    const CurrentRows current(store_, make_optimizer(config_.optimizer));
+    PairBatches batches(pairs, batches_of(config_, false), chosen);
+    double total = 0, tokens = 0;
+    for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
+      stop_if_interrupted();
+      const PairBatch batch = batches.next();
+      const auto count = static_cast<double>(batch.target_count);
+      total += count * static_cast<double>(program_for(batch).run(bindings(batch))[0].item());
+      tokens += count;
+    }
+    return total / tokens;
+  }
+
+ private:
+  Program& program_for(const PairBatch& batch) {
+    const auto found = programs_.find(size_of(batch));
+    if (found != programs_.end()) return found->second;
+    Graph graph;
+    const Value loss = sequence_loss(store_, config_.model, inputs(graph, batch), Mode::infer);
+    return programs_.emplace(size_of(batch), compile(graph, {loss}, {.arena = arena_})).first->second;
+  }
+
+  ParameterStore& store_;
+  Seq2SeqConfig config_;
+  std::shared_ptr<Arena> arena_;
+  std::map<ProgramSize, Program> programs_;
+};
+
+Seq2SeqEvaluator::Seq2SeqEvaluator(ParameterStore& store, const Seq2SeqConfig& config, std::shared_ptr<Arena> arena)
+    : impl_(std::make_unique<Impl>(store, config, std::move(arena))) {}
+Seq2SeqEvaluator::~Seq2SeqEvaluator() = default;
+double Seq2SeqEvaluator::loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen) {
+  return impl_->loss(pairs, chosen);
+}
 
 class Seq2SeqTrainer::Impl {
  public:
   Impl(ParameterStore& store, const Seq2SeqConfig& config, const EncodedPairs& pairs,
        const std::vector<std::int32_t>& train)
-      : store_(store), config_(config), batches_(pairs, batches_of(config, true), train) {
-    create_parameters(store, config.model);
-  }
+      : store_(store),
+        config_(config),
+        batches_(pairs, batches_of(config, true), train),
+        evaluator_(store, config, arena_) {}
 
   StepResult step() {
     const PairBatch batch = batches_.next();
     StepResult result;
-    Program& program = program_for(batch, true, result.compile_seconds);
+    Program& program = program_for(batch, result.compile_seconds);
     const double start = steady_seconds();
     const auto results = program.run(bindings(batch));
     result.loss = static_cast<double>(results[0].item());
@@ -78,55 +128,32 @@ class Seq2SeqTrainer::Impl {
   }
 
   double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen) {
-    const CurrentRows current(store_, make_optimizer(config_.optimizer));
-    PairBatches batches(pairs, batches_of(config_, false), chosen);
-    double total = 0, tokens = 0, compile_seconds = 0;
-    for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
-      stop_if_interrupted();
-      const PairBatch batch = batches.next();
-      Program& program = program_for(batch, false, compile_seconds);
-      const auto count = static_cast<double>(batch.target_count);
-      total += count * static_cast<double>(program.run(bindings(batch))[0].item());
-      tokens += count;
-    }
-    return total / tokens;
+    return evaluator_.loss(pairs, chosen);
   }
 
   NextStep next_step() {
     const PairBatch batch = batches_.next();
     double compile_seconds = 0;
-    return {program_for(batch, true, compile_seconds), bindings(batch)};
+    return {program_for(batch, compile_seconds), bindings(batch)};
   }
 
   PairBatches& batches() { return batches_; }
 
  private:
-  struct Size {
-    std::int64_t source, target;
-    bool training;
-    auto operator<=>(const Size&) const = default;
-  };
-
-  Program& program_for(const PairBatch& batch, bool training, double& compile_seconds) {
-    const Size size{batch.source_time(), batch.target_time(), training};
-    const auto found = programs_.find(size);
+  Program& program_for(const PairBatch& batch, double& compile_seconds) {
+    const auto found = programs_.find(size_of(batch));
     if (found != programs_.end()) return found->second;
     const double start = steady_seconds();
     Graph graph;
     const PairValues pairs = inputs(graph, batch);
-    std::vector<Value> results;
-    if (training) {
-      Value own_share;
-      if (config_.own_share > 0)
-        own_share = linear_decay(0, config_.own_share, config_.own_share_steps)
-                        .build(state(graph, store_, "optimizer/step", {i32, {}}));
-      const Value loss = sequence_loss(store_, config_.model, pairs, Mode::train, own_share);
-      const Updates updates = minimize(loss, store_, make_optimizer(config_.optimizer));
-      results = {loss, updates.step, updates.gradient_norm, updates.learning_rate, updates.proceed};
-    } else {
-      results = {sequence_loss(store_, config_.model, pairs, Mode::infer)};
-    }
-    Program& made = programs_.emplace(size, compile(graph, results, {.arena = arena_})).first->second;
+    Value own_share;
+    if (config_.own_share > 0)
+      own_share = linear_decay(0, config_.own_share, config_.own_share_steps)
+                      .build(state(graph, store_, "optimizer/step", {i32, {}}));
+    const Value loss = sequence_loss(store_, config_.model, pairs, Mode::train, own_share);
+    const Updates updates = minimize(loss, store_, make_optimizer(config_.optimizer));
+    const std::vector<Value> results{loss, updates.step, updates.gradient_norm, updates.learning_rate, updates.proceed};
+    Program& made = programs_.emplace(size_of(batch), compile(graph, results, {.arena = arena_})).first->second;
     compile_seconds += steady_seconds() - start;
     return made;
   }
@@ -135,7 +162,8 @@ class Seq2SeqTrainer::Impl {
   Seq2SeqConfig config_;
   PairBatches batches_;
   std::shared_ptr<Arena> arena_ = std::make_shared<Arena>();
-  std::map<Size, Program> programs_;
+  Seq2SeqEvaluator evaluator_;
+  std::map<ProgramSize, Program> programs_;
 };
 
 Seq2SeqTrainer::Seq2SeqTrainer(ParameterStore& store, const Seq2SeqConfig& config, const EncodedPairs& pairs,

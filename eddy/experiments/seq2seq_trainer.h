@@ -10,6 +10,23 @@
 
 namespace eddy {
 
+/// Measures an encoder-decoder on pairs without training it, whatever their lengths: the limits of the training do not
+/// hold here, and where the config has sizes of batches, longer pairs are cut to them. One thread at a time.
+class Seq2SeqEvaluator {
+ public:
+  /// `store` must outlive the evaluator. Programs of one `arena` must not run at the same time.
+  Seq2SeqEvaluator(ParameterStore& store, const Seq2SeqConfig& config, std::shared_ptr<Arena> arena = nullptr);
+  ~Seq2SeqEvaluator();
+
+  /// Nats per target token of the listed pairs, fed the targets, with the full softmax. A signal that an InterruptGuard
+  /// caught ends it between two batches with Interrupted. DataError when no pair has two sides.
+  double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 /// Trains an encoder-decoder on pairs, one batch a step, with one program per size of batch. All state that decides the
 /// steps to come is in the store and in position(). One thread at a time.
 class Seq2SeqTrainer {
@@ -20,8 +37,7 @@ class Seq2SeqTrainer {
   ~Seq2SeqTrainer();
 
   StepResult step();
-  /// Nats per target token of the listed pairs, fed the targets, with the full softmax. A signal that an InterruptGuard
-  /// caught ends it between two batches with Interrupted.
+  /// As Seq2SeqEvaluator::loss.
   double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen);
 
   /// The program that the next step would run, and its inputs: to look at and to measure. Running it trains.

@@ -22,7 +22,29 @@ std::vector<std::int32_t> listed(const EncodedCorpus& corpus, const DocumentList
   return all;
 }
 
+/// Each stream begins without what stands before it, which over so many targets no longer shows in the mean.
+constexpr std::int64_t kShortestStream = 4096;
+/// More streams make a window no faster.
+constexpr std::int64_t kMostStreams = 32;
+
+/// A function of the text alone: the loss must not depend on a batch size that is chosen for speed.
+std::int64_t streams_of(const EncodedCorpus& corpus, const std::vector<std::int32_t>& documents) {
+  std::int64_t targets = 0;
+  for (const std::int32_t document : documents) {
+    require<DataError>(document >= 0 && document < corpus.size(), "document {} asked for, the corpus has {}", document,
+                       corpus.size());
+    targets += corpus.length(document) + 1;
+  }
+  corpus.drop_pages();
+  return std::clamp<std::int64_t>(targets / kShortestStream, 1, kMostStreams);
+}
+
 }  // namespace
+
+CutDocuments cut_by(const TrainingConfig& config, const EncodedCorpus& corpus, const DocumentList& documents) {
+  if (config.stream_steps > 0) return {};
+  return count_cut(corpus, task_batches(config, corpus.longest(), Mode::infer).max_length, documents);
+}
 
 double Evaluation::perplexity() const { return std::exp(loss); }
 
@@ -56,6 +78,7 @@ Evaluation score(const Predictions& predictions, const EncodedCorpus& corpus, co
   result.loss /= static_cast<double>(result.targets);
   result.error_rate = static_cast<double>(wrong) / static_cast<double>(result.targets);
   result.documents = result.targets;
+  result.cut = predictions.cut;
   return result;
 }
 
@@ -67,17 +90,21 @@ TextEvaluator::TextEvaluator(ParameterStore& store, TrainingConfig config, std::
 TextEvaluator::~TextEvaluator() = default;
 TextEvaluator::TextEvaluator(TextEvaluator&&) noexcept = default;
 
-Program& TextEvaluator::program(std::int64_t time) {
-  const auto found = programs_.find(time);
+Program& TextEvaluator::program(std::int64_t time) { return program(time, config_.batch_size); }
+
+Program& TextEvaluator::program(std::int64_t time, std::int64_t rows) {
+  const auto found = programs_.find({time, rows});
   if (found != programs_.end()) return found->second;
   const double start = steady_seconds();
   Graph graph;
-  const TaskGraph task = build_task(graph, *store_, config_, time, Mode::infer);
+  TrainingConfig config = config_;
+  config.batch_size = rows;
+  const TaskGraph task = build_task(graph, *store_, config, time, Mode::infer);
   std::vector<Value> results = {task.loss ? task.loss : task.log_probabilities};
   results.insert(results.end(), task.carried.begin(), task.carried.end());
   CompileOptions options;
   options.arena = arena_;
-  Program& made = programs_.emplace(time, compile(graph, results, std::move(options))).first->second;
+  Program& made = programs_.emplace(std::pair(time, rows), compile(graph, results, std::move(options))).first->second;
   compile_seconds_ += steady_seconds() - start;
   return made;
 }
@@ -101,6 +128,7 @@ Evaluation TextEvaluator::evaluate(const EncodedCorpus& corpus, const DocumentLi
 Evaluation TextEvaluator::evaluate_documents(const EncodedCorpus& corpus, const DocumentList& documents) {
   BucketBatches batches(corpus, task_batches(config_, corpus.longest(), Mode::infer), documents);
   Evaluation result;
+  result.cut = batches.cut();
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
     stop_if_interrupted();
     const Batch batch = batches.next();
@@ -115,9 +143,11 @@ Evaluation TextEvaluator::evaluate_documents(const EncodedCorpus& corpus, const 
 }
 
 Evaluation TextEvaluator::evaluate_streams(const EncodedCorpus& corpus, const DocumentList& documents) {
-  StreamBatches batches(corpus, task_streams(config_, Mode::infer), documents);
+  StreamOptions streams = task_streams(config_, Mode::infer);
+  streams.batch_size = static_cast<int>(streams_of(corpus, listed(corpus, documents)));
+  StreamBatches batches(corpus, streams, documents);
   const std::vector<std::string> names = carried_names(config_);
-  const Shape state{config_.batch_size, config_.model.encoder.hidden_size};
+  const Shape state{streams.batch_size, config_.model.encoder.hidden_size};
   std::vector<Tensor> states(names.size());
   for (Tensor& tensor : states) tensor = Tensor(f32, state);
   Evaluation result;
@@ -127,7 +157,7 @@ Evaluation TextEvaluator::evaluate_streams(const EncodedCorpus& corpus, const Do
     const Batch batch = batches.next();
     std::vector<Binding> inputs = bindings(batch);
     for (std::size_t s = 0; s < names.size(); ++s) inputs.push_back({names[s], states[s]});
-    const auto results = program(batch.time()).run(inputs);
+    const auto results = program(batch.time(), streams.batch_size).run(inputs);
     result.loss += static_cast<double>(results[0].item()) * static_cast<double>(batch.target_count);
     result.targets += batch.target_count;
     for (std::size_t s = 0; s < names.size(); ++s) states[s].copy_from(results[s + 1]);
@@ -150,6 +180,7 @@ Predictions TextEvaluator::predict(const EncodedCorpus& corpus, const DocumentLi
   for (std::size_t i = 0; i < wanted.size(); ++i) places.emplace_back(wanted[i], i);
   std::ranges::sort(places);
   BucketBatches batches(corpus, task_batches(config_, corpus.longest(), Mode::infer), wanted);
+  result.cut = batches.cut();
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
     stop_if_interrupted();
     const Batch batch = batches.next();

@@ -6,9 +6,11 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "eddy/data/batch.h"
+#include "eddy/data/bucket_batches.h"
 #include "eddy/data/encoded_corpus.h"
 #include "eddy/experiments/training_config.h"
 #include "eddy/graph/program.h"
@@ -25,6 +27,7 @@ struct Evaluation {
   double error_rate = 0;       ///< share of labelled documents given another class; classification only
   std::int64_t documents = 0;  ///< documents looked at
   double seconds = 0;
+  CutDocuments cut = {};  ///< documents that max_length cut, labelled or not
 
   double perplexity() const;
 };
@@ -33,6 +36,7 @@ struct Evaluation {
 struct Predictions {
   std::int64_t classes = 0;
   std::vector<float> probabilities;  ///< [documents, classes]
+  CutDocuments cut = {};             ///< documents that max_length cut
 
   std::int64_t size() const { return classes == 0 ? 0 : static_cast<std::int64_t>(probabilities.size()) / classes; }
   std::span<const float> row(std::int64_t document) const;
@@ -45,6 +49,10 @@ struct Predictions {
 Evaluation score(const Predictions& predictions, const EncodedCorpus& corpus,
                  const DocumentList& documents = std::nullopt);
 
+/// Documents that a run of this config reads in part only; none of streams and of rows of numbers.
+CutDocuments cut_by(const TrainingConfig& config, const EncodedCorpus& corpus,
+                    const DocumentList& documents = std::nullopt);
+
 /// Runs a text model without training it: losses, error rates, class probabilities. Programs are compiled once per
 /// batch length and kept; they use the weights that stand in the store at that moment. A signal that an InterruptGuard
 /// caught ends any of it between two batches with Interrupted. One thread at a time.
@@ -56,7 +64,8 @@ class TextEvaluator {
   TextEvaluator(TextEvaluator&&) noexcept;
 
   /// Loss of the config's task, and the error rate when it is a classification (joint: the classifier's part).
-  /// Documents without label do not count there. Throws DataError when nothing is left to evaluate.
+  /// Documents without label do not count there. Streams are as many as the text is long enough for, whatever the
+  /// batch size, so that the same text always has the same loss. Throws DataError when nothing is left to evaluate.
   Evaluation evaluate(const EncodedCorpus& corpus, const DocumentList& documents = std::nullopt);
 
   /// Throws UsageError unless the task is a classification.
@@ -73,11 +82,12 @@ class TextEvaluator {
  private:
   Evaluation evaluate_documents(const EncodedCorpus& corpus, const DocumentList& documents);
   Evaluation evaluate_streams(const EncodedCorpus& corpus, const DocumentList& documents);
+  Program& program(std::int64_t time, std::int64_t rows);
 
   ParameterStore* store_;
   TrainingConfig config_;
   std::shared_ptr<Arena> arena_;
-  std::map<std::int64_t, Program> programs_;
+  std::map<std::pair<std::int64_t, std::int64_t>, Program> programs_;  ///< by steps and rows
   double compile_seconds_ = 0;
 };
 

@@ -131,6 +131,7 @@ class TextsumRun {
   void measure(const std::string& name, const fs::path& file) {
     const LoadedSeq2Seq loaded = load_seq2seq(file);
     Translator translator(loaded, options_.search);
+    Seq2SeqEvaluator evaluator(*loaded.store, loaded.model.config);
     for (const Part& part :
          {Part{"train", data_.split.train}, {"dev", data_.split.validation}, {"test", data_.split.test}}) {
       stop_if_interrupted();
@@ -139,9 +140,8 @@ class TextsumRun {
       std::fflush(stdout);
       TextsumScores scores{.model = name, .part = part.name, .translations = {}};
       const std::vector<std::int32_t> measured = choose_sources(data_, part.pairs, options_.most).pairs;
+      scores.loss = evaluator.loss(data_.pairs, measured);
       scores.translations = score_translations(translator, data_, measured);
-      scores.loss =
-          Seq2SeqTrainer(*loaded.store, loaded.model.config, data_.pairs, measured).loss(data_.pairs, measured);
       by_original_definitions(scores);
       if (name == "last") draw(translator, scores);
       result_.scores.push_back(std::move(scores));

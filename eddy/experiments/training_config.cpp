@@ -2,56 +2,22 @@
 #include "eddy/experiments/training_config.h"
 
 #include "eddy/core/error.h"
+#include "eddy/experiments/training_config_checks.h"
 #include "eddy/experiments/training_config_names.h"
 
 namespace eddy {
-namespace {
 
-constexpr std::int64_t kMostItems = 1'000'000'000;
-
-void check_count(std::string_view name, std::int64_t value, std::int64_t low, std::int64_t high = kMostItems) {
+void check_count(std::string_view name, std::int64_t value, std::int64_t low, std::int64_t high) {
   require<UsageError>(value >= low && value <= high, "{} is {}, expected {} to {}", name, value, low, high);
 }
 
-/// At least `low`, and not infinite; the comparison is false for NaN.
-void check_number(std::string_view name, double value, double low, double high = 1e30) {
+void check_number(std::string_view name, double value, double low, double high) {
+  // False for NaN.
   require<UsageError>(value >= low && value <= high, "{} is {}, expected {} to {}", name, value, low, high);
 }
 
 void check_share(std::string_view name, double value) {
   require<UsageError>(value >= 0 && value < 1, "{} is {}, expected 0 to less than 1", name, value);
-}
-
-void check_model(const TextModelConfig& model) {
-  // An unset vocabulary is filled in from the data.
-  check_count("vocabulary_size", model.vocabulary_size, 0);
-  check_count("embedding_size", model.embedding_size, 1, 1 << 20);
-  check_count("hidden_size", model.encoder.hidden_size, 1, 1 << 20);
-  check_count("layers", model.encoder.layers, 1, 100);
-  check_number("forget_bias", model.encoder.forget_bias, -100, 100);
-  check_share("layer_dropout", model.encoder.dropout);
-  check_share("word_dropout", model.word_dropout);
-  check_share("embedding_dropout", model.embedding_dropout);
-  check_share("output_dropout", model.output_dropout);
-  check_share("classifier_dropout", model.classifier_dropout);
-  check_count("softmax_samples", model.softmax_samples, 0);
-  check_count("classes", model.classes, 0, 1 << 24);
-  check_count("classifier_hidden_size", model.classifier_hidden_size, 0, 1 << 20);
-  require<UsageError>(!model.tied_softmax || model.embedding_size == model.encoder.hidden_size,
-                      "a tied softmax needs embedding_size = hidden_size, but they are {} and {}", model.embedding_size,
-                      model.encoder.hidden_size);
-  const std::vector<std::int64_t>& cutoffs = model.adaptive_cutoffs;
-  require<UsageError>(cutoffs.empty() || (model.softmax_samples == 0 && !model.tied_softmax),
-                      "an adaptive softmax goes neither with softmax_samples nor with tied_softmax");
-  for (std::size_t i = 0; i < cutoffs.size(); ++i)
-    require<UsageError>(cutoffs[i] > (i == 0 ? 0 : cutoffs[i - 1]), "adaptive_cutoffs must rise from 1 on, not {}",
-                        fmt::join(cutoffs, ", "));
-  require<UsageError>(model.vocabulary_size == 0 || cutoffs.empty() || cutoffs.back() < model.vocabulary_size,
-                      "adaptive_cutoffs end at {}, expected fewer than the {} words of the vocabulary",
-                      cutoffs.empty() ? 0 : cutoffs.back(), model.vocabulary_size);
-  require<UsageError>(model.vocabulary_size == 0 || model.softmax_samples < model.vocabulary_size,
-                      "softmax_samples is {}, expected fewer than the {} words of the vocabulary",
-                      model.softmax_samples, model.vocabulary_size);
 }
 
 void check_optimizer(const OptimizerSettings& optimizer) {
@@ -77,6 +43,40 @@ void check_optimizer(const OptimizerSettings& optimizer) {
   check_count("schedule patience", schedule.patience, 0);
   require<UsageError>(schedule.decay > 0 && schedule.decay <= 1, "decay is {}, expected more than 0 and at most 1",
                       schedule.decay);
+}
+
+namespace {
+
+void check_model(const TextModelConfig& model) {
+  // An unset vocabulary is filled in from the data.
+  check_count("vocabulary_size", model.vocabulary_size, 0);
+  check_count("embedding_size", model.embedding_size, 1, kLargestSize);
+  check_count("hidden_size", model.encoder.hidden_size, 1, kLargestSize);
+  check_count("layers", model.encoder.layers, 1, kMostLayers);
+  check_number("forget_bias", model.encoder.forget_bias, -100, 100);
+  check_share("layer_dropout", model.encoder.dropout);
+  check_share("word_dropout", model.word_dropout);
+  check_share("embedding_dropout", model.embedding_dropout);
+  check_share("output_dropout", model.output_dropout);
+  check_share("classifier_dropout", model.classifier_dropout);
+  check_count("softmax_samples", model.softmax_samples, 0);
+  check_count("classes", model.classes, 0, 1 << 24);
+  check_count("classifier_hidden_size", model.classifier_hidden_size, 0, kLargestSize);
+  require<UsageError>(!model.tied_softmax || model.embedding_size == model.encoder.hidden_size,
+                      "a tied softmax needs embedding_size = hidden_size, but they are {} and {}", model.embedding_size,
+                      model.encoder.hidden_size);
+  const std::vector<std::int64_t>& cutoffs = model.adaptive_cutoffs;
+  require<UsageError>(cutoffs.empty() || (model.softmax_samples == 0 && !model.tied_softmax),
+                      "an adaptive softmax goes neither with softmax_samples nor with tied_softmax");
+  for (std::size_t i = 0; i < cutoffs.size(); ++i)
+    require<UsageError>(cutoffs[i] > (i == 0 ? 0 : cutoffs[i - 1]), "adaptive_cutoffs must rise from 1 on, not {}",
+                        fmt::join(cutoffs, ", "));
+  require<UsageError>(model.vocabulary_size == 0 || cutoffs.empty() || cutoffs.back() < model.vocabulary_size,
+                      "adaptive_cutoffs end at {}, expected fewer than the {} words of the vocabulary",
+                      cutoffs.empty() ? 0 : cutoffs.back(), model.vocabulary_size);
+  require<UsageError>(model.vocabulary_size == 0 || model.softmax_samples < model.vocabulary_size,
+                      "softmax_samples is {}, expected fewer than the {} words of the vocabulary",
+                      model.softmax_samples, model.vocabulary_size);
 }
 
 void check_adversarial(const TrainingConfig& config) {
@@ -116,10 +116,10 @@ void check(const TrainingConfig& config) {
   require<UsageError>(config.row_width == 0 || config.transferred == TransferredPart::all,
                       "rows of numbers have no embedding to begin with; row_width is {}", config.row_width);
   check_count("unfreeze_epochs", config.unfreeze_epochs, 0);
-  check_count("batch_size", config.batch_size, 1, 1 << 20);
+  check_count("batch_size", config.batch_size, 1, kLargestSize);
   check_count("max_length", config.max_length, 0);
-  check_count("stream_steps", config.stream_steps, 0, 1 << 20);
-  check_count("row_width", config.row_width, 0, 1 << 20);
+  check_count("stream_steps", config.stream_steps, 0, kLargestSize);
+  check_count("row_width", config.row_width, 0, kLargestSize);
   check_count("epochs", config.epochs, 0);
   check_count("max_steps", config.max_steps, 0);
   check_number("max_seconds", config.max_seconds, 0);
@@ -148,6 +148,9 @@ void check(const TrainingConfig& config) {
                       writes ? "an autoencoder" : "label_gain");
   require<UsageError>(!model.bidirectional || config.stream_steps == 0,
                       "a bidirectional model cannot carry its state from window to window");
+  require<UsageError>(config.task != TrainingTask::label_gain || model.pooling == Pooling::last,
+                      "label_gain names the class at every step and tests the last one; pooling is {}, expected last",
+                      name_of(model.pooling));
   require<UsageError>(!model.encoder.reverse || (!writes && config.task != TrainingTask::language_model),
                       "a model that reads backwards cannot be trained as {}", to_string(config.task));
 }

@@ -48,7 +48,7 @@ TEST_CASE("wrong flags are usage errors, exit 2") {
   const std::string data = folder.path("texts.txt");
   const std::string output = folder.path("m.safetensors");
   check_error({}, 2, "subcommand");
-  check_error({"nonsense"}, 2, "");
+  check_error({"nonsense"}, 2, "there is no command \"nonsense\"; expected one of pretrain, finetune");
   check_error({"pretrain"}, 2, "--output");
   check_error({"pretrain", "--output", output}, 2, "--data is missing");
   check_error({"pretrain", "--data", data, "--output", output, "--hiden", "3"}, 2, "--hiden");
@@ -62,7 +62,56 @@ TEST_CASE("wrong flags are usage errors, exit 2") {
   check_error({"pretrain", "--data", data, "--output", output, "--task", "sa", "--bidirectional"}, 2, "bidirectional");
   check_error({"pretrain", "--data", data, "--output", output, "--resume"}, 2, "nothing to resume");
   check_error({"finetune", "--data", data, "--output", output, "--joint", "lm", "--linear-gain"}, 2, "excludes");
-  check_error({"experiment", "nonsense"}, 2, "");
+  check_error({"experiment", "nonsense"}, 2, "there is no command \"nonsense\" of experiment; expected one of ");
+}
+
+TEST_CASE("flags that contradict each other or do nothing are usage errors, before anything is read") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(10, 1));
+  const std::string data = folder.path("texts.txt"), output = folder.path("m.safetensors");
+  const auto refused = [&](const Arguments& more, const std::string& part) {
+    check_error(joined({"pretrain", "--data", data, "--output", output}, more), 2, part);
+  };
+  refused({"--resume", "--overwrite"}, "excludes");
+  refused({"--lazy-rows", "--update-all-rows"}, "excludes");
+  refused({"--nesterov"}, "--nesterov does nothing without --optimizer momentum");
+  refused({"--decay", "0.5"}, "--decay does nothing without --schedule");
+  refused({"--schedule", "cosine", "--plateau-patience", "2"}, "--plateau-patience does nothing without");
+  refused({"--clip", "0", "--clip-exclude", "embedding"}, "--clip-exclude does nothing without --clip");
+  refused({"--clip-exclude", "nosuch"}, "--clip-exclude nosuch: no parameter's name begins so; they begin with emb");
+  refused({"--schedule", "plateau", "--validation", "0"}, "goes by the validation loss");
+  refused({"--seed", "-1"}, "-1 is no whole number from 0 to 18446744073709551615");
+  refused({"--seed", "99999999999999999999"}, "99999999999999999999 is no whole number");
+  refused({"--epochs", "99999999999999999999"}, "99999999999999999999 is no whole number");
+  folder.write("c.json", R"({"task": "classifier"})");
+  refused({"--config", folder.path("c.json")}, "c.json trains a classifier; use it with eddy finetune");
+  check_error({"profile", "--vocabulary", "-5"}, 2, "--vocabulary is -5, expected 0 or more");
+  CHECK_FALSE(folder.has("m.safetensors"));
+  // No lock is left either.
+  CHECK_FALSE(folder.has(".m.checkpoint.safetensors.lock"));
+}
+
+TEST_CASE("where an output cannot be is told before training") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(10, 1));
+  folder.write("file", "x");
+  const Arguments train = {"pretrain", "--data", folder.path("texts.txt"), "--max-steps", "1"};
+  const std::string output = folder.path("m.safetensors");
+  check_error(joined(train, {"--output", ""}), 2, "--output is empty");
+  check_error(joined(train, {"--output", folder.path("none/m")}), 1, "No such file or directory");
+  check_error(joined(train, {"--output", folder.path("m/"), "--overwrite"}), 1, "Is a directory");
+  check_error(joined(train, {"--output", output, "--report", folder.path("file")}), 1, "file: is no folder");
+  folder.write("index.html", "my page");
+  check_error(joined(train, {"--output", output, "--report", folder.path("")}), 2, "is not of a report of eddy's");
+  CHECK(folder.read("index.html") == "my page");
+  CHECK_FALSE(folder.has("m.safetensors"));
+}
+
+TEST_CASE("help tells what a flag takes") {
+  const std::string help = run_eddy({"pretrain", "--help"}).out;
+  CHECK(help.find("--text-column COLUMN ") != std::string::npos);
+  CHECK(help.find("COLUMN ...") == std::string::npos);
+  CHECK(run_eddy({"report", "--help"}).out.find("...") != std::string::npos);
 }
 
 TEST_CASE("wrong data and files are errors, exit 1, and leave nothing behind") {
@@ -80,7 +129,8 @@ TEST_CASE("wrong data and files are errors, exit 1, and leave nothing behind") {
   check_error(train("missing.txt"), 1, "does not exist");
   check_error(train("empty.txt"), 1, "empty.txt");
   check_error(train("one.txt"), 1, "cannot be split");
-  check_error(train("bad.tsv"), 1, "bad.tsv:2");
+  check_error(train("bad.tsv"), 2, "bad.tsv: has 2 columns; say with --text-column");
+  check_error(joined(train("bad.tsv"), {"--text-column", "1"}), 1, "bad.tsv:2");
   check_error({"finetune", "--data", folder.path("texts.txt"), "--output", output}, 1, "has 0 classes");
   Arguments with_config = train("texts.txt");
   with_config.insert(with_config.end(), {"--config", folder.path("bad.json")});
@@ -113,7 +163,8 @@ TEST_CASE("a run is not overwritten or changed by mistake") {
   check_error(train, 2, "--resume goes on with it");
   check_error({"pretrain", "--output", folder.path("m.safetensors"), "--resume", "--hidden", "9"}, 2,
               "model/hidden_size (8 → 9)");
-  check_error({"finetune", "--output", folder.path("m.safetensors"), "--resume"}, 2, "trains no classifier");
+  check_error({"finetune", "--output", folder.path("m.safetensors"), "--resume"}, 2,
+              "m.checkpoint.safetensors trains no classifier; resume it with eddy pretrain");
   check_error({"predict", "--model", folder.path("m.safetensors")}, 2, "no classes to predict");
   check_error({"finetune", "--from", folder.path("m.safetensors"), "--data", folder.path("texts.txt"), "--output",
                folder.path("c.safetensors"), "--hidden", "9"},

@@ -57,6 +57,12 @@ TEST_CASE("profile takes texts, configs and model files") {
     CHECK(
         succeed({"profile", "--model", folder.path(model), "--runs", "1", "--time", "12"}).out.find("cross_entropy") !=
         std::string::npos);
+  const Arguments of_model = {"profile", "--model", folder.path("lm.safetensors")};
+  for (const Arguments& other : {Arguments{"--data", folder.path("texts.txt")}, {"--task", "sa"}, {"--hidden", "9"}}) {
+    const ProgramResult refused = run_eddy(joined(of_model, other));
+    CHECK(refused.status == 2);
+    CHECK(refused.err.find("lm.safetensors says what " + other[0] + " says") != std::string::npos);
+  }
   CHECK(run_eddy({"profile", "--model", folder.path("texts.txt")}).status == 1);
   CHECK(run_eddy({"profile", "--runs", "0"}).status == 2);
 }
@@ -81,6 +87,26 @@ TEST_CASE("profile looks into the loop of an encoder-decoder") {
       {"profile", "--model", folder.path("pairs.safetensors"), "--runs", "1", "--program", folder.path("p.txt")});
   CHECK(shown.out.find("scan/") != std::string::npos);
   CHECK(folder.read("p.txt").find("steps:") != std::string::npos);
+  CHECK(run_eddy({"profile", "--model", folder.path("pairs.safetensors"), "--batch", "4"}).status == 2);
+
+  for (const std::string file : {"pairs.safetensors", "pairs.checkpoint.safetensors"}) {
+    const ProgramResult summary = succeed({"inspect", "--model", folder.path(file), "--memory", "--profile", "--config",
+                                           "--graph", folder.path("g.dot"), "--trace", folder.path("t.json")});
+    CHECK(summary.out.find("encoder-decoder (") == 0);
+    CHECK(summary.out.find("trained   2 steps") != std::string::npos);
+    CHECK(summary.out.find("FMA peak") != std::string::npos);
+    CHECK(folder.read("g.dot").find("digraph") != std::string::npos);
+    CHECK(nlohmann::json::parse(folder.read("t.json"))["traceEvents"].size() > 5);
+  }
+  const auto json =
+      nlohmann::json::parse(succeed({"inspect", "--model", folder.path("pairs.safetensors"), "--json"}).out);
+  CHECK(json["parameters"].size() > 3);
+  CHECK(json["config"]["batch_size"] == 8);
+  CHECK(json["source_vocabulary"].get<int>() > 3);
+  const ProgramResult infer =
+      run_eddy({"inspect", "--model", folder.path("pairs.safetensors"), "--mode", "infer", "--memory"});
+  CHECK(infer.status == 2);
+  CHECK(infer.err.find("of those only the train program is shown") != std::string::npos);
 }
 
 }  // namespace

@@ -128,7 +128,7 @@ TEST_CASE("unlabelled texts beside labelled ones are read where a task learns fr
   folder.write("train.tsv", labelled_lines(60, 2));
   folder.write("texts.txt", text_lines(40, 3));
   const auto steps = [&](const std::string& output, const Arguments& more) {
-    succeed(finetune(folder, output, joined(joined(kSmall, {"--unlabelled", folder.path("texts.txt")}), more)));
+    succeed(finetune(folder, output, joined(kSmall, more)));
     const ProgramResult shown = succeed({"inspect", "--model", folder.path(output), "--json"});
     CHECK(nlohmann::json::parse(shown.out)["config"]["epochs"] == 2);
     std::int64_t last = 0;
@@ -136,10 +136,15 @@ TEST_CASE("unlabelled texts beside labelled ones are read where a task learns fr
     for (std::string line; std::getline(lines, line);) last = nlohmann::json::parse(line)["step"];
     return last;
   };
+  const Arguments unlabelled = {"--unlabelled", folder.path("texts.txt")};
   const std::int64_t labelled = steps("at.safetensors", {"--adversarial", "at"});
-  CHECK(steps("vat.safetensors", {"--adversarial", "vat"}) > labelled);
-  CHECK(steps("joint.safetensors", {"--joint", "lm"}) > labelled);
-  const ProgramResult missing = run_eddy(finetune(folder, "x.safetensors", {"--unlabelled", folder.path("none")}));
+  CHECK(steps("vat.safetensors", joined(unlabelled, {"--adversarial", "vat"})) > labelled);
+  CHECK(steps("joint.safetensors", joined(unlabelled, {"--joint", "lm"})) > labelled);
+  const ProgramResult useless = run_eddy(finetune(folder, "x.safetensors", unlabelled));
+  CHECK(useless.status == 2);
+  CHECK(useless.err.find("--unlabelled does nothing without --joint or --adversarial vat") != std::string::npos);
+  const ProgramResult missing =
+      run_eddy(finetune(folder, "x.safetensors", {"--joint", "lm", "--unlabelled", folder.path("none")}));
   CHECK(missing.status == 1);
   CHECK(missing.err.find("none: does not exist") != std::string::npos);
 }

@@ -55,6 +55,9 @@ Arguments train(const TestFolder& folder, const std::string& output, const Argum
                 "1",
                 "--threads",
                 "2"};
+  // What is given in `more` stands in place of the same flag above.
+  for (const std::string& flag : more)
+    if (const auto at = std::ranges::find(all, flag); flag.starts_with("--") && at != all.end()) all.erase(at, at + 2);
   all.insert(all.end(), more.begin(), more.end());
   return all;
 }
@@ -157,6 +160,59 @@ TEST_CASE("a model is measured on any pairs: more or fewer than its own, other c
   CHECK(changed.err.find("not the pairs that " + model + " was trained on any more") != std::string::npos);
 }
 
+TEST_CASE("numbers out of range are refused before anything is read") {
+  const TestFolder folder;
+  folder.write("pairs.tsv", pairs());
+  const auto refused = [&](const Arguments& more, const std::string& what) {
+    const ProgramResult result = run_eddy(train(folder, "m.safetensors", more));
+    CHECK(result.status == 2);
+    CHECK_MESSAGE(result.err.find(what) != std::string::npos, result.err);
+    CHECK(result.err.size() < 300);
+    CHECK_FALSE(folder.has("m.safetensors"));
+  };
+  refused({"--batch", "4294967297"}, "batch_size is 4294967297, expected 1 to 1048576");
+  refused({"--batch", "100000000"}, "batch_size is 100000000, expected 1 to 1048576");
+  refused({"--decay", "7", "--schedule", "exponential"}, "decay is 7, expected more than 0 and at most 1");
+  refused({"--decay", "-1"}, "decay is -1, expected more than 0 and at most 1");
+  refused({"--warm-up", "-3"}, "warm_up_steps is -3, expected 0 to 1000000000");
+  refused({"--patience", "-5"}, "patience is -5, expected 0 to 1000000000");
+  refused({"--clip", "-1"}, "clip_norm is -1, expected 0 to 1e+30");
+  refused({"--checkpoint-steps", "-1"}, "Value -1 not in range 0 to");
+  refused({"--log-steps", "-1"}, "Value -1 not in range 0 to");
+}
+
+TEST_CASE("without pairs to validate the last model is kept, and the program says so") {
+  const TestFolder folder;
+  folder.write("pairs.tsv", pairs());
+  const ProgramResult trained =
+      run_eddy(train(folder, "m.safetensors", {"--validation", "0", "--steps", "3", "--max-target", "3"}));
+  REQUIRE_MESSAGE(trained.status == 1, trained.err);
+  CHECK(trained.err.find("90 are too long") != std::string::npos);
+  const ProgramResult again =
+      run_eddy(train(folder, "m.safetensors", {"--validation", "0", "--steps", "3", "--overwrite"}));
+  REQUIRE_MESSAGE(again.status == 0, again.err);
+  CHECK(again.err.find("no pairs to validate, so the last model is kept") != std::string::npos);
+  CHECK(again.err.find("left out of the training") == std::string::npos);
+  CHECK(folder.has("m.safetensors"));
+}
+
+TEST_CASE("pairs that are too long are left out of the training, with a word, and are measured all the same") {
+  const TestFolder folder;
+  folder.write("pairs.tsv", pairs());
+  folder.write("long.tsv", "one two three four five one two!\tdeux un cinq quatre trois deux un !\n");
+  folder.write("mixed.tsv", folder.read("pairs.tsv") + folder.read("long.tsv"));
+  const ProgramResult trained =
+      run_eddy(train(folder, "m.safetensors",
+                     {"--data", folder.path("mixed.tsv"), "--steps", "5", "--max-source", "4", "--test", "0"}));
+  REQUIRE_MESSAGE(trained.status == 0, trained.err);
+  CHECK(trained.err.find("pairs left out of the training, longer than --max-source 4 or --max-target 30: 1\n") !=
+        std::string::npos);
+  const ProgramResult measured = run_eddy(
+      {"seq2seq", "evaluate", "-m", folder.path("m.safetensors"), "--data", folder.path("long.tsv"), "--beam", "1"});
+  REQUIRE_MESSAGE(measured.status == 0, measured.err);
+  CHECK(measured.out.find("perplexity per word") != std::string::npos);
+}
+
 TEST_CASE("a training that a signal stops goes on to the same model") {
   const TestFolder folder;
   folder.write("pairs.tsv", pairs());
@@ -185,6 +241,8 @@ TEST_CASE("the decoders experiment prints targets and predictions as the origina
   CHECK(done.out.find("mode 3 (attention)\nTarget output:\n['one', 'two', 'three', 'four', 'five']\nPredict "
                       "output:\n['one', 'two', 'three', 'four', 'five']\n") != std::string::npos);
   CHECK(done.out.find("Current iter_num is:") != std::string::npos);
+  CHECK(done.out.find("Vocab size: 51 unique words\nDimension of hidden vectors: 20\nNumber of training stories: "
+                      "5\nNumber of test stories: 5\n") != std::string::npos);
   CHECK(folder.has("r/report.json"));
   const ProgramResult wrong = run_eddy({"experiment", "decoders", "--modes", "4"});
   CHECK(wrong.status == 2);

@@ -114,6 +114,22 @@ TEST_CASE("too long documents keep their last or first tokens") {
   CHECK(flat<std::int32_t>(first_row({.layout = Layout::language_model}).targets) == Ints{5, 6, 1});
 }
 
+TEST_CASE("what is not read of too long documents is counted") {
+  const EncodedCorpus corpus = corpus_of({5, 3, 9, 0});
+  const BucketBatches batches(corpus, {.max_length = 3});
+  CHECK(batches.cut().documents == 2);
+  CHECK(batches.cut().tokens == 8);
+  CHECK(batches.cut().to_string(3) == "2 texts cut to 3 tokens (8 tokens not read)");
+  CHECK_FALSE(BucketBatches(corpus).cut().any());
+  // Of those batched alone: the third has no label to learn.
+  CHECK(BucketBatches(corpus, {.layout = Layout::label_gain, .max_length = 4}).cut().to_string(4) ==
+        "1 text cut to 4 tokens (1 token not read)");
+  CHECK(count_cut(corpus, 3).tokens == 8);
+  CHECK(count_cut(corpus, 3, Ints{0, 0, 1}).tokens == 4);
+  CHECK_FALSE(count_cut(corpus, 0).any());
+  CHECK_THROWS_AS(count_cut(corpus, 3, Ints{4}), DataError);
+}
+
 TEST_CASE("layouts fill targets and weights under the mask") {
   const EncodedCorpus corpus = corpus_of({2, 1, 0});
   BucketBatches autoencoder(corpus, {.batch_size = 2, .layout = Layout::autoencoder, .times = {6}, .shuffle = false});

@@ -59,8 +59,24 @@ TEST_CASE("lines streamed are the lines read at once") {
     }
   }
   CHECK(contains(error_of<DataError>([&] { streamed(path, {.encoding = TextEncoding::utf8_strict}); }),
-                 "a.txt:121: a byte at offset 5 of the line is not UTF-8"));
+                 "a.txt:121: byte 0xff at offset 5 of the line is not UTF-8"));
   CHECK(contains(error_of<DataError>([&] { streamed(folder.path() / "none"); }), "does not exist"));
+}
+
+TEST_CASE("each line alone is UTF-8 or Latin-1, and an archive is no text") {
+  const TemporaryFolder folder;
+  const auto path = folder.write("mixed.txt",
+                                 "\xEF\xBB\xBF"
+                                 "caf\xC3\xA9\ncaf\xE9\nplain\r\n");
+  const auto lines = streamed(path, {.encoding = TextEncoding::utf8_or_latin1});
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0].first == "caf\xC3\xA9");
+  CHECK(lines[1].first == "caf\xC3\xA9");
+  CHECK(lines[2].first == "plain");
+  for (const test::Packing packing : {test::Packing::zip, test::Packing::tar, test::Packing::tar_gz}) {
+    test::write_archive(folder.path() / "packed", {{"a.txt", "text\n"}}, packing);
+    CHECK(contains(error_of<DataError>([&] { streamed(folder.path() / "packed"); }), "packed: is an archive"));
+  }
 }
 
 TEST_CASE("a folder stands for its files in the order of their names") {

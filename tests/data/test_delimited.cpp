@@ -92,6 +92,52 @@ TEST_CASE("malformed CSV is named with its line") {
   CHECK(contains(problem("a,b\n", by_index), "file is read as one without header"));
 }
 
+TEST_CASE("labels are UTF-8, and a header is none when it names a class") {
+  DelimitedOptions options = tsv_options();
+  options.text_columns = {1};
+  options.label_column = 0;
+  CHECK(contains(problem("good\tx\nm\xE9"
+                         "chant\ty\n",
+                         options),
+                 "data.csv:2: label is not UTF-8; try --encoding latin1"));
+  options.encoding = TextEncoding::latin1;
+  CHECK(read("good\tx\nm\xE9"
+             "chant\ty\n",
+             options)
+            .label_names == std::vector<std::string>{"good",
+                                                     "m\xC3\xA9"
+                                                     "chant"});
+  options.header = true;
+  CHECK(contains(problem("\ngood\tx\nbad\ty\ngood\tz\n", options), "data.csv:2: is read as the header, but \"good\""));
+  options.label_names = {"good", "bad"};
+  CHECK(contains(problem("bad\tx\ngood\ty\n", options), "data.csv:1: is read as the header, but \"bad\""));
+  CHECK(read("class\ttext\ngood\ty\n", options).documents.size() == 1);
+}
+
+TEST_CASE("the first record is told from the beginning of a file") {
+  const TemporaryFolder folder;
+  DelimitedOptions options = csv_options();
+  using Fields = std::vector<std::string>;
+  // Quoted fields that do not end in the first block, and much behind the record.
+  const std::string wide = std::string(700000, 'x') + "\n\"\"y";
+  const std::string rest(3000000, 'z');
+  const auto path = folder.write("wide.csv",
+                                 "\xEF\xBB\xBF"
+                                 "a,\"" +
+                                     wide + "\",c\r\n" + rest);
+  CHECK(read_first_record(path, options) == Fields{"a", std::string(700000, 'x') + "\n\"y", "c"});
+  CHECK(first_record("\n\na,b", "f", options) == Fields{"a", "b"});
+  CHECK(contains(error_of<DataError>([&] { first_record("\n\n", "f", options); }), "f: is empty"));
+  CHECK(contains(error_of<DataError>([&] { read_first_record(folder.write("open.csv", "a,\"b\n"), options); }),
+                 "open.csv:1: quoted field is not closed"));
+  options.encoding = TextEncoding::latin1;
+  CHECK(first_record("caf\xE9,b", "f", options) == Fields{"caf\xC3\xA9", "b"});
+  options.encoding = TextEncoding::utf8;
+  options.header = true;
+  CHECK(contains(error_of<DataError>([&] { first_record("caf\xE9,b", "f", options); }),
+                 "f:1: name of a column is not UTF-8"));
+}
+
 TEST_CASE("whatever is written with quotes reads back, and noise never crashes") {
   Philox random(7);
   constexpr std::string_view kAlphabet = "ab,\"\n\r ";

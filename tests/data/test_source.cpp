@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
 #include <map>
+#include <thread>
 
 #include "eddy/core/random.h"
 #include "eddy/data/source.h"
@@ -90,6 +96,42 @@ TEST_CASE("a compressed file is read through whatever its name") {
   }
   CHECK(read_text_file(folder.write("plain", text)) == text);
   CHECK(read_text_file(folder.write("empty", "")).empty());
+}
+
+TEST_CASE("a pipe is read from its first byte on, packed or not") {
+  const TemporaryFolder folder;
+  const std::string text = "some text\n" + random_bytes(300000, 5);
+  test::write_compressed(folder.path() / "packed", text, Packing::tar_gz);
+  const auto pipe = folder.path() / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  for (const std::string& sent : {text, test::slurp(folder.path() / "packed")}) {
+    std::thread writer([&] { spit(pipe, sent); });
+    std::string read;
+    read_text_blocks(pipe, [&](std::string_view block) { read += block; });
+    writer.join();
+    CHECK(read == text);
+  }
+}
+
+TEST_CASE("a reader of a pipe gives what is there and says when it would wait") {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe(ends.data()) == 0);
+  const auto send = [&](std::string_view text) { REQUIRE(::write(ends[1], text.data(), text.size()) > 0); };
+  BlockReader reader(ends[0], "a pipe");
+  CHECK(reader.would_wait());
+  send("B\n");  // might have become bzip2
+  CHECK_FALSE(reader.would_wait());
+  CHECK(reader.next() == "B\n");
+  CHECK(reader.would_wait());
+  send("\x1F\x8B is nothing packed here");
+  CHECK(contains(reader.next(), "packed"));
+  ::close(ends[1]);
+  CHECK_FALSE(reader.would_wait());
+  CHECK(reader.next().empty());
+  CHECK(reader.next().empty());
+  ::close(ends[0]);
+  BlockReader closed(ends[0], "a closed one");
+  CHECK(contains(error_of<DataError>([&] { closed.next(); }), "a closed one: cannot be read"));
 }
 
 TEST_CASE("missing, foreign and cut-off sources are named") {

@@ -10,6 +10,7 @@
 #include "eddy/data/pair_batches.h"
 #include "eddy/data/pig_latin.h"
 #include "files.h"
+#include "real_data.h"
 
 namespace eddy {
 
@@ -133,6 +134,17 @@ TEST_CASE("a word list gives words of a-z once, in lower case") {
   CHECK(contains(error_of<DataError>([&] { read_word_list(list, "", {.shortest = 9, .longest = 9}); }),
                  "none of 10 lines is a word of 9 to 9 letters"));
   CHECK(contains(error_of<DataError>([&] { read_word_list(folder.path() / "none"); }), "Debian package wamerican"));
+}
+
+TEST_CASE("the word list of Linusp/soph is read whole") {
+  const auto list = test::real_data("pig-latin-words.tar.xz");
+  if (!list) return;
+  const Texts words = read_word_list(*list, "words.txt");
+  CHECK(words.size() == 230943);
+  std::size_t longest = 0;
+  for (const std::string& word : words) longest = std::max(longest, word.size());
+  CHECK(longest == 16);
+  CHECK(read_word_list(*list, "words.txt", {.longest = 100}).size() == words.size());
 }
 
 TEST_CASE("words are encoded as letters, alone or in a frame") {

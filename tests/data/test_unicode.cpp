@@ -37,4 +37,21 @@ TEST_CASE("files are brought to UTF-8 by their encoding") {
   CHECK(contains(message, "words.txt:3: byte 0xe9 at offset 10"));
 }
 
+TEST_CASE("lines are brought to UTF-8 one by one") {
+  LineDecoder utf8(TextEncoding::utf8, "f");
+  CHECK(utf8.decode("\xEF\xBB\xBFtext\r") == "text");
+  CHECK(utf8.decode("\xEF\xBB\xBFtext") == "\xEF\xBB\xBFtext");  // only the first line has a mark
+  CHECK(utf8.decode("bad\xFF") == "bad\xFF");
+  CHECK(utf8.lines() == 3);
+  LineDecoder latin1(TextEncoding::latin1, "f");
+  CHECK(latin1.decode("caf\xE9\r") == "caf\xC3\xA9");
+  CHECK(latin1.decode("plain") == "plain");
+  LineDecoder either(TextEncoding::utf8_or_latin1, "f");
+  CHECK(either.decode("caf\xE9") == "caf\xC3\xA9");
+  CHECK(either.decode("caf\xC3\xA9") == "caf\xC3\xA9");
+  LineDecoder strict(TextEncoding::utf8_strict, "words.txt");
+  CHECK(strict.decode("caf\xC3\xA9") == "caf\xC3\xA9");
+  CHECK(contains(error_of<DataError>([&] { strict.decode("caf\xE9"); }), "words.txt:2: byte 0xe9 at offset 3"));
+}
+
 }  // namespace eddy

@@ -6,6 +6,7 @@
 
 #include "eddy/core/safetensors.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/environment.h"
 #include "eddy/experiments/run_model.h"
 #include "tests/core/temporary_folder.h"
 
@@ -53,6 +54,8 @@ TEST_CASE("a store and its metadata come back bit for bit") {
   store.find("lstm/weights")->value.values<float>()[5] = std::bit_cast<float>(0x7fa0beefu);
   save_checkpoint(path, store, make_metadata());
   CHECK(read_checkpoint_metadata(path) == make_metadata());
+
+  CHECK(read_checkpoint_arithmetic(path) == arithmetic_facts());
 
   ParameterStore empty(99);
   CHECK(load_checkpoint(path, empty) == make_metadata());

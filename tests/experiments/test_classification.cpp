@@ -244,7 +244,7 @@ TEST_CASE("Rotten Tomatoes has a split of its own, the same for all seeds, and c
   write_reviews(folder / "imdb.tar.xz");
   options.source.unlabelled = "imdb";
   CHECK_THROWS_AS(load_classification_data(options), UsageError);
-  options.source.unlabelled_data = folder / "imdb.tar.xz";
+  options.source.unlabelled_data = {folder / "imdb.tar.xz"};
   const ClassificationData more = load_classification_data(options);
   CHECK(more.labelled == 150);
   CHECK(more.encoded.part("train").size() == 150 + 220);

@@ -161,6 +161,59 @@ TEST_CASE("the first signal sets a flag, and the former handler comes back") {
   CHECK_FALSE(interrupted());
 }
 
+/// What to do about a signal now.
+bool is_ignored(int signal) {
+  struct sigaction now {};
+  ::sigaction(signal, nullptr, &now);
+  return now.sa_handler == SIG_IGN;
+}
+
+TEST_CASE("a closed terminal stops a run as often as it tells so, and one under nohup not at all") {
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  struct sigaction former {};
+  ::sigaction(SIGHUP, &standard, &former);
+  {
+    const InterruptGuard guard;
+    ::raise(SIGHUP);
+    ::raise(SIGHUP);
+    CHECK(interrupted());
+    CHECK(interrupt_signal() == SIGHUP);
+  }
+  CHECK_FALSE(is_ignored(SIGHUP));
+  {
+    const IgnoredSignal nohup(SIGHUP);
+    const InterruptGuard guard;
+    ::raise(SIGHUP);
+    CHECK_FALSE(interrupted());
+  }
+  ::sigaction(SIGHUP, &former, nullptr);
+}
+
+TEST_CASE("a pipe without reader and a file of the largest size are no signals to a guarded run") {
+  const bool pipe = is_ignored(SIGPIPE), size = is_ignored(SIGXFSZ);
+  {
+    const InterruptGuard guard;
+    CHECK(is_ignored(SIGPIPE));
+    CHECK(is_ignored(SIGXFSZ));
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    ::close(ends[0]);
+    std::FILE* out = ::fdopen(ends[1], "w");
+    ProgressOptions options{.label = "train", .style = ProgressStyle::lines, .line_steps = 1};
+    options.out = out;
+    {
+      Progress progress(options);
+      for (int i = 0; i < 5; ++i) progress.step(1, 1);
+      progress.message("still here");
+    }
+    CHECK(std::ferror(out) != 0);
+    std::fclose(out);
+  }
+  CHECK(is_ignored(SIGPIPE) == pipe);
+  CHECK(is_ignored(SIGXFSZ) == size);
+}
+
 TEST_CASE("the second signal ends the program at once") {
   const pid_t child = ::fork();
   if (child == 0) {

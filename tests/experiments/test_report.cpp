@@ -111,6 +111,58 @@ TEST_CASE("bad reports are refused before anything is written") {
   CHECK_THROWS_AS(write_report(folder / "file", make_report()), DataError);
 }
 
+TEST_CASE("a report replaces reports and nothing else") {
+  const TemporaryFolder folder;
+  write_report(folder / "out", make_report());
+  CHECK_NOTHROW(check_report_folder(folder / "out"));
+  CHECK_NOTHROW(write_report(folder / "out", make_report()));
+  // A page of a version that set no mark, and what a kill leaves of a first report.
+  std::string page = slurp(folder / "out/index.html");
+  page.erase(page.find("<meta name=\"generator\""), std::string("<meta name=\"generator\" content=\"eddy\">").size());
+  spit(folder / "out/index.html", page);
+  CHECK_NOTHROW(write_report(folder / "out", make_report()));
+  std::filesystem::remove(folder / "out/index.html");
+  std::filesystem::remove(folder / "out/report.md");
+  CHECK_NOTHROW(write_report(folder / "out", make_report()));
+
+  for (const char* name : {"index.html", "report.json", "report.md", "curves.svg"}) {
+    CAPTURE(name);
+    const auto site = folder / "site";
+    std::filesystem::create_directories(site);
+    spit(site / name, "<html>my own</html>");
+    CHECK_THROWS_WITH_AS(write_report(site, make_report()), doctest::Contains("is not of a report of eddy's"),
+                         UsageError);
+    if (name != std::string_view("curves.svg")) CHECK_THROWS_AS(check_report_folder(site), UsageError);
+    CHECK(slurp(site / name) == "<html>my own</html>");
+    std::filesystem::remove_all(site);
+  }
+}
+
+TEST_CASE("whether a report can be written is known beforehand") {
+  const TemporaryFolder folder;
+  spit(folder / "file", "");
+  CHECK_THROWS_WITH_AS(check_report_folder(folder / "file"), doctest::Contains("is no folder"), DataError);
+  CHECK_THROWS_WITH_AS(check_report_folder(folder / "file/below"), doctest::Contains("is no folder"), DataError);
+  CHECK_NOTHROW(check_report_folder(folder / "a/b/c"));
+  CHECK_NOTHROW(check_report_folder("not-yet-there"));
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("what the bits depend on is compared with this process") {
+  CHECK(changed_arithmetic(arithmetic_facts()).empty());
+  CHECK(changed_arithmetic("").empty());
+  CHECK(changed_arithmetic("{}").empty());
+  CHECK(changed_arithmetic("no JSON").empty());
+  auto other = nlohmann::json::parse(arithmetic_facts());
+  other["vector_target"] = "Z80";
+  other["eddy"] = "99";
+  other["threads"] = 1000;
+  const std::vector<std::string> changes = changed_arithmetic(other.dump());
+  REQUIRE(changes.size() == 2);
+  CHECK(changes[0].starts_with("threads (1000, now "));
+  CHECK(changes[1].starts_with("vector_target (\"Z80\", now "));
+}
+
 TEST_CASE("the environment is complete") {
   const Environment facts = collect_environment("cmd", 3);
   CHECK_FALSE(facts.cpu.empty());

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
 #include <csignal>
 #include <cstring>
 
@@ -199,6 +200,24 @@ TEST_CASE("an evaluation that a signal ends is done anew by the run that goes on
   CHECK(slurp(through) == slurp(stopped));
 }
 
+TEST_CASE("pairs are measured that are too long to be trained on") {
+  const TemporaryFolder folder;
+  write_pairs(folder / "pairs.tsv");
+  Seq2SeqConfig config = small_config(folder / "pairs.tsv");
+  const Seq2SeqData data = load_seq2seq_data(config);
+  config.max_source = config.max_target = 1;
+  Seq2SeqModel model = fresh_model(config, data);
+  ParameterStore store(config.seed);
+  CHECK_THROWS_AS(Seq2SeqTrainer(store, model.config, data.pairs, data.split.train), DataError);
+  const double loss = Seq2SeqEvaluator(store, model.config).loss(data.pairs, data.split.test);
+  CHECK(loss == doctest::Approx(std::log(static_cast<double>(model.target_tokens.size()))).epsilon(0.2));
+  // The limits change nothing, and sizes cut what they do not hold.
+  model.config.max_source = model.config.max_target = 0;
+  CHECK(Seq2SeqEvaluator(store, model.config).loss(data.pairs, data.split.test) == loss);
+  model.config.sizes = {{.source = 2, .target = 2}};
+  CHECK(std::isfinite(Seq2SeqEvaluator(store, model.config).loss(data.pairs, data.split.test)));
+}
+
 TEST_CASE("configs go to JSON and back; what is out of range is named") {
   Seq2SeqConfig config = seq2seq_defaults();
   config.model.energy = AttentionEnergy::general;
@@ -216,10 +235,25 @@ TEST_CASE("configs go to JSON and back; what is out of range is named") {
   };
   Seq2SeqConfig wrong = config;
   wrong.own_share = 1.5;
-  CHECK(message(wrong) == "own_share is 1.5, but must be from 0 to 1");
+  CHECK(message(wrong) == "own_share is 1.5, expected 0 to 1");
   wrong = config;
   wrong.batch_size = 0;
-  CHECK(message(wrong) == "batch_size is 0, but must be positive");
+  CHECK(message(wrong) == "batch_size is 0, expected 1 to 1048576");
+  wrong.batch_size = (std::int64_t{1} << 32) + 1;
+  CHECK(message(wrong) == "batch_size is 4294967297, expected 1 to 1048576");
+  wrong = config;
+  wrong.optimizer.schedule = {.kind = ScheduleKind::exponential, .decay = 7};
+  CHECK(message(wrong) == "decay is 7, expected more than 0 and at most 1");
+  wrong.optimizer.schedule = {.warm_up_steps = -3};
+  CHECK(message(wrong) == "warm_up_steps is -3, expected 0 to 1000000000");
+  wrong.optimizer.schedule = {.patience = -5};
+  CHECK(message(wrong) == "schedule patience is -5, expected 0 to 1000000000");
+  wrong = config;
+  wrong.model.dropout = std::nanf("");
+  CHECK(message(wrong) == "dropout is nan, expected 0 to less than 1");
+  wrong = config;
+  wrong.sizes = {{.source = 10, .target = 0}};
+  CHECK(message(wrong) == "the target side of a batch is 0, expected 1 to 1048576");
   CHECK_THROWS_AS(seq2seq_config_from_json(R"({"model": {"mode": "sideways"}})", "test"), DataError);
   const TemporaryFolder folder;
   ParameterStore store;

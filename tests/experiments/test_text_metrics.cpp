@@ -8,8 +8,10 @@
 #include <sstream>
 
 #include "eddy/core/error.h"
+#include "eddy/data/source.h"
 #include "eddy/experiments/sequence_accuracy.h"
 #include "eddy/experiments/text_metrics.h"
+#include "tests/data/real_data.h"
 
 namespace eddy {
 namespace {
@@ -41,6 +43,30 @@ TEST_CASE("textsum's own scores of its own test") {
   // What the standard definitions say of the same: LCS 5 of 5 and 6; bigrams 3 of 4 and 5.
   CHECK(rouge_l(kText, kReferences).f1 == Approx(10.0 / 11));
   CHECK(rouge_n(kText, kReferences, 2).f1 == Approx(6.0 / 9));
+}
+
+/// One text a line, each with one reference.
+std::vector<TokenText> lines(const std::string& text) {
+  std::vector<TokenText> result;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) result.push_back(words(line));
+  return result;
+}
+
+TEST_CASE("the headlines that deepnlp published have the scores they have by its own definition") {
+  const auto corpus = test::real_data("zh-headlines-deepnlp.tar.xz");
+  if (!corpus) return;
+  const std::vector<std::string> names = {"test/summary.txt", "test/title-test.txt"};
+  const std::vector<NamedText> files = read_named_files(*corpus, names);
+  const std::vector<TokenText> texts = lines(files[0].contents), titles = lines(files[1].contents);
+  const std::array rouge_1 = {0.727, 0.118, 0.167, 0.214}, rouge_2 = {0.30, 0.0, 0.0, 0.0};
+  REQUIRE(texts.size() == 4);
+  REQUIRE(titles.size() == 4);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    CAPTURE(i);
+    CHECK(std::abs(textsum_rouge_n(texts[i], {titles[i]}, 1) - rouge_1[i]) < 5e-4);
+    CHECK(std::abs(textsum_rouge_n(texts[i], {titles[i]}, 2) - rouge_2[i]) < 5e-4);
+  }
 }
 
 TEST_CASE("textsum counts repeated n-grams again and again, the standard only as often as they stand there") {

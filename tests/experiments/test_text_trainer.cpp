@@ -39,6 +39,48 @@ TEST_CASE("a language model learns what can be predicted") {
   }
 }
 
+TEST_CASE("the loss of a stream does not depend on how much is computed at once") {
+  ParameterStore store(1);
+  TrainingConfig config = toy_config(TrainingTask::language_model);
+  config.stream_steps = 12;
+  const EncodedCorpus train = toy_corpus(200, 3, 1);
+  TextTrainer trainer(store, config, train);
+  mean_loss(trainer, 50);
+  // One stream, and several of a text that is long enough.
+  for (const int texts : {60, 3000}) {
+    const EncodedCorpus corpus = toy_corpus(texts, 3, 2);
+    config.batch_size = 8;
+    const Evaluation before = TextEvaluator(store, config).evaluate(corpus);
+    CHECK(before.targets == corpus.token_count() + texts);
+    for (const std::int64_t batch : {1, 7, 1024}) {
+      config.batch_size = batch;
+      CHECK(TextEvaluator(store, config).evaluate(corpus).loss == before.loss);
+    }
+  }
+}
+
+TEST_CASE("an evaluation says what it does not read") {
+  const EncodedCorpus corpus = toy_corpus(50, 3, 3);
+  ParameterStore store(1);
+  for (const TrainingTask task : {TrainingTask::classifier, TrainingTask::language_model}) {
+    TrainingConfig config = toy_config(task);
+    config.max_length = 0;
+    CHECK_FALSE(cut_by(config, corpus).any());
+    config.max_length = corpus.longest() - 1;
+    const CutDocuments cut = cut_by(config, corpus);
+    CHECK(cut.any());
+    CHECK(cut.documents == cut.tokens);
+    const Evaluation scores = TextEvaluator(store, config).evaluate(corpus);
+    CHECK(scores.cut.documents == cut.documents);
+    CHECK(scores.cut.tokens == cut.tokens);
+    if (task == TrainingTask::language_model) CHECK(scores.targets < corpus.token_count() + corpus.size());
+    if (task != TrainingTask::language_model) continue;
+    config.stream_steps = 8;
+    CHECK_FALSE(cut_by(config, corpus).any());
+    CHECK_FALSE(TextEvaluator(store, config).evaluate(corpus).cut.any());
+  }
+}
+
 TEST_CASE("each supervised task learns to classify without error") {
   const EncodedCorpus train = toy_corpus(200, 3, 1);
   const EncodedCorpus test = toy_corpus(60, 3, 2);

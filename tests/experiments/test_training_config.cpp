@@ -65,6 +65,18 @@ TEST_CASE("a wrong config names the key") {
         std::string::npos);
 }
 
+TEST_CASE("label_gain learns and tests the same states") {
+  TrainingConfig config;
+  config.task = TrainingTask::label_gain;
+  CHECK_NOTHROW(check(config));
+  for (const Pooling pooling : {Pooling::mean, Pooling::last_mean, Pooling::concat}) {
+    config.model.pooling = pooling;
+    CHECK_THROWS_WITH_AS(check(config), doctest::Contains("expected last"), UsageError);
+  }
+  config.task = TrainingTask::classifier;
+  CHECK_NOTHROW(check(config));
+}
+
 TEST_CASE("damaged config text never does more than throw DataError") {
   const std::string good = to_json(TrainingConfig());
   Philox random(1);

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Texts as users have them: other encodings, marks, packed files, pipes, headers, and files that changed.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "program.h"
+#include "tests/data/files.h"
+
+namespace eddy {
+namespace {
+
+using test::contains;
+
+Arguments finetune(const TestFolder& folder, const std::string& data, const std::string& output) {
+  return {"finetune",
+          "--data",
+          folder.path(data),
+          "--label-column",
+          "0",
+          "--output",
+          folder.path(output),
+          "--hidden",
+          "16",
+          "--embedding",
+          "8",
+          "--batch",
+          "16",
+          "--lr",
+          "0.02",
+          "--epochs",
+          "6",
+          "--overwrite"};
+}
+
+ProgramResult evaluate(const TestFolder& folder, const std::string& model, const Arguments& more = {}) {
+  return run_eddy(joined({"evaluate", "--model", folder.path(model), "--json"}, more));
+}
+
+std::string latin1(std::string text, const std::string& from, const std::string& to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+  return text;
+}
+
+/// Texts whose only telling words are "été" and "hiver", in Latin-1.
+std::string seasons(bool labels) {
+  std::string lines;
+  for (int i = 0; i < 80; ++i)
+    lines += fmt::format("{}{} {} {}\n", labels ? (i % 2 == 0 ? "warm\t" : "cold\t") : "", i % 3 == 0 ? "the" : "a",
+                         i % 2 == 0 ? "\xE9t\xE9" : "\xE2pre", i % 5 == 0 ? "now" : "then");
+  return lines;
+}
+
+std::string answers(const std::string& output) {
+  std::istringstream lines(output);
+  std::string classes;
+  for (std::string line; std::getline(lines, line);) classes += line.substr(0, line.find('\t')) + " ";
+  return classes;
+}
+
+void check_refused(const ProgramResult& result, int status, const std::string& part) {
+  INFO(result.err);
+  CHECK(result.status == status);
+  CHECK(contains(result.err, part));
+  CHECK_FALSE(contains(result.err, "json.exception"));
+}
+
+}  // namespace
+
+TEST_CASE("predict reads texts as the training did: encoding, mark, packing") {
+  const TestFolder folder;
+  folder.write("train.tsv", seasons(true));
+  succeed(joined(finetune(folder, "train.tsv", "m.safetensors"), {"--encoding", "latin1"}));
+  const Arguments predict = {"predict", "--model", folder.path("m.safetensors")};
+  std::string right;
+  for (int i = 0; i < 80; ++i) right += i % 2 == 0 ? "warm " : "cold ";
+  const ProgramResult trained = succeed(predict, seasons(false));
+  CHECK(answers(trained.out) == right);
+  CHECK(trained.err.empty());
+  const std::string utf8 = latin1(latin1(seasons(false), "\xE9", "\xC3\xA9"), "\xE2", "\xC3\xA2");
+  CHECK(contains(succeed(predict, utf8).err, "80 lines read as Latin-1 would be UTF-8, too; --encoding utf8"));
+  for (const std::string mark : {"", "\xEF\xBB\xBF"}) {
+    const ProgramResult marked = succeed(joined(predict, {"--encoding", "utf8", "--json"}), mark + utf8);
+    CHECK(marked.err.empty());
+    CHECK(nlohmann::json::parse(marked.out.substr(0, marked.out.find('\n')))["text"] == "the \xC3\xA9t\xC3\xA9 now");
+  }
+  const ProgramResult broken = succeed(joined(predict, {"--encoding", "utf8"}), seasons(false));
+  CHECK(contains(broken.err, "standard input: 120 ill-formed UTF-8 sequences became U+FFFD"));
+  check_refused(run_eddy(joined(predict, {"--encoding", "utf8_strict"}), "fine\n\xE9\n"), 1,
+                "standard input:2: byte 0xe9");
+
+  test::write_compressed(folder.path("texts.gz"), seasons(false), test::Packing::tar_gz);
+  CHECK(succeed(joined(predict, {folder.path("texts.gz")})).out == trained.out);
+  CHECK(succeed(predict, folder.read("texts.gz")).out == trained.out);
+  test::write_archive(folder.path("texts.zip"), {{"a.txt", seasons(false)}}, test::Packing::zip);
+  check_refused(run_eddy(joined(predict, {folder.path("texts.zip")})), 1, "texts.zip: is an archive");
+}
+
+TEST_CASE("a pipe as --data loses nothing") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(400, 1));
+  const std::string command =
+      std::string(EDDY_PROGRAM) + " pretrain --hidden 8 --embedding 8 --max-steps 1 --overwrite";
+  for (const std::string& cache : {std::string("--no-cache"), "--cache-dir " + folder.path("cache")}) {
+    const std::string script = "cat " + folder.path("texts.txt") + " | " + command + " " + cache +
+                               " --data /dev/stdin --output " + folder.path("m.safetensors") + " 2> " +
+                               folder.path("err");
+    REQUIRE(std::system(script.c_str()) == 0);
+    CHECK(contains(folder.read("err"), "/dev/stdin: 400 texts"));
+    CHECK(contains(folder.read("err"), "read once") == (cache != "--no-cache"));
+  }
+}
+
+TEST_CASE("what a model file cannot hold is refused before training") {
+  const TestFolder folder;
+  folder.write("train.tsv", latin1(labelled_lines(30, 1), "animal", "anim\xE9"));
+  check_refused(run_eddy(finetune(folder, "train.tsv", "m.safetensors")), 1,
+                "label is not UTF-8; try --encoding latin1");
+  succeed(joined(finetune(folder, "train.tsv", "m.safetensors"), {"--encoding", "latin1"}));
+  folder.write("tr\xE9.tsv", labelled_lines(30, 1));
+  check_refused(run_eddy(finetune(folder, "tr\xE9.tsv", "n.safetensors")), 2, "the path of the data is not UTF-8");
+  CHECK_FALSE(folder.has("n.safetensors"));
+}
+
+TEST_CASE("evaluate says when texts are those of the training, and measures those kept out") {
+  const TestFolder folder;
+  folder.write("train.tsv", labelled_lines(60, 1));
+  succeed(finetune(folder, "train.tsv", "m.safetensors"));
+  const ProgramResult whole = evaluate(folder, "m.safetensors");
+  CHECK(nlohmann::json::parse(whole.out)["documents"] == 60);
+  CHECK(contains(whole.err, "was trained on these texts, but for those that --part validation"));
+  const ProgramResult kept = evaluate(folder, "m.safetensors", {"--part", "validation"});
+  CHECK(nlohmann::json::parse(kept.out)["documents"] == 6);
+  CHECK(nlohmann::json::parse(kept.out)["part"] == "validation");
+  CHECK_FALSE(contains(kept.err, "warning"));
+
+  // By its contents the file is known elsewhere too.
+  folder.write("moved.tsv", folder.read("train.tsv"));
+  CHECK(contains(evaluate(folder, "m.safetensors", {"--data", folder.path("moved.tsv")}).err, "was trained on these"));
+  folder.write("test.tsv", labelled_lines(30, 2));
+  const ProgramResult other = evaluate(folder, "m.safetensors", {"--data", folder.path("test.tsv")});
+  CHECK(other.status == 0);
+  CHECK_FALSE(contains(other.err, "warning"));
+  check_refused(evaluate(folder, "m.safetensors", {"--data", folder.path("test.tsv"), "--part", "validation"}), 2,
+                "have no validation part");
+  folder.write("train.tsv", labelled_lines(40, 3));
+  CHECK(contains(evaluate(folder, "m.safetensors").err, "is not just what"));
+}
+
+TEST_CASE("the data of a model are found from any folder") {
+  const TestFolder folder;
+  std::filesystem::create_directories(folder.path("a"));
+  std::filesystem::create_directories(folder.path("b"));
+  folder.write("a/train.tsv", labelled_lines(60, 1));
+  folder.write("b/train.tsv", labelled_lines(20, 2));
+  const std::string program = EDDY_PROGRAM;
+  const std::string script =
+      "cd " + folder.path("a") + " && " + program +
+      " finetune --no-cache --quiet --data train.tsv --label-column 0 -o m.safetensors --hidden 8 "
+      "--embedding 8 --max-steps 2 && cd ../b && " +
+      program + " evaluate --no-cache --model ../a/m.safetensors --json > out 2> err";
+  REQUIRE(std::system(script.c_str()) == 0);
+  CHECK(nlohmann::json::parse(folder.read("b/out"))["documents"] == 60);
+}
+
+TEST_CASE("a header that was in the training is not taken for granted") {
+  const TestFolder folder;
+  folder.write("train.tsv", "class\ttext\n" + labelled_lines(60, 1));
+  folder.write("test.tsv", labelled_lines(60, 2));
+  succeed(joined(finetune(folder, "train.tsv", "m.safetensors"), {"--header"}));
+  const Arguments test = {"--data", folder.path("test.tsv")};
+  check_refused(evaluate(folder, "m.safetensors", test), 1, "--no-header");
+  const ProgramResult whole = evaluate(folder, "m.safetensors", joined(test, {"--no-header"}));
+  CHECK(nlohmann::json::parse(whole.out)["documents"] == 60);
+  check_refused(run_eddy(joined(finetune(folder, "test.tsv", "n.safetensors"), {"--header"})), 1,
+                "is read as the header");
+}
+
+}  // namespace eddy

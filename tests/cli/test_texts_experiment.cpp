@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// `eddy experiment texts`: files of one's own, from data to table.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "program.h"
+
+namespace eddy {
+namespace {
+
+Arguments texts(const TestFolder& folder, const Arguments& more) {
+  return joined({"experiment", "texts", "--output", folder.path("report"), "--cache-dir", folder.path("cache"),
+                 "--preset", "quick", "--set", "all.model.embedding_size=8", "all.model.hidden_size=16",
+                 "all.optimizer.learning_rate=2e-2", "classifiers.epochs=3", "pretraining.epochs=1"},
+                more);
+}
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t times = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++times;
+  return times;
+}
+
+}  // namespace
+
+TEST_CASE("an experiment on files of one's own ends with a table and does nothing twice") {
+  const TestFolder folder;
+  folder.write("train.tsv", labelled_lines(150, 1));
+  folder.write("test.tsv", labelled_lines(60, 2));
+  folder.write("more.txt", text_lines(80, 3));
+  const Arguments run = texts(folder, {"--data", folder.path("train.tsv"), "--test", folder.path("test.tsv"),
+                                       "--unlabelled", folder.path("more.txt"), "--rows", "lstm,lm,sa,lm-2"});
+  const ProgramResult first = succeed(run);
+  CHECK(first.out.find("Test error on 60 texts, 3 classes, 1 seed") != std::string::npos);
+  for (const char* row : {" LSTM ", " LM-LSTM ", " SA-LSTM ", " LM-LSTM, 2 layers ", " naive Bayes "})
+    CHECK_MESSAGE(first.out.find(row) != std::string::npos, row);
+  CHECK(first.out.find("already done") == std::string::npos);
+  CHECK(folder.has("report/index.html"));
+  CHECK(folder.read("report/report.md").find("more.txt") != std::string::npos);
+  const ProgramResult again = succeed(run);
+  // Three pretrained models, four classifiers.
+  CHECK(count(again.out, "already done") == 7);
+  // The models know the columns.
+  const ProgramResult told =
+      succeed({"evaluate", "--model", folder.path("report/parts/LSTM-150-labels-seed1.safetensors"), "--data",
+               folder.path("test.tsv"), "--no-cache"});
+  CHECK(told.out.find("texts      60") != std::string::npos);
+}
+
+TEST_CASE("without a test file a part is held out; help names the flags and an example") {
+  const TestFolder folder;
+  std::string csv = "text,class\n";
+  for (int i = 0; i < 60; ++i)
+    csv += "\"it " + std::string(i % 2 == 0 ? "runs, " : "grows, ") + std::to_string(i) + "\"," +
+           (i % 2 == 0 ? "animal" : "plant") + "\n";
+  folder.write("train.csv", csv);
+  const ProgramResult result =
+      succeed(texts(folder, {"--data", folder.path("train.csv"), "--header", "--label-column", "class",
+                             "--test-fraction", "0.25", "--rows", "lstm", "--tokens", "whitespace"}));
+  CHECK(result.out.find("Test error on 15 texts, 2 classes, 1 seed") != std::string::npos);
+  const ProgramResult help = succeed({"experiment", "texts", "--help"});
+  for (const char* part : {"--data", "--test ", "--test-fraction", "--unlabelled", "--label-column", "--text-column",
+                           "--header", "--format", "--encoding", "--tokens", "--vocabulary", "--preset", "--split-seed",
+                           "Example: eddy experiment texts --data train.tsv --test test.tsv"})
+    CHECK_MESSAGE(help.out.find(part) != std::string::npos, part);
+}
+
+TEST_CASE("bad files of one's own are told in a line") {
+  const TestFolder folder;
+  const auto fails = [&](const Arguments& more, int status, const std::string& message) {
+    const ProgramResult result = run_eddy(texts(folder, more));
+    INFO(result.err);
+    CHECK(result.status == status);
+    CHECK(result.err.find("eddy: error: ") != std::string::npos);
+    CHECK_MESSAGE(result.err.find(message) != std::string::npos, message);
+  };
+  folder.write("train.tsv", labelled_lines(60, 1));
+  folder.write("train.dat", labelled_lines(60, 1));
+  folder.write("one.tsv", "animal\tit runs\nanimal\tit barks\n");
+  folder.write("three.tsv", "animal\tit\truns\nplant\tit\tgrows\n");
+  folder.write("broken.tsv", "animal\tit runs\nplant\n");
+  folder.write("empty.tsv", "");
+  folder.write("strange.tsv", "animal\tit runs\ncloud\tit rains\n");
+  const std::string data = folder.path("train.tsv");
+  fails({}, 2, "--data is required");
+  fails({"--data", folder.path("none.tsv")}, 1, "none.tsv: does not exist");
+  fails({"--data", folder.path("train.dat")}, 2,
+        "train.dat: is taken for lines; expected labelled texts in a tsv or csv");
+  fails({"--data", folder.path("one.tsv")}, 1, "one.tsv: the label of all 2 texts is \"animal\"; expected two classes");
+  fails({"--data", folder.path("three.tsv")}, 2, "three.tsv: has 3 columns");
+  fails({"--data", folder.path("broken.tsv")}, 1, "broken.tsv:2: record has 1 columns, expected 2");
+  fails({"--data", folder.path("empty.tsv")}, 1, "empty.tsv: is empty");
+  fails({"--data", data, "--test", folder.path("empty.tsv")}, 1, "empty.tsv: is empty");
+  fails({"--data", data, "--test", folder.path("strange.tsv")}, 1,
+        "strange.tsv:2: label \"cloud\" is not one of the 3");
+  fails({"--data", data, "--label-column", "class", "--text-column", "text"}, 1, "asked for by name");
+  fails({"--data", data, "--test", data}, 1, "train.tsv: every text to train on is a test text too");
+  fails({"--data", data, "--label-column", "7"}, 1, "column 7 asked for, the file has 2 columns");
+  fails({"--data", data, "--unlabelled", folder.path("none.txt")}, 1, "none.txt: does not exist");
+  fails({"--data", data, "--test", data, "--test-fraction", "0.1"}, 2, "--test excludes --test-fraction");
+  fails({"--data", data, "--test-fraction", "2"}, 2, "--test-fraction");
+  fails({"--data", data, "--rows", "gru"}, 2, "there is no row \"gru\"");
+}
+
+}  // namespace eddy
