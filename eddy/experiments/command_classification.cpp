@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "eddy/core/cpu.h"
+#include "eddy/core/file.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_report.h"
 #include "eddy/experiments/command_data_flags.h"
@@ -14,6 +15,7 @@
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/report.h"
 
 namespace eddy {
 namespace {
@@ -21,13 +23,16 @@ namespace {
 int run(const ClassificationOptions& options) {
   fmt::print("eddy experiment {}: {}\nreport folder {}\n", options.source.task, describe_cpu(),
              options.output.string());
+  const OutputLock lock = OutputLock::of_folder(options.output);
+  check_report_folder(options.output);
   try {
     const ClassificationResults results = run_classification(options);
     fmt::print("\n{}\n{} in all; the report is {}\n", to_text(classification_table(options, results)),
                format_duration(results.seconds), (options.output / "index.html").string());
   } catch (const Interrupted&) {
-    fmt::print(stderr, "Interrupted. All that was done is kept; the same command goes on where it was:\n  {}\n",
-               options.command);
+    show_text(stderr,
+              fmt::format("Interrupted. All that was done is kept; the same command goes on where it was:\n  {}\n",
+                          options.command));
     return 128 + interrupt_signal();
   }
   return 0;

@@ -4,11 +4,13 @@
 #include <memory>
 
 #include "eddy/core/cpu.h"
+#include "eddy/core/file.h"
 #include "eddy/data/number_stories.h"
 #include "eddy/experiments/command_experiment.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/decoders.h"
 #include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/report.h"
 #include "eddy/experiments/sequence_names.h"
 
 namespace eddy {
@@ -16,6 +18,11 @@ namespace {
 
 int run(const DecodersOptions& options) {
   const InterruptGuard guard;
+  std::unique_ptr<const OutputLock> lock;
+  if (!options.output.empty()) {
+    lock.reset(new OutputLock(OutputLock::of_folder(options.output)));
+    check_report_folder(options.output);
+  }
   fmt::print("eddy experiment decoders: {}\n", describe_cpu());
   // The lines of the original, which tests on the stories it trains on.
   const EncodedPairs stories = number_stories();

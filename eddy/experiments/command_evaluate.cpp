@@ -11,6 +11,7 @@
 #include "eddy/experiments/command_data_flags.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/number_text.h"
+#include "eddy/experiments/report.h"
 #include "eddy/experiments/run_report.h"
 #include "eddy/experiments/run_training.h"
 #include "eddy/experiments/text_evaluator.h"
@@ -141,6 +142,10 @@ void print_json(const nlohmann::ordered_json& value) {
   fmt::print("{}\n", value.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
+void print_cut(const Evaluation& scores, const TextEvaluator& evaluator) {
+  if (scores.cut.any()) fmt::print("cut         {}\n", scores.cut.to_string(evaluator.config().max_length));
+}
+
 ClassificationResult report_classifier(const EvaluateCommand& command, TextEvaluator& evaluator,
                                        const EncodedCorpus& corpus, const Documents& documents, const ModelFile& model,
                                        const std::string& part) {
@@ -151,6 +156,8 @@ ClassificationResult report_classifier(const EvaluateCommand& command, TextEvalu
   if (command.json) {
     print_json({{"part", part},
                 {"documents", scores.documents},
+                {"texts_cut", scores.cut.documents},
+                {"tokens_not_read", scores.cut.tokens},
                 {"loss", scores.loss},
                 {"error_rate", scores.error_rate},
                 {"accuracy", matrix.accuracy()},
@@ -162,6 +169,7 @@ ClassificationResult report_classifier(const EvaluateCommand& command, TextEvalu
   fmt::print("texts      {}\nerror      {:.2f} %\naccuracy   {:.2f} %\nmacro F1   {:.4f}\nloss       {:.4f}\n",
              grouped(scores.documents), 100 * scores.error_rate, 100 * matrix.accuracy(), matrix.macro_f1(),
              scores.loss);
+  print_cut(scores, evaluator);
   if (command.confusion) fmt::print("{}", confusion_table(matrix, model.text.label_names));
   return result;
 }
@@ -173,16 +181,20 @@ Evaluation report_unsupervised(const EvaluateCommand& command, TextEvaluator& ev
     print_json({{"part", part},
                 {"documents", scores.documents},
                 {"tokens", scores.targets},
+                {"texts_cut", scores.cut.documents},
+                {"tokens_not_read", scores.cut.tokens},
                 {"loss", scores.loss},
                 {"perplexity", scores.perplexity()}});
     return scores;
   }
   fmt::print("texts       {}\ntokens      {}\nloss        {:.4f} nats per token\nperplexity  {:.2f}\n",
              grouped(scores.documents), grouped(scores.targets), scores.loss, scores.perplexity());
+  print_cut(scores, evaluator);
   return scores;
 }
 
 int evaluate(EvaluateCommand& command, const CommandLine& line) {
+  if (!command.report.empty()) check_report_folder(command.report);
   LoadedModel model = load_model(command.model);
   const bool own = apply_flags(command, model.file.data);
   TrainingConfig config = model.file.config;
@@ -232,6 +244,7 @@ Command add_evaluate_command(CLI::App& program, const CommandLine& line) {
       "evaluate", "Error rate, F1 and confusion of a classifier, or perplexity of a language model, on data");
   app->footer(std::string(kExamples));
   auto command = std::make_shared<EvaluateCommand>(*app);
+  app->get_option("--unlabelled")->group("");  // is of training
   app->get_option("--data")->description("File, directory or archive of texts (default: the training data's)");
   app->add_option("-m,--model", command->model, "Model file or checkpoint")->type_name("FILE")->required();
   app->add_option(

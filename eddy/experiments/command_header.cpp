@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/command_header.h"
 
+#include <fmt/ranges.h>
+
 #include "eddy/core/cpu.h"
+#include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/environment.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress.h"
+#include "eddy/experiments/text_evaluator.h"
 #include "eddy/experiments/training_config_names.h"
 
 namespace eddy {
@@ -17,6 +21,8 @@ std::string run_header(const ModelFile& model, const ParameterStore& store, cons
   text += fmt::format("data      {}: {} texts, {} tokens; {} to train on, {} to validate\n", model.data.path,
                       grouped(corpus.size()), grouped(corpus.token_count()), grouped(trainer.documents_per_epoch()),
                       grouped(static_cast<std::int64_t>(split.validation.size())));
+  if (const CutDocuments cut = cut_by(config, corpus, split.train); cut.any())
+    text += fmt::format("          {}\n", cut.to_string(config.max_length));
   if (data.invalid_sequences > 0)
     text += fmt::format("          {} ill-formed UTF-8 sequences became U+FFFD (--encoding latin1?)\n",
                         grouped(data.invalid_sequences));
@@ -28,6 +34,14 @@ std::string run_header(const ModelFile& model, const ParameterStore& store, cons
   text +=
       fmt::format("output    {}, {}, {}", output.string(), checkpoint_path(output).string(), log_path(output).string());
   return text;
+}
+
+void warn_of_other_bits(const std::filesystem::path& checkpoint) {
+  const std::vector<std::string> changes = changed_arithmetic(read_checkpoint_arithmetic(checkpoint));
+  if (changes.empty()) return;
+  show_text(stderr, fmt::format("eddy: warning: {} was written with other {}; going on does not give the bits of a run "
+                                "that was never stopped\n",
+                                checkpoint.string(), fmt::join(changes, ", ")));
 }
 
 std::string run_summary(const ModelFile& model, const RunOutcome& outcome, const std::filesystem::path& output) {

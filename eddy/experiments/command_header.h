@@ -11,6 +11,9 @@
 
 namespace eddy {
 
+/// Says on standard error when this process computes other bits than the one that wrote the checkpoint.
+void warn_of_other_bits(const std::filesystem::path& checkpoint);
+
 /// What a run is about to do: machine, data, model, training, output. Lines without a final newline.
 std::string run_header(const ModelFile& model, const ParameterStore& store, const EncodedDataset& data,
                        const TextTrainer& trainer, const ValidationSplit& split, const std::filesystem::path& output);

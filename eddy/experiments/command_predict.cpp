@@ -2,7 +2,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -14,7 +13,9 @@
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/command_lines.h"
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/run_model.h"
+#include "eddy/experiments/seq2seq_model.h"
 #include "eddy/experiments/text_evaluator.h"
 
 namespace eddy {
@@ -76,7 +77,7 @@ class Predictor {
     }
     const Predictions predictions = evaluator_.predict(EncodedCorpus(std::move(arrays)));
     for (std::size_t i = 0; i < texts.size(); ++i) print(texts[i], predictions.row(static_cast<std::int64_t>(i)));
-    require<DataError>(std::fflush(stdout) == 0, "the standard output cannot be written: {}", std::strerror(errno));
+    flush_results();
   }
 
   void print(const std::string& text, std::span<const float> probabilities) const {
@@ -107,6 +108,8 @@ class Predictor {
 };
 
 int predict(const PredictCommand& command) {
+  require<UsageError>(!is_seq2seq(command.model), "{}: is an encoder-decoder; use eddy seq2seq translate",
+                      command.model);
   LoadedModel model = load_model(command.model);
   require<UsageError>(is_classification(model.file.config.task), "{}: is a {}, which has no classes to predict",
                       command.model, to_string(model.file.config.task));

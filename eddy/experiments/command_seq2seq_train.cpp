@@ -5,10 +5,13 @@
 #include <memory>
 
 #include "eddy/core/cpu.h"
+#include "eddy/core/file.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/command_flags.h"
+#include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_seq2seq.h"
 #include "eddy/experiments/number_text.h"
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/seq2seq_trainer.h"
@@ -103,6 +106,7 @@ Seq2SeqModel plan(TrainCommand& command) {
   Seq2SeqModel model;
   const fs::path checkpoint = checkpoint_path(command.output);
   std::error_code error;
+  for (const fs::path& path : {fs::path(command.output), checkpoint, log_path(command.output)}) require_writable(path);
   if (!command.resume) {
     if (!command.overwrite)
       for (const fs::path& path : {fs::path(command.output), checkpoint})
@@ -112,11 +116,14 @@ Seq2SeqModel plan(TrainCommand& command) {
     command.flags.apply(model.config);
     require<UsageError>(!model.config.data.path.empty(), "--data is missing; expected a file, a folder or an archive");
     check(model.config);
+    for (const fs::path& path : {fs::path(command.output), checkpoint, log_path(command.output)})
+      require_no_input("--output", path, {model.config.data.path});
     return model;
   }
   require<UsageError>(fs::exists(checkpoint, error), "there is nothing to resume: {} does not exist",
                       checkpoint.string());
   model = read_seq2seq(checkpoint);
+  warn_of_other_bits(checkpoint);
   Config wanted = model.config, limits = model.config;
   command.flags.apply(wanted);
   check(wanted);
@@ -153,9 +160,10 @@ std::string kept_model(const Seq2SeqProgress& progress, const PairSplit& split) 
 }
 
 int train(TrainCommand& command) {
+  const OutputLock lock = OutputLock::of_file(checkpoint_path(command.output));
   Seq2SeqModel model = plan(command);
   const auto say = [&](const std::string& message) {
-    if (!command.quiet) fmt::print(stderr, "{}\n", message);
+    if (!command.quiet) show_text(stderr, message + "\n");
   };
   const Seq2SeqData data = load_seq2seq_data(model.config, command.resume ? &model : nullptr);
   if (command.resume) {
@@ -191,9 +199,9 @@ int train(TrainCommand& command) {
   const InterruptGuard guard;
   const StopReason reason = run_seq2seq(store, data, model, settings);
   if (reason == StopReason::interrupt) {
-    fmt::print(stderr, "Interrupted after step {}. Everything is saved in {}; to go on:\n  {}{}\n",
-               model.progress.steps, checkpoint_path(command.output).string(), command.line,
-               command.resume ? "" : " --resume");
+    show_text(stderr, fmt::format("Interrupted after step {}. Everything is saved in {}; to go on:\n  {}{}\n",
+                                  model.progress.steps, checkpoint_path(command.output).string(), command.line,
+                                  command.resume ? "" : " --resume"));
     return 128 + interrupt_signal();
   }
   say(fmt::format("{} steps, {} target tokens, {:.0f} s; {}", model.progress.steps, grouped(model.progress.tokens),

@@ -18,6 +18,7 @@
 #include "eddy/experiments/command_lines.h"
 #include "eddy/experiments/command_seq2seq.h"
 #include "eddy/experiments/environment.h"
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/report.h"
 #include "eddy/experiments/seq2seq_trainer.h"
 
@@ -75,7 +76,7 @@ class LineTranslator {
       print(texts[i], translations[i]);
       draw(sources[i], translations[i][0]);
     }
-    require<DataError>(std::fflush(stdout) == 0, "the standard output cannot be written: {}", std::strerror(errno));
+    flush_results();
   }
 
   void print(const std::string& text, const std::vector<Translation>& translations) const {
@@ -161,6 +162,7 @@ Table samples_table(const TranslationScores& scores, std::int64_t wanted) {
 }
 
 int evaluate(const EvaluateCommand& command) {
+  if (!command.report.empty()) check_report_folder(command.report);
   const LoadedSeq2Seq loaded = load_seq2seq(command.model);
   Seq2SeqConfig config = loaded.model.config;
   if (!command.data.empty()) config.data.path = command.data;

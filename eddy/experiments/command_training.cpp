@@ -47,14 +47,6 @@ void check_clip_exclude(const OptimizerSettings& optimizer, const ParameterStore
   }
 }
 
-void warn_of_other_bits(const fs::path& checkpoint) {
-  const std::vector<std::string> changes = changed_arithmetic(read_checkpoint_arithmetic(checkpoint));
-  if (changes.empty()) return;
-  show_text(stderr, fmt::format("eddy: warning: {} was written with other {}; going on does not give the bits of a run "
-                                "that was never stopped\n",
-                                checkpoint.string(), fmt::join(changes, ", ")));
-}
-
 /// Whether --overwrite may replace the file: a model, even a damaged one, or nothing of worth.
 bool is_model(const fs::path& file) {
   std::error_code error;
@@ -235,6 +227,7 @@ int TrainingCommand::train(ModelFile model, bool fixed_vocabulary, const std::st
     check_same_data(model, dataset, checkpoint_path(output).string());
   } else {
     fit_to_data(model, dataset);
+    check_savable(model);
     model.progress.data_fingerprint = fingerprint(corpus);
   }
 

@@ -5,9 +5,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 
 #include "eddy/core/clock.h"
+#include "eddy/core/error.h"
 
 namespace eddy {
 namespace {
@@ -61,6 +64,13 @@ std::string format_count(double value) {
 void show_text(std::FILE* out, std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), out);
   std::fflush(out);
+}
+
+void flush_results() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  const std::string why = errno == 0 ? "" : fmt::format(": {}", std::strerror(errno));
+  fail<DataError>("the standard output cannot be written{}", why);
 }
 
 Progress::Progress(ProgressOptions options) : options_(std::move(options)), resumed_at_(options_.done) {

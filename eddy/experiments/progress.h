@@ -18,6 +18,9 @@ std::string format_count(double value);
 /// gone, is no error: no work is worth less for it.
 void show_text(std::FILE* out, std::string_view text);
 
+/// Sends off what was printed so far; DataError, which says why, when it cannot be written.
+void flush_results();
+
 enum class ProgressStyle : std::uint8_t {
   automatic,  ///< one_line on a terminal, lines elsewhere
   one_line,   ///< redrawn in place, at most 5 times a second
