@@ -7,6 +7,7 @@
 #include "eddy/core/error.h"
 #include "eddy/data/delimited.h"
 #include "eddy/data/line_stream.h"
+#include "eddy/experiments/table_columns.h"
 
 namespace eddy {
 namespace {
@@ -16,40 +17,10 @@ namespace fs = std::filesystem;
 /// Of fewer labelled texts too few would choose the epoch.
 constexpr std::size_t kFewestTexts = 20;
 
-Column parse_column(const std::string& text) {
-  const bool number = !text.empty() && text.size() < 7 && text.find_first_not_of("0123456789") == std::string::npos;
-  if (number) return std::stoi(text);
-  return text;
-}
-
-bool is_delimited(DataFormat format) { return format == DataFormat::tsv || format == DataFormat::csv; }
-
-/// The only column beside the label's. What is wrong with the label's, the reader says when it is asked for that.
-Column other_column(const fs::path& file, const DelimitedOptions& options) {
-  const std::vector<std::string> first = read_first_record(file, options);
-  const Column& label = *options.label_column;
-  std::size_t place = first.size();
-  if (const int* number = std::get_if<int>(&label)) {
-    place = static_cast<std::size_t>(*number);
-  } else if (options.header) {
-    place = static_cast<std::size_t>(std::ranges::find(first, std::get<std::string>(label)) - first.begin());
-  }
-  if (place >= first.size()) return label;
-  require<UsageError>(first.size() == 2,
-                      "{}: has {} column{}; expected that of the label and one more, or --text-column", file.string(),
-                      first.size(), first.size() == 1 ? "" : "s");
-  return place == 0 ? 1 : 0;
-}
-
-DelimitedOptions delimited_options(const DataConfig& reading, DataFormat format) {
-  require<UsageError>(!reading.label_column.empty(), "no label column is chosen");
-  DelimitedOptions options = format == DataFormat::csv ? csv_options() : tsv_options();
-  options.header = reading.header;
-  options.encoding = reading.encoding;
-  options.label_column = parse_column(reading.label_column);
-  options.text_columns.clear();
-  for (const std::string& column : reading.text_columns) options.text_columns.push_back(parse_column(column));
-  return options;
+/// With the columns that the config leaves open filled in.
+DelimitedOptions columns_of(DataConfig& config, DataFormat format) {
+  TableColumns(config, read_first_record(config.path, table_options(config, format))).complete();
+  return table_options(config, format);
 }
 
 /// With the classes `known`; none: those it has.
@@ -57,13 +28,14 @@ Dataset read_labelled(const DataConfig& reading, const fs::path& file, const std
   DataConfig config = reading;
   config.path = file.string();
   const DataFormat format = guess_format(config);
-  require<UsageError>(is_delimited(format),
+  require<UsageError>(is_table(format),
                       "{}: is taken for {}; expected labelled texts in a tsv or csv file, by its name or by --format",
                       config.path, name_of(format));
-  DelimitedOptions options = delimited_options(reading, format);
-  if (options.text_columns.empty()) options.text_columns = {other_column(file, options)};
+  DelimitedOptions options = columns_of(config, format);
   options.label_names = known;
-  return read_delimited(file, options);
+  Dataset data = read_delimited(file, options);
+  if (const std::string warning = header_warning(data, config); !warning.empty()) fmt::print("{}\n", warning);
+  return data;
 }
 
 /// What such a file is, its name says: --format is about the labelled ones.
@@ -71,12 +43,13 @@ Dataset read_unlabelled(const DataConfig& reading, const fs::path& path) {
   DataConfig config;
   config.path = path.string();
   const DataFormat format = guess_format(config);
-  if (is_delimited(format)) {
-    DelimitedOptions options = delimited_options(reading, format);
-    if (options.text_columns.empty()) {
-      const bool texts_alone = read_first_record(path, options).size() == 1;
-      options.text_columns = {texts_alone ? 0 : other_column(path, options)};
-    }
+  if (is_table(format)) {
+    config.text_columns = reading.text_columns;
+    config.header = reading.header;
+    config.encoding = reading.encoding;
+    const bool texts_alone = read_first_record(path, table_options(config, format)).size() == 1;
+    if (!texts_alone) config.label_column = reading.label_column;
+    DelimitedOptions options = columns_of(config, format);
     options.label_column.reset();
     return read_delimited(path, options);
   }
@@ -103,6 +76,7 @@ void check_classes(const Dataset& data, const ClassificationSource& source) {
 }
 
 ClassificationTexts read_own_texts(const ClassificationSource& source) {
+  require<UsageError>(!source.reading.label_column.empty(), "no label column is chosen");
   const Dataset labelled = read_labelled(source.reading, source.data, {});
   check_classes(labelled, source);
   ClassificationTexts texts;

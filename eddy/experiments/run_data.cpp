@@ -13,6 +13,7 @@
 #include "eddy/data/line_stream.h"
 #include "eddy/data/source.h"
 #include "eddy/data/wordnet.h"
+#include "eddy/experiments/table_columns.h"
 
 namespace eddy {
 namespace {
@@ -34,138 +35,6 @@ bool has_imdb_folders(const fs::path& path) {
     if (fs::is_directory(entry.path() / "train" / "pos", error)) return true;
   return false;
 }
-
-Column parse_column(const std::string& text) {
-  const bool number =
-      !text.empty() && text.size() < 7 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-  if (number) return std::stoi(text);
-  return text;
-}
-
-DelimitedOptions delimited_options(const DataConfig& data, DataFormat format, const DataLoading& loading) {
-  DelimitedOptions options = format == DataFormat::csv ? csv_options() : tsv_options();
-  options.header = data.header;
-  options.encoding = data.encoding;
-  options.text_columns.clear();
-  for (const std::string& column : data.text_columns) options.text_columns.push_back(parse_column(column));
-  if (!data.label_column.empty()) options.label_column = parse_column(data.label_column);
-  if (loading.model != nullptr && loading.fixed_labels && options.label_column)
-    options.label_names = loading.model->label_names;
-  return options;
-}
-
-/// The columns of a table as its first record shows them, and those a config asks for.
-class TableColumns {
- public:
-  TableColumns(DataConfig& data, std::vector<std::string> first) : data_(data), first_(std::move(first)) {}
-
-  /// Fills in what the config leaves open. Throws UsageError when that cannot be told.
-  void complete() {
-    if (!data_.columns.empty()) check_names();
-    for (std::string& column : data_.text_columns) check(column);
-    if (!data_.label_column.empty()) check(data_.label_column);
-    if (data_.text_columns.empty()) data_.text_columns = {std::to_string(other_column())};
-    data_.columns = data_.header ? first_ : std::vector<std::string>();
-  }
-
-  /// "reviews.tsv: texts are column 1, classes are column 0"
-  std::string text() const {
-    std::string columns;
-    for (const std::string& column : data_.text_columns) columns += (columns.empty() ? "" : " and ") + shown(column);
-    const std::string file = fs::path(data_.path).filename().string();
-    return fmt::format("{}: texts are column {}{}{}", file, columns,
-                       data_.label_column.empty() ? "" : ", classes are column ",
-                       data_.label_column.empty() ? "" : shown(data_.label_column));
-  }
-
- private:
-  static std::string quoted(const std::string& field) {
-    std::string text;
-    append_repaired_utf8(field, text);
-    if (text.size() > 30) {
-      std::size_t end = 27;
-      while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-      text = text.substr(0, end) + "…";
-    }
-    return fmt::format("\"{}\"", text);
-  }
-
-  std::string list() const {
-    std::string text;
-    for (std::size_t i = 0; i < first_.size() && i < 20; ++i)
-      text += fmt::format("{}{} {}", i == 0 ? "" : ", ", i, quoted(first_[i]));
-    return first_.size() > 20 ? text + ", …" : text;
-  }
-
-  /// The place of a column by number or name; none when the file has no such name.
-  std::optional<std::size_t> place(const std::string& column) const {
-    const Column parsed = parse_column(column);
-    if (const int* number = std::get_if<int>(&parsed)) return static_cast<std::size_t>(*number);
-    const auto found = std::ranges::find(first_, column);
-    if (!data_.header || found == first_.end()) return std::nullopt;
-    return static_cast<std::size_t>(found - first_.begin());
-  }
-
-  std::string shown(const std::string& column) const {
-    const auto at = place(column);
-    if (!at) return column;
-    return data_.header && *at < first_.size() ? fmt::format("{} {}", *at, quoted(first_[*at])) : std::to_string(*at);
-  }
-
-  void check(std::string& column) const {
-    if (const auto at = place(column)) {
-      require<DataError>(*at < first_.size(), "{}: column {} asked for, the file has {} columns (counted from 0)",
-                         data_.path, *at, first_.size());
-      return;
-    }
-    const auto known = std::ranges::find(data_.columns, column);
-    if (!data_.header && known != data_.columns.end()) {
-      // The name is that of the training's file, which had a header.
-      column = std::to_string(known - data_.columns.begin());
-      return check(column);
-    }
-    require<UsageError>(
-        data_.header,
-        "{}: column \"{}\" asked for by name, but the file is read as one without header; give --header "
-        "where its first line names the columns, or the column's number from 0",
-        data_.path, column);
-    fail<DataError>("{}: no column \"{}\"; the header has {}{}", data_.path, column, list(),
-                    data_.columns.empty() ? "" : "; if that is no header, give --no-header");
-  }
-
-  /// Columns given by number must be those the training saw.
-  void check_names() const {
-    if (!data_.header) return;
-    std::vector<std::string> used = data_.text_columns;
-    if (!data_.label_column.empty()) used.push_back(data_.label_column);
-    for (const std::string& column : used) {
-      const Column parsed = parse_column(column);
-      const int* number = std::get_if<int>(&parsed);
-      if (number == nullptr || static_cast<std::size_t>(*number) >= data_.columns.size()) continue;
-      const auto at = static_cast<std::size_t>(*number);
-      const std::string& name = data_.columns[at];
-      require<DataError>(at < first_.size() && first_[at] == name,
-                         "{}: column {} was {} in the training, but here the header has {}; if that is no header, give "
-                         "--no-header, else say with --text-column and --label-column what is meant",
-                         data_.path, at, quoted(name), list());
-    }
-  }
-
-  /// The text's column where none is given: the only one that can be.
-  std::size_t other_column() const {
-    const auto label = data_.label_column.empty() ? std::nullopt : place(data_.label_column);
-    if (first_.size() == 1 && !label) return 0;
-    if (first_.size() == 2 && label) return 1 - *label;
-    require<UsageError>(first_.size() > 1,
-                        "{}: has one column, which --label-column says is the class; there is no text", data_.path);
-    fail<UsageError>("{}: has {} columns; say with --text-column which is the text{}, by its number: {}", data_.path,
-                     first_.size(), label ? "" : " (and with --label-column which is the class, if one is wanted)",
-                     list());
-  }
-
-  DataConfig& data_;
-  std::vector<std::string> first_;
-};
 
 /// The lines of a file or directory, as often as they are asked for; at least one.
 DocumentStream stream_lines(const fs::path& path, TextEncoding encoding) {
@@ -207,25 +76,15 @@ void report_shared(std::size_t dropped, const DataLoading& loading) {
     loading.message(fmt::format("left out {} unlabelled texts that also stand in the test part", dropped));
 }
 
-/// A first line that names the columns but is read as a record shows as a class of its own.
-void report_header(const Dataset& data, const DataConfig& config, const DataLoading& loading) {
-  if (config.header || !loading.message || data.label_names.size() < 3 || data.documents.size() < 10) return;
-  const int first = data.documents.front().label;
-  if (first < 0) return;
-  const auto as_first = [first](const Document& document) { return document.label == first; };
-  if (std::ranges::count_if(data.documents, as_first) == 1)
-    loading.message(
-        fmt::format("{}: \"{}\" is the class of the first line alone; if that line names the columns, give "
-                    "--header",
-                    config.path, data.label_names[static_cast<std::size_t>(first)]));
-}
-
 /// A table, whose contents may have been read already.
 Dataset read_table(const DataConfig& data, DataFormat format, const DataLoading& loading,
                    const std::optional<std::string>& contents) {
-  const DelimitedOptions options = delimited_options(data, format, loading);
+  DelimitedOptions options = table_options(data, format);
+  if (loading.model != nullptr && loading.fixed_labels && options.label_column)
+    options.label_names = loading.model->label_names;
   Dataset table = contents ? parse_delimited(*contents, data.path, options) : read_delimited(data.path, options);
-  report_header(table, data, loading);
+  const std::string warning = header_warning(table, data);
+  if (loading.message && !warning.empty()) loading.message(warning);
   return table;
 }
 
@@ -320,8 +179,8 @@ std::optional<std::string> complete(DataConfig& data, DataFormat format, const D
   check_utf8(data.unlabelled, "the path of the unlabelled texts");
   check_utf8(data.label_column, "the name of the label column");
   for (const std::string& column : data.text_columns) check_utf8(column, "the name of a text column");
-  if (format != DataFormat::tsv && format != DataFormat::csv) return std::nullopt;
-  const DelimitedOptions options = delimited_options(data, format, {});
+  if (!is_table(format)) return std::nullopt;
+  const DelimitedOptions options = table_options(data, format);
   std::optional<std::string> contents;
   if (!can_be_read_again(data.path)) contents = read_text_file(data.path);
   TableColumns columns(data,

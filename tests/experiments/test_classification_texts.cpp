@@ -119,7 +119,7 @@ TEST_CASE("columns of own texts go by name, and csv and tsv mix") {
   ClassificationOptions options = own_texts(folder.write("train.csv", csv));
   options.source.reading.header = true;
   options.source.reading.label_column = "class";
-  CHECK(contains(usage_error(options), "train.csv: has 3 columns; expected that of the label and one more"));
+  CHECK(contains(usage_error(options), "train.csv: has 3 columns; say with --text-column which is the text"));
   options.source.reading.text_columns = {"text"};
   options.source.test_data = folder.write("test.tsv", "class\ttext\n1\tbad one\n0\tgood one\n");
   const ClassificationData data = load_classification_data(options);
@@ -128,7 +128,7 @@ TEST_CASE("columns of own texts go by name, and csv and tsv mix") {
   CHECK(data.encoded.part("test").label(0) == 1);
   CHECK(data.encoded.part("test").length(0) == 2);
   options.source.reading.label_column = "colour";
-  CHECK(contains(data_error(options), "no column \"colour\"; the header has id, text, class"));
+  CHECK(contains(data_error(options), "no column \"colour\"; the header has 0 \"id\", 1 \"text\", 2 \"class\""));
 }
 
 TEST_CASE("own texts that teach nothing are refused, with file and line") {

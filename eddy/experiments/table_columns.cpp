@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/table_columns.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "eddy/core/error.h"
+#include "eddy/data/unicode.h"
+
+namespace eddy {
+namespace {
+
+Column parse_column(const std::string& text) {
+  const bool number =
+      !text.empty() && text.size() < 7 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  if (number) return std::stoi(text);
+  return text;
+}
+
+/// Of the first line of a file, short enough for a message.
+std::string quoted(const std::string& field) {
+  std::string text;
+  append_repaired_utf8(field, text);
+  if (text.size() > 30) {
+    std::size_t end = 27;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    text = text.substr(0, end) + "…";
+  }
+  return fmt::format("\"{}\"", text);
+}
+
+}  // namespace
+
+DelimitedOptions table_options(const DataConfig& data, DataFormat format) {
+  DelimitedOptions options = format == DataFormat::csv ? csv_options() : tsv_options();
+  options.header = data.header;
+  options.encoding = data.encoding;
+  options.text_columns.clear();
+  for (const std::string& column : data.text_columns) options.text_columns.push_back(parse_column(column));
+  if (!data.label_column.empty()) options.label_column = parse_column(data.label_column);
+  return options;
+}
+
+void TableColumns::complete() {
+  if (!data_.columns.empty()) check_names();
+  for (std::string& column : data_.text_columns) check(column);
+  if (!data_.label_column.empty()) check(data_.label_column);
+  if (data_.text_columns.empty()) data_.text_columns = {std::to_string(other_column())};
+  data_.columns = data_.header ? first_ : std::vector<std::string>();
+}
+
+std::string TableColumns::text() const {
+  std::string columns;
+  for (const std::string& column : data_.text_columns) columns += (columns.empty() ? "" : " and ") + shown(column);
+  const std::string file = std::filesystem::path(data_.path).filename().string();
+  return fmt::format("{}: texts are column {}{}{}", file, columns,
+                     data_.label_column.empty() ? "" : ", classes are column ",
+                     data_.label_column.empty() ? "" : shown(data_.label_column));
+}
+
+std::string TableColumns::list() const {
+  std::string text;
+  for (std::size_t i = 0; i < first_.size() && i < 20; ++i)
+    text += fmt::format("{}{} {}", i == 0 ? "" : ", ", i, quoted(first_[i]));
+  return first_.size() > 20 ? text + ", …" : text;
+}
+
+std::optional<std::size_t> TableColumns::place(const std::string& column) const {
+  const Column parsed = parse_column(column);
+  if (const int* number = std::get_if<int>(&parsed)) return static_cast<std::size_t>(*number);
+  const auto found = std::ranges::find(first_, column);
+  if (!data_.header || found == first_.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - first_.begin());
+}
+
+std::string TableColumns::shown(const std::string& column) const {
+  const auto at = place(column);
+  if (!at) return column;
+  return data_.header && *at < first_.size() ? fmt::format("{} {}", *at, quoted(first_[*at])) : std::to_string(*at);
+}
+
+void TableColumns::check(std::string& column) const {
+  if (const auto at = place(column)) {
+    require<DataError>(*at < first_.size(), "{}: column {} asked for, the file has {} columns (counted from 0)",
+                       data_.path, *at, first_.size());
+    return;
+  }
+  const auto known = std::ranges::find(data_.columns, column);
+  if (!data_.header && known != data_.columns.end()) {
+    // The name is that of the training's file, which had a header.
+    column = std::to_string(known - data_.columns.begin());
+    return check(column);
+  }
+  require<UsageError>(data_.header,
+                      "{}: column \"{}\" asked for by name, but the file is read as one without header; give --header "
+                      "where its first line names the columns, or the column's number from 0",
+                      data_.path, column);
+  fail<DataError>("{}: no column \"{}\"; the header has {}{}", data_.path, column, list(),
+                  data_.columns.empty() ? "" : "; if that is no header, give --no-header");
+}
+
+void TableColumns::check_names() const {
+  if (!data_.header) return;
+  std::vector<std::string> used = data_.text_columns;
+  if (!data_.label_column.empty()) used.push_back(data_.label_column);
+  for (const std::string& column : used) {
+    const Column parsed = parse_column(column);
+    const int* number = std::get_if<int>(&parsed);
+    if (number == nullptr || static_cast<std::size_t>(*number) >= data_.columns.size()) continue;
+    const auto at = static_cast<std::size_t>(*number);
+    const std::string& name = data_.columns[at];
+    require<DataError>(at < first_.size() && first_[at] == name,
+                       "{}: column {} was {} in the training, but here the header has {}; if that is no header, give "
+                       "--no-header, else say with --text-column and --label-column what is meant",
+                       data_.path, at, quoted(name), list());
+  }
+}
+
+std::size_t TableColumns::other_column() const {
+  const auto label = data_.label_column.empty() ? std::nullopt : place(data_.label_column);
+  if (first_.size() == 1 && !label) return 0;
+  if (first_.size() == 2 && label) return 1 - *label;
+  require<UsageError>(first_.size() > 1, "{}: has one column, which --label-column says is the class; there is no text",
+                      data_.path);
+  fail<UsageError>("{}: has {} columns; say with --text-column which is the text{}, by its number: {}", data_.path,
+                   first_.size(), label ? "" : " (and with --label-column which is the class, if one is wanted)",
+                   list());
+}
+
+std::string header_warning(const Dataset& data, const DataConfig& config) {
+  if (config.header || data.label_names.size() < 3 || data.documents.size() < 10) return {};
+  const int first = data.documents.front().label;
+  const auto as_first = [first](const Document& document) { return document.label == first; };
+  if (first < 0 || std::ranges::count_if(data.documents, as_first) != 1) return {};
+  return fmt::format("{}: \"{}\" is the class of the first line alone; if that line names the columns, give --header",
+                     config.path, data.label_names[static_cast<std::size_t>(first)]);
+}
+
+}  // namespace eddy
