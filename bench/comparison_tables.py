@@ -12,7 +12,7 @@ def rate(tokens, seconds):
 
 
 def milliseconds(seconds):
-    return f"{seconds * 1e3:.3g}"
+    return f"{seconds * 1e3:.3g}" if seconds < 1 else f"{seconds * 1e3:,.0f}"
 
 
 def workload_row(row, with_torch):
