@@ -3,8 +3,6 @@
 
 // Internal: part of threads.
 
-// Internal: part of threads.
-
 #include <filesystem>
 #include <optional>
 

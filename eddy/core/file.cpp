@@ -236,6 +236,9 @@ AtomicFile::AtomicFile(const std::filesystem::path& path, TemporaryKind kind) : 
   }
   folder_ = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
   if (kind == TemporaryKind::named || !open_unnamed()) open_named();
+  // What only its owner could read stays so.
+  struct stat replaced {};
+  if (::stat(path_.c_str(), &replaced) == 0) ::fchmod(descriptor_, replaced.st_mode & 07777);
 }
 
 AtomicFile::~AtomicFile() { discard(); }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Internal: part of builders.
-
 // Internal: part of builder functions.
 
 #include <concepts>

@@ -19,6 +19,9 @@ std::shared_ptr<Variable> ParameterStore::get(std::string_view name, const Tenso
   if (auto existing = find(name)) {
     require<GraphError>(existing->value.type() == type, "[variable] '{}' is {} in the store, but {} is asked for  {}",
                         name, to_string(existing->value.type()), to_string(type), line_of(where));
+    require<GraphError>(existing->trainable == trainable, "[variable] '{}' is {} in the store, but {} is asked for  {}",
+                        name, existing->trainable ? "a weight" : "no weight", trainable ? "a weight" : "none",
+                        line_of(where));
     return existing;
   }
   auto variable = std::make_shared<Variable>(Variable{std::string(name), Tensor(type), trainable});

@@ -148,6 +148,16 @@ TEST_CASE("new files get the modes of ordinary files") {
   }
 }
 
+TEST_CASE("a file that is replaced keeps its mode") {
+  const TemporaryFolder folder;
+  for (const auto mode : {std::filesystem::perms{0600}, std::filesystem::perms{0664}}) {
+    write_atomically(folder / "model", "old");
+    std::filesystem::permissions(folder / "model", mode);
+    write_atomically(folder / "model", "new");
+    CHECK(std::filesystem::status(folder / "model").permissions() == mode);
+  }
+}
+
 TEST_CASE("errors name the file and the reason") {
   const TemporaryFolder folder;
   const auto missing = folder / "missing";

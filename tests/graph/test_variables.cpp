@@ -136,6 +136,14 @@ TEST_CASE("variables: programs of one store share storage, and outlive graph and
   CHECK(read.run()[0].item() == 30);
 }
 
+TEST_CASE("variables: a weight and a state of one name are an error, as one of them would never be trained") {
+  ParameterStore store;
+  Graph graph;
+  state(graph, store, "w", {f32, {2}});
+  CHECK_THROWS_WITH_AS(parameter(graph, store, "w", {2}, zeros()),
+                       doctest::Contains("'w' is no weight in the store, but a weight is asked for"), GraphError);
+}
+
 TEST_CASE("variables: initial values depend on seed and name, not on the order of making") {
   const auto value_of = [](std::uint64_t seed, bool other_first) {
     ParameterStore store(seed);
