@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -61,6 +62,8 @@ ProgramResult run_eddy(const std::vector<std::string>& arguments, const std::str
     dup2(in, 0);
     dup2(out, 1);
     dup2(err, 2);
+    // Under nohup, or in the background of a shell, these are ignored, and that would be handed on.
+    for (const int ignored : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE}) std::signal(ignored, SIG_DFL);
     execv(argv[0], argv.data());
     _exit(127);
   }

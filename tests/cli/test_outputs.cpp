@@ -20,8 +20,8 @@ Arguments pretrain(const TestFolder& folder, const std::string& output, const Ar
                 more);
 }
 
-/// Of a run that goes on until it is stopped.
-const Arguments kLong = {"--epochs", "1000000", "--patience", "0", "--log-steps", "1"};
+/// Of a run that goes on until it is stopped, but not for ever.
+const Arguments kLong = {"--epochs", "1000000", "--patience", "0", "--log-steps", "1", "--max-seconds", "300"};
 
 /// Waits until the run has written lines of its log.
 void wait_for_steps(const TestFolder& folder, const std::string& log, int process) {

@@ -94,7 +94,7 @@ TEST_CASE("bad files of one's own are told in a line") {
   fails({"--data", data, "--test", folder.path("empty.tsv")}, 1, "empty.tsv: is empty");
   fails({"--data", data, "--test", folder.path("strange.tsv")}, 1,
         "strange.tsv:2: label \"cloud\" is not one of the 3");
-  fails({"--data", data, "--label-column", "class", "--text-column", "text"}, 1, "asked for by name");
+  fails({"--data", data, "--label-column", "class", "--text-column", "text"}, 2, "asked for by name");
   fails({"--data", data, "--test", data}, 1, "train.tsv: every text to train on is a test text too");
   fails({"--data", data, "--label-column", "7"}, 1, "column 7 asked for, the file has 2 columns");
   fails({"--data", data, "--unlabelled", folder.path("none.txt")}, 1, "none.txt: does not exist");
