@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <new>
 #include <sstream>
@@ -48,10 +47,13 @@ constexpr const char* kLostOutput = "the standard output cannot be written";
 
 /// Results that have not arrived are an error.
 int finish_output(int status) {
-  errno = 0;
-  const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
-  if (!lost || status != 0) return status;
-  return say_error(errno == 0 ? kLostOutput : fmt::format("{}: {}", kLostOutput, std::strerror(errno)), kFailure);
+  if (status != 0) return status;
+  try {
+    flush_results();
+  } catch (const DataError& error) {
+    return say_error(error.what(), kFailure);
+  }
+  return status;
 }
 
 /// CLI11 takes a number that is too large for the largest there is, and a negative one for a large one where none may

@@ -8,6 +8,7 @@
 
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/node_key.h"
+#include "eddy/graph/program_impl.h"
 #include "eddy/graph/row_reader.h"
 
 namespace eddy {
@@ -194,7 +195,7 @@ Lowered fold_constants(const Lowered& in) {
     try {
       for (const Tensor& tensor : evaluate(node, constants)) results.push_back(out.constant(tensor));
     } catch (const Error& error) {
-      throw GraphError(fmt::format("[{}] {}  {}", node.op->name(), error.what(), to_string(node.origin)));
+      fail_at(node, error);
     }
     return results;
   });

@@ -13,6 +13,10 @@ Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program&&) noexcept = default;
 Program::~Program() = default;
 
+void fail_at(const Node& node, const Error& error) {
+  throw GraphError(fmt::format("[{}] {}  {}", node.op->name(), error.what(), to_string(node.origin)));
+}
+
 void ProgramImpl::bind(std::span<const Binding> bindings) {
   require<GraphError>(threads == num_threads(),
                       "the program was compiled for {} threads, but {} are set now; set the number before compiling",
@@ -60,8 +64,7 @@ void ProgramImpl::execute(const Instruction& instruction) {
   try {
     instruction.kernel.run({first, first + instruction.inputs, first[instruction.inputs + instruction.outputs]});
   } catch (const Error& error) {
-    const Node& at = node(instruction);
-    throw GraphError(fmt::format("[{}] {}  {}", at.op->name(), error.what(), to_string(at.origin)));
+    fail_at(node(instruction), error);
   }
   if (options.check_finite) check_finite(instruction);
 }

@@ -43,12 +43,20 @@ ProgramResult succeed(const Arguments& arguments, const std::string& input) {
   return result;
 }
 
-ProgramResult run_eddy(const std::vector<std::string>& arguments, const std::string& input,
+ProgramResult run_eddy(const Arguments& arguments, const std::string& input,
                        const std::function<void(int process)>& meanwhile) {
+  return run_program(joined({EDDY_PROGRAM}, arguments), input, meanwhile);
+}
+
+ProgramResult run_shell(const TestFolder& folder, const std::string& command) {
+  const std::string setting = fmt::format("cd '{}' && EDDY='{}' && ", folder.path(""), EDDY_PROGRAM);
+  return run_program({"/bin/bash", "-c", setting + "(" + command + ")"});
+}
+
+ProgramResult run_program(Arguments words, const std::string& input,
+                          const std::function<void(int process)>& meanwhile) {
   const TestFolder folder;
   folder.write("in", input);
-  std::vector<std::string> words = {EDDY_PROGRAM};
-  words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

@@ -20,8 +20,11 @@ using Arguments = std::vector<std::string>;
 Arguments joined(Arguments first, const Arguments& second);
 
 /// Runs the built `eddy` with these arguments and standard input. `meanwhile` is called with its process id.
-ProgramResult run_eddy(const std::vector<std::string>& arguments, const std::string& input = {},
+ProgramResult run_eddy(const Arguments& arguments, const std::string& input = {},
                        const std::function<void(int process)>& meanwhile = {});
+/// The same for any program: its path, then its arguments.
+ProgramResult run_program(Arguments words, const std::string& input = {},
+                          const std::function<void(int process)>& meanwhile = {});
 
 /// The same where nothing may go wrong: the test ends with what was said otherwise.
 ProgramResult succeed(const Arguments& arguments, const std::string& input = {});
@@ -42,6 +45,9 @@ class TestFolder {
  private:
   std::filesystem::path folder_;
 };
+
+/// Runs a shell command in the folder; "$EDDY" is the program.
+ProgramResult run_shell(const TestFolder& folder, const std::string& command);
 
 /// "class TAB text" lines; one word of each text tells its class.
 std::string labelled_lines(int count, int seed);

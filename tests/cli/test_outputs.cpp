@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is written: never over what is read, never by two runs at once, and never lost without a word.
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,24 +24,6 @@ const Arguments kLong = {"--epochs", "1000000", "--patience", "0", "--log-steps"
 /// Waits until the run has written lines of its log.
 void wait_for_steps(const TestFolder& folder, const std::string& log, int process) {
   while (std::ranges::count(folder.read(log), '\n') < 3 && kill(process, 0) == 0) usleep(1000);
-}
-
-/// Runs a shell command in the folder; "$EDDY" is the program.
-ProgramResult run_shell(const TestFolder& folder, const std::string& command) {
-  const pid_t child = fork();
-  if (child == 0) {
-    setenv("EDDY", EDDY_PROGRAM, 1);
-    if (chdir(folder.path("").c_str()) != 0) _exit(126);
-    execl("/bin/bash", "bash", "-c", ("(" + command + ") > out.txt 2> err.txt < /dev/null").c_str(), nullptr);
-    _exit(127);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  ProgramResult result;
-  result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  result.out = folder.read("out.txt");
-  result.err = folder.read("err.txt");
-  return result;
 }
 
 }  // namespace
