@@ -61,6 +61,12 @@ const std::vector<std::pair<std::string, Network>> kNetworks{
        const GruCell cell{.w_x = w.w_x, .w_h = w.w_h, .bias = w.bias};
        return at(scan(cell, x, zero_state(x, {"h"}, {kBatch, kHidden})).output, -1);
      }},
+    {"SimpleRnnCell",
+     [](Graph& graph, ParameterStore& store, Value x) {
+       const Weights w(graph, store, "rnn", 1);
+       const SimpleRnnCell cell{.w_x = w.w_x, .w_h = w.w_h, .bias = w.bias};
+       return at(scan(cell, x, zero_state(x, {"h"}, {kBatch, kHidden})).output, -1);
+     }},
     {"PeepholeLstmCell",
      [](Graph& graph, ParameterStore& store, Value x) {
        return last_of(PeepholeLstmCell{.base = lstm_cell(graph, store),
@@ -96,9 +102,9 @@ const std::vector<std::pair<std::string, Network>> kNetworks{
        };
        return at(scan(step, {x, iota(graph, kTime)}, cells.zeros(x, kBatch, {kHidden, kHidden})).output, -1);
      }},
-    {"TanhStateLstmCell of the seq2seq library",
+    {"RecurrentshopLstmCell of the seq2seq library",
      [](Graph& graph, ParameterStore& store, Value x) {
-       return last_of(TanhStateLstmCell{.base = lstm_cell(graph, store)}, x);
+       return last_of(RecurrentshopLstmCell{.base = lstm_cell(graph, store)}, x);
      }},
     {"OutputLstmCell of the seq2seq library",
      [](Graph& graph, ParameterStore& store, Value x) {

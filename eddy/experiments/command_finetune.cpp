@@ -58,6 +58,7 @@ ModelFile base_on(const std::string& from, const ModelFile& defaults) {
   model.encoder.layers = source.encoder.layers;
   model.encoder.reverse = source.encoder.reverse;
   model.encoder.forget_bias = source.encoder.forget_bias;
+  model.encoder.clip_cell = source.encoder.clip_cell;
   model.bidirectional = source.bidirectional;
   model.normalize_embeddings = source.normalize_embeddings;
   model.tied_softmax = source.tied_softmax;

@@ -86,7 +86,7 @@ std::function<int()> prepare_patterns(CLI::App& app, const CommandLine& line) {
       ->check(CLI::Range(0, 1000));
   app.add_option("--digits", options->examples, "Sequences to do in the end, each in quotes, of any length")
       ->capture_default_str();
-  add_common_flags(app, options->common, line, "embedding_rnn, embedding_attention", 1000000);
+  add_common_flags(app, options->common, line, "embedding_rnn, embedding_attention, legacy_attention", 1000000);
   app.footer(footer("eddy experiment patterns --pattern sorted --digits \"3 1 2\" \"9 8 7 6 5\""));
   return [options] { return run_pair_command(make_patterns(*options)); };
 }

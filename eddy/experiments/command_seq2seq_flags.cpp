@@ -15,6 +15,9 @@ void add_pair_model_flags(FlagSet<Config>& flags) {
   flags.value(
       "--hidden", [](Config & c) -> auto& { return c.model.encoder.hidden_size; }, "Size of the recurrent states");
   flags.value(
+      "--clip-cell", [](Config & c) -> auto& { return c.model.encoder.clip_cell; },
+      "Largest size of an LSTM's cell state; 0: no limit");
+  flags.value(
       "--attention", [](Config & c) -> auto& { return c.model.attention_size; }, "Width of additive attention");
   flags.value(
       "--dropout", [](Config & c) -> auto& { return c.model.dropout; }, "On embeddings and outputs");

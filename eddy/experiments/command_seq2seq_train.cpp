@@ -72,6 +72,9 @@ void add_model_flags(FlagSet<Config>& flags) {
       "--mode", [](auto& c) -> auto& { return c.model.mode; }, "What the decoder reads");
   flags.choice(
       "--energy", [](auto& c) -> auto& { return c.model.energy; }, "How attention compares");
+  flags.toggle(
+      "--input-feeding", [](Config & c) -> auto& { return c.model.input_feeding; }, true,
+      "Attend after each step, and read what was found with the next word (TensorFlow's legacy decoder)");
   flags.value(
       "--encoder-layers", [](Config & c) -> auto& { return c.model.encoder.layers; }, "Layers of the encoder");
   flags.value(

@@ -22,6 +22,9 @@ void add_model_flags(FlagSet<Config>& flags) {
       "--hidden", [](Config & c) -> auto& { return c.model.encoder.hidden_size; }, "Size of the recurrent state");
   flags.value(
       "--layers", [](Config & c) -> auto& { return c.model.encoder.layers; }, "Recurrent layers on top of each other");
+  flags.value(
+      "--clip-cell", [](Config & c) -> auto& { return c.model.encoder.clip_cell; },
+      "Largest size of an LSTM's cell state; 0: no limit");
   flags.toggle(
       "--bidirectional", [](Config & c) -> auto& { return c.model.bidirectional; }, true,
       "Read the text in both directions");

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "eddy/experiments/training_config_names.h"
 #include "eddy/ops/argmax.h"
 #include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/mean_squared_error.h"
@@ -33,21 +34,22 @@ PairModel repeated_context_model(const std::string& name, const RepeatedContextC
 PairModel sequence_model(const std::string& name, const SequenceToSequenceConfig& config, std::int32_t go) {
   require<UsageError>(config.feedback == Feedback::token, "model '{}' must be fed tokens", name);
   PairModel model{.name = name, .config = {}, .loss = {}, .decode = {}};
-  model.config = nlohmann::ordered_json{{"model", "encoder-decoder"},
-                                        {"mode", static_cast<int>(config.mode)},
-                                        {"energy", static_cast<int>(config.energy)},
-                                        {"source_vocabulary", config.source_vocabulary},
-                                        {"target_vocabulary", config.target_vocabulary},
-                                        {"classes", config.classes},
-                                        {"embedding_size", config.embedding_size},
-                                        {"cell", config.encoder.cell == CellKind::lstm ? "lstm" : "gru"},
-                                        {"hidden_size", config.encoder.hidden_size},
-                                        {"layers", config.encoder.layers},
-                                        {"bidirectional", config.bidirectional},
-                                        {"decoder_layers", config.decoder_layers},
-                                        {"attention_size", config.attention_size},
-                                        {"hand_over_state", config.hand_over_state}}
-                     .dump();
+  nlohmann::ordered_json settings = {{"model", "encoder-decoder"},
+                                     {"mode", static_cast<int>(config.mode)},
+                                     {"energy", static_cast<int>(config.energy)},
+                                     {"source_vocabulary", config.source_vocabulary},
+                                     {"target_vocabulary", config.target_vocabulary},
+                                     {"classes", config.classes},
+                                     {"embedding_size", config.embedding_size},
+                                     {"cell", name_of(config.encoder.cell)},
+                                     {"hidden_size", config.encoder.hidden_size},
+                                     {"layers", config.encoder.layers},
+                                     {"bidirectional", config.bidirectional},
+                                     {"decoder_layers", config.decoder_layers},
+                                     {"attention_size", config.attention_size},
+                                     {"hand_over_state", config.hand_over_state}};
+  if (config.input_feeding) settings["input_feeding"] = true;
+  model.config = settings.dump();
   model.loss = [config](ParameterStore& store, const PairValues& pairs) {
     return sequence_loss(store, config, pairs, Mode::train);
   };

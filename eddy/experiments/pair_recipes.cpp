@@ -63,17 +63,15 @@ PairExperiment begin(const PairRecipeOptions& options, const std::string& name, 
   fail<UsageError>("there is no model \"{}\"; expected {}", name, known);
 }
 
+/// `config` without its sizes.
 PairRow token_row(const PairRecipeOptions& options, const std::string& name, EncodedPairs pairs, EncodedPairs examples,
-                  DecoderMode mode, bool bidirectional, const Sizes& sizes) {
+                  SequenceToSequenceConfig config, const Sizes& sizes) {
   const TokenSet& target = pairs.target_tokens;
-  SequenceToSequenceConfig config;
   config.source_vocabulary = pairs.source_tokens.size();
   config.target_vocabulary = target.size();
   config.classes = target.classes();
   config.embedding_size = 32;
   config.encoder.hidden_size = sizes.hidden_size;
-  config.bidirectional = bidirectional;
-  config.mode = mode;
   config.attention_size = sizes.hidden_size;
   PairModel model = sequence_model(name, config, target.specials().go);
   return {std::move(model), std::move(pairs), std::move(examples), training_of(options, sizes)};
@@ -85,7 +83,7 @@ PairRow character_row(const PairRecipeOptions& options, const std::string& name,
                       FrameLoss loss, const Sizes& of_context, const Sizes& of_attention) {
   if (name == "attention")
     return token_row(options, name, encode_characters(pairs, alphabet), encode_characters(examples, alphabet),
-                     DecoderMode::attention, true, chosen(options, of_attention));
+                     {.bidirectional = true}, chosen(options, of_attention));
   if (name != "context") unknown_model(name, "context or attention");
   const Sizes sizes = chosen(options, of_context);
   EncodedPairs encoded = encode_characters(pairs, alphabet, frame);
@@ -184,15 +182,19 @@ PairExperiment make_patterns(const PatternsOptions& options) {
   experiment.separator = " ";
   experiment.summary = {fmt::format(
       "{} sequences of {} random digits 0 to 9 and their pattern \"{}\", split at random. \"embedding_rnn\" begins "
-      "with the encoder's state and reads its last digit; \"embedding_attention\" also reads what it attends to. "
+      "with the encoder's state and reads its last digit; \"embedding_attention\" also reads what it attends to; "
+      "\"legacy_attention\" attends after each step, as TensorFlow's first decoders did. "
       "Examples of other lengths show what the models make of lengths they were not trained on.",
       grouped(options.samples), options.input_length, to_string(options.pattern))};
   for (const std::string& model : options.common.models) {
-    const bool attends = model == "embedding_attention";
-    if (!attends && model != "embedding_rnn") unknown_model(model, "embedding_rnn or embedding_attention");
+    const bool legacy = model == "legacy_attention";
+    const bool attends = legacy || model == "embedding_attention";
+    if (!attends && model != "embedding_rnn")
+      unknown_model(model, "embedding_rnn, embedding_attention or legacy_attention");
     experiment.rows.push_back(
-        token_row(options.common, model, pairs, examples, attends ? DecoderMode::attention : DecoderMode::feedback,
-                  false, chosen(options.common, attends ? Sizes{4, 64, 128, 3e-3} : Sizes{5, 128, 128, 3e-3})));
+        token_row(options.common, model, pairs, examples,
+                  {.mode = attends ? DecoderMode::attention : DecoderMode::feedback, .input_feeding = legacy},
+                  chosen(options.common, attends ? Sizes{4, 64, 128, 3e-3} : Sizes{5, 128, 128, 3e-3})));
   }
   return experiment;
 }

@@ -48,7 +48,8 @@ struct AdderOptions {
 PairExperiment make_adder(const AdderOptions& options);
 
 /// Sequences of digits to their pattern (ichuang/tflearn_seq2seq): "embedding_rnn", whose decoder begins with the
-/// encoder's state and reads its last token, and "embedding_attention".
+/// encoder's state and reads its last token, "embedding_attention", which also attends before each step, and
+/// "legacy_attention", which attends after it as the original does (SequenceToSequenceConfig::input_feeding).
 struct PatternsOptions {
   PairRecipeOptions common = {
       .models = {"embedding_rnn", "embedding_attention"}, .test = 10000, .output = "report-patterns", .command = {}};

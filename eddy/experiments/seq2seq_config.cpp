@@ -45,10 +45,12 @@ void visit_members(Is<SequenceToSequenceConfig> auto& model, auto& visit) {
   visit("forget_bias", model.encoder.forget_bias);
   visit("recurrent_gain", model.encoder.recurrent_gain);
   visit("hard_sigmoid", model.encoder.hard_sigmoid);
+  visit("clip_cell", model.encoder.clip_cell);
   visit("bidirectional", model.bidirectional);
   visit("decoder_layers", model.decoder_layers);
   visit("hand_over_state", model.hand_over_state);
   visit("mode", model.mode);
+  visit("input_feeding", model.input_feeding);
   visit("energy", model.energy);
   visit("attention_size", model.attention_size);
   visit("feedback", model.feedback);
@@ -106,9 +108,13 @@ void check_model(const SequenceToSequenceConfig& model) {
   check_count("decoder_layers", model.decoder_layers, 1, kMostLayers);
   check_count("attention_size", model.attention_size, 1, kLargestSize);
   check_count("softmax_samples", model.softmax_samples, 0);
-  check_number("forget_bias", model.encoder.forget_bias, -100, 100);
+  check_cells(model.encoder);
   check_share("layer_dropout", model.encoder.dropout);
   check_share("dropout", model.dropout);
+  require<UsageError>(
+      !model.input_feeding || (model.mode == DecoderMode::attention && model.feedback == Feedback::token &&
+                               (model.energy == AttentionEnergy::additive || model.energy == AttentionEnergy::general)),
+      "input_feeding needs the attention decoder, fed with tokens, and additive or general energy");
 }
 
 }  // namespace

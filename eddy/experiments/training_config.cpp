@@ -20,6 +20,13 @@ void check_share(std::string_view name, double value) {
   require<UsageError>(value >= 0 && value < 1, "{} is {}, expected 0 to less than 1", name, value);
 }
 
+void check_cells(const StackConfig& cells) {
+  check_number("forget_bias", cells.forget_bias, -100, 100);
+  check_number("clip_cell", cells.clip_cell, 0);
+  require<UsageError>(cells.clip_cell == 0 || cells.cell == CellKind::lstm,
+                      "clip_cell is {}, but only LSTMs have a cell state to clip", cells.clip_cell);
+}
+
 void check_optimizer(const OptimizerSettings& optimizer) {
   check_number("learning_rate", optimizer.learning_rate, 0, 1e6);
   check_number("clip_norm", optimizer.clip_norm, 0);
@@ -53,7 +60,7 @@ void check_model(const TextModelConfig& model) {
   check_count("embedding_size", model.embedding_size, 1, kLargestSize);
   check_count("hidden_size", model.encoder.hidden_size, 1, kLargestSize);
   check_count("layers", model.encoder.layers, 1, kMostLayers);
-  check_number("forget_bias", model.encoder.forget_bias, -100, 100);
+  check_cells(model.encoder);
   check_share("layer_dropout", model.encoder.dropout);
   check_share("word_dropout", model.word_dropout);
   check_share("embedding_dropout", model.embedding_dropout);

@@ -21,6 +21,7 @@ void check_count(std::string_view name, std::int64_t value, std::int64_t low, st
 void check_number(std::string_view name, double value, double low, double high = 1e30);
 /// From 0 to less than 1.
 void check_share(std::string_view name, double value);
+void check_cells(const StackConfig& cells);
 void check_optimizer(const OptimizerSettings& optimizer);
 
 }  // namespace eddy

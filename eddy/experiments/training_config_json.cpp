@@ -16,6 +16,7 @@ void visit_members(Is<TextModelConfig> auto& model, auto& visit) {
   visit("reverse", model.encoder.reverse);
   visit("bidirectional", model.bidirectional);
   visit("forget_bias", model.encoder.forget_bias);
+  visit("clip_cell", model.encoder.clip_cell);
   visit("layer_dropout", model.encoder.dropout);
   visit("word_dropout", model.word_dropout);
   visit("embedding_dropout", model.embedding_dropout);

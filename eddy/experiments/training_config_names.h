@@ -50,7 +50,8 @@ struct EnumNames<ScheduleKind> {
 
 template <>
 struct EnumNames<CellKind> {
-  static constexpr std::array<EnumName<CellKind>, 2> list{{{CellKind::lstm, "lstm"}, {CellKind::gru, "gru"}}};
+  static constexpr std::array<EnumName<CellKind>, 3> list{
+      {{CellKind::lstm, "lstm"}, {CellKind::gru, "gru"}, {CellKind::rnn, "rnn"}}};
 };
 
 template <>

@@ -5,6 +5,7 @@
 
 #include "eddy/graph/builder_scope.h"
 #include "eddy/ops/add.h"
+#include "eddy/ops/clamp.h"
 #include "eddy/ops/compare.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/fold_key.h"
@@ -53,8 +54,20 @@ Value LstmCell::gates(Value x, const State& state, SourceLocation where) const {
 
 Step LstmCell::operator()(Value x, const State& state, SourceLocation where) const {
   const BuilderScope at("LstmCell", "x", x, where);
-  const LstmUpdate s = lstm_update(gates(x, state), state["c"], hard_sigmoid);
+  at.check(clip_cell >= 0, "clip_cell is {}, expected 0 or more", clip_cell);
+  LstmUpdate s = lstm_update(gates(x, state), state["c"], hard_sigmoid);
+  if (clip_cell > 0) {
+    s.c = clamp(s.c, -clip_cell, clip_cell);
+    s.h = s.o * tanh(s.c);
+  }
   return {.output = s.h, .state = {{"h", s.h}, {"c", s.c}}};
+}
+
+Step SimpleRnnCell::operator()(Value x, const State& state, SourceLocation where) const {
+  const BuilderScope at("SimpleRnnCell", "x", x, where);
+  expect_weights(at, 1, x, state, w_x, w_h, bias);
+  const Value h = tanh(linear(x, w_x, bias) + matmul(state["h"], w_h));
+  return {.output = h, .state = {{"h", h}}};
 }
 
 Step GruCell::operator()(Value x, const State& state, SourceLocation where) const {

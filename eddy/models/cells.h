@@ -17,10 +17,22 @@ struct LstmCell {
   Value bias;  ///< [4 hidden]
   /// Gates by clamp(0.2 x + 1/2, 0, 1) instead of the sigmoid.
   bool hard_sigmoid = false;
+  /// The cell state is clamped to [-clip_cell, clip_cell], as Dai & Le (2015) did; no gradient passes where it was
+  /// outside. 0: it is not.
+  float clip_cell = 0;
 
   Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
   /// x w_x + h w_h + bias, [batch, 4 hidden]: the gates before activation.
   Value gates(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
+};
+
+/// The simple recurrent network, h = tanh(x w_x + h w_h + bias) (Elman 1990).
+struct SimpleRnnCell {
+  Value w_x;   ///< [in, hidden]
+  Value w_h;   ///< [hidden, hidden]
+  Value bias;  ///< [hidden]
+
+  Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
 };
 
 /// Gated recurrent unit (Cho et al. 2014), gates r, z, n, as gru() without reset_after.

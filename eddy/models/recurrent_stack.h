@@ -9,7 +9,10 @@
 
 namespace eddy {
 
-enum class CellKind { lstm, gru };
+enum class CellKind { lstm, gru, rnn };
+
+/// Blocks side by side in the weights of one layer: 4, 3 or 1.
+constexpr int gate_count(CellKind cell) { return cell == CellKind::lstm ? 4 : cell == CellKind::gru ? 3 : 1; }
 
 /// Recurrent layers on top of each other, all of one width.
 struct StackConfig {
@@ -21,10 +24,11 @@ struct StackConfig {
   float forget_bias = 1.0f;     ///< initial bias of the LSTM's forget gate (Jozefowicz et al. 2015, section 2.1)
   float recurrent_gain = 1.0f;  ///< the recurrent weights begin orthogonal times this
   bool hard_sigmoid = false;    ///< gates by clamp(0.2 x + 1/2, 0, 1)
+  float clip_cell = 0;          ///< see LstmCell; of LSTMs only
   bool reset_after = true;      ///< see GruOptions; false has no "bias_h"
 };
 
-/// State of each layer, f32[batch, hidden_size]; `c` is empty for GRUs.
+/// State of each layer, f32[batch, hidden_size]; `c` is empty unless the cells are LSTMs.
 struct StackState {
   std::vector<Value> h;
   std::vector<Value> c;

@@ -5,16 +5,18 @@
 #include "eddy/ops/linear.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/recurrence_equations.h"
+#include "eddy/ops/slice.h"
 #include "eddy/ops/tanh.h"
 
 namespace eddy {
 
-Step TanhStateLstmCell::operator()(Value x, const State& state, SourceLocation where) const {
-  const BuilderScope at("TanhStateLstmCell", "x", x, where);
-  const LstmUpdate usual = lstm_update(base.gates(x, state), state["c"], base.hard_sigmoid);
-  const Value c = tanh(usual.c);
-  const Value h = usual.o * c;
-  return {.output = h, .state = {{"h", h}, {"c", c}}};
+Step RecurrentshopLstmCell::operator()(Value x, const State& state, SourceLocation where) const {
+  const BuilderScope at("RecurrentshopLstmCell", "x", x, where);
+  const Value gates = base.gates(x, state);
+  const LstmUpdate usual = lstm_update(gates, state["c"], base.hard_sigmoid);
+  const Value tanh_c = tanh(usual.c);
+  const Value h = (linear_output_gate ? split<4>(gates, 1)[3] : usual.o) * tanh_c;
+  return {.output = h, .state = {{"h", h}, {"c", store_tanh_of_cell ? tanh_c : usual.c}}};
 }
 
 Step OutputLstmCell::operator()(Value x, const State& state, SourceLocation where) const {

@@ -7,10 +7,11 @@
 // cells.h.
 namespace eddy {
 
-/// The LSTM of recurrentshop to the letter: what it keeps is c = tanh(f c' + i g), so h = o c. LstmCell is the usual
-/// one.
-struct TanhStateLstmCell {
+/// The LSTM of recurrentshop to the letter, LstmCell being the usual one.
+struct RecurrentshopLstmCell {
   LstmCell base;
+  bool store_tanh_of_cell = true;   ///< it keeps c = tanh(f c' + i g), so h = o c
+  bool linear_output_gate = false;  ///< o has no activation (until July 2018)
 
   Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
 };

@@ -71,8 +71,9 @@ class Builder {
 
   CellStack::Cell encoder_cell(const std::string& name, std::int64_t in, std::int64_t width) {
     const LstmCell cell = lstm(name, in, width, orthogonal(1, 4));
-    if (model_.cells.store_tanh_of_cell) return TanhStateLstmCell{cell};
-    return cell;
+    const Seq2SeqCells& cells = model_.cells;
+    if (!cells.store_tanh_of_cell && !cells.linear_output_gate) return cell;
+    return RecurrentshopLstmCell{cell, cells.store_tanh_of_cell, cells.linear_output_gate};
   }
 
   OutputLstmCell output_cell(const std::string& name, std::int64_t in, std::int64_t out) {

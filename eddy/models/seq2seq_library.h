@@ -31,6 +31,8 @@ struct Seq2SeqCells {
   float forget_bias = 0;  ///< at first; the original has 0, most others 1
   /// Defect: the encoder (of SimpleSeq2Seq the decoder too) keeps tanh(c) for c.
   bool store_tanh_of_cell = false;
+  /// Defect, until July 2018: the output gates of the same layers have no activation.
+  bool linear_output_gate = false;
 };
 
 struct Seq2SeqInputs {

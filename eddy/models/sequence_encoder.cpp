@@ -3,6 +3,7 @@
 
 #include "eddy/graph/builder_scope.h"
 #include "eddy/models/sequence_to_sequence.h"
+#include "eddy/ops/add.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/embedding.h"
@@ -22,8 +23,12 @@ void check(const BuilderScope& at, const SequenceToSequenceConfig& config) {
            "an encoder-decoder needs layers on both sides, not {} and {}", config.encoder.layers,
            config.decoder_layers);
   at.check(!config.encoder.reverse, "the encoder of an encoder-decoder reads forwards, or both ways");
-  at.check(config.encoder.cell == CellKind::lstm || !config.encoder.reset_after,
+  at.check(config.encoder.cell != CellKind::gru || !config.encoder.reset_after,
            "the decoder's GRU multiplies by the reset gate before the product, so the encoder must, too");
+  at.check(!config.input_feeding ||
+               (config.mode == DecoderMode::attention && config.feedback == Feedback::token &&
+                (config.energy == AttentionEnergy::additive || config.energy == AttentionEnergy::general)),
+           "input feeding needs the attention decoder, fed with tokens, and additive or general energy");
 }
 
 /// The final states of each layer, both directions side by side.
@@ -63,6 +68,7 @@ State initial_states(ParameterStore& store, const SequenceToSequenceConfig& conf
     if (lstm) state.set(c, bridge(c, last.c[from]));
   }
   if (config.mode != DecoderMode::basic && config.feedback == Feedback::output) state.set("output", context);
+  if (config.input_feeding) state.set("found", zero_state(context, {"found"}, context.shape())["found"]);
   return state;
 }
 
@@ -75,9 +81,14 @@ void add_memory(ParameterStore& store, const SequenceToSequenceConfig& config, V
   if (config.energy == AttentionEnergy::linear)
     memory = linear(memory, parameter(graph, store, "attention/w_memory", {width, hidden}, glorot_uniform()),
                     parameter(graph, store, "attention/b_memory", {hidden}, zeros()));
-  if (config.energy == AttentionEnergy::additive)
-    read.set("keys", matmul(memory, parameter(graph, store, "attention/w_memory", {width, config.attention_size},
-                                              glorot_uniform())));
+  if (config.energy == AttentionEnergy::additive) {
+    Value keys =
+        matmul(memory, parameter(graph, store, "attention/w_memory", {width, config.attention_size}, glorot_uniform()));
+    // The original adds a bias to the query, which comes to the same.
+    if (config.input_feeding)
+      keys = keys + parameter(graph, store, "attention/b_query", {config.attention_size}, zeros());
+    read.set("keys", keys);
+  }
   read.set("memory", memory);
   if (mask) read.set("mask", transpose(mask, {1, 0}));
 }

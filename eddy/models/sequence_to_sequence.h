@@ -45,6 +45,11 @@ struct SequenceToSequenceConfig {
   DecoderMode mode = DecoderMode::attention;
   AttentionEnergy energy = AttentionEnergy::additive;
   std::int64_t attention_size = 128;  ///< width of additive attention
+  /// The attention decoder of TensorFlow's legacy seq2seq, which tflearn_seq2seq and deepnlp's textsum use: what is
+  /// found with all states after a step is read, through a linear layer, with the next token (cf. Luong et al. 2015,
+  /// section 3.3), and makes the output with the top layer's, without a tanh. Needs tokens, and additive or general
+  /// energy.
+  bool input_feeding = false;
   Feedback feedback = Feedback::token;
   float dropout = 0;                 ///< on embeddings and on what the classes are computed from, while training
   std::int64_t softmax_samples = 0;  ///< shared negatives of the sampled softmax while training; 0: full softmax
@@ -58,7 +63,9 @@ SequenceToSequenceConfig jacoxu_config(DecoderMode mode);
 /// width], the encoder's last state, and with attention "memory" f32[batch, source, width], "keys" and "mask".
 struct EncodedSource {
   State read;
-  State initial;  ///< of the decoder: "h0", "c0", "h1", …, each f32[batch, hidden]; with Feedback::output also "output"
+  /// Of the decoder: "h0", "c0", "h1", …, each f32[batch, hidden]; with Feedback::output also "output", with input
+  /// feeding "found" f32[batch, width].
+  State initial;
 };
 
 /// Encodes source i32[time, batch] under mask f32[time, batch]; padding changes nothing. Throws GraphError for a config
@@ -90,11 +97,14 @@ class SequenceDecoder {
     Value w_x, w_h, bias;
   };
   Step run_layer(const Layer& layer, int index, Value x, const State& state) const;
+  /// What attention is asked with.
+  Value query(const State& state) const;
 
   SequenceToSequenceConfig config_;
   Value context_;
   Attention attention_;
   std::vector<Layer> layers_;
+  Value w_input_, b_input_;
   Value w_output_, b_output_;
   Value target_table_;
   Value table_, bias_;

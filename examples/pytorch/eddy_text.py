@@ -55,7 +55,9 @@ class TextClassifier(nn.Module):
         super().__init__()
         self.settings = settings
         size, hidden, layers = settings["embedding_size"], settings["hidden_size"], settings["layers"]
-        cell = {"lstm": nn.LSTM, "gru": nn.GRU}[settings["cell"]]
+        if settings.get("clip_cell"):
+            raise SystemExit("PyTorch's LSTM does not clip its cell state, as this model does")
+        cell = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[settings["cell"]]
         self.embedding = nn.Embedding(settings["vocabulary_size"], size)
         # Of the words' counts, which eddy keeps with the vocabulary.
         self.register_buffer("shares", torch.zeros(settings["vocabulary_size"]))

@@ -49,7 +49,7 @@ struct PlainLstm {
 
 class Plain {
  public:
-  explicit Plain(const ParameterStore& store, bool tanh_of_cell = false) : store_(store), tanh_of_cell_(tanh_of_cell) {}
+  explicit Plain(const ParameterStore& store, const Seq2SeqCells& cells = {}) : store_(store), cells_(cells) {}
 
   Vector product(const Vector& x, const std::string& name) const {
     const Tensor w = store_.find("seq2seq/" + name)->value;
@@ -67,21 +67,21 @@ class Plain {
     return plus(product(x, name + "/w"), bias(name + "/bias"));
   }
 
-  void lstm(const std::string& name, const Vector& x, PlainLstm& state, bool squash) const {
+  void lstm(const std::string& name, const Vector& x, PlainLstm& state, const Seq2SeqCells& cells) const {
     Vector gates = plus(plus(product(x, name + "/w_x"), product(state.h, name + "/w_h")), bias(name + "/bias"));
     if (store_.find("seq2seq/" + name + "/bias_h")) gates = plus(gates, bias(name + "/bias_h"));
     const std::size_t n = state.c.size();
     const auto gate = [&](std::size_t i) { return std::clamp(0.2 * gates[i] + 0.5, 0.0, 1.0); };
     for (std::size_t i = 0; i < n; ++i) {
       const double c = gate(n + i) * state.c[i] + gate(i) * std::tanh(gates[2 * n + i]);
-      state.c[i] = squash ? std::tanh(c) : c;
-      state.h[i] = gate(3 * n + i) * std::tanh(c);
+      state.c[i] = cells.store_tanh_of_cell ? std::tanh(c) : c;
+      state.h[i] = (cells.linear_output_gate ? gates[3 * n + i] : gate(3 * n + i)) * std::tanh(c);
     }
   }
-  void lstm(const std::string& name, const Vector& x, PlainLstm& state) const { lstm(name, x, state, tanh_of_cell_); }
+  void lstm(const std::string& name, const Vector& x, PlainLstm& state) const { lstm(name, x, state, cells_); }
 
   Vector output(const std::string& name, const Vector& x, PlainLstm& state) const {
-    lstm(name, x, state, false);
+    lstm(name, x, state, {});
     Vector y = plus(product(state.h, name + "/w_y"), bias(name + "/bias_y"));
     for (double& value : y) value = std::tanh(value);
     return y;
@@ -89,7 +89,7 @@ class Plain {
 
  private:
   const ParameterStore& store_;
-  bool tanh_of_cell_;
+  Seq2SeqCells cells_;
 };
 
 PlainLstm fresh(std::size_t n = kHidden) { return {.h = Vector(n, 0.0), .c = Vector(n, 0.0)}; }
@@ -144,8 +144,8 @@ Vector through(const Plain& plain, const char* name, Vector x, std::vector<Plain
 }
 
 Rows plain_simple(const ParameterStore& store, const Rows& x, std::vector<PlainLstm> encoder,
-                  std::vector<PlainLstm> decoder, bool tanh_of_cell) {
-  const Plain plain(store, tanh_of_cell);
+                  std::vector<PlainLstm> decoder, const Seq2SeqCells& cells = {}) {
+  const Plain plain(store, cells);
   Vector meaning;
   for (const Vector& step : x) meaning = through(plain, "encoder", step, encoder);
   Rows outputs;
@@ -239,19 +239,22 @@ TEST_CASE("seq2seq library: parameter counts of the original at its test shapes"
 TEST_CASE("seq2seq library: values of SimpleSeq2Seq") {
   using States = std::vector<PlainLstm>;
   check_against(simple(), [](const ParameterStore& store, const Rows& x) {
-    return plain_simple(store, x, {fresh()}, {fresh(kOut)}, false);
+    return plain_simple(store, x, {fresh()}, {fresh(kOut)});
   });
   SimpleSeq2Seq deep = simple();
   deep.depth = {2, 3};
   check_against(deep, [](const ParameterStore& store, const Rows& x) {
-    return plain_simple(store, x, States(2, fresh()), {fresh(), fresh(), fresh(kOut)}, false);
+    return plain_simple(store, x, States(2, fresh()), {fresh(), fresh(), fresh(kOut)});
   });
   SimpleSeq2Seq original = simple();
   original.two_layers_at_depth_1 = true;
   original.cells.store_tanh_of_cell = true;
-  check_against(original, [](const ParameterStore& store, const Rows& x) {
-    return plain_simple(store, x, {fresh()}, {fresh(kOut), fresh(kOut)}, true);
-  });
+  for (const bool linear_output_gate : {false, true}) {
+    original.cells.linear_output_gate = linear_output_gate;
+    check_against(original, [&](const ParameterStore& store, const Rows& x) {
+      return plain_simple(store, x, {fresh()}, {fresh(kOut), fresh(kOut)}, original.cells);
+    });
+  }
 }
 
 TEST_CASE("seq2seq library: values of Seq2Seq") {

@@ -59,6 +59,16 @@ std::vector<Named> all_makes() {
     c.energy = AttentionEnergy::dot;
     c.encoder.layers = 2;
   });
+  add("a simple recurrent network", [](Config& c) { c.encoder.cell = CellKind::rnn; });
+  add("clipped cells", [](Config& c) { c.encoder.clip_cell = 0.2F; });
+  add("input feeding", [](Config& c) { c.input_feeding = true; });
+  add("input feeding, general, both ways, two layers of GRUs", [](Config& c) {
+    c.input_feeding = true;
+    c.energy = AttentionEnergy::general;
+    c.bidirectional = true;
+    c.encoder.cell = CellKind::gru;
+    c.encoder.layers = c.decoder_layers = 2;
+  });
   add("continuous attention", [](Config& c) { c.feedback = Feedback::output; });
   add("continuous peek, both ways", [](Config& c) {
     c.feedback = Feedback::output;
@@ -238,6 +248,18 @@ TEST_CASE("what does not hold together is refused") {
   SUBCASE("dot products of vectors of different widths") {
     config.energy = AttentionEnergy::dot;
     config.bidirectional = true;
+  }
+  SUBCASE("input feeding of another mode") {
+    config.input_feeding = true;
+    config.mode = DecoderMode::peek;
+  }
+  SUBCASE("input feeding with a linear energy") {
+    config.input_feeding = true;
+    config.energy = AttentionEnergy::linear;
+  }
+  SUBCASE("a GRU with a cell state") {
+    config.encoder.cell = CellKind::gru;
+    config.encoder.clip_cell = 1;
   }
   SUBCASE("two kinds of GRU") {
     config.encoder.cell = CellKind::gru;

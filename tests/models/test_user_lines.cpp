@@ -246,7 +246,7 @@ TEST_CASE("lines: cells name the weight or state") {
   check_refused(
       __LINE__, [&] { scan(step, {in.rows}, before); }, {"[ZoneoutLstmCell]", "w_h must be f32[6,24]"}, __LINE__);
   check_refused(
-      __LINE__, [&] { TanhStateLstmCell{cell}(x, before); }, wrong_weight, __LINE__);
+      __LINE__, [&] { RecurrentshopLstmCell{cell}(x, before); }, wrong_weight, __LINE__);
   check_refused(
       __LINE__,
       [&] { PeepholeLstmCell{.base = cell, .peephole_i = {}, .peephole_f = {}, .peephole_o = {}}(x, before); },
