@@ -8,11 +8,11 @@
 #include "eddy/core/threads.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
-#include "eddy/ops/add.h"
 #include "eddy/ops/cast.h"
 #include "eddy/ops/compare.h"
 #include "eddy/ops/div.h"
 #include "eddy/ops/elementwise.h"
+#include "eddy/ops/mean_divisor.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reshape.h"
@@ -92,11 +92,7 @@ struct CrossEntropyGradient final : OpClass<CrossEntropyGradient>, CrossEntropyB
       const Value counts = greater_equal(targets, logits.graph().constant(Tensor::scalar(0)));
       Value scale = cast(counts, f32);
       if (has_weights) scale = scale * context.in(kWeights);
-      if (reduction == Reduction::mean) {
-        const Value total = sum(scale);
-        // All weights 0 make a loss of 0, not of 0/0.
-        scale = scale / (total + cast(equal(total, 0.0F), f32));
-      }
+      if (reduction == Reduction::mean) scale = scale / mean_divisor(sum(scale));
       scale = expand_dims(scale * d_loss, -1);
       // Of the logits alone, so that its own gradients are whole; ignored rows may hold anything.
       const Value p = softmax(where(expand_dims(counts, -1), logits, 0.0F));

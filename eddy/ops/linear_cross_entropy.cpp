@@ -24,6 +24,7 @@
 #include "eddy/ops/div.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/matmul.h"
+#include "eddy/ops/mean_divisor.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/sum.h"
@@ -274,9 +275,7 @@ Value linear_cross_entropy(Operand hidden, Operand table, Operand bias, Operand 
 
 Value shares_of_mean(Value targets, Value weights) {
   const Value counted = weights * cast(greater_equal(targets, targets.graph().constant(Tensor::scalar(0))), f32);
-  const Value total = sum(counted);
-  // All weights 0 make a loss of 0, not of 0/0.
-  return counted / (total + cast(equal(total, 0.0F), f32));
+  return counted / mean_divisor(sum(counted));
 }
 
 namespace {

@@ -2,16 +2,15 @@
 #include "eddy/ops/mean_squared_error.h"
 
 #include "eddy/ops/broadcast_to.h"
-#include "eddy/ops/compare.h"
 #include "eddy/ops/div.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/mean.h"
+#include "eddy/ops/mean_divisor.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/square.h"
 #include "eddy/ops/sub.h"
 #include "eddy/ops/sum.h"
-#include "eddy/ops/where.h"
 
 namespace eddy {
 namespace {
@@ -38,9 +37,7 @@ Value mean_squared_error(Operand prediction, Operand target, Operand weights) {
   const SourceLocation at = prediction.where;
   const Value squared = squared_error(prediction, target);
   const Value w = broadcast_to(weights, squared.shape());
-  const Value total = sum({w, at});
-  // Dividing by 1 keeps the gradient finite when all weights are 0: the weighted sum is 0 then.
-  const Value divisor = where({equal({total, at}, {0, at}), at}, {1, at}, {total, at});
+  const Value divisor = mean_divisor({sum({w, at}), at});
   return div({sum({mul({squared, at}, {w, at}), at}), at}, {divisor, at});
 }
 

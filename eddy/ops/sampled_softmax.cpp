@@ -19,6 +19,7 @@
 #include "eddy/ops/id_table.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/logsumexp.h"
+#include "eddy/ops/mean_divisor.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reshape.h"
@@ -198,9 +199,7 @@ Value sampled_softmax_cross_entropy(Operand hidden, Operand table, Operand bias,
   loss = loss * weights;
   if (options.reduction == Reduction::none) return loss;
   if (options.reduction == Reduction::sum) return sum(loss);
-  const Value total = sum(weights);
-  // All weights 0 make a loss of 0, not of 0/0.
-  return sum(loss) / (total + cast(equal(total, 0.0F), f32));
+  return sum(loss) / mean_divisor(sum(weights));
 }
 
 namespace {
