@@ -65,25 +65,32 @@ std::string key_of(std::uint64_t inputs, const TrainingConfig& config) {
   return std::to_string(key.hash());
 }
 
-/// The key that made the files of a part in a folder; empty when there are none. Files of a version that kept it
-/// otherwise get one that fits nothing.
-std::string key_of_files(const fs::path& folder, const std::string& name) {
+/// What a folder holds of a part.
+struct FoundPart {
+  /// Of what made its files; empty when there are none. Files of a version that kept it otherwise get one that fits
+  /// nothing.
+  std::string key;
+  std::optional<RunRecord> record;  ///< of a finished part
+};
+
+FoundPart find_part(const fs::path& folder, const std::string& name) {
   const fs::path record = folder / (name + ".json"), checkpoint = checkpoint_path(folder / (name + ".safetensors"));
   try {
     if (fs::exists(record)) {
       const Json json = Json::parse(read_file(record));
-      return key_of(json.at("inputs").get<std::uint64_t>(),
-                    training_config_from_json(json.at("config").dump(), record.string(), older_files_config()));
+      return {key_of(json.at("inputs").get<std::uint64_t>(),
+                     training_config_from_json(json.at("config").dump(), record.string(), older_files_config())),
+              from_json_value(json.at("record"))};
     }
     if (fs::exists(checkpoint)) {
       const ModelFile model = read_model_file(checkpoint);
-      return key_of(model.progress.data_fingerprint, model.config);
+      return {key_of(model.progress.data_fingerprint, model.config), {}};
     }
     return {};
   } catch (const Json::exception&) {
   } catch (const DataError&) {
   }
-  return fmt::format("unknown-{:016x}", checksum_of(fs::exists(record) ? record : checkpoint));
+  return {fmt::format("unknown-{:016x}", checksum_of(fs::exists(record) ? record : checkpoint)), {}};
 }
 
 /// The curve and the rate of training alone, from the run's log; it has all of the run, however often it was resumed.
@@ -127,17 +134,13 @@ std::uint64_t TrainingParts::inputs_of(const TrainingPart& part) const {
   return key.hash();
 }
 
-std::optional<RunRecord> TrainingParts::finished(const TrainingPart& part) const {
-  const fs::path record = folder_ / (part.name + ".json");
-  if (!fs::exists(record)) return std::nullopt;
+bool TrainingParts::has_weights(const TrainingPart& part) const {
   try {
     read_model_file(model_file(part.name));
-    return from_json_value(Json::parse(read_file(record)).at("record"));
-  } catch (const Json::exception&) {
-    return std::nullopt;  // written by another version
+    return true;
   } catch (const DataError& error) {
     fmt::print("{}: its weights cannot be used, so it is done again: {}\n", part.name, error.what());
-    return std::nullopt;
+    return false;
   }
 }
 
@@ -146,7 +149,7 @@ std::array<fs::path, 4> TrainingParts::files_of(const std::string& name) const {
   return {model, log_path(model), checkpoint_path(model), name + ".json"};
 }
 
-void TrainingParts::choose_files(const std::string& name, const std::string& key) {
+std::optional<RunRecord> TrainingParts::choose_files(const std::string& name, const std::string& key) {
   const std::array<fs::path, 4> files = files_of(name);
   const auto move = [&](const fs::path& from, const fs::path& to) {
     fs::create_directories(to);
@@ -154,14 +157,22 @@ void TrainingParts::choose_files(const std::string& name, const std::string& key
       if (fs::exists(from / file)) fs::rename(from / file, to / file);
   };
   const fs::path others = folder_ / "of-other-settings";
-  if (const std::string found = key_of_files(folder_, name); !found.empty() && found != key) {
-    fmt::print("{}: what other settings made is kept in {}\n", name, (others / found).string());
-    move(folder_, others / found);
+  FoundPart found = find_part(folder_, name);
+  if (!found.key.empty() && found.key != key) {
+    fmt::print("{}: what other settings made is kept in {}\n", name, (others / found.key).string());
+    move(folder_, others / found.key);
+    found = {};
   }
-  if (!fs::exists(others)) return;
+  if (!fs::exists(others)) return found.record;
   // By what is in them: the version that named a folder may have known fewer settings.
-  for (const auto& folder : fs::directory_iterator(others))
-    if (key_of_files(folder.path(), name) == key) return move(folder.path(), folder_);
+  for (const auto& folder : fs::directory_iterator(others)) {
+    FoundPart other = find_part(folder.path(), name);
+    if (other.key != key) continue;
+    move(folder.path(), folder_);
+    // A kill may have come between the moves of an earlier run, so both may hold something.
+    return other.record ? std::move(other.record) : std::move(found.record);
+  }
+  return found.record;
 }
 
 void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRecord& record) {
@@ -179,13 +190,11 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
   ParameterStore store(part.config.seed);
   bool resumed = false;
   if (fs::exists(checkpoint)) try {
-      const ModelFile found = read_model_file(checkpoint);
-      if (key_of(found.progress.data_fingerprint, found.config) == key_of(inputs, part.config)) {
-        load_checkpoint(checkpoint, store);
-        model.progress = found.progress;
-        resumed = true;
-        fmt::print("{}: going on after step {}\n", part.name, found.progress.steps);
-      }
+      const RunProgress found = read_model_file(checkpoint).progress;
+      load_checkpoint(checkpoint, store);
+      model.progress = found;
+      resumed = true;
+      fmt::print("{}: going on after step {}\n", part.name, found.steps);
     } catch (const DataError& error) {
       fmt::print("{}: its checkpoint cannot be used, so it begins again: {}\n", part.name, error.what());
     }
@@ -210,10 +219,12 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
 RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
                              const std::function<void(ParameterStore& store, RunRecord& record)>& finish) {
   const std::uint64_t inputs = inputs_of(part);
-  choose_files(part.name, key_of(inputs, part.config));
-  if (force_)
+  std::optional<RunRecord> found = choose_files(part.name, key_of(inputs, part.config));
+  if (force_) {
+    found.reset();
     for (const fs::path& file : files_of(part.name)) fs::remove(folder_ / file);
-  if (const auto found = finished(part)) {
+  }
+  if (found && has_weights(part)) {
     fmt::print("{}: already done\n", part.name);
     fs::remove(checkpoint_path(model_file(part.name)));  // a kill may have come just before this
     return *found;

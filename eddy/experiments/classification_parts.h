@@ -47,10 +47,12 @@ class TrainingParts {
   std::uint64_t inputs_of(const TrainingPart& part) const;
   /// Names of its files; what tells the key comes last, so that a kill halfway leaves the rest to be moved.
   std::array<std::filesystem::path, 4> files_of(const std::string& name) const;
-  /// Its record, where `choose_files` has left one and the weights can be read.
-  std::optional<RunRecord> finished(const TrainingPart& part) const;
-  /// Sets the files of a part aside when another key made them, and brings back those that this one made.
-  void choose_files(const std::string& name, const std::string& key);
+  /// Whether the weights of a finished part can be read; says why not.
+  bool has_weights(const TrainingPart& part) const;
+  /// Sets the files of a part aside when another key made them, and brings back those that this one made. The record
+  /// that is there then, if the part is finished.
+  std::optional<RunRecord> choose_files(const std::string& name, const std::string& key);
+  /// With the files that `choose_files` has left: a checkpoint among them is of this part.
   void train(const TrainingPart& part, std::uint64_t inputs, RunRecord& record);
 
   std::filesystem::path folder_;
