@@ -6,8 +6,6 @@
 #include <numeric>
 #include <optional>
 
-#include "eddy/core/cpu.h"
-#include "eddy/core/file.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_report.h"
 #include "eddy/experiments/command_data_flags.h"
@@ -21,10 +19,6 @@ namespace eddy {
 namespace {
 
 int run(const ClassificationOptions& options) {
-  fmt::print("eddy experiment {}: {}\nreport folder {}\n", options.source.task, describe_cpu(),
-             options.output.string());
-  const OutputLock lock = OutputLock::of_folder(options.output);
-  check_report_folder(options.output);
   try {
     const ClassificationResults results = run_classification(options);
     fmt::print("\n{}\n{} in all; the report is {}\n", to_text(classification_table(options, results)),
@@ -159,7 +153,7 @@ void add_model_flags(CLI::App& app, Flags& flags) {
       ->type_name("SETTING");
 }
 
-std::function<int()> prepare(const ClassificationTask& task, CLI::App& app, const CommandLine& line) {
+std::function<ExperimentRun()> prepare(const ClassificationTask& task, CLI::App& app, const CommandLine& line) {
   auto flags = std::make_shared<Flags>();
   flags->task = flags->source.task = task.name;
   flags->source.data = task.default_data;
@@ -196,7 +190,10 @@ std::function<int()> prepare(const ClassificationTask& task, CLI::App& app, cons
                   "What other settings made is set aside in the report's folder, and found again by those.\n"
                   "Example: eddy experiment {}{} --preset quick --rows lstm,lm --output report",
                   task.name, data));
-  return [flags] { return run(flags->options()); };
+  return [flags]() -> ExperimentRun {
+    const ClassificationOptions options = flags->options();
+    return {options.output, [options] { return run(options); }};
+  };
 }
 
 }  // namespace

@@ -3,8 +3,6 @@
 
 #include <memory>
 
-#include "eddy/core/cpu.h"
-#include "eddy/core/file.h"
 #include "eddy/data/number_stories.h"
 #include "eddy/experiments/command_experiment.h"
 #include "eddy/experiments/command_flags.h"
@@ -18,12 +16,6 @@ namespace {
 
 int run(const DecodersOptions& options) {
   const InterruptGuard guard;
-  std::unique_ptr<const OutputLock> lock;
-  if (!options.output.empty()) {
-    lock.reset(new OutputLock(OutputLock::of_folder(options.output)));
-    check_report_folder(options.output);
-  }
-  fmt::print("eddy experiment decoders: {}\n", describe_cpu());
   // The lines of the original, which tests on the stories it trains on.
   const EncodedPairs stories = number_stories();
   fmt::print("Vocab size: {} unique words\nDimension of hidden vectors: {}\n", stories.target_tokens.size(),
@@ -44,7 +36,7 @@ DecoderMode parse_mode(const std::string& text) {
   throw CLI::ValidationError(fmt::format("\"{}\" is not one of 0 to 3, {}", text, all_names<DecoderMode>()));
 }
 
-std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
+std::function<ExperimentRun()> prepare(CLI::App& app, const CommandLine& line) {
   DecodersOptions defaults;
   defaults.output = "report-decoders";
   defaults.command = line.text;
@@ -84,7 +76,7 @@ std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
   app.footer(
       "Without flags these are the equations of jacoxu/encoder_decoder: continuous feedback, zero decoder states,\n"
       "linear attention energy. Example: eddy experiment decoders --energy additive --modes attention");
-  return [flags] { return run(flags->values()); };
+  return [flags]() -> ExperimentRun { return {flags->values().output, [flags] { return run(flags->values()); }}; };
 }
 
 }  // namespace

@@ -5,13 +5,27 @@
 
 #include <memory>
 
+#include "eddy/core/cpu.h"
+#include "eddy/core/file.h"
+#include "eddy/experiments/report.h"
+
 namespace eddy {
 namespace {
 
 struct Prepared {
   CLI::App* app = nullptr;
-  std::function<int()> run;
+  std::function<ExperimentRun()> make_run;
 };
+
+int run(const Prepared& experiment) {
+  const ExperimentRun run = experiment.make_run();
+  fmt::print("eddy experiment {}: {}\n", experiment.app->get_name(), describe_cpu());
+  if (run.output.empty()) return run.work();
+  fmt::print("report folder {}\n", run.output.string());
+  const OutputLock lock = OutputLock::of_folder(run.output);
+  check_report_folder(run.output);
+  return run.work();
+}
 
 }  // namespace
 
@@ -23,14 +37,14 @@ Command add_experiment_command(CLI::App& program, const CommandLine& line) {
     add_thread_flag(*one);
     prepared->push_back({one, experiment.prepare(*one, line)});
   }
-  const auto run = [app, prepared] {
+  const auto run_chosen = [app, prepared] {
     for (const Prepared& experiment : *prepared)
-      if (experiment.app->parsed()) return experiment.run();
+      if (experiment.app->parsed()) return run(experiment);
     // No name: say which there are.
     fmt::print("{}", app->help());
     return 0;
   };
-  return {app, run};
+  return {app, run_chosen};
 }
 
 }  // namespace eddy

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -10,12 +11,18 @@
 
 namespace eddy {
 
-/// A recipe that `eddy experiment NAME` runs. `prepare` adds its flags to the subcommand and returns what runs once
-/// they are parsed; every experiment also gets --threads.
+/// What the flags of an experiment came to.
+struct ExperimentRun {
+  std::filesystem::path output;  ///< folder of the report, locked and checked before the work begins; empty: none
+  std::function<int()> work;     ///< returns the exit status
+};
+
+/// A recipe that `eddy experiment NAME` runs. `prepare` adds its flags to the subcommand and returns what makes a run
+/// of them once they are parsed; every experiment also gets --threads.
 struct Experiment {
   std::string name;
   std::string summary;
-  std::function<std::function<int()>(CLI::App& app, const CommandLine& line)> prepare;
+  std::function<std::function<ExperimentRun()>(CLI::App& app, const CommandLine& line)> prepare;
 };
 
 Experiment decoders_experiment();

@@ -1,11 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+
 #include <memory>
 
 #include "eddy/experiments/command_experiment.h"
 #include "eddy/experiments/pair_recipes.h"
+#include "eddy/experiments/progress.h"
+#include "eddy/experiments/progress_interrupt.h"
 
 namespace eddy {
 namespace {
+
+int run(const PairExperiment& experiment) {
+  try {
+    const std::vector<PairRecord> records = run_pair_experiment(experiment);
+    fmt::print("\n{}", to_text(pair_table(experiment, records)));
+    if (!records.front().examples.empty()) fmt::print("\n{}", to_text(example_table(records)));
+    fmt::print("\nthe report is {}\n", (experiment.output / "index.html").string());
+  } catch (const Interrupted&) {
+    show_text(stderr,
+              fmt::format("Interrupted. Finished epochs are kept; the same command goes on with the next one:\n  {}\n",
+                          experiment.command));
+    return 128 + interrupt_signal();
+  }
+  return 0;
+}
+
+ExperimentRun run_of(PairExperiment experiment) {
+  const auto kept = std::make_shared<const PairExperiment>(std::move(experiment));
+  return {kept->output, [kept] { return run(*kept); }};
+}
 
 void add_common_flags(CLI::App& app, PairRecipeOptions& options, const CommandLine& line, const std::string& models,
                       std::int64_t most) {
@@ -41,7 +65,7 @@ std::string footer(const std::string& example) {
          example;
 }
 
-std::function<int()> prepare_piglatin(CLI::App& app, const CommandLine& line) {
+std::function<ExperimentRun()> prepare_piglatin(CLI::App& app, const CommandLine& line) {
   auto options = std::make_shared<PigLatinOptions>();
   app.add_option("--data", options->words, "List of words, one a line, or an archive or folder with one")
       ->capture_default_str();
@@ -55,10 +79,10 @@ std::function<int()> prepare_piglatin(CLI::App& app, const CommandLine& line) {
   app.add_option("--words", options->examples, "Words to translate in the end")->capture_default_str();
   add_common_flags(app, options->common, line, "context, attention", 100000);
   app.footer(footer("eddy experiment piglatin --shortest 3 --longest 6 --words master cos"));
-  return [options] { return run_pair_command(make_piglatin(*options)); };
+  return [options] { return run_of(make_piglatin(*options)); };
 }
 
-std::function<int()> prepare_adder(CLI::App& app, const CommandLine& line) {
+std::function<ExperimentRun()> prepare_adder(CLI::App& app, const CommandLine& line) {
   auto options = std::make_shared<AdderOptions>();
   app.add_option("--below", options->below, "Summands are smaller than this")
       ->capture_default_str()
@@ -66,10 +90,10 @@ std::function<int()> prepare_adder(CLI::App& app, const CommandLine& line) {
   app.add_option("--sums", options->examples, "Sums to compute in the end")->capture_default_str();
   add_common_flags(app, options->common, line, "context, attention", 400000);
   app.footer(footer("eddy experiment adder --sums 12+34 7+8"));
-  return [options] { return run_pair_command(make_adder(*options)); };
+  return [options] { return run_of(make_adder(*options)); };
 }
 
-std::function<int()> prepare_patterns(CLI::App& app, const CommandLine& line) {
+std::function<ExperimentRun()> prepare_patterns(CLI::App& app, const CommandLine& line) {
   auto options = std::make_shared<PatternsOptions>();
   const auto pattern = [options](const std::string& name) { options->pattern = parse_digit_pattern(name); };
   app.add_option_function<std::string>("--pattern", pattern, "What to make of the digits")
@@ -88,7 +112,7 @@ std::function<int()> prepare_patterns(CLI::App& app, const CommandLine& line) {
       ->capture_default_str();
   add_common_flags(app, options->common, line, "embedding_rnn, embedding_attention, legacy_attention", 1000000);
   app.footer(footer("eddy experiment patterns --pattern sorted --digits \"3 1 2\" \"9 8 7 6 5\""));
-  return [options] { return run_pair_command(make_patterns(*options)); };
+  return [options] { return run_of(make_patterns(*options)); };
 }
 
 }  // namespace

@@ -3,8 +3,6 @@
 
 #include <memory>
 
-#include "eddy/core/cpu.h"
-#include "eddy/core/file.h"
 #include "eddy/experiments/command_experiment.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/command_seq2seq.h"
@@ -41,9 +39,6 @@ int run(TextsumCommand& command) {
   options.config.model.decoder_layers = options.config.model.encoder.layers;
   options.config.data.target_words = options.config.data.source_words;
   options.search.batch_size = static_cast<int>(options.config.batch_size);
-  fmt::print("eddy experiment textsum: {}\nreport folder {}\n", describe_cpu(), options.output.string());
-  const OutputLock lock = OutputLock::of_folder(options.output);
-  check_report_folder(options.output);
   try {
     const TextsumResult result = run_textsum(options);
     fmt::print("\n{}\n{}\n", to_text(textsum_table(result)), to_text(textsum_samples(result)));
@@ -96,7 +91,7 @@ void add_data_flags(CLI::App& app, TextsumCommand& command) {
       "--forwards", [](Config & c) -> auto& { return c.reverse_source; }, false, "Read texts first to last");
 }
 
-std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
+std::function<ExperimentRun()> prepare(CLI::App& app, const CommandLine& line) {
   auto command = std::make_shared<TextsumCommand>(app);
   TextsumOptions& options = command->options;
   options.command = line.text;
@@ -123,7 +118,7 @@ std::function<int()> prepare(CLI::App& app, const CommandLine& line) {
       "A run that is stopped goes on when the same command is given again; more --epochs go on with a finished one.\n"
       "Example: eddy experiment textsum --data zh-headlines-deepnlp.tar.xz --output report-textsum\n"
       "         eddy seq2seq translate --model report-textsum/last.safetensors --heat-map map.svg < text");
-  return [command] { return run(*command); };
+  return [command]() -> ExperimentRun { return {command->options.output, [command] { return run(*command); }}; };
 }
 
 }  // namespace

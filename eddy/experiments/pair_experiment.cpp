@@ -6,8 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "eddy/core/clock.h"
-#include "eddy/core/cpu.h"
-#include "eddy/core/file.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress.h"
@@ -178,24 +176,6 @@ std::vector<PairRecord> run_pair_experiment(const PairExperiment& experiment) {
   for (const PairRow& row : experiment.rows) records.push_back(RowRun(experiment, row).run());
   write_pair_report(experiment, records);
   return records;
-}
-
-int run_pair_command(const PairExperiment& experiment) {
-  fmt::print("eddy experiment {}: {}\nreport folder {}\n", experiment.name, describe_cpu(), experiment.output.string());
-  const OutputLock lock = OutputLock::of_folder(experiment.output);
-  check_report_folder(experiment.output);
-  try {
-    const std::vector<PairRecord> records = run_pair_experiment(experiment);
-    fmt::print("\n{}", to_text(pair_table(experiment, records)));
-    if (!records.front().examples.empty()) fmt::print("\n{}", to_text(example_table(records)));
-    fmt::print("\nthe report is {}\n", (experiment.output / "index.html").string());
-  } catch (const Interrupted&) {
-    show_text(stderr,
-              fmt::format("Interrupted. Finished epochs are kept; the same command goes on with the next one:\n  {}\n",
-                          experiment.command));
-    return 128 + interrupt_signal();
-  }
-  return 0;
 }
 
 }  // namespace eddy

@@ -70,7 +70,4 @@ Table example_table(const std::vector<PairRecord>& records);
 /// Tables, curves and what attention looked at, into the folder `output`.
 void write_pair_report(const PairExperiment& experiment, const std::vector<PairRecord>& records);
 
-/// What the subcommands do: runs, prints both tables; the exit status.
-int run_pair_command(const PairExperiment& experiment);
-
 }  // namespace eddy

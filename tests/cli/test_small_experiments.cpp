@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "eddy/core/file.h"
 #include "program.h"
 
 namespace eddy {
@@ -79,6 +80,34 @@ TEST_CASE("a small experiment that was stopped goes on and ends as if it had not
   CHECK(rest.out.find("going on after epoch") != std::string::npos);
   CHECK(tested(rest) == tested(whole));
   CHECK(tested(rest) != "none");
+}
+
+TEST_CASE("no experiment writes where another run is writing, or where no folder can be") {
+  const TestFolder folder;
+  write_headlines(folder);
+  const OutputLock lock = OutputLock::of_folder(folder.path("busy"));
+  const auto all = [&](const std::string& output) {
+    return std::vector<std::vector<std::string>>{
+        patterns(output),
+        textsum(folder, output),
+        {"experiment", "decoders", "--output", output},
+        {"experiment", "wordnet", "--data", folder.path(""), "--output", output}};
+  };
+  for (const auto& arguments : all(folder.path("busy"))) {
+    const ProgramResult result = run_eddy(arguments);
+    CHECK(result.status == 2);
+    CHECK_MESSAGE(result.err.find("another run is writing") != std::string::npos, result.err);
+    CHECK(result.out.find("report folder " + folder.path("busy") + "\n") != std::string::npos);
+  }
+  for (const auto& arguments : all(folder.path("vocab"))) {
+    const ProgramResult result = run_eddy(arguments);
+    CHECK(result.status == 1);
+    CHECK_MESSAGE(result.err.find(folder.path("vocab")) != std::string::npos, result.err);
+  }
+  // Without a folder there is nothing to lock, and a mistake in the flags makes none.
+  CHECK(succeed({"experiment", "decoders", "--output", "", "--epochs", "1"}).out.find("report") == std::string::npos);
+  CHECK(run_eddy({"experiment", "wordnet", "--rows", "nonsense", "--output", folder.path("none")}).status == 2);
+  CHECK_FALSE(folder.has("none"));
 }
 
 TEST_CASE("textsum runs from data to report, goes on after a signal, and leaves a model that translates") {
