@@ -11,6 +11,11 @@
 
 namespace eddy {
 
+/// Letters, digits and the underscore, for ASCII.
+constexpr bool is_ascii_alphanumeric(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 /// Word segmentation (Unicode UAX #29) of ASCII text by table. Which characters join letters or digits is learnt from
 /// the real segmenter when the table is made, because ICU versions differ (in "a:b", say). Immutable once made.
 class AsciiWords {

@@ -75,6 +75,39 @@ std::string_view without_leading_blanks(std::string_view segment) {
   return segment.substr(at);
 }
 
+/// Calls `body(run)` on each run of letters, numbers, underscores and marks in valid UTF-8. A mark begins no run:
+/// alone, as behind an emoji, it is nobody's letter.
+template <class Body>
+void for_each_alphanumeric(std::string_view text, Body&& body) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+  std::size_t begin = 0;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    auto next = static_cast<std::int32_t>(at);
+    UChar32 code_point = 0;
+    U8_NEXT_UNSAFE(bytes, next, code_point);
+    const std::uint32_t type = U_MASK(u_charType(code_point));
+    const bool begins = code_point == '_' || (type & (U_GC_L_MASK | U_GC_N_MASK)) != 0;
+    if (!begins && (begin == at || (type & U_GC_M_MASK) == 0)) {
+      if (begin < at) body(text.substr(begin, at - begin));
+      begin = static_cast<std::size_t>(next);
+    }
+    at = static_cast<std::size_t>(next);
+  }
+  if (begin < at) body(text.substr(begin));
+}
+
+/// The same for ASCII.
+template <class Body>
+void for_each_ascii_alphanumeric(std::string_view text, Body&& body) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    while (at < text.size() && is_ascii_alphanumeric(text[at])) ++at;
+    if (begin < at) body(text.substr(begin, at - begin));
+    ++at;
+  }
+}
+
 }  // namespace
 
 class Tokenizer::Impl {
@@ -95,10 +128,10 @@ class Tokenizer::Impl {
                        "text of {} bytes is too long to tokenise; expected at most {}", text.size(),
                        std::numeric_limits<std::int32_t>::max() / 4);
     text_start_ = text.data();
-    if (options_.unit == TokenUnit::word || options_.unit == TokenUnit::whitespace) {
-      run_chunks(text, sink, context);
-    } else {
+    if (options_.unit == TokenUnit::code_point || options_.unit == TokenUnit::grapheme) {
       run_characters(text, sink, context);
+    } else {
+      run_chunks(text, sink, context);
     }
   }
 
@@ -131,6 +164,13 @@ class Tokenizer::Impl {
       }
       if (options_.unit == TokenUnit::whitespace) {
         sink(context, chunk);
+      } else if (options_.unit == TokenUnit::alphanumeric) {
+        const auto give = [&](std::string_view token) { sink(context, token); };
+        if (ascii) {
+          for_each_ascii_alphanumeric(chunk, give);
+        } else {
+          for_each_alphanumeric(chunk, give);
+        }
       } else if (ascii) {
         for (std::size_t i = 0; i < chunk.size();) {
           const std::size_t end = ascii_words_.segment_end(chunk, i);
@@ -213,7 +253,7 @@ class Tokenizer::Impl {
 };
 
 std::string to_string(const TokenizerOptions& options) {
-  constexpr std::string_view kUnits[] = {"word", "whitespace", "code_point", "grapheme"};
+  constexpr std::string_view kUnits[] = {"word", "alphanumeric", "whitespace", "code_point", "grapheme"};
   return fmt::format("unit={} lower_case={} icu={}", kUnits[static_cast<int>(options.unit)], options.lower_case,
                      U_ICU_VERSION);
 }

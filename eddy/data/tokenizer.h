@@ -11,9 +11,11 @@
 namespace eddy {
 
 /// What a token is. `word`: segments of Unicode UAX #29 (words, numbers and punctuation marks; no white space).
-/// `whitespace`: what stands between ASCII white space, for text that is tokenised already. `code_point` and
-/// `grapheme` (a user-perceived character): every character, white space too.
-enum class TokenUnit { word, whitespace, code_point, grapheme };
+/// `alphanumeric`: runs of letters, digits (numbers of all kinds) and underscores, with the marks upon them; all else
+/// only separates, as where a program splits at the regular expression \W+. `whitespace`: what stands between ASCII
+/// white space, for text that is tokenised already. `code_point` and `grapheme` (a user-perceived character): every
+/// character, white space too.
+enum class TokenUnit { word, alphanumeric, whitespace, code_point, grapheme };
 
 /// Ill-formed UTF-8: each sequence becomes U+FFFD and is counted, or the text is refused.
 enum class InvalidUtf8 { replace, error };

@@ -50,7 +50,8 @@ struct EnumNames<DataFormat> {
 
 template <>
 struct EnumNames<TokenUnit> {
-  static constexpr std::array<EnumName<TokenUnit>, 4> list{{{TokenUnit::word, "word"},
+  static constexpr std::array<EnumName<TokenUnit>, 5> list{{{TokenUnit::word, "word"},
+                                                            {TokenUnit::alphanumeric, "alphanumeric"},
                                                             {TokenUnit::whitespace, "whitespace"},
                                                             {TokenUnit::code_point, "code_point"},
                                                             {TokenUnit::grapheme, "grapheme"}}};

@@ -150,6 +150,8 @@ def split_text(text, unit):
         return text.split()
     if unit == "word":
         return re.findall(r"\w+|[^\w\s]", text)
+    if unit == "alphanumeric":
+        return re.findall(r"\w+", text)
     if unit == "code_point":
         return list(text)
     raise SystemExit(f"this example does not cut texts into units of '{unit}'")

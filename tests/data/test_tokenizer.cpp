@@ -142,6 +142,41 @@ TEST_CASE("text that is tokenised already is cut at white space alone") {
   CHECK(tokenizer.tokenize(" it 's  <unk>\n\xC3\x89t\xC3\xA9. ") == Tokens{"it", "'s", "<unk>", "\xC3\xA9t\xC3\xA9."});
 }
 
+TEST_CASE("alphanumeric words are split at all that is no letter, digit or underscore, which vanishes") {
+  Tokenizer tokenizer({.unit = TokenUnit::alphanumeric});
+  CHECK(tokenizer.tokenize("The CAT, isn't (3.14) snake_case -- here...\n") ==
+        Tokens{"the", "cat", "isn", "t", "3", "14", "snake_case", "here"});
+  CHECK(tokenizer.tokenize("...a<br />b").size() == 3);
+  CHECK(tokenizer.tokenize("").empty());
+  CHECK(tokenizer.tokenize(" \t.,;!?\x01\x7F").empty());
+  // Letters and digits of all scripts, quotes that are none; a superscript and a Roman numeral are numbers.
+  CHECK(tokenizer.tokenize("\xC3\x89T\xC3\x89\xE2\x80\x9Cna\xC3\xAFve\xE2\x80\x9D\xD9\xA3 m\xC2\xB2 \xE2\x85\xA7") ==
+        Tokens{"\xC3\xA9t\xC3\xA9", "na\xC3\xAFve", "\xD9\xA3", "m\xC2\xB2", "\xE2\x85\xB7"});
+  // Marks stay with what they stand upon; alone they are no word, so that an emoji and its variant leave nothing.
+  CHECK(tokenizer.tokenize("e\xCC\x81te\xCC\x81. \xE0\xA4\xB9\xE0\xA4\xBF \xE2\x9D\xA4\xEF\xB8\x8F a.\xCC\x81z") ==
+        Tokens{"e\xCC\x81te\xCC\x81", "\xE0\xA4\xB9\xE0\xA4\xBF", "a", "z"});
+  CHECK(tokenizer.tokenize("\xE4\xB8\xAD\xE6\x96\x87\xE3\x80\x82\xE4\xB8\xAD") ==
+        Tokens{"\xE4\xB8\xAD\xE6\x96\x87", "\xE4\xB8\xAD"});
+  CHECK(tokenizer.tokenize("caf\xFF"
+                           "e") == Tokens{"caf", "e"});  // U+FFFD is no letter
+  CHECK(tokenizer.invalid_sequences() == 1);
+  Tokenizer cased({.unit = TokenUnit::alphanumeric, .lower_case = false});
+  CHECK(cased.tokenize("The-Cat \xC3\x89") == Tokens{"The", "Cat", "\xC3\x89"});
+}
+
+TEST_CASE("alphanumeric words of ASCII are cut as those beside other letters") {
+  Philox random(14);
+  Tokenizer tokenizer({.unit = TokenUnit::alphanumeric});
+  for (int round = 0; round < 5000; ++round) {
+    std::string text;
+    for (std::uint64_t n = uniform_index(random, 24); n > 0; --n)
+      text += static_cast<char>('!' + uniform_index(random, 94));
+    Tokens tokens = tokenizer.tokenize(text);
+    tokens.emplace_back("\xC3\xA9");
+    REQUIRE(tokenizer.tokenize(text + "-\xC3\x89") == tokens);
+  }
+}
+
 TEST_CASE("ill-formed UTF-8 is replaced and counted, or refused") {
   Tokenizer tokenizer;
   CHECK(tokenizer.tokenize("Caf\xE9 \xFF\xFE x") == Tokens{"caf", "\xEF\xBF\xBD", "\xEF\xBF\xBD", "\xEF\xBF\xBD", "x"});
@@ -158,7 +193,8 @@ TEST_CASE("ill-formed UTF-8 is replaced and counted, or refused") {
 
 TEST_CASE("random bytes give valid UTF-8 tokens in every mode") {
   Philox random(13);
-  for (const TokenUnit unit : {TokenUnit::word, TokenUnit::whitespace, TokenUnit::code_point, TokenUnit::grapheme}) {
+  for (const TokenUnit unit :
+       {TokenUnit::word, TokenUnit::alphanumeric, TokenUnit::whitespace, TokenUnit::code_point, TokenUnit::grapheme}) {
     Tokenizer tokenizer({.unit = unit});
     for (int round = 0; round < 2000; ++round) {
       std::string text;
