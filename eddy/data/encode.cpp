@@ -69,8 +69,8 @@ EncodedCorpus encode_corpus(const Dataset& data, Tokenizer& tokenizer, const Voc
 }
 
 std::string to_string(const EncodeOptions& options) {
-  return fmt::format("{} min_count={} max_size={} unknown={}", to_string(options.tokenizer),
-                     options.vocabulary.min_count, options.vocabulary.max_size,
+  return fmt::format("{} min_count={} min_documents={} max_size={} unknown={}", to_string(options.tokenizer),
+                     options.vocabulary.min_count, options.vocabulary.min_documents, options.vocabulary.max_size,
                      options.unknown == OutOfVocabulary::drop ? "drop" : "keep");
 }
 

@@ -14,10 +14,10 @@ namespace {
 
 struct CountedWord {
   std::string text;
-  std::int64_t count = 0;
+  TokenCount counted;
 };
 
-/// The words of a run, one after the other: i64 count, i32 length, bytes.
+/// The words of a run, one after the other: TokenCount, i32 length, bytes.
 class RunReader {
  public:
   explicit RunReader(SpillFile& run) : run_(run) { next(); }
@@ -28,7 +28,7 @@ class RunReader {
     at_end_ = at_ == run_.size();
     if (at_end_) return;
     std::int32_t length = 0;
-    take(&word_.count, sizeof(word_.count));
+    take(&word_.counted, sizeof(word_.counted));
     take(&length, sizeof(length));
     word_.text.resize(static_cast<std::size_t>(length));
     take(word_.text.data(), word_.text.size());
@@ -67,18 +67,22 @@ template <class Visit>
 void merge(const std::vector<std::unique_ptr<SpillFile>>& runs, Visit&& visit) {
   std::vector<RunReader> readers;
   readers.reserve(runs.size());
-  const auto later = [&](std::size_t a, std::size_t b) { return readers[a].word().text > readers[b].word().text; };
+  // One word's runs in the order in which they were counted.
+  const auto later = [&](std::size_t a, std::size_t b) {
+    const int order = readers[a].word().text.compare(readers[b].word().text);
+    return order != 0 ? order > 0 : a > b;
+  };
   std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(later)> next(later);
   for (const auto& run : runs) {
     readers.emplace_back(*run);
     if (!readers.back().at_end()) next.push(readers.size() - 1);
   }
   while (!next.empty()) {
-    CountedWord word{readers[next.top()].word().text, 0};
+    CountedWord word{readers[next.top()].word().text, {}};
     while (!next.empty() && readers[next.top()].word().text == word.text) {
       const std::size_t reader = next.top();
       next.pop();
-      word.count += readers[reader].word().count;
+      word.counted.append(readers[reader].word().counted);
       readers[reader].next();
       if (!readers[reader].at_end()) next.push(reader);
     }
@@ -99,21 +103,18 @@ void LargeCounter::spill() {
   auto run = std::make_unique<SpillFile>(folder_);
   for (const std::int32_t number : order) {
     const std::string_view text = words.text(number);
-    const std::int64_t count = counter_.count(number);
+    const TokenCount& counted = counter_.counted(number);
     const auto length = static_cast<std::int32_t>(text.size());
-    run->append(std::as_bytes(std::span(&count, 1)));
+    run->append(std::as_bytes(std::span(&counted, 1)));
     run->append(std::as_bytes(std::span(&length, 1)));
     run->append(std::as_bytes(std::span(text)));
   }
   runs_.push_back(std::move(run));
-  counter_ = TokenCounter();
+  counter_ = TokenCounter(counter_.documents());
 }
 
 Vocabulary LargeCounter::vocabulary(const VocabularyOptions& options) {
-  if (runs_.empty()) {
-    for (; documents_ > 0; --documents_) counter_.add_document();
-    return Vocabulary(counter_, options);
-  }
+  if (runs_.empty()) return Vocabulary(counter_, options);
   // Only checks the options.
   const Vocabulary specials(TokenCounter(), options);
   spill();
@@ -121,20 +122,20 @@ Vocabulary LargeCounter::vocabulary(const VocabularyOptions& options) {
   std::int64_t left_out = 0;
   // The rarest of the words kept so far on top, and of equally rare ones the last.
   const auto before = [](const CountedWord& a, const CountedWord& b) {
-    return a.count != b.count ? a.count > b.count : a.text < b.text;
+    return a.counted.count != b.counted.count ? a.counted.count > b.counted.count : a.text < b.text;
   };
   std::priority_queue<CountedWord, std::vector<CountedWord>, decltype(before)> kept(before);
   const std::size_t most =
       options.max_size == 0 ? SIZE_MAX : static_cast<std::size_t>(options.max_size - Vocabulary::kSpecials);
   merge(runs_, [&](CountedWord word) {
     if (const std::int32_t special = specials.find(word.text); special >= 0) {
-      special_counts[static_cast<std::size_t>(special)] += word.count;
-    } else if (word.count < options.min_count) {
-      left_out += word.count;
+      special_counts[static_cast<std::size_t>(special)] += word.counted.count;
+    } else if (!is_kept(word.counted, options)) {
+      left_out += word.counted.count;
     } else {
       kept.push(std::move(word));
       if (kept.size() <= most) return;
-      left_out += kept.top().count;
+      left_out += kept.top().counted.count;
       kept.pop();
     }
   });
@@ -143,10 +144,10 @@ Vocabulary LargeCounter::vocabulary(const VocabularyOptions& options) {
   std::vector<std::string> tokens = specials.tokens();
   std::vector<std::int64_t> counts = special_counts;
   counts[Vocabulary::kUnknown] += left_out;
-  counts[Vocabulary::kEndOfSequence] += documents_;
+  counts[Vocabulary::kEndOfSequence] += counter_.documents();
   for (auto word = words.rbegin(); word != words.rend(); ++word) {
     tokens.push_back(std::move(word->text));
-    counts.push_back(word->count);
+    counts.push_back(word->counted.count);
   }
   return Vocabulary::from_lists(tokens, counts);
 }

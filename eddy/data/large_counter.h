@@ -25,7 +25,8 @@ class LargeCounter {
     counter_.add(token);
     if (counter_.table().size() >= most_) spill();
   }
-  void add_document() { ++documents_; }
+  /// As TokenCounter's.
+  void add_document() { counter_.add_document(); }
 
   /// The vocabulary of everything counted: that of Vocabulary(TokenCounter, options). Ends the counting.
   Vocabulary vocabulary(const VocabularyOptions& options);
@@ -36,7 +37,6 @@ class LargeCounter {
   std::filesystem::path folder_;
   std::int32_t most_;
   TokenCounter counter_;
-  std::int64_t documents_ = 0;
   std::vector<std::unique_ptr<SpillFile>> runs_;
 };
 

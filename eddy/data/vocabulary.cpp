@@ -58,6 +58,8 @@ Vocabulary::Vocabulary() : counts_(kSpecials, 0) {
 
 Vocabulary::Vocabulary(const TokenCounter& counter, const VocabularyOptions& options) : Vocabulary() {
   require<UsageError>(options.min_count >= 1, "minimum count is {}, expected at least 1", options.min_count);
+  require<UsageError>(options.min_documents >= 1, "minimum number of documents is {}, expected at least 1",
+                      options.min_documents);
   require<UsageError>(options.max_size == 0 || options.max_size >= kSpecials,
                       "vocabulary of {} entries asked for, expected 0 (no cap) or at least {}", options.max_size,
                       kSpecials);
@@ -68,7 +70,7 @@ Vocabulary::Vocabulary(const TokenCounter& counter, const VocabularyOptions& opt
     const std::int32_t special = table_.find(counter.table().text(i));
     if (special >= 0) {
       counts_[static_cast<std::size_t>(special)] += count;
-    } else if (count >= options.min_count) {
+    } else if (is_kept(counter.counted(i), options)) {
       order.push_back(i);
     } else {
       left_out += count;

@@ -68,7 +68,7 @@ ClassificationData load_classification_data(const ClassificationOptions& options
   key.add_option("task", source.task).add_option("data", source.data.string());
   key.add_option("unlabelled", source.unlabelled).add_option("from", names_of(source.unlabelled_data));
   key.add_option("test", source.test).add_option("split", static_cast<std::int64_t>(source.split_seed));
-  key.add_option("text", to_json(options.text));
+  key.add_option("text", key_text(options.text));
   if (own_files) {
     key.add_option("reading", to_json(source.reading)).add_option("test texts", source.test_data.string());
     key.add_option("held out", fmt::format("{}", source.test_fraction));

@@ -102,7 +102,7 @@ void add_own_file_flags(CLI::App& app, Flags& flags) {
   app.get_option("--format")->description("Kind of --data and --test, tsv or csv; guess: by their names");
   flags.text.emplace(app);
   // The preset's, where nothing else is said.
-  for (const char* flag : {"--vocabulary", "--min-count"}) app.get_option(flag)->default_str("");
+  for (const char* flag : {"--vocabulary", "--min-count", "--min-documents"}) app.get_option(flag)->default_str("");
 }
 
 void add_data_flags(CLI::App& app, Flags& flags, const ClassificationTask& task) {

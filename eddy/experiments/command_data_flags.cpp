@@ -61,6 +61,9 @@ TextFlags::TextFlags(CLI::App& app) : text_(app, {}) {
   text_.value(
       "--min-count", [](TextConfig & c) -> auto& { return c.min_count; }, "Rarer words are outside the vocabulary");
   text_.value(
+      "--min-documents", [](TextConfig & c) -> auto& { return c.min_documents; },
+      "Words of fewer different texts are, too");
+  text_.value(
       "--vocabulary", [](TextConfig & c) -> auto& { return c.vocabulary_size; },
       "Most entries of the vocabulary; 0: no limit");
 }

@@ -56,6 +56,9 @@ void add_data_flags(FlagSet<Config>& flags) {
   flags.value(
       "--min-count", [](Config & c) -> auto& { return c.data.min_count; }, "Words rarer than this are unknown");
   flags.value(
+      "--min-documents", [](Config & c) -> auto& { return c.data.min_documents; },
+      "And words of fewer different sources, or targets");
+  flags.value(
       "--validation", [](Config & c) -> auto& { return c.data.validation; },
       "Sources kept from training, with all their targets");
   flags.value(

@@ -143,7 +143,7 @@ EncodedDataset encode_for_model(const RawParts& raw, const DataLoading& loading)
 }
 
 void add_model(CacheKey& key, const TextModelVocabulary& model) {
-  key.add_option("text", to_json(model.text));
+  key.add_option("text", key_text(model.text));
   for (const std::string& token : model.vocabulary.tokens()) key.add_option("token", token);
   for (const std::string& label : model.label_names) key.add_option("label", label);
 }
@@ -251,7 +251,7 @@ EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoa
     if (loading.model != nullptr) {
       add_model(options, *loading.model);
     } else {
-      options.add_option("text", to_json(text));
+      options.add_option("text", key_text(text));
     }
     // Named by path and options, keyed by the state of the files too: a changed source replaces its old cache.
     const std::string stem = fs::path(resolved.path).filename().string();
@@ -296,7 +296,9 @@ TokenizerOptions tokenizer_options(const TextConfig& text) {
 
 EncodeOptions encode_options(const TextConfig& text) {
   return {.tokenizer = tokenizer_options(text),
-          .vocabulary = {.min_count = text.min_count, .max_size = text.vocabulary_size},
+          .vocabulary = {.min_count = text.min_count,
+                         .min_documents = text.min_documents,
+                         .max_size = text.vocabulary_size},
           .unknown = unknown_rule(text)};
 }
 

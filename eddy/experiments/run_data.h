@@ -23,6 +23,7 @@ struct TextConfig {
   bool lower_case = true;
   bool drop_unknown = false;             ///< tokens outside the vocabulary vanish instead of becoming <unk>
   std::int64_t min_count = 1;            ///< rarer tokens are outside the vocabulary
+  std::int64_t min_documents = 1;        ///< and so are those of fewer different texts
   std::int64_t vocabulary_size = 30000;  ///< most entries; 0: no cap
 };
 
@@ -106,6 +107,9 @@ EncodeOptions encode_options(const TextConfig& text);
 
 std::string to_json(const DataConfig& config);
 std::string to_json(const TextConfig& config);
+/// The same for the keys of caches and of what an experiment has finished: without the settings that are younger than
+/// those and change nothing, so that the keys stay.
+std::string key_text(const TextConfig& config);
 DataConfig data_config_from_json(std::string_view json, std::string_view where);
 TextConfig text_config_from_json(std::string_view json, std::string_view where);
 

@@ -14,6 +14,7 @@ void visit_members(IsData<TextConfig> auto& text, auto& visit) {
   visit("lower_case", text.lower_case);
   visit("drop_unknown", text.drop_unknown);
   visit("min_count", text.min_count);
+  visit("min_documents", text.min_documents);
   visit("vocabulary_size", text.vocabulary_size);
 }
 
@@ -36,6 +37,12 @@ std::string to_json(const DataConfig& config) {
   }
 }
 std::string to_json(const TextConfig& config) { return to_json_text(config); }
+
+std::string key_text(const TextConfig& config) {
+  auto json = nlohmann::ordered_json::parse(to_json(config));
+  if (config.min_documents == 1) json.erase("min_documents");
+  return json.dump();
+}
 
 DataConfig data_config_from_json(std::string_view json, std::string_view where) {
   DataConfig config;

@@ -28,6 +28,7 @@ void visit_members(Is<PairDataConfig> auto& data, auto& visit) {
   visit("source_words", data.source_words);
   visit("target_words", data.target_words);
   visit("min_count", data.min_count);
+  visit("min_documents", data.min_documents);
   visit("validation", data.validation);
   visit("test", data.test);
 }
@@ -96,6 +97,7 @@ void check_data(const PairDataConfig& data) {
                       "vocabularies of {} and {} words hold nothing beside <unk> and <eos>", data.source_words,
                       data.target_words);
   check_count("min_count", data.min_count, 1);
+  check_count("min_documents", data.min_documents, 1);
   check_count("validation", data.validation, 0);
   check_count("test", data.test, 0);
 }

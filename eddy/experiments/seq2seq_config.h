@@ -32,6 +32,7 @@ struct PairDataConfig {
   std::int64_t source_words = 12000;  ///< most words of the vocabularies; headlines: of the shared one, 0 is all
   std::int64_t target_words = 15000;
   std::int64_t min_count = 2;      ///< words that are rarer in training are unknown
+  std::int64_t min_documents = 1;  ///< and so are those of fewer different sources, or targets
   std::int64_t validation = 1000;  ///< sources kept from training, with all their targets
   std::int64_t test = 1000;        ///< the same for the test
 };

@@ -181,8 +181,10 @@ void split_table(Seq2SeqData& data, const Seq2SeqConfig& config) {
 PairEncodeOptions encoding_of(const PairDataConfig& data) {
   PairEncodeOptions options;
   options.source_tokenizer = options.target_tokenizer = tokenizer_of(data);
-  options.source_vocabulary = {.min_count = data.min_count, .max_size = data.source_words};
-  options.target_vocabulary = {.min_count = data.min_count, .max_size = data.target_words};
+  options.source_vocabulary = {
+      .min_count = data.min_count, .min_documents = data.min_documents, .max_size = data.source_words};
+  options.target_vocabulary = {
+      .min_count = data.min_count, .min_documents = data.min_documents, .max_size = data.target_words};
   return options;
 }
 

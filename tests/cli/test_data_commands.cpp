@@ -101,6 +101,26 @@ TEST_CASE("predict reads texts as the training did: encoding, mark, packing") {
   check_refused(run_eddy(joined(predict, {folder.path("texts.zip")})), 1, "texts.zip: is an archive");
 }
 
+TEST_CASE("flags choose what a word is and which are known") {
+  const TestFolder folder;
+  folder.write("texts.txt", "It's well-known, isn't it?\nWell, it's rare-rare.\n");
+  const auto words = [&](const Arguments& more) {
+    succeed(joined(
+        {"pretrain", "--data", folder.path("texts.txt"), "--output", folder.path("m.safetensors"), "--hidden", "8",
+         "--embedding", "8", "--max-steps", "1", "--overwrite", "--no-cache", "--quiet", "--validation", "0"},
+        more));
+    return nlohmann::json::parse(
+        succeed({"inspect", "--json", "--model", folder.path("m.safetensors")}).out)["vocabulary"];
+  };
+  // Beside <unk> and <eos>: it's well - known , isn't it ? rare .
+  CHECK(words({}) == 12);
+  CHECK(words({"--min-documents", "2"}) == 6);                          // it's well - ,
+  CHECK(words({"--tokens", "alphanumeric"}) == 9);                      // it s well known isn t rare
+  CHECK(words({"--tokens", "alphanumeric", "--min-count", "2"}) == 6);  // it s well rare
+  CHECK(words({"--tokens", "alphanumeric", "--min-count", "2", "--min-documents", "2"}) == 5);
+  CHECK(words({"--tokens", "alphanumeric", "--min-documents", "2", "--keep-case"}) == 4);  // it s
+}
+
 TEST_CASE("a pipe as --data loses nothing") {
   const TestFolder folder;
   folder.write("texts.txt", text_lines(400, 1));

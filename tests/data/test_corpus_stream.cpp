@@ -94,7 +94,7 @@ TEST_CASE("a cache built from a stream is that of the data encoded in memory, by
   const Dataset whole = read_text_lines(path);
   for (const OutOfVocabulary unknown : {OutOfVocabulary::unknown, OutOfVocabulary::drop}) {
     EncodeOptions options;
-    options.vocabulary = {.min_count = 2, .max_size = 100};
+    options.vocabulary = {.min_count = 2, .min_documents = 4, .max_size = 100};
     options.unknown = unknown;
     const DatasetPart part{"train", &whole, true};
     const EncodedDataset encoded = encode_dataset(std::span(&part, 1), options);
@@ -122,14 +122,24 @@ TEST_CASE("words counted in runs on disk make the vocabulary of words counted in
     const auto number = uniform_index(random, 1 + uniform_index(random, 400));
     tokens.push_back(number == 3 ? "<unk>" : number == 5 ? "<eos>" : fmt::format("w{}", number));
   }
+  // Documents of all lengths, some empty, that the runs cut anywhere, or that hold many runs.
+  const auto count = [&](auto& counter) {
+    Philox lengths(10);
+    std::uint64_t left = 0;
+    for (const std::string& token : tokens) {
+      for (; left == 0; left = uniform_index(lengths, 1 + uniform_index(lengths, 400))) counter.add_document();
+      counter.add(token);
+      --left;
+    }
+  };
   TokenCounter plain;
-  for (const std::string& token : tokens) plain.add(token);
-  for (int i = 0; i < 7; ++i) plain.add_document();
+  count(plain);
   for (const int most : {1, 10, 150, 100000}) {
-    for (const VocabularyOptions options : {VocabularyOptions{}, VocabularyOptions{.min_count = 3, .max_size = 60}}) {
+    for (const VocabularyOptions options :
+         {VocabularyOptions{}, VocabularyOptions{.min_count = 3, .max_size = 60}, VocabularyOptions{.min_documents = 2},
+          VocabularyOptions{.min_documents = 7}, VocabularyOptions{.min_documents = 20, .max_size = 30}}) {
       LargeCounter counter(folder.path(), most);
-      for (const std::string& token : tokens) counter.add(token);
-      for (int i = 0; i < 7; ++i) counter.add_document();
+      count(counter);
       CHECK(counter.vocabulary(options) == Vocabulary(plain, options));
     }
   }

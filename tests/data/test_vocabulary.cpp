@@ -75,6 +75,50 @@ TEST_CASE("minimum count and cap leave tokens to <unk>, with their counts") {
   CHECK_THROWS_AS(Vocabulary(counter, {.min_count = 0}), UsageError);
 }
 
+TEST_CASE("a minimum of documents leaves out what stands in fewer different ones") {
+  // Once with the calls before the tokens of each document, once after.
+  for (const bool before : {true, false}) {
+    TokenCounter counter;
+    const auto add = [&](std::initializer_list<std::string_view> tokens) {
+      if (before) counter.add_document();
+      for (const std::string_view token : tokens) counter.add(token);
+      if (!before) counter.add_document();
+    };
+    add({"often", "often", "often", "both"});
+    add({"both", "<eos>"});
+    add({});
+    add({"last", "both"});
+    counter.add_uncounted("both");
+    CHECK(counter.counted(0).documents == 1);
+    CHECK(counter.counted(1).documents == 3);
+    CHECK(Vocabulary(counter, {.min_documents = 2}).tokens() == Tokens{"<unk>", "<eos>", "both"});
+    CHECK(Vocabulary(counter, {.min_documents = 2}).counts() == Counts{4, 5, 3});
+    CHECK(Vocabulary(counter, {.min_count = 2}).tokens() == Tokens{"<unk>", "<eos>", "both", "often"});
+    CHECK(Vocabulary(counter, {.min_count = 4, .min_documents = 2}).size() == 2);
+    CHECK_THROWS_AS(Vocabulary(counter, {.min_documents = 0}), UsageError);
+  }
+}
+
+TEST_CASE("counts of a document that was cut are joined") {
+  TokenCount first, nothing, rest;
+  first.append(nothing);
+  CHECK(first.documents == 0);
+  first.add(3);
+  first.add(4);
+  rest.add(4);
+  rest.add(4);
+  rest.add(6);
+  first.append(rest);
+  first.append(nothing);
+  CHECK(first.count == 5);
+  CHECK(first.documents == 3);
+  CHECK(first.first_document == 3);
+  CHECK(first.last_document == 6);
+  nothing.append(first);
+  CHECK(nothing.first_document == 3);
+  CHECK(nothing.documents == 3);
+}
+
 TEST_CASE("special tokens in the text are the special tokens") {
   const Vocabulary vocabulary(count({"<unk>", "x", "<unk>", "<eos>"}), {});
   CHECK(vocabulary.tokens() == Tokens{"<unk>", "<eos>", "x"});

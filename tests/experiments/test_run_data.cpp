@@ -147,6 +147,34 @@ TEST_CASE("what a model file cannot hold is refused while the data are read") {
   CHECK_THROWS_AS(check_savable(model), UsageError);
 }
 
+TEST_CASE("words of too few texts are left out, whether texts are counted in memory or on disk") {
+  const TemporaryFolder folder;
+  const auto words = [&](const std::string& name, const std::string& contents, const TextConfig& text, bool cached) {
+    Reading reading(folder);
+    spit(folder / name, contents);
+    reading.data.path = (folder / name).string();
+    if (cached) reading.loading.cache = folder / "cache";
+    return load_data(reading.data, text, reading.loading).vocabulary.tokens();
+  };
+  for (const bool cached : {false, true})
+    for (const char* name : {"a.txt", "a.tsv"}) {
+      CHECK(words(name, "x x x y\ny z\n", {}, cached) == Names{"<unk>", "<eos>", "x", "y", "z"});
+      CHECK(words(name, "x x x y\ny z\n", {.min_documents = 2}, cached) == Names{"<unk>", "<eos>", "y"});
+      CHECK(words(name, "x x x y\ny z\n", {.min_count = 2}, cached) == Names{"<unk>", "<eos>", "x", "y"});
+    }
+  CHECK_THROWS_AS(words("a.txt", "x\n", {.min_documents = 0}, false), UsageError);
+}
+
+TEST_CASE("settings of texts are kept whole, and keys do not change for one that changes nothing") {
+  const TextConfig text{.min_count = 3, .min_documents = 2};
+  CHECK(to_json(text_config_from_json(to_json(text), "test")) == to_json(text));
+  CHECK(key_text(text) == to_json(text));
+  const std::string before =
+      R"({"unit":"word","lower_case":true,"drop_unknown":false,"min_count":1,"vocabulary_size":30000})";
+  CHECK(key_text({}) == before);
+  CHECK(text_config_from_json(before, "test").min_documents == 1);
+}
+
 TEST_CASE("a pipe is read once, whole and without cache") {
   const TemporaryFolder folder;
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);

@@ -218,12 +218,26 @@ TEST_CASE("pairs are measured that are too long to be trained on") {
   CHECK(std::isfinite(Seq2SeqEvaluator(store, model.config).loss(data.pairs, data.split.test)));
 }
 
+TEST_CASE("words of too few sources or targets are unknown") {
+  const TemporaryFolder folder;
+  spit(folder / "pairs.tsv", "ant ant bee\tle le un\nbee\tle la la\n");
+  Seq2SeqConfig config = small_config(folder / "pairs.tsv");
+  config.data.validation = config.data.test = 0;
+  config.data.min_count = 2;
+  CHECK(load_seq2seq_data(config).pairs.source_tokens.size() == 5);  // <unk>, <eos>, ant, bee, <go>
+  config.data.min_documents = 2;
+  const EncodedPairs pairs = load_seq2seq_data(config).pairs;
+  CHECK(pairs.source_tokens.tokens() == std::vector<std::string>{"<unk>", "<eos>", "bee", "<go>"});
+  CHECK(pairs.target_tokens.tokens() == std::vector<std::string>{"<unk>", "<eos>", "le", "<go>"});
+}
+
 TEST_CASE("configs go to JSON and back; what is out of range is named") {
   Seq2SeqConfig config = seq2seq_defaults();
   config.model.energy = AttentionEnergy::general;
   config.model.mode = DecoderMode::peek;
   config.optimizer.clip_norm = 2;
   config.own_share = 0.25;
+  config.data.min_documents = 3;
   CHECK(to_json(seq2seq_config_from_json(to_json(config), "test")) == to_json(config));
   const auto message = [](Seq2SeqConfig wrong) {
     try {
@@ -236,6 +250,9 @@ TEST_CASE("configs go to JSON and back; what is out of range is named") {
   Seq2SeqConfig wrong = config;
   wrong.own_share = 1.5;
   CHECK(message(wrong) == "own_share is 1.5, expected 0 to 1");
+  wrong = config;
+  wrong.data.min_documents = 0;
+  CHECK(message(wrong) == "min_documents is 0, expected 1 to 1000000000");
   wrong = config;
   wrong.batch_size = 0;
   CHECK(message(wrong) == "batch_size is 0, expected 1 to 1048576");
