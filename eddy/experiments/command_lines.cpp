@@ -11,7 +11,9 @@
 #include <memory>
 
 #include "eddy/core/error.h"
+#include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/number_text.h"
+#include "eddy/experiments/run_data.h"
 
 namespace eddy {
 
@@ -68,6 +70,11 @@ void LineReader::report() {
     fmt::print(stderr, "{}: {} line{} read as Latin-1 would be UTF-8, too; --encoding utf8 reads {} so\n", name_,
                grouped(also_utf8_), also_utf8_ == 1 ? "" : "s", also_utf8_ == 1 ? "it" : "them");
   ill_formed_ = also_utf8_ = 0;
+}
+
+void add_encoding_flag(CLI::App& app, std::optional<TextEncoding>& encoding) {
+  const auto set = [&encoding](TextEncoding given) { encoding = given; };
+  add_choice(app, "--encoding", TextEncoding::utf8, set, "Encoding of the texts")->default_str("as in the training");
 }
 
 void read_inputs(const std::vector<std::string>& files, TextEncoding encoding,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -43,6 +44,9 @@ class LineReader {
   std::int64_t ill_formed_ = 0;  ///< sequences
   std::int64_t also_utf8_ = 0;   ///< lines converted from Latin-1 that are UTF-8, too
 };
+
+/// --encoding for texts that are otherwise read as in the training. `encoding` must outlive the app's parsing.
+void add_encoding_flag(CLI::App& app, std::optional<TextEncoding>& encoding);
 
 /// Calls `read` on each of the files, "-" and none being the standard input.
 void read_inputs(const std::vector<std::string>& files, TextEncoding encoding,

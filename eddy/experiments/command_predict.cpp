@@ -2,7 +2,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -11,7 +10,6 @@
 #include "eddy/core/error.h"
 #include "eddy/data/encode.h"
 #include "eddy/experiments/command.h"
-#include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/command_lines.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/run_model.h"
@@ -137,9 +135,7 @@ Command add_predict_command(CLI::App& program) {
   app->add_option("--batch", command->batch, "Texts computed at once")
       ->check(CLI::Range(1, 65536).description(""))
       ->capture_default_str();
-  const auto set_encoding = [raw = command.get()](TextEncoding encoding) { raw->encoding = encoding; };
-  add_choice(*app, "--encoding", TextEncoding::utf8, set_encoding, "Encoding of the texts")
-      ->default_str("as in the training");
+  add_encoding_flag(*app, command->encoding);
   add_thread_flag(*app);
   return {app, [command] { return predict(*command); }};
 }

@@ -13,6 +13,7 @@
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/run_data.h"
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/seq2seq_trainer.h"
 #include "eddy/experiments/sequence_names.h"
@@ -47,6 +48,8 @@ void add_data_flags(FlagSet<Config>& flags) {
       "--source-column", [](Config & c) -> auto& { return c.data.source_column; }, "From 0");
   flags.value(
       "--target-column", [](Config & c) -> auto& { return c.data.target_column; }, "From 0");
+  flags.choice(
+      "--encoding", [](auto& c) -> auto& { return c.data.encoding; }, "Encoding of the texts");
   flags.toggle(
       "--keep-case", [](Config & c) -> auto& { return c.data.lower_case; }, false, "Do not lower the case");
   flags.value(

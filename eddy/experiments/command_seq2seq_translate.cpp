@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
@@ -34,12 +31,14 @@ struct TranslateCommand {
   std::vector<std::string> files;
   std::string heat_map;
   bool json = false;
+  std::optional<TextEncoding> encoding;
   TranslatorOptions search;
 };
 
 struct EvaluateCommand {
   std::string model, data, file, part = "test", report;
   std::optional<std::int64_t> source_column, target_column;
+  std::optional<TextEncoding> encoding;
   std::int64_t limit = 0, samples = 10;
   std::string line;
   TranslatorOptions search;
@@ -123,17 +122,8 @@ int translate(const TranslateCommand& command) {
   check_heat_map(command);
   const LoadedSeq2Seq loaded = load_seq2seq(command.model);
   LineTranslator translator(command, loaded);
-  if (command.files.empty()) translator.read(LineReader(STDIN_FILENO, "standard input"));
-  for (const std::string& file : command.files) {
-    if (file == "-") {
-      translator.read(LineReader(STDIN_FILENO, "standard input"));
-      continue;
-    }
-    const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) fail<DataError>("{}: cannot be opened: {}", file, std::strerror(errno));
-    const std::unique_ptr<const int, void (*)(const int*)> closer(&descriptor, [](const int* d) { close(*d); });
-    translator.read(LineReader(descriptor, file));
-  }
+  const TextEncoding encoding = command.encoding.value_or(loaded.model.config.data.encoding);
+  read_inputs(command.files, encoding, [&](LineReader lines) { translator.read(std::move(lines)); });
   return 0;
 }
 
@@ -169,6 +159,7 @@ int evaluate(const EvaluateCommand& command) {
   if (!command.data.empty() || !command.file.empty()) config.data.file = command.file;
   config.data.source_column = command.source_column.value_or(config.data.source_column);
   config.data.target_column = command.target_column.value_or(config.data.target_column);
+  config.data.encoding = command.encoding.value_or(config.data.encoding);
   const auto [data, has_parts] = load_measured_data(loaded.model, config.data);
   require<UsageError>(has_parts || !command.data.empty() || !command.file.empty(),
                       "{}: these are not the pairs that {} was trained on any more, so its {} part is not known; with "
@@ -226,6 +217,7 @@ Command add_seq2seq_translate(CLI::App& group) {
       ->capture_default_str();
   app->add_option("--heat-map", command->heat_map, "SVG file for the attention of the first text")->type_name("FILE");
   app->add_flag("--json", command->json, "Print one JSON object a line");
+  add_encoding_flag(*app, command->encoding);
   add_decoding_flags(*app, command->search);
   add_thread_flag(*app);
   return {app, [command] { return translate(*command); }};
@@ -243,6 +235,7 @@ Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line) {
   app->add_option("--file", command->file, "The file in it");
   app->add_option("--source-column", command->source_column, "From 0; without it as in the training");
   app->add_option("--target-column", command->target_column, "The same for the targets");
+  add_encoding_flag(*app, command->encoding);
   app->add_option("--part", command->part, "test or validation")
       ->check(CLI::IsMember({"test", "validation"}))
       ->capture_default_str();

@@ -22,6 +22,7 @@ void visit_members(Is<PairDataConfig> auto& data, auto& visit) {
   visit("file", data.file);
   visit("unit", data.unit);
   visit("zero_digits", data.zero_digits);
+  visit("encoding", data.encoding);
   visit("source_column", data.source_column);
   visit("target_column", data.target_column);
   visit("lower_case", data.lower_case);

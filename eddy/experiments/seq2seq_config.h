@@ -8,6 +8,7 @@
 
 #include "eddy/data/pair_batches.h"
 #include "eddy/data/tokenizer.h"
+#include "eddy/data/unicode.h"
 #include "eddy/experiments/training_config.h"
 #include "eddy/models/sequence_to_sequence.h"
 
@@ -25,7 +26,8 @@ struct PairDataConfig {
   std::string path;  ///< a TSV file, or a folder or archive that holds `file` or the headlines' files
   std::string file;
   TokenUnit unit = TokenUnit::word;
-  bool zero_digits = false;  ///< each digit counts as 0 where a word is looked up
+  bool zero_digits = false;                    ///< each digit counts as 0 where a word is looked up
+  TextEncoding encoding = TextEncoding::utf8;  ///< of a table
   std::int64_t source_column = 0;
   std::int64_t target_column = 1;
   bool lower_case = true;

@@ -167,6 +167,7 @@ Seq2SeqData table_data(const PairDataConfig& data) {
   PairTableOptions table;
   table.source = static_cast<int>(data.source_column);
   table.target = static_cast<int>(data.target_column);
+  table.format.encoding = data.encoding;
   Seq2SeqData result;
   result.texts = read_pair_table(data.path, data.file, table);
   result.keys = source_keys(result.texts, tokenizer_of(data));

@@ -160,6 +160,36 @@ TEST_CASE("a model is measured on any pairs: more or fewer than its own, other c
   CHECK(changed.err.find("not the pairs that " + model + " was trained on any more") != std::string::npos);
 }
 
+TEST_CASE("texts are read as in the training: encoding, mark, packing") {
+  const TestFolder folder;
+  std::string latin1 = pairs();
+  for (std::size_t at = 0; (at = latin1.find("three")) != std::string::npos;) latin1.replace(at, 5, "tr\xE9s");
+  folder.write("pairs.tsv", latin1);
+  succeed(train(folder, "m.safetensors", {"--steps", "5", "--encoding", "latin1", "--quiet"}));
+  const std::string model = folder.path("m.safetensors");
+  const Arguments translate{"seq2seq", "translate", "-m", model, "--beam", "1", "--longest", "6", "--json"};
+  const ProgramResult trained = succeed(translate, "one tr\xE9s two!\nTR\xC9S\n");
+  CHECK(trained.err.empty());
+  CHECK(nlohmann::json::parse(trained.out.substr(0, trained.out.find('\n')))["source"] == "one tr\xC3\xA9s two!");
+  const std::string utf8 = "one tr\xC3\xA9s two!\nTR\xC3\x89S\n";
+  CHECK(succeed(translate, utf8).err.find("2 lines read as Latin-1 would be UTF-8, too; --encoding utf8") !=
+        std::string::npos);
+  for (const std::string mark : {"", "\xEF\xBB\xBF"})
+    CHECK(succeed(joined(translate, {"--encoding", "utf8"}), mark + utf8).out == trained.out);
+  const ProgramResult strict = run_eddy(joined(translate, {"--encoding", "utf8_strict"}), "one\ntr\xE9s\n");
+  CHECK(strict.status == 1);
+  CHECK(strict.err.find("standard input:2: byte 0xe9") != std::string::npos);
+  test::write_compressed(folder.path("texts.gz"), "one tr\xE9s two!\nTR\xC9S\n", test::Packing::tar_gz);
+  CHECK(succeed(joined(translate, {folder.path("texts.gz")})).out == trained.out);
+  CHECK(succeed(joined(translate, {"-"}), folder.read("texts.gz")).out == trained.out);
+
+  const Arguments evaluate{"seq2seq", "evaluate", "-m", model, "--beam", "1", "--longest", "6"};
+  CHECK(succeed(evaluate).out.find("test part, beam 1") != std::string::npos);
+  const ProgramResult other = run_eddy(joined(evaluate, {"--encoding", "utf8"}));
+  CHECK(other.status == 2);
+  CHECK(other.err.find("not the pairs that") != std::string::npos);
+}
+
 TEST_CASE("numbers out of range are refused before anything is read") {
   const TestFolder folder;
   folder.write("pairs.tsv", pairs());

@@ -238,6 +238,7 @@ TEST_CASE("configs go to JSON and back; what is out of range is named") {
   config.optimizer.clip_norm = 2;
   config.own_share = 0.25;
   config.data.min_documents = 3;
+  config.data.encoding = TextEncoding::latin1;
   CHECK(to_json(seq2seq_config_from_json(to_json(config), "test")) == to_json(config));
   const auto message = [](Seq2SeqConfig wrong) {
     try {
