@@ -3,9 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
+
+#include "eddy/core/source_location.h"
 
 namespace eddy {
 
@@ -15,10 +19,30 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A graph cannot be built, differentiated or compiled as asked (shapes, dtypes, missing gradients).
+/// A graph cannot be built, differentiated, compiled or run as asked (shapes, dtypes, missing gradients). The message
+/// is
+/// "[op] sentence  (file:line, scope a/b)", without what is not known.
 class GraphError : public Error {
  public:
-  using Error::Error;
+  explicit GraphError(std::string sentence) : GraphError({}, std::move(sentence), {}) {}
+  GraphError(std::string_view op, std::string sentence, Origin origin);
+
+  /// The op or the builder function; empty when the error names none.
+  const std::string& op() const { return parts_->op; }
+  const std::string& sentence() const { return parts_->sentence; }
+  /// The user's line; its file is empty when the error names none.
+  const Origin& origin() const { return parts_->origin; }
+
+  /// The same error with this op and this line where it names none of its own.
+  GraphError within(std::string_view op, const Origin& origin) const;
+
+ private:
+  struct Parts {
+    std::string op;
+    std::string sentence;
+    Origin origin;
+  };
+  std::shared_ptr<const Parts> parts_;  ///< shared, as copies of an exception must not throw
 };
 
 /// A file or data set is malformed; the message names the file and the line or byte.

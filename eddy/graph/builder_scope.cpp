@@ -3,13 +3,13 @@
 
 #include <string>
 
+#include "eddy/graph/user_line.h"
+
 namespace eddy {
 namespace {
 
 Graph& graph_of(std::string_view builder, std::string_view argument, const Value& value, SourceLocation where) {
-  const SourceLocation line = user_line(where);
-  require<GraphError>(static_cast<bool>(value), "[{}] {} is empty  {}", builder, argument,
-                      to_string(Origin{.file = line.file_name(), .line = line.line(), .scope = {}}));
+  require_at(static_cast<bool>(value), where, builder, "{} is empty", argument);
   return value.graph();
 }
 
@@ -41,9 +41,7 @@ void BuilderScope::expect(std::string_view argument, const Value& value, DType d
   fail(fmt::format("{} must be {}[{}], not {}", argument, to_string(dtype), wanted, type_text(value)));
 }
 
-void BuilderScope::fail(std::string_view what) const {
-  eddy::fail<GraphError>("[{}] {}  {}", builder_, what, to_string(graph_.origin(where_)));
-}
+void BuilderScope::fail(std::string what) const { throw GraphError(builder_, std::move(what), graph_.origin(where_)); }
 
 std::string type_text(const Value& value) { return value ? to_string(value.type()) : "an empty value"; }
 

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -44,7 +45,7 @@ class BuilderScope {
   void expect(std::string_view argument, const Value& value, DType dtype, std::initializer_list<AxisSize> axes) const;
 
  private:
-  [[noreturn]] void fail(std::string_view what) const;
+  [[noreturn]] void fail(std::string what) const;
 
   OriginScope origin_;
   std::string_view builder_;

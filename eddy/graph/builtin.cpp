@@ -8,6 +8,7 @@
 #include "eddy/core/math.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
+#include "eddy/graph/user_line.h"
 
 namespace eddy {
 namespace {
@@ -296,7 +297,7 @@ const Variable* variable_of(Value value) {
 }
 
 Value add_n(const std::vector<Value>& values, SourceLocation where) {
-  require<GraphError>(!values.empty(), "[add_n] nothing to add");
+  require_at(!values.empty(), where, AddN::kName, "nothing to add");
   if (values.size() == 1) return values[0];
   return add_node(values[0].graph(), AddN{}, values, where);
 }

@@ -40,7 +40,8 @@ class Compiler {
   Compiler(const Graph& graph, const std::vector<Value>& results, CompileOptions options)
       : source_(graph), impl_(std::make_unique<ProgramImpl>()) {
     for (const Value& result : results)
-      require<GraphError>(result && &result.graph() == &graph, "[compile] a result is empty or of another graph");
+      if (!result || &result.graph() != &graph)
+        throw GraphError("compile", "a result is empty or of another graph", {});
     impl_->options = std::move(options);
     if (!impl_->options.arena) impl_->options.arena = std::make_shared<Arena>();
     PassSwitches passes = impl_->options.passes;
@@ -221,8 +222,8 @@ class Compiler {
         case Alias::Kind::view:
           return Place{source.storage, source.offset + alias.offset};
         case Alias::Kind::update:
-          require<GraphError>(storage_of(input).kind == StorageKind::variable, "[{}] input {} must be a variable  {}",
-                              node.op->name(), alias.input, to_string(node.origin));
+          if (storage_of(input).kind != StorageKind::variable)
+            throw GraphError(node.op->name(), fmt::format("input {} must be a variable", alias.input), node.origin);
           return source;
         case Alias::Kind::share:
           if (last_use(value) >= 0 && may_share(node, value, alias)) return source;
@@ -320,8 +321,7 @@ class Compiler {
                                    {used.get(), node.outputs.size()},
                                    {invariant.get(), is_body() ? node.inputs.size() : 0}});
     } catch (const Error& error) {
-      throw GraphError(
-          fmt::format("[{}] {}: {}  {}", node.op->name(), signature(node), error.what(), to_string(node.origin)));
+      throw GraphError(node.op->name(), fmt::format("{}: {}", signature(node), error.what()), node.origin);
     }
   }
 

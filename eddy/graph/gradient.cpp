@@ -40,7 +40,7 @@ Origin gradient_origin(const Node& node) {
   return from;
 }
 
-/// What the op's rule gives; its errors name op and line, and keep those they name themselves.
+/// What the op's rule gives; errors that name no op or line get those of the node.
 std::vector<Gradient> gradient_of(const Node& node, const GradientContext& context) {
   try {
     std::vector<Gradient> results = node.op->gradient(context);
@@ -55,11 +55,7 @@ std::vector<Gradient> gradient_of(const Node& node, const GradientContext& conte
     }
     return results;
   } catch (const GraphError& error) {
-    std::string message = error.what();
-    if (!message.starts_with('[')) message = fmt::format("[{}] {}", node.op->name(), message);
-    const bool names_line = message.ends_with(')') && message.find("  (") != std::string::npos;
-    if (!names_line) message += "  " + to_string(node.origin);
-    throw GraphError(message);
+    throw error.within(node.op->name(), node.origin);
   }
 }
 

@@ -2,6 +2,7 @@
 #include "eddy/graph/graph.h"
 
 #include "eddy/graph/builtin.h"
+#include "eddy/graph/user_line.h"
 
 namespace eddy {
 namespace {
@@ -16,14 +17,14 @@ SourceLocation user_line(SourceLocation at) {
   return SourceLocation::current(current_line->file.data(), current_line->line);
 }
 
+Origin user_origin(SourceLocation where) {
+  const SourceLocation line = user_line(where);
+  return {.file = line.file_name(), .line = line.line(), .scope = {}};
+}
+
 void Value::fail_empty() { fail<GraphError>("an empty value was used"); }
 
 const TensorType& Value::type() const { return graph().node(node_).outputs[static_cast<std::size_t>(output_)]; }
-
-std::string to_string(const Origin& origin) {
-  if (origin.scope.empty()) return fmt::format("({}:{})", origin.file, origin.line);
-  return fmt::format("({}:{}, scope {})", origin.file, origin.line, origin.scope);
-}
 
 std::vector<TensorType> input_types(const Node& node) {
   std::vector<TensorType> types;
@@ -51,7 +52,7 @@ Graph::Graph(Graph& outer)
       first_stream_(scramble(outer.first_stream_ ^ scramble(static_cast<std::uint32_t>(outer.size()) + 1))) {}
 
 Value Graph::input(std::string name, DType dtype, const Shape& shape, SourceLocation where) {
-  require<GraphError>(!inputs_.contains(name), "[input] '{}' already exists  {}", name, to_string(origin(where)));
+  if (inputs_.contains(name)) throw GraphError("input", fmt::format("'{}' already exists", name), origin(where));
   const Value value = add_node(*this, InputOp(name, {dtype, shape}), {}, where);
   inputs_.emplace(std::move(name), value);
   return value;
@@ -74,8 +75,9 @@ Value Graph::variable(const std::shared_ptr<Variable>& variable, SourceLocation 
 
 Origin Graph::origin(SourceLocation where) const {
   if (pinned_origin_ != nullptr) return *pinned_origin_;
-  const SourceLocation line = user_line(where);
-  return {line.file_name(), line.line(), scope_};
+  Origin result = user_origin(where);
+  result.scope = scope_;
+  return result;
 }
 
 bool Graph::is_inside(const Graph& other) const {
@@ -126,7 +128,7 @@ Value Graph::add(std::shared_ptr<const Op> op, std::vector<Value> inputs, Source
     std::vector<TensorType> outputs = op->infer(types);
     nodes_.push_back({std::move(op), std::move(inputs), std::move(outputs), std::move(from)});
   } catch (const GraphError& error) {
-    throw GraphError(fmt::format("[{}] {}  {}", op->name(), error.what(), to_string(from)));
+    throw error.within(op->name(), from);
   }
   return {this, size() - 1, 0};
 }

@@ -18,20 +18,10 @@ namespace eddy {
 
 struct Variable;
 
-/// Where a node was made, for error messages.
-struct Origin {
-  std::string_view file;  ///< static storage: from SourceLocation
-  unsigned line = 0;
-  std::string scope;
-};
-
-/// "(examples/my_model.cpp:42, scope encoder/layer0)".
-std::string to_string(const Origin& origin);
-
 /// A node in SSA form: inputs are made before it, types never change.
 struct Node {
   std::shared_ptr<const Op> op;
-  std::vector<Value> inputs;  ///< an optional input may be empty
+  std::vector<Value> inputs;
   std::vector<TensorType> outputs;
   Origin origin;
 };
@@ -124,7 +114,6 @@ class OriginScope {
  public:
   /// For all that this thread builds, in whatever graph, loop bodies included. The outermost scope wins.
   explicit OriginScope(SourceLocation where);
-  OriginScope(Graph&, SourceLocation where) : OriginScope(where) {}
   /// For nodes of `graph` that stand for one there is: name scope and all, whatever line is built for otherwise. The
   /// outermost of these wins.
   OriginScope(Graph& graph, Origin origin);

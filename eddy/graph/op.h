@@ -111,7 +111,8 @@ class Op {
   virtual std::string_view name() const = 0;
   /// Types of the outputs. Throws GraphError with the values that do not fit; the graph adds op name, line and scope.
   virtual std::vector<TensorType> infer(std::span<const TensorType> inputs) const = 0;
-  /// Gradients of the inputs as graph values; see GradientContext. An op that has none throws.
+  /// Gradients of the inputs as graph values; see GradientContext. An op that has none throws GraphError; op name, line
+  /// and scope are added to an error that does not name them.
   virtual std::vector<Gradient> gradient(const GradientContext& context) const;
   /// By default every byte is touched once and every output element costs one operation.
   virtual Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const;

@@ -195,7 +195,7 @@ Lowered fold_constants(const Lowered& in) {
     try {
       for (const Tensor& tensor : evaluate(node, constants)) results.push_back(out.constant(tensor));
     } catch (const Error& error) {
-      fail_at(node, error);
+      fail_in(node, error);
     }
     return results;
   });

@@ -13,9 +13,7 @@ Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program&&) noexcept = default;
 Program::~Program() = default;
 
-void fail_at(const Node& node, const Error& error) {
-  throw GraphError(fmt::format("[{}] {}  {}", node.op->name(), error.what(), to_string(node.origin)));
-}
+void fail_in(const Node& node, const Error& error) { throw GraphError(node.op->name(), error.what(), node.origin); }
 
 void ProgramImpl::bind(std::span<const Binding> bindings) {
   require<GraphError>(threads == num_threads(),
@@ -64,7 +62,7 @@ void ProgramImpl::execute(const Instruction& instruction) {
   try {
     instruction.kernel.run({first, first + instruction.inputs, first[instruction.inputs + instruction.outputs]});
   } catch (const Error& error) {
-    fail_at(node(instruction), error);
+    fail_in(node(instruction), error);
   }
   if (options.check_finite) check_finite(instruction);
 }
@@ -77,8 +75,10 @@ void ProgramImpl::check_finite(const Instruction& instruction) const {
         addresses[static_cast<std::size_t>(instruction.first_slot + instruction.inputs + output)]);
     if (type.dtype != f32 || data == nullptr) continue;
     for (std::int64_t i = 0; i < type.shape.elements(); ++i)
-      require<GraphError>(std::isfinite(data[i]), "[{}] yields {} at element {} of output {} {}  {}", at.op->name(),
-                          data[i], i, output, to_string(type), to_string(at.origin));
+      if (!std::isfinite(data[i]))
+        throw GraphError(at.op->name(),
+                         fmt::format("yields {} at element {} of output {} {}", data[i], i, output, to_string(type)),
+                         at.origin);
   }
 }
 

@@ -85,7 +85,7 @@ std::unique_ptr<ProgramImpl> compile_body(const Graph& graph, const std::vector<
                                           const std::set<std::string>& invariant);
 
 /// Throws GraphError with what a kernel found wrong, its op and the line of its node.
-[[noreturn]] void fail_at(const Node& node, const Error& error);
+[[noreturn]] void fail_in(const Node& node, const Error& error);
 
 /// "op(f32[2,3], f32[3]) -> f32[2,3]".
 std::string signature(const Node& node);

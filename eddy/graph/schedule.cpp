@@ -40,9 +40,11 @@ std::vector<int> schedule(const Graph& graph) {
       if (alias.kind == Alias::Kind::view) viewed[{id, alias.output}] = source;
       if (alias.kind != Alias::Kind::update) continue;
       const auto [other, fresh] = writers.emplace(source, id);
-      require<GraphError>(fresh,
-                          "[{}] the same value is already written over by [{}]; update its new value instead  {}",
-                          node.op->name(), graph.node(other->second).op->name(), to_string(node.origin));
+      if (!fresh)
+        throw GraphError(node.op->name(),
+                         fmt::format("the same value is already written over by [{}]; update its new value instead",
+                                     graph.node(other->second).op->name()),
+                         node.origin);
     }
   }
   std::vector<std::vector<int>> followers(static_cast<std::size_t>(count));
@@ -71,8 +73,8 @@ std::vector<int> schedule(const Graph& graph) {
   if (static_cast<int>(order.size()) == count) return order;
   for (const auto& [value, writer] : writers)
     if (waiting[static_cast<std::size_t>(writer)] > 0)
-      fail<GraphError>("[{}] writes over a value that is read by what depends on the update  {}",
-                       graph.node(writer).op->name(), to_string(graph.node(writer).origin));
+      throw GraphError(graph.node(writer).op->name(), "writes over a value that is read by what depends on the update",
+                       graph.node(writer).origin);
   fail<GraphError>("the graph has a cycle");
 }
 

@@ -2,26 +2,23 @@
 #include "eddy/graph/variable.h"
 
 #include "eddy/graph/graph.h"
+#include "eddy/graph/user_line.h"
 
 namespace eddy {
 namespace {
 
-std::string line_of(SourceLocation where) {
-  const SourceLocation line = user_line(where);
-  return to_string(Origin{.file = line.file_name(), .line = line.line(), .scope = {}});
-}
+constexpr std::string_view kVariable = "variable";
 
 }  // namespace
 
 std::shared_ptr<Variable> ParameterStore::get(std::string_view name, const TensorType& type,
                                               const Initializer& initializer, bool trainable, SourceLocation where) {
-  require<GraphError>(!name.empty(), "[variable] a variable needs a name  {}", line_of(where));
+  require_at(!name.empty(), where, kVariable, "a variable needs a name");
   if (auto existing = find(name)) {
-    require<GraphError>(existing->value.type() == type, "[variable] '{}' is {} in the store, but {} is asked for  {}",
-                        name, to_string(existing->value.type()), to_string(type), line_of(where));
-    require<GraphError>(existing->trainable == trainable, "[variable] '{}' is {} in the store, but {} is asked for  {}",
-                        name, existing->trainable ? "a weight" : "no weight", trainable ? "a weight" : "none",
-                        line_of(where));
+    require_at(existing->value.type() == type, where, kVariable, "'{}' is {} in the store, but {} is asked for", name,
+               to_string(existing->value.type()), to_string(type));
+    require_at(existing->trainable == trainable, where, kVariable, "'{}' is {} in the store, but {} is asked for", name,
+               existing->trainable ? "a weight" : "no weight", trainable ? "a weight" : "none");
     return existing;
   }
   auto variable = std::make_shared<Variable>(Variable{std::string(name), Tensor(type), trainable});

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "eddy/graph/builder_scope.h"
+#include "eddy/graph/user_line.h"
 #include "eddy/models/cell_stack.h"
 #include "eddy/models/seq2seq_cells.h"
 #include "eddy/ops/add.h"
@@ -136,7 +137,7 @@ Value merge(Readout readout, Value x, Value last_output) {
     case Readout::only:
       return last_output;
   }
-  fail<GraphError>("[Seq2Seq] there is no readout number {}", static_cast<int>(readout));
+  fail_at(SourceLocation::current(), "Seq2Seq", "there is no readout number {}", static_cast<int>(readout));
 }
 
 /// The encoder's states as those the decoder begins with.

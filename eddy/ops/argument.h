@@ -6,20 +6,16 @@
 #include <string_view>
 #include <utility>
 
-#include "eddy/graph/graph.h"
+#include "eddy/graph/user_line.h"
 #include "eddy/ops/elementwise.h"
 
 namespace eddy {
 
-/// Throws GraphError with op and the user's line unless `condition` holds: for what a builder function finds wrong
-/// before there is a node whose infer() could say so.
+/// Throws GraphError with op and the line of `x` unless `condition` holds.
 template <class... Args>
 void require_argument(bool condition, std::string_view op, const Operand& x, fmt::format_string<Args...> format,
                       Args&&... args) {
-  if (condition) [[likely]]
-    return;
-  const Origin origin{.file = x.where.file_name(), .line = x.where.line(), .scope = {}};
-  fail<GraphError>("[{}] {}  {}", op, fmt::format(format, std::forward<Args>(args)...), to_string(origin));
+  require_at(condition, x.where, op, format, std::forward<Args>(args)...);
 }
 
 /// A possibly negative axis of the value behind `x` as 0 … rank - 1. Throws GraphError with op and line.

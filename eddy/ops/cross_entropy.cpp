@@ -48,9 +48,8 @@ double weight_sum(const float* weights, const std::int32_t* targets, std::int64_
 
 void check_targets(const std::int32_t* targets, const Rows& rows) {
   for (std::int64_t row = 0; row < rows.count; ++row)
-    require<GraphError>(targets[row] < rows.classes,
-                        "[cross_entropy] target {} at position {} is out of range for {} classes", targets[row], row,
-                        rows.classes);
+    require<GraphError>(targets[row] < rows.classes, "target {} at position {} is out of range for {} classes",
+                        targets[row], row, rows.classes);
 }
 
 struct CrossEntropyBase {

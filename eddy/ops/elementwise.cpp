@@ -5,23 +5,20 @@
 #include <cmath>
 #include <limits>
 
+#include "eddy/graph/user_line.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
 
 namespace eddy {
 namespace {
 
-std::string line_of(const Operand& operand) {
-  return to_string(Origin{.file = operand.where.file_name(), .line = operand.where.line(), .scope = {}});
-}
-
 Value number(std::string_view op, const Operand& operand, const Value& other) {
   const double scalar = *operand.scalar;
   if (other.dtype() == f32) return other.graph().constant(static_cast<float>(scalar), operand.where);
-  require<GraphError>(
-      other.dtype() == i32 && std::trunc(scalar) == scalar && scalar >= std::numeric_limits<std::int32_t>::min() &&
-          scalar <= std::numeric_limits<std::int32_t>::max(),
-      "[{}] the number {} does not go with {}  {}", op, scalar, to_string(other.type()), line_of(operand));
+  require_at(other.dtype() == i32 && std::trunc(scalar) == scalar &&
+                 scalar >= std::numeric_limits<std::int32_t>::min() &&
+                 scalar <= std::numeric_limits<std::int32_t>::max(),
+             operand.where, op, "the number {} does not go with {}", scalar, to_string(other.type()));
   return other.graph().constant(Tensor::scalar(static_cast<std::int32_t>(scalar)), operand.where);
 }
 
@@ -33,16 +30,15 @@ void require_dtype(std::span<const TensorType> inputs, DType dtype) {
 }
 
 Value value_of(std::string_view op, const Operand& operand) {
-  require<GraphError>(!operand.scalar, "[{}] needs a value of a graph, not the number {}  {}", op,
-                      operand.scalar.value_or(0), line_of(operand));
-  require<GraphError>(static_cast<bool>(operand.value), "[{}] the argument is an empty value  {}", op,
-                      line_of(operand));
+  require_at(!operand.scalar, operand.where, op, "needs a value of a graph, not the number {}",
+             operand.scalar.value_or(0));
+  require_at(static_cast<bool>(operand.value), operand.where, op, "the argument is an empty value");
   return operand.value;
 }
 
 std::pair<Value, Value> values_of(std::string_view op, const Operand& a, const Operand& b) {
-  require<GraphError>(!a.scalar || !b.scalar, "[{}] needs a value of a graph, not only the numbers {} and {}  {}", op,
-                      a.scalar.value_or(0), b.scalar.value_or(0), line_of(a));
+  require_at(!a.scalar || !b.scalar, a.where, op, "needs a value of a graph, not only the numbers {} and {}",
+             a.scalar.value_or(0), b.scalar.value_or(0));
   if (a.scalar) {
     const Value right = value_of(op, b);
     return {number(op, a, right), right};

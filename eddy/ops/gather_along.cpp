@@ -16,10 +16,10 @@ void check_index(const TensorType& index) {
   require<GraphError>(index.dtype == i32, "the index must be i32, not {}", to_string(index));
 }
 
-void check_positions(const std::int32_t* index, std::int64_t count, std::int64_t size, std::string_view op) {
+void check_positions(const std::int32_t* index, std::int64_t count, std::int64_t size) {
   for (std::int64_t i = 0; i < count; ++i)
-    require<GraphError>(index[i] < size, "[{}] index {} at position {} is out of range for an axis of {}", op, index[i],
-                        i, size);
+    require<GraphError>(index[i] < size, "index {} at position {} is out of range for an axis of {}", index[i], i,
+                        size);
 }
 
 /// Views of both sides as [rows, axis, cols].
@@ -62,7 +62,7 @@ struct GatherAlong final : OpClass<GatherAlong> {
       const float* x = args.in<float>(0);
       const auto* index = args.in<std::int32_t>(1);
       float* out = args.out<float>(0);
-      check_positions(index, sides.rows * sides.count * sides.cols, sides.size, kName);
+      check_positions(index, sides.rows * sides.count * sides.cols, sides.size);
       parallel_for(sides.rows, sides.grain(), [&](std::int64_t begin, std::int64_t end) {
         std::int64_t i = begin * sides.count * sides.cols;
         for (std::int64_t row = begin; row < end; ++row)
@@ -107,7 +107,7 @@ struct ScatterAlong final : OpClass<ScatterAlong> {
       const float* updates = args.in<float>(0);
       const auto* index = args.in<std::int32_t>(1);
       float* out = args.out<float>(0);
-      check_positions(index, sides.rows * sides.count * sides.cols, sides.size, kName);
+      check_positions(index, sides.rows * sides.count * sides.cols, sides.size);
       const std::int64_t plane = sides.size * sides.cols;
       parallel_for(sides.rows, sides.grain(plane / 4), [&](std::int64_t begin, std::int64_t end) {
         std::fill(out + begin * plane, out + end * plane, 0.0f);

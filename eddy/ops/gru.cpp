@@ -125,7 +125,7 @@ struct GruRecurrence final : RecurrenceOp<GruRecurrence, 3>, GruAttributes {
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     const auto [bias, h0, mask] = optional_inputs();
-    require<GraphError>(mask < 0 || !context.needs(mask), "[gru] has no gradient with respect to its mask");
+    require<GraphError>(mask < 0 || !context.needs(mask), "has no gradient with respect to its mask");
     // Only a gradient of a gradient depends on the other outputs.
     if (context.d_out(1) || context.d_out(2))
       return gradient_through(context, [this](std::span<const Value> in) { return equal(in); });
@@ -199,7 +199,7 @@ struct GruRecurrence final : RecurrenceOp<GruRecurrence, 3>, GruAttributes {
 GruResult gru(Operand x, Operand w_x, Operand w_h, Operand bias, const GruOptions& options) {
   const Value input = value_of("gru", x);
   Graph& graph = input.graph();
-  const OriginScope origin(graph, x.where);
+  const OriginScope origin(x.where);
   std::vector<Value> inputs{input_gates("gru", x, w_x, bias, options.mask), value_of("gru", w_h)};
   if (options.recurrent_bias) inputs.push_back(options.recurrent_bias);
   if (options.h0) inputs.push_back(options.h0);

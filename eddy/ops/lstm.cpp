@@ -129,7 +129,7 @@ struct LstmRecurrence final : RecurrenceOp<LstmRecurrence, 4>, LstmAttributes {
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     const auto [h0, c0, mask] = optional_inputs();
-    require<GraphError>(mask < 0 || !context.needs(mask), "[lstm] has no gradient with respect to its mask");
+    require<GraphError>(mask < 0 || !context.needs(mask), "has no gradient with respect to its mask");
     // Only a gradient of a gradient depends on the gates after activation.
     if (context.d_out(2)) return gradient_through(context, [this](std::span<const Value> in) { return equal(in); });
     const Value d_h = context.d_out(0);
@@ -207,7 +207,7 @@ struct LstmRecurrence final : RecurrenceOp<LstmRecurrence, 4>, LstmAttributes {
 LstmResult lstm(Operand x, Operand w_x, Operand w_h, Operand bias, const LstmOptions& options) {
   const Value input = value_of("lstm", x);
   Graph& graph = input.graph();
-  const OriginScope origin(graph, x.where);
+  const OriginScope origin(x.where);
   const bool reverse = options.reverse;
   std::vector<Value> inputs{input_gates("lstm", x, w_x, bias, options.mask), value_of("lstm", w_h)};
   if (options.h0) inputs.push_back(options.h0);

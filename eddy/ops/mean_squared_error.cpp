@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/mean_squared_error.h"
 
+#include "eddy/graph/user_line.h"
 #include "eddy/ops/broadcast_to.h"
 #include "eddy/ops/div.h"
 #include "eddy/ops/elementwise.h"
@@ -20,10 +21,8 @@ constexpr std::string_view kFunction = "mean_squared_error";
 Value squared_error(const Operand& prediction, const Operand& target) {
   const Value p = value_of(kFunction, prediction);
   const Value error = sub(prediction, target);
-  require<GraphError>(
-      error.shape() == p.shape(), "[{}] the target does not broadcast to the prediction {}  {}", kFunction,
-      to_string(p.type()),
-      to_string(Origin{.file = prediction.where.file_name(), .line = prediction.where.line(), .scope = {}}));
+  require_at(error.shape() == p.shape(), prediction.where, kFunction,
+             "the target does not broadcast to the prediction {}", to_string(p.type()));
   return square({error, prediction.where});
 }
 

@@ -26,8 +26,8 @@ struct OneHot final : OpClass<OneHot> {
       const auto* indices = args.in<std::int32_t>(0);
       float* out = args.out<float>(0);
       for (std::int64_t row = 0; row < rows; ++row)
-        require<GraphError>(indices[row] < width, "[one_hot] index {} at position {} is not below the depth {}",
-                            indices[row], row, width);
+        require<GraphError>(indices[row] < width, "index {} at position {} is not below the depth {}", indices[row],
+                            row, width);
       parallel_for(rows, grain_of(width), [&](std::int64_t begin, std::int64_t end) {
         std::fill(out + begin * width, out + end * width, 0.0F);
         for (std::int64_t row = begin; row < end; ++row)

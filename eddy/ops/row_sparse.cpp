@@ -9,6 +9,7 @@
 #include "eddy/core/threads.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
+#include "eddy/graph/user_line.h"
 
 namespace eddy {
 namespace {
@@ -121,8 +122,8 @@ struct Coalesce final : OpClass<Coalesce> {
                             std::int64_t words, const Workspace& work) {
     std::memset(work.seen, 0, static_cast<std::size_t>(words) * sizeof(std::uint64_t));
     for_each_index(args, sizes, [&](std::int32_t position, std::int32_t index) {
-      require<GraphError>(index < rows, "[coalesce] index {} at position {} is out of range for a table of {} rows",
-                          index, position, rows);
+      require<GraphError>(index < rows, "index {} at position {} is out of range for a table of {} rows", index,
+                          position, rows);
       work.seen[index >> 6] |= std::uint64_t{1} << (index & 63);
     });
     std::int32_t unique = 0;
@@ -169,7 +170,7 @@ struct Coalesce final : OpClass<Coalesce> {
 }  // namespace
 
 RowSparse coalesce(std::span<const RowSparse> parts, const Shape& table, SourceLocation where) {
-  require<GraphError>(!parts.empty(), "[coalesce] there is no row-sparse part");
+  require_at(!parts.empty(), where, Coalesce::kName, "there is no row-sparse part");
   std::vector<Value> inputs;
   for (const RowSparse& part : parts) {
     inputs.push_back(part.indices);

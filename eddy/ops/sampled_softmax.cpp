@@ -38,7 +38,7 @@ class HitFinder {
   HitFinder(void* scratch, const std::int32_t* ids, std::int64_t samples)
       : next_(static_cast<std::int32_t*>(scratch)), table_(next_ + samples, samples) {
     for (std::int64_t i = samples; i-- > 0;) {
-      require<GraphError>(ids[i] >= 0, "[negatives_log_sum_exp] sampled id {} at position {} is negative", ids[i], i);
+      require<GraphError>(ids[i] >= 0, "sampled id {} at position {} is negative", ids[i], i);
       next_[i] = table_.put(ids[i], static_cast<std::int32_t>(i));
     }
   }
@@ -186,7 +186,7 @@ Value sampled_softmax_cross_entropy(Operand hidden, Operand table, Operand bias,
                    to_string(h.type()), to_string(w.type()), to_string(b.type()), to_string(target.type()));
   Graph& graph = h.graph();
   // One line of the user's file for all of it.
-  const OriginScope origin(graph, hidden.where);
+  const OriginScope origin(hidden.where);
   const Value true_logits = sum(h * gather_rows(w, target), 1) + gather_rows(b, target) - sampled.log_expected_targets;
   const Value sampled_logits =
       linear(h, gather_rows(w, sampled.ids), gather_rows(b, sampled.ids) - sampled.log_expected, {.transpose_w = true});

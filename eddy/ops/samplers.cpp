@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "eddy/graph/graph.h"
+#include "eddy/graph/user_line.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/id_table.h"
 #include "eddy/ops/op_case.h"
@@ -81,18 +82,18 @@ struct Sampling {
 
   /// inputs: key, targets; outputs: ids, their log expected counts, those of the targets.
   template <class Distribution>
-  void run(const Distribution& distribution, const KernelArgs& args, std::string_view op) const {
+  void run(const Distribution& distribution, const KernelArgs& args) const {
     const auto* wanted = args.in<std::int32_t>(1);
     for (std::int64_t i = 0; i < targets; ++i)
-      require<GraphError>(wanted[i] < range, "[{}] target {} at position {} is out of range for {} ids", op, wanted[i],
-                          i, range);
+      require<GraphError>(wanted[i] < range, "target {} at position {} is out of range for {} ids", wanted[i], i,
+                          range);
     auto* ids = static_cast<std::int32_t*>(args.scratch);
     Draws draws(RandomSource::from_key(args.in<std::int32_t>(0), stream));
     const bool all = unique && samples == range;
     if (all) {
       std::iota(ids, ids + samples, 0);
     } else if (unique) {
-      draw_unique(distribution, draws, ids, op);
+      draw_unique(distribution, draws, ids);
     } else {
       for (std::int64_t i = 0; i < samples; ++i) ids[i] = distribution.draw(draws());
     }
@@ -111,15 +112,15 @@ struct Sampling {
 
  private:
   template <class Distribution>
-  void draw_unique(const Distribution& distribution, Draws& draws, std::int32_t* ids, std::string_view op) const {
+  void draw_unique(const Distribution& distribution, Draws& draws, std::int32_t* ids) const {
     IdTable seen(ids + samples, samples);
     const std::int64_t limit = 1000 * samples + 1'000'000;
     for (std::int64_t found = 0; found < samples;) {
       const std::int32_t id = distribution.draw(draws());
       if (seen.put(id, 0) < 0) ids[found++] = id;
       require<GraphError>(draws.count() < limit,
-                          "[{}] {} draws found only {} of {} different ids: ask for fewer, or draw with replacement",
-                          op, limit, found, samples);
+                          "{} draws found only {} of {} different ids: ask for fewer, or draw with replacement", limit,
+                          found, samples);
     }
   }
 };
@@ -160,7 +161,7 @@ struct LogUniformSampler final : OpClass<LogUniformSampler>, SamplerBase {
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const Sampling sampling = SamplerBase::sampling(context, range);
-    return {.run = [sampling](const KernelArgs& args) { sampling.run(LogUniform{sampling.range}, args, kName); },
+    return {.run = [sampling](const KernelArgs& args) { sampling.run(LogUniform{sampling.range}, args); },
             .scratch_bytes = sampling.scratch_bytes()};
   }
 };
@@ -188,7 +189,7 @@ struct UnigramSampler final : OpClass<UnigramSampler>, SamplerBase {
     return {.run =
                 [sampling](const KernelArgs& args) {
                   const Unigram table{sampling.range, args.in<float>(2), args.in<std::int32_t>(3), args.in<float>(4)};
-                  sampling.run(table, args, kName);
+                  sampling.run(table, args);
                 },
             .scratch_bytes = sampling.scratch_bytes()};
   }
@@ -210,12 +211,13 @@ SampledIds log_uniform_sampler(Operand key, std::int64_t samples, std::int64_t r
 
 UnigramTable unigram_table(Graph& graph, std::span<const double> counts, double power, SourceLocation where) {
   const std::size_t range = counts.size();
-  require<GraphError>(range >= 1 && range <= INT32_MAX, "[unigram_table] {} counts were given", range);
+  constexpr std::string_view kFunction = "unigram_table";
+  require_at(range >= 1 && range <= INT32_MAX, where, kFunction, "{} counts were given", range);
   std::vector<double> mass(range);
   double total = 0;
   for (std::size_t id = 0; id < range; ++id) {
-    require<GraphError>(counts[id] > 0 && std::isfinite(counts[id]),
-                        "[unigram_table] the count of id {} is {}, not positive", id, counts[id]);
+    require_at(counts[id] > 0 && std::isfinite(counts[id]), where, kFunction, "the count of id {} is {}, not positive",
+               id, counts[id]);
     mass[id] = std::pow(counts[id], power);
     total += mass[id];
   }

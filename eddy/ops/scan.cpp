@@ -7,7 +7,7 @@
 
 #include "eddy/graph/builder_scope.h"
 #include "eddy/graph/builtin.h"
-#include "eddy/ops/argument.h"
+#include "eddy/graph/user_line.h"
 #include "eddy/ops/compare.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/scan_op.h"
@@ -26,12 +26,6 @@ std::string names_of(const State& state) {
   std::string names;
   for (const auto& [name, value] : state) names += (names.empty() ? "" : ", ") + name;
   return names.empty() ? "none" : names;
-}
-
-[[noreturn]] void fail_at(SourceLocation where, std::string_view op, std::string_view what) {
-  const SourceLocation line = user_line(where);
-  const Origin origin{.file = line.file_name(), .line = line.line(), .scope = {}};
-  fail<GraphError>("[{}] {}  {}", op, what, to_string(origin));
 }
 
 /// Traces one step into a body, and turns masks and truncation into nodes of it.
@@ -76,7 +70,7 @@ class Tracer {
 
   template <class... Args>
   void require_that(bool condition, fmt::format_string<Args...> format, Args&&... args) const {
-    require_argument(condition, kScan, Operand(0, where_), format, std::forward<Args>(args)...);
+    require_at(condition, where_, kScan, format, std::forward<Args>(args)...);
   }
 
   /// A loop inside the step of another belongs to that step, whatever it runs over.
@@ -136,7 +130,7 @@ class Tracer {
       try {
         return graph().import(value);
       } catch (const GraphError& error) {
-        fail_at(where_, kScan, fmt::format("the step's '{}': {}", name, error.what()));
+        fail_at(where_, kScan, "the step's '{}': {}", name, error.what());
       }
     };
     if (step.output) step.output = bring(step.output, "output");
@@ -226,7 +220,7 @@ thread_local Graph* Tracer::traced = nullptr;
 const Value& State::operator[](const StateName& name) const {
   for (const Entry& entry : entries_)
     if (entry.first == name.name) return entry.second;
-  fail_at(name.where, "state", fmt::format("there is no '{}'; there are: {}", name.name, names_of(*this)));
+  fail_at(name.where, "state", "there is no '{}'; there are: {}", name.name, names_of(*this));
 }
 
 void State::set(std::string_view name, Value value) {

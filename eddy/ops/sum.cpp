@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/sum.h"
 
+#include "eddy/graph/user_line.h"
 #include "eddy/ops/broadcast_to.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
@@ -71,9 +72,8 @@ Value sum(Operand x, Axes axes, bool keep_dims) {
 
 Value sum_to(Operand x, const Shape& shape) {
   const Value value = value_of(SumOp::kName, x);
-  require<GraphError>(broadcasts_to(shape, value.shape()), "[sum_to] {} does not broadcast to x of type {}  {}",
-                      to_string(shape), to_string(value.type()),
-                      to_string(Origin{.file = x.where.file_name(), .line = x.where.line(), .scope = {}}));
+  require_at(broadcasts_to(shape, value.shape()), x.where, "sum_to", "{} does not broadcast to x of type {}",
+             to_string(shape), to_string(value.type()));
   const int extra = value.rank() - shape.rank();
   std::vector<int> axes;
   std::vector<int> kept;

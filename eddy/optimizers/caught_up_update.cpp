@@ -5,6 +5,7 @@
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
 #include "eddy/graph/row_reader.h"
+#include "eddy/graph/user_line.h"
 #include "eddy/ops/iota.h"
 #include "eddy/optimizers/caught_up_impl.h"
 #include "eddy/optimizers/caught_up_rows.h"
@@ -223,10 +224,10 @@ Value record_rate(Value rates, Value learning_rate, Value step, Value proceed, S
 std::vector<Value> update_caught_up_rows(const UpdateSettings& settings, Value parameter, const CaughtUpState& state,
                                          const Gradient& gradient, const UpdateControls& controls,
                                          SourceLocation where) {
-  require<GraphError>(can_catch_up(settings.rule), "[caught_up_update] {} cannot bring rows up to date later",
-                      to_string(settings.rule.kind));
-  require<GraphError>(gradient.is_sparse() && gradient.sparse_parts().size() == 1,
-                      "[caught_up_update] the gradient must be one coalesced row-sparse part");
+  require_at(can_catch_up(settings.rule), where, CaughtUpUpdate::kName, "{} cannot bring rows up to date later",
+             to_string(settings.rule.kind));
+  require_at(gradient.is_sparse() && gradient.sparse_parts().size() == 1, where, CaughtUpUpdate::kName,
+             "the gradient must be one coalesced row-sparse part");
   const RowSparse& part = gradient.sparse_parts()[0];
   CatchUpAttributes base;
   base.rule = settings.rule;

@@ -7,6 +7,7 @@
 #include "eddy/core/math.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
+#include "eddy/graph/user_line.h"
 
 namespace eddy {
 namespace {
@@ -83,8 +84,9 @@ struct GradientNormOp final : OpClass<GradientNormOp> {
 
 GradientNorm gradient_norm(const std::vector<NormedGradient>& gradients, double max_norm, bool watch_non_finite,
                            SourceLocation where) {
-  require<GraphError>(!gradients.empty(), "[gradient_norm] there is no gradient");
-  require<GraphError>(max_norm >= 0, "[gradient_norm] the largest norm must not be negative, it is {}", max_norm);
+  constexpr std::string_view kFunction = "gradient_norm";
+  require_at(!gradients.empty(), where, kFunction, "there is no gradient");
+  require_at(max_norm >= 0, where, kFunction, "the largest norm must not be negative, it is {}", max_norm);
   std::vector<std::int32_t> counts;
   std::vector<Value> inputs;
   for (const NormedGradient& gradient : gradients) {

@@ -8,6 +8,7 @@
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
 #include "eddy/graph/row_reader.h"
+#include "eddy/graph/user_line.h"
 #include "eddy/optimizers/update_kernels.h"
 
 namespace eddy {
@@ -63,15 +64,14 @@ Value exponential_moving_average(const Updates& updates, ParameterStore& store, 
                                  const MovingAverageOptions& options, SourceLocation where) {
   Graph& graph = updates.step.graph();
   const NameScope scope(graph, "ema");
-  const OriginScope origin(graph, where);
+  const OriginScope origin(where);
   std::vector<Value> ties;
   for (const auto& [before, updated] : updates.parameters) {
     const Variable& variable = *variable_of(before);
     const Op& update = *graph.node(updated.node()).op;
-    require<GraphError>(dynamic_cast<const RowReader*>(&update) == nullptr,
-                        "[moving_average] the average of '{}' reads all of its rows at each step, but catch_up_rows "
-                        "leaves some behind",
-                        variable.name);
+    require_at(dynamic_cast<const RowReader*>(&update) == nullptr, where, "moving_average",
+               "the average of '{}' reads all of its rows at each step, but catch_up_rows leaves some behind",
+               variable.name);
     const Tensor initial = variable.value;
     const Value average = state(graph, store, std::string(kPrefix) + variable.name, before.type(),
                                 [initial](const Tensor& value, Philox&) { value.copy_from(initial); });

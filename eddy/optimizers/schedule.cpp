@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "eddy/graph/graph.h"
+#include "eddy/graph/user_line.h"
 
 namespace eddy {
 namespace {
@@ -130,8 +131,8 @@ Schedule curve_schedule(const CurveOp& op) {
 
 Schedule::Schedule(double rate)
     : builder_([rate](Value step, SourceLocation where) {
-        require<GraphError>(std::isfinite(rate) && rate >= 0,
-                            "[schedule] the learning rate must not be negative, it is {}", rate);
+        require_at(std::isfinite(rate) && rate >= 0, where, "schedule",
+                   "the learning rate must not be negative, it is {}", rate);
         return step.graph().constant(static_cast<float>(rate), where);
       }) {}
 

@@ -6,6 +6,7 @@
 
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
+#include "eddy/graph/user_line.h"
 #include "eddy/optimizers/update_kernels.h"
 
 namespace eddy {
@@ -190,19 +191,19 @@ std::shared_ptr<const Op> make_update(const UpdateSettings& settings, bool spars
 
 std::vector<Value> update_parameter(const UpdateSettings& settings, Value parameter, const std::vector<Value>& slots,
                                     const Gradient& gradient, const UpdateControls& controls, SourceLocation where) {
-  require<GraphError>(static_cast<int>(slots.size()) == settings.rule.slots().count, "[{}] {} slots given, {} needed",
-                      op_name(settings.rule.kind), slots.size(), settings.rule.slots().count);
+  const std::string_view op = op_name(settings.rule.kind);
+  require_at(static_cast<int>(slots.size()) == settings.rule.slots().count, where, op, "{} slots given, {} needed",
+             slots.size(), settings.rule.slots().count);
   std::vector<Value> inputs{parameter};
   inputs.insert(inputs.end(), slots.begin(), slots.end());
   if (gradient.is_sparse()) {
-    require<GraphError>(gradient.sparse_parts().size() == 1,
-                        "[{}] the row-sparse gradient has {} parts, coalesce it first", op_name(settings.rule.kind),
-                        gradient.sparse_parts().size());
+    require_at(gradient.sparse_parts().size() == 1, where, op,
+               "the row-sparse gradient has {} parts, coalesce it first", gradient.sparse_parts().size());
     inputs.push_back(gradient.sparse_parts()[0].indices);
     inputs.push_back(gradient.sparse_parts()[0].rows);
   } else {
-    require<GraphError>(gradient.is_dense(), "[{}] the gradient is {}", op_name(settings.rule.kind),
-                        gradient.empty() ? "empty" : "dense and row-sparse at once");
+    require_at(gradient.is_dense(), where, op, "the gradient is {}",
+               gradient.empty() ? "empty" : "dense and row-sparse at once");
     inputs.push_back(gradient.dense_part());
   }
   inputs.insert(inputs.end(), {controls.learning_rate, controls.step, controls.gradient_scale, controls.proceed});

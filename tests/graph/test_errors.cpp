@@ -12,6 +12,7 @@
 #include "eddy/ops/log.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
+#include "eddy/ops/one_hot.h"
 #include "tests/support/probe_ops.h"
 
 namespace eddy::test {
@@ -96,26 +97,63 @@ TEST_CASE("errors: a variable asked for with another type") {
 /// An op whose gradient rule throws what it is told to.
 struct Refusing final : OpClass<Refusing> {
   static constexpr std::string_view kName = "refusing";
-  std::string message;
-  explicit Refusing(std::string m) : message(std::move(m)) {}
-  static void attributes(auto& op, auto&& visit) { visit("message", op.message); }
+  GraphError error;
+  explicit Refusing(GraphError e) : error(std::move(e)) {}
+  static void attributes(auto& op, auto&& visit) { visit("message", op.error.sentence()); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {inputs[0]}; }
-  std::vector<Gradient> gradient(const GradientContext&) const override { fail<GraphError>("{}", message); }
+  std::vector<Gradient> gradient(const GradientContext&) const override { throw error; }
   Kernel make_kernel(const KernelContext&) const override { return {}; }
 };
 
 TEST_CASE("errors: a gradient rule that throws names op and forward line, once") {
   Graph graph;
   const Value x = graph.input("x", f32, {});
-  const auto message = [&](const std::string& of_rule) {
+  const auto message = [&](const GraphError& of_rule) {
     const Value y = add_node(graph, Refusing(of_rule), {x}, SourceLocation::current("model.cpp", 7));
     return message_of([&] { gradients(y + 1, std::vector{x}); });
   };
-  CHECK(message("no") == "[refusing] no  (model.cpp:7)");
-  CHECK(message("[layer] no") == "[layer] no  (model.cpp:7)");
-  CHECK(message("[layer] no  (other.cpp:3, scope a)") == "[layer] no  (other.cpp:3, scope a)");
+  CHECK(message(GraphError("no")) == "[refusing] no  (model.cpp:7)");
+  CHECK(message({"layer", "no", {}}) == "[layer] no  (model.cpp:7)");
+  CHECK(message({"layer", "no", {"other.cpp", 3, "a"}}) == "[layer] no  (other.cpp:3, scope a)");
   const NameScope scope(graph, "encoder");
-  CHECK(message("no (sic)") == "[refusing] no (sic)  (model.cpp:7, scope encoder)");
+  CHECK(message(GraphError("no  (sic)")) == "[refusing] no  (sic)  (model.cpp:7, scope encoder)");
+  CHECK(message(GraphError("[0,0] is no permutation")) ==
+        "[refusing] [0,0] is no permutation  (model.cpp:7, scope encoder)");
+}
+
+TEST_CASE("errors: op, sentence and line can be read apart, whatever the sentence looks like") {
+  const GraphError plain("no");
+  CHECK(plain.what() == std::string("no"));
+  CHECK(plain.op() == "");
+  CHECK(plain.origin().file.empty());
+  const GraphError whole = plain.within("add", {"model.cpp", 7, "a/b"});
+  CHECK(whole.what() == std::string("[add] no  (model.cpp:7, scope a/b)"));
+  CHECK(whole.op() == "add");
+  CHECK(whole.sentence() == "no");
+  CHECK(whole.origin().line == 7);
+  CHECK(whole.within("mul", {"other.cpp", 3, ""}).what() == std::string(whole.what()));
+  CHECK(GraphError("add", "no", {}).within("mul", {"other.cpp", 3, ""}).what() ==
+        std::string("[add] no  (other.cpp:3)"));
+  Graph graph;
+  const Value x = graph.input("x", f32, {3, 4});
+  try {
+    x + graph.input("y", f32, {5});
+  } catch (const GraphError& error) {
+    CHECK(error.op() == "add");
+    CHECK(error.origin().file.ends_with("tests/graph/test_errors.cpp"));
+    CHECK(error.sentence() == "shapes [3,4] and [5] do not broadcast: sizes 4 and 5 differ");
+  }
+}
+
+TEST_CASE("errors: a kernel's error names its op once") {
+  Graph graph;
+  const Value ids = graph.input("ids", i32, {2});
+  const unsigned line = __LINE__ + 1;
+  Program program = compile(graph, {one_hot(ids, 3)});
+  const Tensor wrong = Tensor::from(std::vector<std::int32_t>{0, 3}, {2});
+  CHECK(message_of([&] {
+          program.run({{"ids", wrong}});
+        }) == fmt::format("[one_hot] index 3 at position 1 is not below the depth 3  ({}:{})", __FILE__, line));
 }
 
 TEST_CASE("errors: what library code builds within an origin scope answers to its line, the outermost scope's") {
