@@ -13,6 +13,7 @@
 #include "eddy/core/softmax_products.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
+#include "eddy/graph/builder_scope.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/gradient.h"
 #include "eddy/graph/gradient_through.h"
@@ -273,7 +274,10 @@ Value linear_cross_entropy(Operand hidden, Operand table, Operand bias, Operand 
                   hidden.where);
 }
 
-Value shares_of_mean(Value targets, Value weights) {
+Value shares_of_mean(Value targets, Value weights, SourceLocation where) {
+  const BuilderScope at("shares_of_mean", "targets", targets, where);
+  at.expect("targets", targets, i32, {"rows"});
+  at.expect("weights", weights, f32, {targets.dim(0)});
   const Value counted = weights * cast(greater_equal(targets, targets.graph().constant(Tensor::scalar(0))), f32);
   return counted / mean_divisor(sum(counted));
 }

@@ -14,7 +14,7 @@ namespace eddy {
 Value linear_cross_entropy(Operand hidden, Operand table, Operand bias, Operand targets, Operand weights);
 
 /// weights / their sum over the rows whose target counts, f32[rows]: with them the sum above is a mean. Zeros when
-/// nothing counts.
-Value shares_of_mean(Value targets, Value weights);
+/// nothing counts. Throws GraphError, with the user's line, when sizes do not fit.
+Value shares_of_mean(Value targets, Value weights, SourceLocation where = SourceLocation::current());
 
 }  // namespace eddy

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/recurrence_equations.h"
 
+#include "eddy/graph/builder_scope.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/compare.h"
@@ -65,9 +66,15 @@ Value select(std::span<const Value> in, std::size_t others, Value value, Operand
 
 }  // namespace
 
-Value gate(Value x, bool hard) { return hard ? hard_sigmoid(x) : sigmoid(x); }
+Value gate(Value x, bool hard, SourceLocation where) {
+  const BuilderScope at("gate", "x", x, where);
+  return hard ? hard_sigmoid(x) : sigmoid(x);
+}
 
-LstmUpdate lstm_update(Value x, Value c, bool hard_sigmoid) {
+LstmUpdate lstm_update(Value x, Value c, bool hard_sigmoid, SourceLocation where) {
+  const BuilderScope at("lstm_update", "c", c, where);
+  at.expect("c", c, f32, {"batch", "hidden"});
+  at.expect("x", x, f32, {c.dim(0), 4 * c.dim(1)});
   const auto [x_i, x_f, x_g, x_o] = split<4>(x, 1);
   LstmUpdate s{.i = gate(x_i, hard_sigmoid),
                .f = gate(x_f, hard_sigmoid),
@@ -80,9 +87,14 @@ LstmUpdate lstm_update(Value x, Value c, bool hard_sigmoid) {
   return s;
 }
 
-GruUpdate gru_update(Value x, Value h, const GruWeights& weights) {
+GruUpdate gru_update(Value x, Value h, const GruWeights& weights, SourceLocation where) {
+  const BuilderScope at("gru_update", "h", h, where);
+  at.expect("h", h, f32, {"batch", "hidden"});
   const bool hard = weights.hard_sigmoid;
   const std::int64_t hidden = h.dim(1);
+  at.expect("x", x, f32, {h.dim(0), 3 * hidden});
+  at.expect("weights.w_h", weights.w_h, f32, {hidden, 3 * hidden});
+  if (weights.bias) at.expect("weights.bias", weights.bias, f32, {3 * hidden});
   const auto [x_r, x_z, x_n] = split<3>(x, 1);
   GruUpdate s;
   if (weights.reset_after) {

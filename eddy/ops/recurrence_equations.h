@@ -7,10 +7,10 @@ namespace eddy {
 
 // The equations of LSTM and GRU in small ops: of one step, for cells of one's own, and of the whole recurrences behind
 // lstm() and gru() with their gradients, as loops. The fused kernels compute the same; gradients of gradients go
-// through these.
+// through these. The functions throw GraphError, with the user's line, when sizes do not fit.
 
 /// sigmoid(x), or clamp(0.2 x + 1/2, 0, 1).
-Value gate(Value x, bool hard_sigmoid);
+Value gate(Value x, bool hard_sigmoid, SourceLocation where = SourceLocation::current());
 
 struct LstmUpdate {
   Value i, f, g, o;  ///< gates after activation
@@ -18,7 +18,7 @@ struct LstmUpdate {
 };
 /// One step: `x` f32[batch, 4 hidden] are the gates i, f, g, o before activation, `c` f32[batch, hidden] is the old
 /// cell state.
-LstmUpdate lstm_update(Value x, Value c, bool hard_sigmoid);
+LstmUpdate lstm_update(Value x, Value c, bool hard_sigmoid, SourceLocation where = SourceLocation::current());
 
 struct GruWeights {
   Value w_h;        ///< [hidden, 3 hidden]
@@ -33,7 +33,7 @@ struct GruUpdate {
 };
 /// One step: `x` f32[batch, 3 hidden] is what the input gives to the gates r, z, n, `h` f32[batch, hidden] the old
 /// state.
-GruUpdate gru_update(Value x, Value h, const GruWeights& weights);
+GruUpdate gru_update(Value x, Value h, const GruWeights& weights, SourceLocation where = SourceLocation::current());
 
 // The recurrences. Sizes are those of core/rnn_kernels.h: gates f32[time, batch, k hidden], states f32[time + 1, batch,
 // hidden], mask f32[time, batch]. Values that may be empty say so.

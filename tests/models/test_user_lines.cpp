@@ -23,8 +23,10 @@
 #include "eddy/ops/add.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/iota.h"
+#include "eddy/ops/linear_cross_entropy.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/random_key.h"
+#include "eddy/ops/recurrence_equations.h"
 #include "eddy/ops/sum.h"
 #include "eddy/optimizers/minimize.h"
 
@@ -282,6 +284,36 @@ TEST_CASE("lines: cells name the weight or state") {
       __LINE__, [&] { output(x, before); }, {"[OutputLstmCell]", "w_y must be f32[6,output], not f32[5,24]"}, __LINE__);
 }
 
+TEST_CASE("lines: the equations of one step and the weights of a mean name the argument") {
+  Arguments in;
+  const Value x = in.input(f32, {kBatch, 4 * kHidden}), of_gru = in.input(f32, {kBatch, 3 * kHidden});
+  const Value state = in.input(f32, {kBatch, kHidden}), w_h = in.input(f32, {kHidden, 3 * kHidden});
+  check_refused(
+      __LINE__, [&] { gate(in.tokens, false); }, {"[sigmoid]", "i32[7,3]"}, __LINE__);
+  check_refused(
+      __LINE__, [&] { gate(Value(), true); }, {"[gate] x is empty"}, __LINE__);
+  check_refused(
+      __LINE__, [&] { lstm_update(of_gru, state, false); }, {"[lstm_update] x must be f32[3,24], not f32[3,18]"},
+      __LINE__);
+  check_refused(
+      __LINE__, [&] { lstm_update(x, in.mask, false); }, {"[lstm_update] x must be f32[7,12], not f32[3,24]"},
+      __LINE__);
+  check_refused(
+      __LINE__, [&] { gru_update(x, state, {.w_h = w_h}); }, {"[gru_update] x must be f32[3,18], not f32[3,24]"},
+      __LINE__);
+  check_refused(
+      __LINE__, [&] { gru_update(of_gru, state, {.w_h = x}); }, {"[gru_update] weights.w_h must be f32[6,18]"},
+      __LINE__);
+  check_refused(
+      __LINE__, [&] { gru_update(of_gru, state, {.w_h = w_h, .bias = state}); },
+      {"[gru_update] weights.bias must be f32[18]"}, __LINE__);
+  check_refused(
+      __LINE__, [&] { shares_of_mean(in.labels, in.mask); }, {"[shares_of_mean] weights must be f32[3], not f32[7,3]"},
+      __LINE__);
+  check_refused(
+      __LINE__, [&] { shares_of_mean(Value(), in.mask); }, {"[shares_of_mean] targets is empty"}, __LINE__);
+}
+
 TEST_CASE("lines: attention names its members") {
   Arguments in;
   const Value query = in.input(f32, {kBatch, kHidden});
@@ -496,6 +528,19 @@ TEST_CASE("lines: all that models build, their gradients and updates answers to 
     build([&] { return sum(Seq2Seq{.output_size = 4, .output_length = 3, .name = "b"}(in.store, inputs).output); });
     build([&] {
       return sum(AttentionSeq2Seq{.output_size = 4, .output_length = 3, .name = "c"}(in.store, inputs).output);
+    });
+  }
+  SUBCASE("equations of one step") {
+    const Value w_h = parameter(in.graph, in.store, "h", {kHidden, 3 * kHidden}, glorot_uniform());
+    const Value bias = parameter(in.graph, in.store, "b", {3 * kHidden}, zeros());
+    const Value x = in.input(f32, {kBatch, 4 * kHidden});
+    build([&] {
+      const LstmUpdate lstm = lstm_update(x, in.input(f32, {kBatch, kHidden}), true);
+      const Value of_gru = concat({lstm.h, lstm.c, lstm.i}, 1);
+      const GruUpdate before = gru_update(of_gru, lstm.h, {.w_h = w_h, .reset_after = false});
+      const GruUpdate after = gru_update(of_gru, before.h, {.w_h = w_h, .bias = bias});
+      const Value row = sum(gate(after.h, false), {1});
+      return sum(row * shares_of_mean(in.labels, in.row_weights));
     });
   }
   SUBCASE("cells in loops") {
