@@ -99,9 +99,19 @@ std::string to_string(const MemoryPlan& plan) {
 
 void Arena::reserve(std::size_t bytes) {
   if (bytes <= bytes_ && memory_) return;
+  const std::size_t before = memory_ ? bytes_ : 0;
+  const auto take = [&](std::size_t size) {
+    memory_ = allocate_uninitialised(size);
+    bytes_ = size;
+  };
   memory_.reset();
-  bytes_ = std::max(bytes, kAlignment);
-  memory_ = allocate_uninitialised(bytes_);
+  try {
+    take(std::max(bytes, kAlignment));
+  } catch (...) {
+    // The programs that share the arena must still run.
+    if (before > 0) take(before);
+    throw;
+  }
 }
 
 }  // namespace eddy

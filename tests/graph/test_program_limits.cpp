@@ -63,6 +63,18 @@ TEST_CASE("a program without memory to run in says what needs it") {
   }
 }
 
+TEST_CASE("a program runs on in an arena that could not grow for another one") {
+  Graph graph;
+  const std::int64_t large = std::int64_t{1} << 22;
+  const Value x = graph.input("x", f32, {2, 2}), wide = graph.input("wide", f32, {large});
+  const auto arena = std::make_shared<Arena>();
+  Program small = compile(graph, {matmul(tanh(x), x)}, {.arena = arena});
+  const Value table = reshape(wide, {large, 1}) + reshape(wide, {1, large});
+  CHECK_THROWS_AS(compile(graph, {matmul(tanh(table), reshape(wide, {large, 1}))}, {.arena = arena}), MemoryError);
+  CHECK(arena->data() != nullptr);
+  CHECK(small.run({{"x", Tensor::from(std::vector<float>{0, 0, 0, 0}, {2, 2})}})[0].values<const float>()[0] == 0);
+}
+
 TEST_CASE("an error in a constant names op and line") {
   Graph graph;
   const Value table = graph.constant(Tensor(f32, {3, 2}));
