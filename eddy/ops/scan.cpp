@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "eddy/graph/builder_scope.h"
@@ -147,6 +148,20 @@ class Tracer {
                    name, names_of(initial_));
   }
 
+  /// An input the step makes itself would have no value in any program.
+  void check_inputs() const {
+    std::set<int> known;
+    for (const auto* inputs : {&body_->sequences, &body_->states})
+      for (const Value& input : *inputs) known.insert(input.node());
+    for (const Capture& capture : body_->graph->captures()) known.insert(capture.inner.node());
+    for (int id = 0; id < body_->graph->size(); ++id) {
+      const auto* input = dynamic_cast<const InputOp*>(body_->graph->node(id).op.get());
+      require_that(input == nullptr || known.contains(id),
+                   "the step makes an input '{}'; a loop's inputs must be made outside of it",
+                   input == nullptr ? "" : input->label);
+    }
+  }
+
   void apply_mask(Step& step, const State& before) {
     const Value active = not_equal(here(add_sequence(options_.mask)), Operand(0, where_));
     const std::int64_t batch = active.dim(0);
@@ -178,6 +193,7 @@ class Tracer {
       captures.push_back(capture.outer);
       body_->captures.push_back(capture.inner);
     }
+    check_inputs();
     graph().close();
     const ScanOp op(body_, sequences_[0].dim(0), options_.reverse, options_.recompute);
     const std::vector<Value> node = Graph::outputs(add_scan(outer(), op, sequences_, initial, captures, where_));

@@ -458,6 +458,10 @@ TEST_CASE("what is wrong with a loop is said with the user's line") {
     return {.output = in[0], .state = {{"h", s["cell"]}}};
   };
   CHECK(has(message(keep, {}, {}), {"[scan]", "needs a sequence"}) == "");
+  const StepFunction own_input = [](std::span<const Value> in, const State& s) -> Step {
+    return {.output = in[0] + in[0].graph().input("mine", f32, in[0].shape()), .state = {{"h", s["h"]}}};
+  };
+  CHECK(has(message(own_input, {x}, {}), {"[scan]", "makes an input 'mine'", "test_scan.cpp"}) == "");
   CHECK(has(message(keep, {x, fed.leaf({2, 2})}, {}), {"differ in length", "f32[6,3,5]", "f32[2,2]"}) == "");
   CHECK(has(message(keep, {x}, {.mask = fed.leaf({5, 3})}), {"f32[time=6, batch]", "f32[5,3]"}) == "");
   CHECK(has(message(forgets, {x}, {}), {"[scan]", "does not return state 'h'", "test_scan.cpp"}) == "");
