@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -26,6 +27,15 @@ struct Storage {
   int base = -1;    ///< of ProgramImpl::bases, for all kinds but arena
   int buffer = -1;  ///< of the memory plan, for the arena
 };
+
+/// A loop may have thousands of outputs, and each a buffer with a label.
+constexpr std::size_t kLongestSignature = 200;
+
+std::string short_signature(const Node& node) {
+  std::string text = signature(node);
+  if (text.size() > kLongestSignature) text = text.substr(0, kLongestSignature) + "…";
+  return text;
+}
 
 struct Place {
   int storage = -1;
@@ -176,6 +186,7 @@ class Compiler {
       }
       impl_->result_memory.emplace_back(boolean, Shape{static_cast<std::int64_t>(storage.bytes)});
       storage.base = new_base(static_cast<std::byte*>(impl_->result_memory.back().data()));
+      result_memory_of_[storage.base] = impl_->result_memory.size() - 1;
       impl_->plan.result_bytes += storage.bytes;
     }
   }
@@ -253,12 +264,15 @@ class Compiler {
 
   void plan() {
     std::vector<BufferLife> buffers;
+    int labelled = -1;
+    std::string label;  // one for all outputs of a node: loops may have thousands
     for (Storage& storage : storages_) {
       if (storage.kind != StorageKind::arena) continue;
       storage.buffer = static_cast<int>(buffers.size());
       const Node& node = graph().node(storage.node);
-      buffers.push_back({storage.bytes, storage.first, std::max(storage.first, storage.last),
-                         fmt::format("{} {}", signature(node), to_string(node.origin))});
+      if (std::exchange(labelled, storage.node) != storage.node)
+        label = fmt::format("{} {}", short_signature(node), to_string(node.origin));
+      buffers.push_back({storage.bytes, storage.first, std::max(storage.first, storage.last), label});
     }
     kernels_.resize(impl_->order.size());
     find_invariants();
@@ -271,7 +285,7 @@ class Compiler {
       const bool kept = static_cast<bool>(kernels_[i].prepare);
       const int first = kept ? 0 : static_cast<int>(i);
       const int last = kept ? end_ : first;
-      buffers.push_back({kernels_[i].scratch_bytes, first, last, fmt::format("scratch of {}", signature(node))});
+      buffers.push_back({kernels_[i].scratch_bytes, first, last, fmt::format("scratch of {}", short_signature(node))});
     }
     MemoryPlan plan = plan_memory(std::move(buffers), impl_->options.reuse_memory);
     plan.result_bytes = impl_->plan.result_bytes;
@@ -357,9 +371,7 @@ class Compiler {
     for (const Value& result : impl_->lowered.results) {
       const Slot slot = slot_of(result);
       // The tensor shares ownership of the program's result memory.
-      const Tensor& memory = *std::ranges::find_if(impl_->result_memory, [&](const Tensor& tensor) {
-        return tensor.data() == impl_->bases[static_cast<std::size_t>(slot.base)];
-      });
+      const Tensor& memory = impl_->result_memory[result_memory_of_.at(slot.base)];
       impl_->results.push_back(memory.view_at(slot.offset, result.type()));
     }
   }
@@ -369,12 +381,11 @@ class Compiler {
   }
 
   void list_unused_inputs() {
+    std::set<std::string_view> used;
+    for (const ProgramInput& input : impl_->inputs) used.insert(input.name);
     for (int id = 0; id < source_.size(); ++id) {
       const auto* input = dynamic_cast<const InputOp*>(source_.node(id).op.get());
-      if (input == nullptr) continue;
-      const bool used =
-          std::ranges::any_of(impl_->inputs, [&](const ProgramInput& i) { return i.name == input->label; });
-      if (!used) impl_->unused_inputs.push_back(input->label);
+      if (input != nullptr && !used.contains(input->label)) impl_->unused_inputs.push_back(input->label);
     }
   }
 
@@ -389,6 +400,7 @@ class Compiler {
   std::vector<Storage> storages_;
   std::vector<Kernel> kernels_;
   std::vector<int> scratch_buffers_;
+  std::map<int, std::size_t> result_memory_of_;  ///< by base
 };
 
 Program compile(const Graph& graph, const std::vector<Value>& results, CompileOptions options) {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <queue>
 #include <set>
+#include <unordered_map>
+#include <utility>
 
 #include "eddy/graph/fused_op.h"
 #include "eddy/graph/passes.h"
@@ -12,6 +15,9 @@ namespace eddy {
 namespace {
 
 constexpr std::size_t kMaxGroup = 64;
+
+/// Room between the ranks of neighbours, for those that must go between later.
+constexpr std::int64_t kRankStep = std::int64_t{1} << 28;
 
 /// Rows and columns in which all members of a group are computed; 0 columns: any division will do.
 struct Division {
@@ -66,12 +72,52 @@ struct Group {
   std::vector<int> members;  ///< ascending
   std::vector<int> joins;    ///< nodes that only put results of members side by side
   Division division;
+  std::int64_t rank = 0;
+};
+
+/// For each node the latest one it reads is its parent. A node's ancestors are among those it waits for; to find some
+/// of them takes one comparison.
+class LatestInputTree {
+ public:
+  explicit LatestInputTree(const Graph& graph)
+      : first_(static_cast<std::size_t>(graph.size())), size_(static_cast<std::size_t>(graph.size()), 1) {
+    std::vector<int> parents(first_.size(), -1);
+    for (int id = graph.size() - 1; id >= 0; --id) {
+      int& parent = parents[static_cast<std::size_t>(id)];
+      for (const Value& input : graph.node(id).inputs) parent = std::max(parent, input.node());
+      if (parent >= 0) size_[static_cast<std::size_t>(parent)] += size_[static_cast<std::size_t>(id)];
+    }
+    // Nodes are numbered so that those below one follow it.
+    std::vector<int> next(first_.size());
+    int next_root = 0;
+    for (std::size_t id = 0; id < first_.size(); ++id) {
+      int& place = parents[id] >= 0 ? next[static_cast<std::size_t>(parents[id])] : next_root;
+      first_[id] = std::exchange(place, place + size_[id]);
+      next[id] = first_[id] + 1;
+    }
+  }
+
+  bool is_below(int id, int ancestor) const {
+    const auto top = static_cast<std::size_t>(ancestor);
+    const int distance = first_[static_cast<std::size_t>(id)] - first_[top];
+    return distance >= 0 && distance < size_[top];
+  }
+
+ private:
+  std::vector<int> first_, size_;
 };
 
 class Fuser {
  public:
-  explicit Fuser(const Lowered& in) : in_(in), graph_(*in.graph) {
+  explicit Fuser(const Lowered& in) : in_(in), graph_(*in.graph), tree_(graph_) {
     group_of_.assign(static_cast<std::size_t>(graph_.size()), -1);
+    searched_.assign(group_of_.size(), 0);
+    for (int id = 0; id < graph_.size(); ++id) {
+      rank_.push_back(kRankStep * id);
+      ranks_.insert(ranks_.end(), rank_.back());
+      has_windows_.push_back(aliases_of(node(id)).empty() && node(id).inputs.size() == 1 &&
+                             node(id).op->input_window(input_types(node(id)), 0).has_value());
+    }
     readers_.resize(group_of_.size());
     for (int id = 0; id < graph_.size(); ++id)
       for (const Value& input : graph_.node(id).inputs) readers_[static_cast<std::size_t>(input.node())].push_back(id);
@@ -104,7 +150,7 @@ class Fuser {
   /// The part of another value that `value` is, when that is strided; reading it there saves a copy.
   std::optional<Window> window_of(const Value& value) const {
     const Node& source = node(value.node());
-    if (!aliases_of(source).empty()) return {};  // a view, already free
+    if (!has_windows_[static_cast<std::size_t>(value.node())]) return {};
     return source.op->input_window(input_types(source), value.output());
   }
 
@@ -137,29 +183,90 @@ class Fuser {
 
   static bool contains(const Group& group, int id) { return std::ranges::binary_search(group.members, id); }
 
-  /// Whether running these nodes (ascending) as one, and each group as one, would make something wait for itself.
-  bool makes_cycle(const std::vector<int>& members) const {
-    std::vector<bool> seen(group_of_.size(), false);
-    std::vector<int> open;
-    const auto visit = [&](int id) {
-      if (seen[static_cast<std::size_t>(id)]) return;
-      seen[static_cast<std::size_t>(id)] = true;
-      open.push_back(id);
-    };
-    for (const int member : members)
-      for (const Value& input : node(member).inputs)
-        if (!std::ranges::binary_search(members, input.node())) visit(input.node());
-    while (!open.empty()) {
-      const int id = open.back();
-      open.pop_back();
-      if (std::ranges::binary_search(members, id)) return true;
-      for (const Value& input : node(id).inputs) visit(input.node());
-      const int index = group_of_[static_cast<std::size_t>(id)];
-      if (index < 0) continue;
-      for (const int other : groups_[static_cast<std::size_t>(index)].members) visit(other);
-      for (const int other : groups_[static_cast<std::size_t>(index)].joins) visit(other);
-    }
+  std::int64_t rank_of(int id) const {
+    const int index = group_of_[static_cast<std::size_t>(id)];
+    return index >= 0 ? groups_[static_cast<std::size_t>(index)].rank : rank_[static_cast<std::size_t>(id)];
+  }
+
+  /// Whether something outside `late` that it reads waits for `early` as a look at the tree shows; most groups that
+  /// must not be joined are told so without a search.
+  bool clearly_between(const Group& early, const Group& late) const {
+    for (const int member : late.members)
+      for (const Value& input : node(member).inputs) {
+        if (contains(late, input.node()) || contains(early, input.node())) continue;
+        for (const int other : early.members)
+          if (tree_.is_below(input.node(), other)) return true;
+      }
     return false;
+  }
+
+  /// Whether something waits for `early` that `late` waits for. If not, what `late` waits for is ranked before `early`,
+  /// so that the two may become one there.
+  bool between(const Group& early, const Group& late) {
+    ++search_;
+    std::vector<int> found;  // first nodes of units ranked between the two
+    const auto visit = [&](int id) {
+      const int index = group_of_[static_cast<std::size_t>(id)];
+      const int first = index >= 0 ? groups_[static_cast<std::size_t>(index)].members[0] : id;
+      int& searched = searched_[static_cast<std::size_t>(first)];
+      if (searched == search_ || rank_of(id) < early.rank) return;
+      searched = search_;
+      found.push_back(first);
+    };
+    for (const int member : late.members)
+      for (const Value& input : node(member).inputs)
+        if (!contains(late, input.node()) && !contains(early, input.node())) visit(input.node());
+    for (std::size_t next = 0; next < found.size(); ++next) {
+      const int index = group_of_[static_cast<std::size_t>(found[next])];
+      const std::vector<int> single{found[next]};
+      for (const int member : index >= 0 ? groups_[static_cast<std::size_t>(index)].members : single)
+        for (const Value& input : node(member).inputs) {
+          if (contains(early, input.node())) return true;
+          if (index < 0 || group_of_[static_cast<std::size_t>(input.node())] != index) visit(input.node());
+        }
+    }
+    rank_before(early, found);
+    return false;
+  }
+
+  /// Moves units, named by their first nodes, before `early` without changing the order among them.
+  void rank_before(const Group& early, std::vector<int>& units) {
+    if (units.empty()) return;
+    std::ranges::sort(units, std::less(), [&](int id) { return rank_of(id); });
+    const auto count = static_cast<std::int64_t>(units.size());
+    const auto space = [&] {
+      const auto at = ranks_.find(early.rank);
+      return std::pair(at == ranks_.begin() ? early.rank - kRankStep * (count + 1) : *std::prev(at), early.rank);
+    };
+    if (const auto [before, after] = space(); after - before <= count) spread_ranks();
+    const auto [before, after] = space();
+    const std::int64_t step = std::min(kRankStep / 256, (after - before) / (count + 1));
+    for (const int id : units) ranks_.erase(rank_of(id));
+    std::int64_t rank = before;
+    for (const int id : units) {
+      rank += step;
+      set_rank(id, rank);
+      ranks_.insert(ranks_.end(), rank);
+    }
+  }
+
+  void set_rank(int id, std::int64_t rank) {
+    const int index = group_of_[static_cast<std::size_t>(id)];
+    (index >= 0 ? groups_[static_cast<std::size_t>(index)].rank : rank_[static_cast<std::size_t>(id)]) = rank;
+  }
+
+  /// Makes room between all ranks.
+  void spread_ranks() {
+    std::unordered_map<std::int64_t, std::int64_t> spread;
+    std::int64_t next = 0;
+    for (const std::int64_t rank : ranks_) spread[rank] = kRankStep * next++;
+    for (int id = 0; id < graph_.size(); ++id)
+      if (group_of_[static_cast<std::size_t>(id)] < 0)
+        rank_[static_cast<std::size_t>(id)] = spread.at(rank_[static_cast<std::size_t>(id)]);
+    for (Group& group : groups_)
+      if (!group.members.empty()) group.rank = spread.at(group.rank);
+    ranks_.clear();
+    for (std::int64_t i = 0; i < next; ++i) ranks_.insert(ranks_.end(), kRankStep * i);
   }
 
   /// Puts a node into a group of its own, and joins that with the groups it reads from.
@@ -170,6 +277,7 @@ class Fuser {
     Division division = own.division;
     if (!fits(id, own, division)) return;
     own.division = division;
+    own.rank = rank_[static_cast<std::size_t>(id)];
     group_of_[static_cast<std::size_t>(id)] = static_cast<int>(groups_.size());
     groups_.push_back(own);
     for (const Value& input : node(id).inputs) {
@@ -184,6 +292,9 @@ class Fuser {
     Group& second = groups_[static_cast<std::size_t>(b)];
     if (first.division.elements != second.division.elements || first.members.size() + second.members.size() > kMaxGroup)
       return;
+    const Group& early = first.rank < second.rank ? first : second;
+    const Group& late = first.rank < second.rank ? second : first;
+    if (clearly_between(early, late)) return;
     Group both{.members = first.members, .joins = {}, .division = {.elements = first.division.elements, .columns = 0}};
     both.members.insert(both.members.end(), second.members.begin(), second.members.end());
     std::ranges::sort(both.members);
@@ -191,7 +302,10 @@ class Fuser {
     for (const int member : both.members)
       if (!fits(member, both, division)) return;
     both.division = division;
-    if (makes_cycle(both.members)) return;
+    // What lies between would have to run after the group and before it.
+    if (between(early, late)) return;
+    both.rank = early.rank;
+    ranks_.erase(late.rank);
     for (const int member : second.members) group_of_[static_cast<std::size_t>(member)] = a;
     second.members.clear();
     first = std::move(both);
@@ -214,11 +328,7 @@ class Fuser {
     }
     for (const int member : group.members)
       if (!fits(member, group, division)) return;
-    // The joint becomes a result of the group: nothing it waits for may wait for it.
-    std::vector<int> members = group.members;
-    members.push_back(id);
-    std::ranges::sort(members);
-    if (makes_cycle(members)) return;
+    // The joint becomes a result of the group; as it reads nothing else, nothing lies between.
     group.division = division;
     group.joins.push_back(id);
     group_of_[static_cast<std::size_t>(id)] = index;
@@ -379,7 +489,14 @@ class Fuser {
 
   const Lowered& in_;
   const Graph& graph_;
+  const LatestInputTree tree_;
   std::vector<int> group_of_;
+  // Single nodes and groups are ranked so that each comes after what it reads; joining two keeps it so.
+  std::vector<std::int64_t> rank_;  ///< by node; of single ones
+  std::set<std::int64_t> ranks_;    ///< of all
+  std::vector<int> searched_;       ///< by first node: the last search that found the unit
+  int search_ = 0;
+  std::vector<bool> has_windows_;  ///< by node: its outputs can be read in its input; views need not, they are free
   std::vector<bool> after_update_;
   std::vector<std::vector<int>> readers_;
   std::set<std::pair<int, int>> is_result_;

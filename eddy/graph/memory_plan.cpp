@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <numeric>
 
 #include "eddy/core/tensor.h"
@@ -13,7 +15,86 @@ namespace {
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-bool overlap(const BufferLife& a, const BufferLife& b) { return a.first <= b.last && b.first <= a.last; }
+/// Bytes of the arena that are taken: ranges that neither overlap nor touch, ascending.
+class TakenBytes {
+ public:
+  void add(std::size_t begin, std::size_t end) {
+    auto range = ranges_.upper_bound(begin);
+    if (range != ranges_.begin() && std::prev(range)->second >= begin) --range;
+    while (range != ranges_.end() && range->first <= end) {
+      begin = std::min(begin, range->first);
+      end = std::max(end, range->second);
+      range = ranges_.erase(range);
+    }
+    ranges_.emplace_hint(range, begin, end);
+  }
+  /// The lowest offset from `offset` on where so many bytes are free.
+  std::size_t free_from(std::size_t offset, std::size_t bytes) const {
+    auto range = ranges_.upper_bound(offset);
+    if (range != ranges_.begin()) offset = std::max(offset, std::prev(range)->second);
+    for (; range != ranges_.end() && range->first < offset + bytes; ++range) offset = range->second;
+    return offset;
+  }
+
+ private:
+  std::map<std::size_t, std::size_t> ranges_;  ///< ends by begins
+};
+
+/// What placed buffers take during which steps: a tree of stretches of steps, so that to place a buffer does not mean
+/// to look at all others.
+class Occupancy {
+ public:
+  explicit Occupancy(int steps) {
+    while (leaves_ < steps) leaves_ *= 2;
+    stretches_.resize(2 * static_cast<std::size_t>(leaves_));
+  }
+
+  void add(const BufferLife& life, std::size_t begin, std::size_t end) {
+    visit(life, 1, 0, leaves_ - 1, [&](Stretch& stretch, bool whole) {
+      stretch.at_times.add(begin, end);
+      if (whole) stretch.always.add(begin, end);
+    });
+  }
+  /// The lowest offset where so many bytes are free during the life.
+  std::size_t lowest(const BufferLife& life, std::size_t bytes) {
+    if (bytes == 0) return 0;
+    taken_.clear();
+    visit(life, 1, 0, leaves_ - 1,
+          [&](Stretch& stretch, bool whole) { taken_.push_back(whole ? &stretch.at_times : &stretch.always); });
+    std::size_t offset = 0;
+    for (std::size_t agreed = 0; agreed < taken_.size();) {
+      agreed = 0;
+      for (const TakenBytes* taken : taken_) {
+        const std::size_t next = taken->free_from(offset, bytes);
+        agreed = next == offset ? agreed + 1 : 0;
+        offset = next;
+      }
+    }
+    return offset;
+  }
+
+ private:
+  struct Stretch {
+    TakenBytes always;    ///< by buffers that live at all its steps
+    TakenBytes at_times;  ///< by buffers that live at any of them
+  };
+
+  /// Calls `body` for the largest stretches within the life, and those they are parts of.
+  template <class Body>
+  void visit(const BufferLife& life, std::size_t index, int first, int last, const Body& body) {
+    if (life.last < first || last < life.first) return;
+    const bool whole = life.first <= first && last <= life.last;
+    body(stretches_[index], whole);
+    if (whole) return;
+    const int middle = first + (last - first) / 2;
+    visit(life, 2 * index, first, middle, body);
+    visit(life, 2 * index + 1, middle + 1, last, body);
+  }
+
+  int leaves_ = 1;
+  std::vector<Stretch> stretches_;
+  std::vector<const TakenBytes*> taken_;
+};
 
 }  // namespace
 
@@ -45,23 +126,17 @@ MemoryPlan plan_memory(std::vector<BufferLife> buffers, bool reuse) {
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return plan.buffers[a].bytes > plan.buffers[b].bytes; });
-  std::vector<std::size_t> placed;  // sorted by offset
+  int steps = 1;
+  for (const BufferLife& buffer : plan.buffers) steps = std::max(steps, buffer.last + 1);
+  Occupancy occupancy(reuse ? steps : 1);
   for (const std::size_t index : order) {
     const BufferLife& buffer = plan.buffers[index];
     const std::size_t bytes = round_up(buffer.bytes, kAlignment);
-    std::size_t offset = reuse ? 0 : plan.unshared_bytes;
-    for (const std::size_t other : placed) {
-      if (!reuse) break;
-      if (plan.offsets[other] >= offset + bytes) break;
-      if (overlap(buffer, plan.buffers[other]))
-        offset = std::max(offset, plan.offsets[other] + round_up(plan.buffers[other].bytes, kAlignment));
-    }
+    const std::size_t offset = reuse ? occupancy.lowest(buffer, bytes) : plan.unshared_bytes;
+    if (reuse && bytes > 0) occupancy.add(buffer, offset, offset + bytes);
     plan.offsets[index] = offset;
     plan.arena_bytes = std::max(plan.arena_bytes, offset + bytes);
     plan.unshared_bytes += bytes;
-    const auto position = std::upper_bound(placed.begin(), placed.end(), offset,
-                                           [&](std::size_t at, std::size_t other) { return at < plan.offsets[other]; });
-    placed.insert(position, index);
   }
   return plan;
 }
