@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -14,9 +15,21 @@
 namespace eddy {
 namespace {
 
-std::size_t index_of(const std::vector<Value>& values, const Value& value) {
-  return static_cast<std::size_t>(std::ranges::find(values, value) - values.begin());
-}
+/// Where values stand in a list: the first place of each, or the size of the list.
+class Places {
+ public:
+  explicit Places(const std::vector<Value>& values) : none_(values.size()) {
+    for (std::size_t i = 0; i < values.size(); ++i) places_.emplace(std::pair(values[i].node(), values[i].output()), i);
+  }
+  std::size_t of(const Value& value) const {
+    const auto found = places_.find({value.node(), value.output()});
+    return found == places_.end() ? none_ : found->second;
+  }
+
+ private:
+  std::map<std::pair<int, int>, std::size_t> places_;
+  std::size_t none_;
+};
 
 /// The reverse loop while it is built: the forward body's nodes with the gradient's after them in one graph (`work`),
 /// from which the body of the reverse loop takes what its results need.
@@ -55,7 +68,6 @@ class ReverseLoop {
  private:
   Graph& outer() { return context_.in(0).graph(); }
   Value in_work(const Value& value) { return {&work_, value.node(), value.output()}; }
-  Value in_forward(const Value& value) const { return {forward_.graph.get(), value.node(), value.output()}; }
   Value d_out(std::size_t output) const { return context_.output_gradients[output]; }
   Value d_history(std::size_t state) const { return d_out(op_.first_history() + state); }
 
@@ -195,23 +207,23 @@ class ReverseLoop {
 
   /// A value of the forward step: an input of the loop again, saved by the forward loop, or computed again.
   Value from_forward(const Value& value) {
-    const Value source = in_forward(value);
-    std::size_t i = index_of(forward_.sequences, source);
+    // Values of the two graphs correspond.
+    std::size_t i = sequence_places_.of(value);
     if (i < forward_.sequences.size()) return add_sequence(value.type(), context_.inputs[i]);
-    i = index_of(forward_.captures, source);
+    i = capture_places_.of(value);
     if (i < forward_.captures.size()) {
       captures_.push_back(context_.inputs[forward_.sequences.size() + forward_.states.size() + i]);
       return add_input(body_->captures, value.type());
     }
-    i = index_of(forward_.states, source);
+    i = state_places_.of(value);
     if (i < forward_.states.size()) return add_sequence(value.type(), states_before_steps(history(i), op_.reverse()));
     const Node& node = work_.node(value.node());
     const bool is_view =
         std::ranges::any_of(aliases_of(node), [](const Alias& alias) { return alias.kind == Alias::Kind::view; });
     if (node.inputs.empty() || is_view) return copy_node(value);
-    i = index_of(forward_.next, source);
+    i = next_places_.of(value);
     if (i < forward_.next.size()) return add_sequence(value.type(), states_before_steps(history(i), !op_.reverse()));
-    i = index_of(forward_.stacked, source);
+    i = stacked_places_.of(value);
     if (recompute_ || i == forward_.stacked.size()) return copy_node(value);
     return add_sequence(value.type(), context_.outputs[op_.first_stacked() + i]);
   }
@@ -226,6 +238,8 @@ class ReverseLoop {
 
   const ScanOp& op_;
   const ScanBody& forward_;
+  const Places sequence_places_{forward_.sequences}, capture_places_{forward_.captures};
+  const Places state_places_{forward_.states}, next_places_{forward_.next}, stacked_places_{forward_.stacked};
   const GradientContext& context_;
   bool recompute_;
   Graph work_;

@@ -150,6 +150,8 @@ class Lowering {
     };
     const ScanBody& body = op_.body();
     make(clean_.sequences, body_->sequences, &sequences_, 0);
+    for (std::size_t i = 0; i < clean_.sequences.size(); ++i)
+      if (clean_.sequences[i]) sequence_inputs_.emplace(key_of(clean_.sequences[i]), inputs_[i]);
     make(clean_.captures, body_->captures, &captures_, body.sequences.size() + body.states.size());
     // A state may be needed though no step reads it: its last value is.
     for (std::size_t i = 0; i < body.states.size(); ++i) {
@@ -269,8 +271,8 @@ class Lowering {
   Builder outside(const Value& value) {
     const auto lifted = lifted_.find(key_of(value));
     if (lifted != lifted_.end()) return [all = lifted->second] { return all; };
-    for (std::size_t i = 0; i < clean_.sequences.size(); ++i)
-      if (clean_.sequences[i] == value) return [all = inputs_[i]] { return all; };
+    if (const auto sequence = sequence_inputs_.find(key_of(value)); sequence != sequence_inputs_.end())
+      return [all = sequence->second] { return all; };
     std::size_t index = 0;
     for (std::size_t i = 0; i < clean_.next.size(); ++i) {
       if (!clean_.next[i]) continue;
@@ -280,9 +282,9 @@ class Lowering {
       ++index;
     }
     const Value inside = copier_.copy(value);
-    const auto known = std::ranges::find(body_->stacked, inside);
-    const auto at = static_cast<std::size_t>(known - body_->stacked.begin());
-    if (known == body_->stacked.end()) body_->stacked.push_back(inside);
+    const auto [known, fresh] = stacked_places_.emplace(key_of(inside), body_->stacked.size());
+    const std::size_t at = known->second;
+    if (fresh) body_->stacked.push_back(inside);
     return [this, at] { return node_[first_stacked() + at]; };
   }
 
@@ -391,6 +393,8 @@ class Lowering {
   int input_count_ = 0;
   std::vector<bool> on_state_, on_sequence_, feeds_state_;  ///< by node of the clean body
   std::map<Key, Value> lifted_;
+  std::map<Key, Value> sequence_inputs_;       ///< the node's inputs by what they are in the clean body
+  std::map<Key, std::size_t> stacked_places_;  ///< by value of the new body
   std::vector<Builder> stacked_, sums_;
   std::vector<Value> node_;
 };

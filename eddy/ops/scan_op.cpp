@@ -2,6 +2,7 @@
 #include "eddy/ops/scan_op.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "eddy/graph/builtin.h"
@@ -34,16 +35,15 @@ TensorType with_time(const Value& value, std::int64_t time) { return {value.dtyp
 }  // namespace
 
 void ScanBody::stack_everything() {
-  std::vector<std::pair<int, int>> known;
-  for (const Value& value : stacked) known.emplace_back(value.node(), value.output());
+  std::set<std::pair<int, int>> known;
+  for (const Value& value : stacked) known.emplace(value.node(), value.output());
   for (int id = 0; id < graph->size(); ++id) {
     const Node& node = graph->node(id);
     if (node.inputs.empty()) continue;
     for (int output = 0; output < static_cast<int>(node.outputs.size()); ++output) {
       const Value value{graph.get(), id, output};
       const bool is_state = std::ranges::find(next, value) != next.end();
-      if (is_state || std::ranges::find(known, std::pair(id, output)) != known.end() || value.rank() >= Shape::kMaxRank)
-        continue;
+      if (is_state || known.contains({id, output}) || value.rank() >= Shape::kMaxRank) continue;
       stacked.push_back(value);
     }
   }
