@@ -63,7 +63,7 @@ const std::vector<std::pair<std::string, Network>> kNetworks{
      }},
     {"SimpleRnnCell",
      [](Graph& graph, ParameterStore& store, Value x) {
-       const Weights w(graph, store, "rnn", 1);
+       const Weights w(graph, store, "rnn", gate_count(CellKind::rnn));
        const SimpleRnnCell cell{.w_x = w.w_x, .w_h = w.w_h, .bias = w.bias};
        return at(scan(cell, x, zero_state(x, {"h"}, {kBatch, kHidden})).output, -1);
      }},

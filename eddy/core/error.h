@@ -19,8 +19,8 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A graph cannot be built, differentiated, compiled or run as asked (shapes, dtypes, missing gradients). The message
-/// is
+/// A graph cannot be built, differentiated, compiled or run as asked: shapes, dtypes, missing gradients, a kernel that
+/// refuses its data. It reads
 /// "[op] sentence  (file:line, scope a/b)", without what is not known.
 class GraphError : public Error {
  public:

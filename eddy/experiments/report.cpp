@@ -32,7 +32,7 @@ h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid #dddddd
 table { border-collapse: collapse; font-size: .95rem; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; }
 th, td { padding: .35rem .6rem; text-align: left; border-bottom: 1px solid #e3e3e3; white-space: nowrap; }
-th { border-bottom: 2px solid #888888; }
+th { border-bottom: 2px solid #888888; white-space: normal; vertical-align: bottom; }
 .number { text-align: right; }
 figure { margin: 1.2rem 0; }
 figure svg { max-width: 100%; height: auto; }
