@@ -122,6 +122,9 @@ EncodedDataset read_payload(PayloadReader& reader, const std::shared_ptr<const M
   data.vocabulary = Vocabulary::from_lists(tokens, reader.array<std::int64_t>());
   data.label_names = read_strings(reader);
   data.invalid_sequences = reader.number();
+  // Rows of pixels are no words: their vocabulary holds nothing but the special tokens, and says nothing of them.
+  const bool has_words = data.vocabulary.size() > Vocabulary::kSpecials;
+  const std::int64_t ids_end = has_words ? data.vocabulary.size() : std::int64_t{INT32_MAX} + 1;
   const std::int64_t parts = reader.number();
   for (std::int64_t i = 0; i < parts; ++i) {
     const std::string name(reader.text());
@@ -131,7 +134,7 @@ EncodedDataset read_payload(PayloadReader& reader, const std::shared_ptr<const M
     const auto id_text = reader.text();
     const auto id_ends = reader.array<std::int64_t>();
     const EncodedCorpus corpus(file, ids, offsets, labels, id_text, id_ends);
-    corpus.scan(ids, [&](auto piece) { check_range(piece, 0, data.vocabulary.size(), "token id"); });
+    corpus.scan(ids, [&](auto piece) { check_range(piece, 0, ids_end, "token id"); });
     corpus.scan(labels, [&](auto piece) {
       check_range(piece, -1, static_cast<std::int64_t>(data.label_names.size()), "label");
     });

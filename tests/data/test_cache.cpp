@@ -75,6 +75,19 @@ TEST_CASE("a cache gives back what was saved, even nothing") {
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
 
+TEST_CASE("a cache of pixels, which are no words of the vocabulary, is read again") {
+  const TemporaryFolder folder;
+  CorpusArrays image;
+  for (const std::int32_t value : {0, 17, 255}) image.tokens.push_back(value);
+  image.end_document(0, "image");
+  const EncodedDataset data{{}, {"cat"}, {{"train", EncodedCorpus(std::move(image))}}};
+  save_cache(folder.path() / "c", 42, data);
+  const CacheLoad load = load_cache(folder.path() / "c", 42);
+  CHECK(load.reason == "");
+  REQUIRE(load.data.has_value());
+  CHECK(same(*load.data, data));
+}
+
 TEST_CASE("every flipped byte and every cut of a cache is found") {
   const TemporaryFolder folder;
   save_cache(folder.path() / "c", 42, some_data());
