@@ -16,11 +16,12 @@ struct LayerResult {
 };
 
 /// A layer that has no fused kernel: its cell in a loop.
-LayerResult loop_layer(const StepFunction& cell, const StackConfig& config, Value x, Value mask, Value h0, Value c0) {
+template <class Cell>
+LayerResult loop_layer(const Cell& cell, const StackConfig& config, Value x, Value mask, Value h0, Value c0) {
   const State zeros = zero_state(x, {"h"}, {x.dim(1), config.hidden_size});
   State initial{{"h", h0 ? h0 : zeros["h"]}};
   if (config.cell == CellKind::lstm) initial.set("c", c0 ? c0 : zeros["h"]);
-  const ScanResult run = scan(cell, {x}, initial, {.mask = mask, .reverse = config.reverse});
+  const ScanResult run = scan(cell, x, initial, {.mask = mask, .reverse = config.reverse});
   return {run.output, run.last["h"], config.cell == CellKind::lstm ? run.last["c"] : Value()};
 }
 
@@ -31,11 +32,8 @@ LayerResult lstm_layer(ParameterStore& store, const std::string& name, const Sta
   const Value w_x = parameter(graph, store, name + "/w_x", {x.dim(-1), 4 * hidden}, glorot_uniform(4));
   const Value w_h = parameter(graph, store, name + "/w_h", {hidden, 4 * hidden}, orthogonal(config.recurrent_gain, 4));
   const Value bias = parameter(graph, store, name + "/bias", {4 * hidden}, block_bias(1, 4, config.forget_bias));
-  if (config.clip_cell > 0) {
-    const LstmCell cell{w_x, w_h, bias, config.hard_sigmoid, config.clip_cell};
-    return loop_layer([&](std::span<const Value> in, const State& state) { return cell(in[0], state); }, config, x,
-                      mask, h0, c0);
-  }
+  if (config.clip_cell > 0)
+    return loop_layer(LstmCell{w_x, w_h, bias, config.hard_sigmoid, config.clip_cell}, config, x, mask, h0, c0);
   const LstmResult result =
       lstm(x, w_x, w_h, bias,
            {.h0 = h0, .c0 = c0, .mask = mask, .reverse = config.reverse, .hard_sigmoid = config.hard_sigmoid});
@@ -69,8 +67,7 @@ LayerResult rnn_layer(ParameterStore& store, const std::string& name, const Stac
       .w_x = parameter(graph, store, name + "/w_x", {x.dim(-1), hidden}, glorot_uniform()),
       .w_h = parameter(graph, store, name + "/w_h", {hidden, hidden}, orthogonal(config.recurrent_gain)),
       .bias = parameter(graph, store, name + "/bias", {hidden}, zeros())};
-  return loop_layer([&](std::span<const Value> in, const State& state) { return cell(in[0], state); }, config, x, mask,
-                    h0, {});
+  return loop_layer(cell, config, x, mask, h0, {});
 }
 
 }  // namespace
