@@ -7,29 +7,18 @@
 #include "eddy/models/sequence_to_sequence.h"
 #include "eddy/ops/scan.h"
 #include "tests/models/model_runs.h"
+#include "tests/models/plain_vectors.h"
 #include "tests/support/arrays.h"
 
 namespace eddy::test {
 namespace {
-
-using Vector = std::vector<double>;
 
 class Plain {
  public:
   explicit Plain(const ParameterStore& store) : store_(store) {}
 
   Vector vector(const std::string& name) const { return to_doubles(store_.find(name)->value); }
-  Vector product(const Vector& x, const std::string& name) const {
-    const Vector w = vector(name);
-    Vector result(w.size() / x.size());
-    for (std::size_t i = 0; i < x.size(); ++i)
-      for (std::size_t j = 0; j < result.size(); ++j) result[j] += x[i] * w[i * result.size() + j];
-    return result;
-  }
-  static Vector plus(Vector a, const Vector& b) {
-    for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
-    return a;
-  }
+  Vector product(const Vector& x, const std::string& name) const { return test::product(x, vector(name)); }
   static Vector joined(Vector a, const Vector& b) {
     a.insert(a.end(), b.begin(), b.end());
     return a;
@@ -109,11 +98,10 @@ TEST_CASE("input feeding reads what attention found after the step before, and a
       CAPTURE(t);
       const auto token = table.begin() + targets[b][t] * static_cast<std::ptrdiff_t>(kEmbedding);
       const Vector read = Plain::joined(Vector(token, token + kEmbedding), found);
-      const Vector x = Plain::plus(plain.product(read, "decoder/w_input"), plain.vector("decoder/b_input"));
+      const Vector x = plus(plain.product(read, "decoder/w_input"), plain.vector("decoder/b_input"));
       plain.lstm("decoder1", plain.lstm("decoder0", x, h0, c0), h1, c1);
       found = plain.attend(memory, Plain::joined(Plain::joined(h0, c0), Plain::joined(h1, c1)));
-      const Vector expected =
-          Plain::plus(plain.product(Plain::joined(h1, found), "readout/w"), plain.vector("readout/b"));
+      const Vector expected = plus(plain.product(Plain::joined(h1, found), "readout/w"), plain.vector("readout/b"));
       const Vector output = stretch(got[0], t * kBatch + b, kHidden);
       for (std::size_t k = 0; k < kHidden; ++k) CHECK(output[k] == doctest::Approx(expected[k]).epsilon(1e-5));
     }

@@ -11,6 +11,7 @@
 #include "eddy/ops/mul.h"
 #include "eddy/ops/sum.h"
 #include "tests/models/model_runs.h"
+#include "tests/models/plain_vectors.h"
 #include "tests/support/arrays.h"
 #include "tests/support/finite_differences.h"
 
@@ -18,7 +19,6 @@ namespace eddy::test {
 namespace {
 
 constexpr DecoderMode kModes[] = {DecoderMode::basic, DecoderMode::feedback, DecoderMode::peek, DecoderMode::attention};
-using Vector = std::vector<double>;
 
 SequenceToSequenceConfig small_jacoxu(DecoderMode mode) {
   SequenceToSequenceConfig config = jacoxu_config(mode);
@@ -110,18 +110,7 @@ class Reference {
 
  private:
   static double hard(double x) { return std::clamp(0.2 * x + 0.5, 0.0, 1.0); }
-  static Vector plus(Vector a, const Vector& b) {
-    for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
-    return a;
-  }
-  Vector times(const Vector& x, const std::string& name) const {
-    const Vector& w = weights_.at(name);
-    const std::size_t columns = w.size() / x.size();
-    Vector result(columns);
-    for (std::size_t i = 0; i < x.size(); ++i)
-      for (std::size_t j = 0; j < columns; ++j) result[j] += x[i] * w[i * columns + j];
-    return result;
-  }
+  Vector times(const Vector& x, const std::string& name) const { return product(x, weights_.at(name)); }
   void lstm(const std::string& layer, const std::map<std::string, Vector>& inputs, Vector& h, Vector& c) const {
     Vector gates = plus(times(h, layer + "w_h"), weights_.at(layer + "bias"));
     for (const auto& [name, x] : inputs) gates = plus(gates, times(x, layer + name));

@@ -9,12 +9,11 @@
 #include "eddy/ops/mul.h"
 #include "eddy/ops/sum.h"
 #include "tests/models/model_runs.h"
+#include "tests/models/plain_vectors.h"
 #include "tests/support/arrays.h"
 
 namespace eddy::test {
 namespace {
-
-using Vector = std::vector<double>;
 
 constexpr std::size_t kTime = 5, kBatch = 3, kIn = 4, kHidden = 6;
 constexpr std::size_t kLengths[kBatch] = {5, 1, 3};
@@ -37,8 +36,8 @@ class PlainStack {
  private:
   Vector step(const std::string& layer, const Vector& x, States& states) const {
     Vector sums = to_doubles(store_.find(layer + "/bias")->value);
-    add(sums, x, layer + "/w_x");
-    add(sums, states.h, layer + "/w_h");
+    sums = plus(sums, product(x, to_doubles(store_.find(layer + "/w_x")->value)));
+    sums = plus(sums, product(states.h, to_doubles(store_.find(layer + "/w_h")->value)));
     const auto sigmoid = [](double value) { return 1 / (1 + std::exp(-value)); };
     for (std::size_t k = 0; k < kHidden; ++k) {
       if (config_.cell == CellKind::rnn) {
@@ -51,11 +50,6 @@ class PlainStack {
       states.h[k] = sigmoid(sums[3 * kHidden + k]) * std::tanh(states.c[k]);
     }
     return states.h;
-  }
-  void add(Vector& sums, const Vector& x, const std::string& name) const {
-    const Vector w = to_doubles(store_.find(name)->value);
-    for (std::size_t i = 0; i < x.size(); ++i)
-      for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += x[i] * w[i * sums.size() + j];
   }
 
   const ParameterStore& store_;

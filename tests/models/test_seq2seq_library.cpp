@@ -12,6 +12,7 @@
 #include "eddy/ops/random_key.h"
 #include "eddy/optimizers/minimize.h"
 #include "tests/models/model_runs.h"
+#include "tests/models/plain_vectors.h"
 #include "tests/support/arrays.h"
 
 namespace eddy::test {
@@ -35,13 +36,7 @@ std::int64_t parameters_of(const Model& model) {
 }
 
 // One row of the batch in plain numbers.
-using Vector = std::vector<double>;
 using Rows = std::vector<Vector>;
-
-Vector plus(Vector a, const Vector& b) {
-  for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
-  return a;
-}
 
 struct PlainLstm {
   Vector h, c;
@@ -52,12 +47,7 @@ class Plain {
   explicit Plain(const ParameterStore& store, const Seq2SeqCells& cells = {}) : store_(store), cells_(cells) {}
 
   Vector product(const Vector& x, const std::string& name) const {
-    const Tensor w = store_.find("seq2seq/" + name)->value;
-    const auto columns = static_cast<std::size_t>(w.shape().rank() == 1 ? 1 : w.shape()[1]);
-    Vector y(columns, 0.0);
-    for (std::size_t i = 0; i < x.size(); ++i)
-      for (std::size_t j = 0; j < columns; ++j) y[j] += x[i] * static_cast<double>(w.values<float>()[i * columns + j]);
-    return y;
+    return test::product(x, to_doubles(store_.find("seq2seq/" + name)->value));
   }
   Vector bias(const std::string& name) const {
     const Tensor b = store_.find("seq2seq/" + name)->value;
