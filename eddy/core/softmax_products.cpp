@@ -20,10 +20,13 @@ HWY_BEFORE_NAMESPACE();
 namespace eddy::HWY_NAMESPACE {
 namespace {
 
-/// Floats of the table, and rows of the states, that stay in the second-level cache while exponentials are multiplied
-/// with them. More leave those too little room.
-constexpr std::int64_t kCachedTable = 80'000;
-constexpr std::int64_t kCachedStates = 320;
+/// What stays in the second-level cache while the rest passes by. In the first product: floats of states.
+constexpr std::int64_t kCachedStates = 200'000;
+/// In the second: a block of the table, packed. More classes mean fewer passes over the gradients.
+constexpr std::int64_t kBlockClasses = 512;
+constexpr std::int64_t kBlockColumns = 256;
+/// In the third: rows of states.
+constexpr std::int64_t kCachedRows = 320;
 /// A logit this far above its row's reference raises it: further sums would lose what is below, then overflow.
 constexpr float kRaiseAbove = 30;
 /// Panels whose sums are f32; they are added up as double.
@@ -71,7 +74,7 @@ struct ExponentialTileJob {
   std::int64_t row, panel;
   const float* table;  ///< the packed panel
   float* out;          ///< exponentials of the first row
-  Ahead ahead;
+  Ahead next_out, next_table;
 };
 
 /// Multiplies all exponentials of a row so far, as its reference rises to `to`. Seldom, so simple.
@@ -129,8 +132,13 @@ struct ExponentialTile {
     const std::int64_t size = job.sizes.size;
     FloatVec acc[kRows][kVecs];
     clear_tile<kRows, kVecs>(acc);
-    multiply_tile<kRows, kVecs>(size, job.states + t.row * size, size, 1, t.table, kVecs * kLanes,
-                                hn::FirstN(d, static_cast<std::size_t>(kLanes)), t.ahead, acc);
+    const auto all = hn::FirstN(d, static_cast<std::size_t>(kLanes));
+    // Two streams are fetched, one after the other.
+    const std::int64_t first = std::min(size, t.next_out.count);
+    const float* left = job.states + t.row * size;
+    multiply_tile<kRows, kVecs>(first, left, size, 1, t.table, kVecs * kLanes, all, t.next_out, acc);
+    multiply_tile<kRows, kVecs>(size - first, left + first, size, 1, t.table + first * kVecs * kLanes, kVecs * kLanes,
+                                all, t.next_table, acc);
     const float* bias = job.bias + t.panel * kTileCols;
     EDDY_UNROLL
     for (int r = 0; r < kRows; ++r) {
@@ -142,30 +150,47 @@ struct ExponentialTile {
   }
 };
 
-void exponentials(const ExponentialsJob& job, IndexRange rows) {
+/// Adds the sums of the lanes to those in double precision.
+void collect_sums(const ExponentialsJob& job, IndexRange rows) {
   const Floats d;
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    float* sums = job.lane_sums + row * kLanes;
+    job.sum[row] += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, sums))));
+    hn::StoreU(hn::Zero(d), d, sums);
+  }
+}
+
+/// For rows that are few enough for their states to stay in cache.
+void exponentials_of_rows(const ExponentialsJob& job, IndexRange rows) {
   const std::int64_t panels = panels_of(job.sizes.classes);
+  const std::int64_t tiles = (rows.end - rows.begin + kTileRows - 1) / kTileRows;
   alignas(64) float unkept[kTileRows * kTileCols];
   for (std::int64_t p = 0; p < panels; ++p) {
     const Panel panel = panel_of(job.sizes.classes, p);
-    ExponentialTileJob tile{&job, 0, p, job.packed_table + panel.first * job.sizes.size, unkept, {job.bias}};
+    const std::int64_t panel_floats = panel.width() * job.sizes.size, lines = panel_floats / kLineFloats;
+    ExponentialTileJob tile{&job, 0, p, job.packed_table + panel.first * job.sizes.size, unkept, {job.bias}, {}};
+    // All tiles of a panel share the fetching of the next one.
+    tile.next_table = {tile.table + panel_floats, kLineFloats, p + 1 < panels ? (lines + tiles - 1) / tiles : 0};
     for (tile.row = rows.begin; tile.row < rows.end;) {
       const std::int64_t count = tile_rows(rows.end - tile.row);
       if (job.exponentials != nullptr) {
         tile.out = job.exponentials + panel.first * job.sizes.rows + tile.row * panel.width();
-        // Where the next tile goes.
-        tile.ahead = {tile.out + count * panel.width(), kLineFloats, kTileRows * kTileCols / kLineFloats};
+        tile.next_out = {tile.out + count * panel.width(), kLineFloats, kTileRows * kTileCols / kLineFloats};
       }
       run_tile<ExponentialTile>(count, panel.vecs, tile);
+      tile.next_table.line += tile.next_table.count * kLineFloats;
       tile.row += count;
     }
-    if ((p + 1) % kPanelsOfSum != 0 && p + 1 < panels) continue;
-    for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-      float* sums = job.lane_sums + row * kLanes;
-      job.sum[row] += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, sums))));
-      hn::StoreU(hn::Zero(d), d, sums);
-    }
+    if ((p + 1) % kPanelsOfSum == 0 || p + 1 == panels) collect_sums(job, rows);
   }
+}
+
+void exponentials(const ExponentialsJob& job, IndexRange rows) {
+  const std::int64_t count = rows.end - rows.begin;
+  const std::int64_t most = std::max<std::int64_t>(kCachedStates / std::max<std::int64_t>(job.sizes.size, 1), 24);
+  const std::int64_t parts = (count + most - 1) / most;
+  for (std::int64_t i = 0; i < parts; ++i)
+    exponentials_of_rows(job, {rows.begin + count * i / parts, rows.begin + count * (i + 1) / parts});
 }
 
 // --- gradients of the states ----------------------------------------------------------------------------------------
@@ -174,8 +199,9 @@ struct StateTileJob {
   const StateGradientsJob* job;
   std::int64_t row;
   IndexRange panels;
-  Panel columns;  ///< of the states
-  Ahead ahead;    ///< at the first panel
+  Panel columns;       ///< of the states
+  const float* table;  ///< the packed block at these columns
+  Ahead ahead;         ///< at the first panel
 };
 
 /// Asks for the place of a tile, to be there when its product is done.
@@ -194,6 +220,7 @@ HWY_INLINE void state_tile(const StateTileJob& t) {
   const StateGradientsJob& job = *t.job;
   const SoftmaxSizes& sizes = job.sizes;
   const auto mask = hn::FirstN(d, static_cast<std::size_t>(t.columns.last_lanes()));
+  const float* right = t.table;
   float* out = job.d_states + t.row * sizes.size + t.columns.first;
   prefetch_tile<kRows, kVecs>(out, sizes.size);
   FloatVec acc[kRows][kVecs];
@@ -203,9 +230,8 @@ HWY_INLINE void state_tile(const StateTileJob& t) {
     const float* left = job.exponentials + panel.first * sizes.rows + t.row * panel.width();
     Ahead ahead = t.ahead;
     ahead.line = left + kRows * panel.width();
-    multiply_tile<kRows, kVecs, kMasked>(panel.columns, left, panel.width(), 1,
-                                         job.table + panel.first * sizes.size + t.columns.first, sizes.size, mask,
-                                         ahead, acc);
+    multiply_tile<kRows, kVecs>(panel.columns, left, panel.width(), 1, right, kVecs * kLanes, mask, ahead, acc);
+    right += panel.columns * kVecs * kLanes;
   }
   const bool first = t.panels.begin == 0, last = t.panels.end == panels_of(sizes.classes);
   FloatVec scale[kRows];
@@ -226,26 +252,52 @@ struct StateTile {
   }
 };
 
-void state_gradients(const StateGradientsJob& job, IndexRange rows) {
-  const SoftmaxSizes& sizes = job.sizes;
-  const std::int64_t panels = panels_of(sizes.classes), column_panels = panels_of(sizes.size);
-  const std::int64_t at_once =
-      std::max<std::int64_t>(kCachedTable / std::max<std::int64_t>(sizes.size * kTileCols, 1), 1);
-  StateTileJob tile{&job, 0, {0, 0}, {}, {}};
-  for (std::int64_t p = 0; p < panels; p += at_once) {
-    tile.panels = {p, std::min(p + at_once, panels)};
-    for (tile.row = rows.begin; tile.row < rows.end;) {
-      const std::int64_t count = tile_rows(rows.end - tile.row);
-      // The first columns' tile fetches the next rows' exponentials.
-      tile.ahead = {nullptr, kLineFloats, kTileRows * kTileCols / kLineFloats};
-      for (std::int64_t c = 0; c < column_panels; ++c) {
-        tile.columns = panel_of(sizes.size, c);
-        run_tile<StateTile>(count, tile.columns.vecs, tile);
-        tile.ahead = {};
-      }
-      tile.row += count;
+std::int64_t state_scratch_floats() { return kBlockClasses * kBlockColumns; }
+
+/// Copies the classes of some panels and the columns of one to out[class][width], zero-padded.
+void pack_table(const StateGradientsJob& job, IndexRange classes, const Panel& columns, float* out) {
+  const Floats d;
+  constexpr std::int64_t kClassesAhead = 16;
+  const auto mask = hn::FirstN(d, static_cast<std::size_t>(columns.last_lanes()));
+  const std::int64_t size = job.sizes.size;
+  const float* from = job.table + classes.begin * size + columns.first;
+  for (std::int64_t cls = classes.begin; cls < classes.end; ++cls, from += size, out += columns.width()) {
+    for (int v = 0; v < columns.vecs; ++v) {
+      __builtin_prefetch(from + kClassesAhead * size + v * kLanes);
+      const float* at = from + v * kLanes;
+      hn::StoreU(v < columns.vecs - 1 ? hn::LoadU(d, at) : hn::MaskedLoad(mask, d, at), d, out + v * kLanes);
     }
   }
+}
+
+/// Adds the part of a block of the table, which is packed for it and stays in cache.
+void state_gradients_of(const StateGradientsJob& job, IndexRange rows, IndexRange panels, IndexRange column_panels) {
+  const SoftmaxSizes& sizes = job.sizes;
+  const IndexRange classes{panels.begin * kTileCols, std::min(panels.end * kTileCols, sizes.classes)};
+  const std::int64_t panel_floats = (classes.end - classes.begin) * kTileCols;
+  for (std::int64_t c = column_panels.begin; c < column_panels.end; ++c)
+    pack_table(job, classes, panel_of(sizes.size, c), job.scratch + (c - column_panels.begin) * panel_floats);
+  StateTileJob tile{&job, 0, panels, {}, nullptr, {}};
+  for (tile.row = rows.begin; tile.row < rows.end;) {
+    const std::int64_t count = tile_rows(rows.end - tile.row);
+    // The first columns' tile fetches the next rows' exponentials.
+    tile.ahead = {nullptr, kLineFloats, kTileRows * kTileCols / kLineFloats};
+    for (std::int64_t c = column_panels.begin; c < column_panels.end; ++c) {
+      tile.columns = panel_of(sizes.size, c);
+      tile.table = job.scratch + (c - column_panels.begin) * panel_floats;
+      run_tile<StateTile>(count, tile.columns.vecs, tile);
+      tile.ahead = {};
+    }
+    tile.row += count;
+  }
+}
+
+void state_gradients(const StateGradientsJob& job, IndexRange rows) {
+  const std::int64_t panels = panels_of(job.sizes.classes), column_panels = panels_of(job.sizes.size);
+  constexpr std::int64_t kPanels = kBlockClasses / kTileCols, kColumnPanels = kBlockColumns / kTileCols;
+  for (std::int64_t p = 0; p < panels; p += kPanels)
+    for (std::int64_t c = 0; c < column_panels; c += kColumnPanels)
+      state_gradients_of(job, rows, {p, std::min(p + kPanels, panels)}, {c, std::min(c + kColumnPanels, column_panels)});
 }
 
 // --- gradients of the table -----------------------------------------------------------------------------------------
@@ -336,7 +388,7 @@ void table_gradients_of(const TableGradientsJob& job, IndexRange panels, IndexRa
 }
 
 void table_gradients(const TableGradientsJob& job, IndexRange panels) {
-  const std::int64_t rows = job.sizes.rows, parts = (rows + kCachedStates - 1) / kCachedStates;
+  const std::int64_t rows = job.sizes.rows, parts = (rows + kCachedRows - 1) / kCachedRows;
   for (std::int64_t i = 0; i < parts; ++i)
     table_gradients_of(job, panels, {rows * i / parts, rows * (i + 1) / parts}, job.accumulate || i > 0);
 }
@@ -367,8 +419,15 @@ void pack_states(const SoftmaxSizes& sizes, const float* states, const float* sc
 }  // namespace
 
 const SoftmaxProducts& products() {
-  static constexpr SoftmaxProducts kProducts{kLanes,      kTileCols,    packed_states_floats, exponentials_floats,
-                                             pack_states, exponentials, state_gradients,      table_gradients};
+  static constexpr SoftmaxProducts kProducts{kLanes,
+                                             kTileCols,
+                                             packed_states_floats,
+                                             exponentials_floats,
+                                             state_scratch_floats,
+                                             pack_states,
+                                             exponentials,
+                                             state_gradients,
+                                             table_gradients};
   return kProducts;
 }
 

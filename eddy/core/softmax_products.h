@@ -43,6 +43,7 @@ struct StateGradientsJob {
   const float* table;  ///< [classes, size]
   const float* scale;  ///< [rows]
   float* d_states;     ///< out: [rows, size], scale * (exponentials table)
+  float* scratch;      ///< [state_scratch_floats], of this call alone
 };
 
 struct TableGradientsJob {
@@ -62,6 +63,7 @@ struct SoftmaxProducts {
   /// Floats of the packed forms and of the exponentials.
   std::int64_t (*packed_states_floats)(const SoftmaxSizes& sizes);
   std::int64_t (*exponentials_floats)(const SoftmaxSizes& sizes);
+  std::int64_t (*state_scratch_floats)();
   /// Packs scale[row] * states[row].
   void (*pack_states)(const SoftmaxSizes& sizes, const float* states, const float* scale, IndexRange rows,
                       float* packed);

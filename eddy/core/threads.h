@@ -25,20 +25,26 @@ void parallel_team(int threads, Body&& body) {
       const_cast<void*>(static_cast<const void*>(&body)));
 }
 
-/// Splits [0, count) into one contiguous range per thread and calls `body(begin, end)` on each; serial when a thread
-/// would get less than `grain` items. The split depends only on count, grain and num_threads(): bits repeat.
+/// Splits [0, count) into one contiguous range per thread and calls `body(thread, begin, end)` on each; serial when a
+/// thread would get less than `grain` items. The split depends only on count, grain and num_threads(): bits repeat.
 template <class Body>
-void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
+void parallel_parts(std::int64_t count, std::int64_t grain, Body&& body) {
   const std::int64_t wanted = std::min<std::int64_t>(num_threads(), count / std::max<std::int64_t>(grain, 1));
   if (wanted <= 1) {
-    if (count > 0) body(std::int64_t{0}, count);
+    if (count > 0) body(0, std::int64_t{0}, count);
     return;
   }
   parallel_team(static_cast<int>(wanted), [&](int thread, int team) {
     const std::int64_t begin = count * thread / team;
     const std::int64_t end = count * (thread + 1) / team;
-    if (begin < end) body(begin, end);
+    if (begin < end) body(thread, begin, end);
   });
+}
+
+/// The same with `body(begin, end)`.
+template <class Body>
+void parallel_for(std::int64_t count, std::int64_t grain, Body&& body) {
+  parallel_parts(count, grain, [&](int, std::int64_t begin, std::int64_t end) { body(begin, end); });
 }
 
 /// A grain for elementwise loops: below this many elements waking a thread costs more than it saves.

@@ -73,6 +73,7 @@ class Chunks {
     exponentials_at_ = reserve(products_.exponentials_floats(sizes));
     d_states_at_ = reserve(chunk_ * size);
     packed_states_at_ = reserve(products_.packed_states_floats(sizes));
+    products_scratch_at_ = reserve(num_threads() * products_.state_scratch_floats());
   }
 
   std::size_t scratch_bytes() const { return scratch_bytes_; }
@@ -135,8 +136,8 @@ class Chunks {
     const SoftmaxSizes sizes{taken, classes_, size_};
     const std::int64_t work = taken * classes_ * size_;
     const auto tiles = std::max<std::int64_t>(taken / kFewestRows, 1);
-    parallel_for(tiles, grain(tiles, work), [&](std::int64_t begin, std::int64_t end) {
-      rows_of_chunk(args, sizes, done, {taken * begin / tiles, taken * end / tiles}, all);
+    parallel_parts(tiles, grain(tiles, work), [&](int thread, std::int64_t begin, std::int64_t end) {
+      rows_of_chunk(args, sizes, done, thread, {taken * begin / tiles, taken * end / tiles}, all);
     });
     float *d_table = args.out<float>(2), *d_bias = args.out<float>(3);
     if (d_table == nullptr && d_bias == nullptr) return;
@@ -153,7 +154,7 @@ class Chunks {
   }
 
   /// All that a range of a chunk's rows needs of no other: losses, exponentials, gradients of the states.
-  void rows_of_chunk(const KernelArgs& args, const SoftmaxSizes& sizes, std::int64_t done, IndexRange rows,
+  void rows_of_chunk(const KernelArgs& args, const SoftmaxSizes& sizes, std::int64_t done, int thread, IndexRange rows,
                      bool all) const {
     const std::int32_t* order = at<std::int32_t>(args, order_at_) + done;
     const float* hidden = args.in<float>(0);
@@ -181,7 +182,8 @@ class Chunks {
     float* scale = at<float>(args, scale_at_);
     if (float* d_hidden = args.out<float>(1)) {
       float* d_states = all ? d_hidden + done * size_ : at<float>(args, d_states_at_);
-      products_.state_gradients({sizes, exponentials, args.in<float>(1), scale, d_states}, rows);
+      float* scratch = at<float>(args, products_scratch_at_) + thread * products_.state_scratch_floats();
+      products_.state_gradients({sizes, exponentials, args.in<float>(1), scale, d_states, scratch}, rows);
       for (std::int64_t i = rows.begin; i < rows.end && !all; ++i)
         std::memcpy(d_hidden + order[i] * size_, d_states + i * size_, row_bytes);
     }
@@ -210,7 +212,7 @@ class Chunks {
   bool differentiate_;
   std::size_t order_at_ = 0, losses_at_ = 0, table_at_ = 0, bias_at_ = 0, states_at_ = 0, targets_at_ = 0,
               reference_at_ = 0, sum_at_ = 0, target_logit_at_ = 0, lane_sums_at_ = 0, scale_at_ = 0,
-              exponentials_at_ = 0, d_states_at_ = 0, packed_states_at_ = 0, scratch_bytes_ = 0;
+              exponentials_at_ = 0, d_states_at_ = 0, packed_states_at_ = 0, products_scratch_at_ = 0, scratch_bytes_ = 0;
 };
 
 struct LinearCrossEntropy final : OpClass<LinearCrossEntropy> {

@@ -114,6 +114,18 @@ TEST_CASE("where nothing counts the loss and its gradients are zero") {
       CHECK(std::ranges::all_of(tensor.values<float>(), [](float x) { return x == 0; }));
 }
 
+TEST_CASE("sizes beyond the blocks that stay in cache, which none of them divides") {
+  constexpr std::int64_t kMany = 353, kWide = 600;
+  for (const std::int64_t classes : {1030, 520}) {
+    const Operands operands{uniform_values({kMany, kWide}, 10), uniform_values({classes, kWide}, 11),
+                            uniform_values({classes}, 12)};
+    std::vector<std::int32_t> targets;
+    for (std::int64_t i = 0; i < kMany; ++i) targets.push_back(static_cast<std::int32_t>(i * 37 % classes));
+    const Tensor weights = uniform_values({kMany}, 13);
+    check_close(evaluate(targets, weights, false, true, operands), evaluate(targets, weights, true, true, operands));
+  }
+}
+
 TEST_CASE("logits far above those of the first classes, and classes that are ruled out") {
   // One class more than a panel has, and so on; the largest logit of a row lies anywhere.
   for (const std::int64_t classes : {3, 65, 129, 700})
