@@ -297,7 +297,8 @@ void state_gradients(const StateGradientsJob& job, IndexRange rows) {
   constexpr std::int64_t kPanels = kBlockClasses / kTileCols, kColumnPanels = kBlockColumns / kTileCols;
   for (std::int64_t p = 0; p < panels; p += kPanels)
     for (std::int64_t c = 0; c < column_panels; c += kColumnPanels)
-      state_gradients_of(job, rows, {p, std::min(p + kPanels, panels)}, {c, std::min(c + kColumnPanels, column_panels)});
+      state_gradients_of(job, rows, {p, std::min(p + kPanels, panels)},
+                         {c, std::min(c + kColumnPanels, column_panels)});
 }
 
 // --- gradients of the table -----------------------------------------------------------------------------------------
@@ -419,15 +420,9 @@ void pack_states(const SoftmaxSizes& sizes, const float* states, const float* sc
 }  // namespace
 
 const SoftmaxProducts& products() {
-  static constexpr SoftmaxProducts kProducts{kLanes,
-                                             kTileCols,
-                                             packed_states_floats,
-                                             exponentials_floats,
-                                             state_scratch_floats,
-                                             pack_states,
-                                             exponentials,
-                                             state_gradients,
-                                             table_gradients};
+  static constexpr SoftmaxProducts kProducts{
+      kLanes,      kTileCols,    packed_states_floats, exponentials_floats, state_scratch_floats,
+      pack_states, exponentials, state_gradients,      table_gradients};
   return kProducts;
 }
 

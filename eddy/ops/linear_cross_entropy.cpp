@@ -212,7 +212,8 @@ class Chunks {
   bool differentiate_;
   std::size_t order_at_ = 0, losses_at_ = 0, table_at_ = 0, bias_at_ = 0, states_at_ = 0, targets_at_ = 0,
               reference_at_ = 0, sum_at_ = 0, target_logit_at_ = 0, lane_sums_at_ = 0, scale_at_ = 0,
-              exponentials_at_ = 0, d_states_at_ = 0, packed_states_at_ = 0, products_scratch_at_ = 0, scratch_bytes_ = 0;
+              exponentials_at_ = 0, d_states_at_ = 0, packed_states_at_ = 0, products_scratch_at_ = 0,
+              scratch_bytes_ = 0;
 };
 
 struct LinearCrossEntropy final : OpClass<LinearCrossEntropy> {
