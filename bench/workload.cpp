@@ -13,7 +13,6 @@
 #include "eddy/models/cells.h"
 #include "eddy/models/language_model.h"
 #include "eddy/models/text_classifier.h"
-#include "eddy/ops/argmax.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/embedding.h"
 #include "eddy/ops/iota.h"
@@ -130,7 +129,7 @@ Value greedy_words(Graph& graph, ParameterStore& store, const Workload& w) {
   initial.set("word", full(graph, {i32, {w.batch}}, 0));
   const auto step = [&](Value, const State& state) {
     Step next = cell(embedding(table, state["word"]), state);
-    next.state.set("word", argmax(vocabulary_logits(store, config, next.output)));
+    next.state.set("word", likeliest_token(store, config, next.output));
     return next;
   };
   return scan(step, iota(graph, w.time), initial).states["word"];

@@ -108,6 +108,7 @@
 #include "eddy/ops/iota.h"
 #include "eddy/ops/layer_norm.h"
 #include "eddy/ops/linear.h"
+#include "eddy/ops/linear_argmax.h"
 #include "eddy/ops/linear_cross_entropy.h"
 #include "eddy/ops/log.h"
 #include "eddy/ops/log_softmax.h"

@@ -123,11 +123,13 @@ int main() {
   const EncodedSource read = encode_source(store, config, text, real, Mode::infer);
   const SequenceDecoder decoder(single, store, config, read);
   const Step step = decoder(decoder.embed(full(single, {i32, {100}}, static_cast<float>(go))), read.initial);
-  Program first = compile(single, {softmax(decoder.logits(step.output))});
-  const Tensor likely = first.run({{"source", asked.source}, {"mask", asked.source_mask}})[0];
+  Program first = compile(single, {softmax(decoder.logits(step.output)), decoder.likeliest(step.output)});
+  const auto answers = first.run({{"source", asked.source}, {"mask", asked.source_mask}});
+  const Tensor likely = answers[0];
   for (int letter = 0; letter < 8; ++letter)
     fmt::print("{} {:.3f}  ", letters.text(letter), likely.values<float>()[99 * config.classes + letter]);
   const std::int32_t begin = best.tokens[0];
+  right = right && answers[1].values<std::int32_t>()[99] == begin;
   right = right && likely.values<float>()[99 * config.classes + begin] > 0.5f;
   fmt::print("\n");
   return right ? 0 : 1;

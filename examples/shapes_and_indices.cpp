@@ -56,6 +56,7 @@ int main() {
   SHOW(matmul(m, v), {140, 320});
   SHOW(matmul(m, m, {.transpose_b = true}), {14, 32, 32, 77});
   SHOW(linear(m, transpose(m), cast(i, f32)), {16, 32, 34, 77});
+  SHOW(linear_argmax(m, m, cast(i, f32)), {1, 1});  // the class of the largest logit; sooner found in a loop
   SHOW(linear(neg(m), m, {.activation = Activation::relu, .transpose_w = true}), {0, 0, 0, 0});
   // Rows that are padding cost nothing, forwards (zeros) or in the gradient of weights.
   SHOW(masked_linear(m, transpose(m), cast(i, f32), cast(greater(i, 0), f32)), {16, 32, 0, 0});

@@ -71,10 +71,12 @@ float difference_of_parts() {
   const EncodedText again = encode_tokens(store, config, in.tokens, in.mask, Mode::infer);
   const Value scores = vocabulary_logits(store, config, again.forward.outputs);
   const Value by_scores = cross_entropy(scores, next.targets, {.weights = next.weights});
+  const Value likeliest = likeliest_token(store, config, again.forward.outputs);
+  const Value disagree = sum(cast(not_equal(likeliest, argmax(scores)), f32));
 
   const Value classes = text_classifier(store, config, in.tokens, in.mask, Mode::infer);
   const Value from_embedded = classify_embedded(store, config, embedded, in.mask, Mode::infer);
-  Program program = compile(graph, {abs(whole - parts), abs(whole - by_scores), max(abs(classes - from_embedded))});
+  Program program = compile(graph, {abs(whole - parts), abs(whole - by_scores), disagree, max(abs(classes - from_embedded))});
   Philox random(3);
   float difference = 0;
   for (const Tensor& one : program.run(Texts(random).bindings())) difference = std::max(difference, one.item());

@@ -120,6 +120,10 @@ std::int32_t do_max_int(const std::int32_t* in, std::int64_t n) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <cmath>
+
+#include "eddy/core/math.h"
+
 namespace eddy {
 
 HWY_EXPORT(do_select);
@@ -152,6 +156,19 @@ HWY_EXPORT(do_keep_larger_int);
 void vector_keep_larger(const std::int32_t* in, std::int32_t index, std::int32_t* best, std::int32_t* indices,
                         std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(do_keep_larger_int)(in, index, best, indices, n);
+}
+
+std::int64_t vector_first_largest(const float* in, std::int64_t n) {
+  const float best = vector_max_value(in, n);
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  if (best == -kInfinity) return 0;
+  // Above its neighbour is the largest alone; above infinity there are NaN alone.
+  return vector_first_above(in, std::isnan(best) ? kInfinity : std::nextafter(best, -kInfinity), n);
+}
+
+std::int64_t vector_first_largest(const std::int32_t* in, std::int64_t n) {
+  const std::int32_t best = vector_max_value(in, n);
+  return best == std::numeric_limits<std::int32_t>::min() ? 0 : vector_first_above(in, best - 1, n);
 }
 
 }  // namespace eddy

@@ -7,6 +7,7 @@
 #include "eddy/ops/concat.h"
 #include "eddy/ops/embedding.h"
 #include "eddy/ops/linear.h"
+#include "eddy/ops/linear_argmax.h"
 #include "eddy/ops/tanh.h"
 
 namespace eddy {
@@ -115,6 +116,13 @@ Value SequenceDecoder::logits(Value output, SourceLocation where) const {
   at.check(output.dtype() == f32 && output.rank() >= 1 && output.dim(-1) == table_.dim(1),
            "output must be f32[…,{}], not {}", table_.dim(1), type_text(output));
   return linear(output, table_, bias_, {.transpose_w = true});
+}
+
+Value SequenceDecoder::likeliest(Value output, SourceLocation where) const {
+  const BuilderScope at("SequenceDecoder::likeliest", "output", output, where);
+  at.check(output.dtype() == f32 && output.rank() >= 1 && output.dim(-1) == table_.dim(1),
+           "output must be f32[…,{}], not {}", table_.dim(1), type_text(output));
+  return linear_argmax(output, table_, bias_);
 }
 
 Step SequenceDecoder::run_layer(const Layer& layer, int index, Value x, const State& state) const {

@@ -4,7 +4,6 @@
 #include "eddy/graph/builder_scope.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/models/softmax_loss.h"
-#include "eddy/ops/argmax.h"
 #include "eddy/ops/compare.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/fold_key.h"
@@ -30,7 +29,7 @@ void check_pairs(const BuilderScope& at, const SequenceToSequenceConfig& config,
 /// A step that reads a token and leaves its own likeliest one in the state "token".
 Step step_on_token(const SequenceDecoder& decoder, Value token, const State& state) {
   Step step = decoder(decoder.embed(token), state);
-  step.state.set("token", argmax(decoder.logits(step.output)));
+  step.state.set("token", decoder.likeliest(step.output));
   return step;
 }
 

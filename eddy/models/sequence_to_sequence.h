@@ -88,6 +88,8 @@ class SequenceDecoder {
   Value embed(Value tokens, SourceLocation where = SourceLocation::current()) const;
   /// output f32[…, width] -> f32[…, classes]
   Value logits(Value output, SourceLocation where = SourceLocation::current()) const;
+  /// The class with the largest logit, i32[…]: sooner found than logits() computed where few rows decode in a loop.
+  Value likeliest(Value output, SourceLocation where = SourceLocation::current()) const;
 
   const Value& softmax_table() const { return table_; }  ///< [classes, width]
   const Value& softmax_bias() const { return bias_; }    ///< [classes]

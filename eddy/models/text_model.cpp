@@ -10,9 +10,11 @@
 #include "eddy/models/softmax_loss.h"
 #include "eddy/models/text_arguments.h"
 #include "eddy/ops/add.h"
+#include "eddy/ops/argmax.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/embedding.h"
 #include "eddy/ops/linear.h"
+#include "eddy/ops/linear_argmax.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
@@ -122,11 +124,19 @@ EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, 
   return encode_embedded(store, config, embed_tokens(store, config, tokens, mode), mask, mode, initial);
 }
 
-Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden, SourceLocation where) {
-  const BuilderScope at("vocabulary_logits", "hidden", hidden, where);
+namespace {
+
+void expect_hidden(const BuilderScope& at, const TextModelConfig& config, const Value& hidden) {
   const std::int64_t size = config.encoder.hidden_size;
   at.check(hidden.dtype() == f32 && hidden.rank() >= 1 && hidden.dim(-1) == size, "hidden must be f32[…,{}], not {}",
            size, type_text(hidden));
+}
+
+}  // namespace
+
+Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden, SourceLocation where) {
+  const BuilderScope at("vocabulary_logits", "hidden", hidden, where);
+  expect_hidden(at, config, hidden);
   if (!config.adaptive_cutoffs.empty()) {
     const std::int64_t rows = hidden.shape().product(0, hidden.rank() - 1);
     const Value flat =
@@ -135,6 +145,14 @@ Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Va
   }
   const Softmax softmax = softmax_parameters(at, store, config);
   return linear(hidden, softmax.table, softmax.bias, {.transpose_w = true});
+}
+
+Value likeliest_token(ParameterStore& store, const TextModelConfig& config, Value hidden, SourceLocation where) {
+  const BuilderScope at("likeliest_token", "hidden", hidden, where);
+  expect_hidden(at, config, hidden);
+  if (!config.adaptive_cutoffs.empty()) return argmax(vocabulary_logits(store, config, hidden));
+  const Softmax softmax = softmax_parameters(at, store, config);
+  return linear_argmax(hidden, softmax.table, softmax.bias);
 }
 
 Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Value hidden, Value targets, Value weights,

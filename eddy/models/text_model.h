@@ -83,4 +83,9 @@ Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Valu
 Value vocabulary_logits(ParameterStore& store, const TextModelConfig& config, Value hidden,
                         SourceLocation where = SourceLocation::current());
 
+/// The next token of the largest score, i32[...]: sooner found than vocabulary_logits() computed where a loop decodes a
+/// few rows (see linear_argmax).
+Value likeliest_token(ParameterStore& store, const TextModelConfig& config, Value hidden,
+                      SourceLocation where = SourceLocation::current());
+
 }  // namespace eddy

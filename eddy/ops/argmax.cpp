@@ -2,10 +2,7 @@
 #include "eddy/ops/argmax.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
-#include "eddy/core/math.h"
 #include "eddy/core/select.h"
 #include "eddy/ops/axis_split.h"
 #include "eddy/ops/elementwise.h"
@@ -15,19 +12,6 @@
 namespace eddy {
 namespace {
 
-std::int64_t first_largest(const float* x, std::int64_t n) {
-  const float best = vector_max_value(x, n);
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  if (best == -kInfinity) return 0;
-  // Above its neighbour is the largest alone; above infinity there are NaN alone.
-  return vector_first_above(x, std::isnan(best) ? kInfinity : std::nextafter(best, -kInfinity), n);
-}
-
-std::int64_t first_largest(const std::int32_t* x, std::int64_t n) {
-  const std::int32_t best = vector_max_value(x, n);
-  return best == std::numeric_limits<std::int32_t>::min() ? 0 : vector_first_above(x, best - 1, n);
-}
-
 template <class T>
 Kernel argmax_kernel(const AxisSplit& split) {
   return {.run = [split](const KernelArgs& args) {
@@ -35,7 +19,7 @@ Kernel argmax_kernel(const AxisSplit& split) {
     auto* out = args.out<std::int32_t>(0);
     if (split.inner == 1) {
       split.for_rows([&](std::int64_t at) {
-        out[at / split.size] = static_cast<std::int32_t>(first_largest(x + at, split.size));
+        out[at / split.size] = static_cast<std::int32_t>(vector_first_largest(x + at, split.size));
       });
       return;
     }
