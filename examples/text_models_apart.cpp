@@ -76,7 +76,8 @@ float difference_of_parts() {
 
   const Value classes = text_classifier(store, config, in.tokens, in.mask, Mode::infer);
   const Value from_embedded = classify_embedded(store, config, embedded, in.mask, Mode::infer);
-  Program program = compile(graph, {abs(whole - parts), abs(whole - by_scores), disagree, max(abs(classes - from_embedded))});
+  Program program =
+      compile(graph, {abs(whole - parts), abs(whole - by_scores), disagree, max(abs(classes - from_embedded))});
   Philox random(3);
   float difference = 0;
   for (const Tensor& one : program.run(Texts(random).bindings())) difference = std::max(difference, one.item());
