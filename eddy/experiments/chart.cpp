@@ -43,6 +43,14 @@ struct Axis {
   double high = 1;
 };
 
+/// Cuts off what lies above `most`, unless the data does, too.
+void end_at(double most, Range range, Axis& axis) {
+  if (axis.high <= most || range.high > most) return;
+  std::erase_if(axis.ticks, [most](double tick) { return tick > most; });
+  axis.high = most;
+  axis.labels = tick_labels(axis.ticks);
+}
+
 Axis linear_axis(Range range, int wanted, bool tight, bool whole) {
   Axis axis;
   axis.ticks = nice_ticks(range.low, range.high, wanted);
@@ -250,7 +258,8 @@ std::string to_svg(const LineChart& chart) {
       y_range.include(scaled(series.y[i] - series.spread[i], chart.log_y));
     }
   }
-  const Axis y_axis = chart.log_y ? log_axis(y_range) : linear_axis(y_range, 6, false, false);
+  Axis y_axis = chart.log_y ? log_axis(y_range) : linear_axis(y_range, 6, false, false);
+  if (!chart.log_y) end_at(chart.y_most, y_range, y_axis);
   const Axis x_axis = linear_axis(x_range, 8, true, whole_x);
 
   const double left = 16 + (chart.y_label.empty() ? 0 : 24) + widest(y_axis.labels) + 8;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct LineChart {
   std::vector<ChartSeries> series{};
   bool log_y = false;  ///< values that are not positive leave gaps
   bool y_from_zero = false;
+  double y_most = std::numeric_limits<double>::infinity();  ///< 100 for percentages: a linear axis ends there
   int width = 760;   ///< pixels, the legend not counted
   int height = 430;  ///< pixels
 };

@@ -76,7 +76,8 @@ std::vector<ReportChart> charts(const ClassificationOptions& options, const Clas
     LineChart chart{.title = fmt::format("Validation error with {} labels", labels),
                     .x_label = fmt::format("epoch over the labelled {}", units),
                     .y_label = "error, %",
-                    .series = {}};
+                    .series = {},
+                    .y_most = 100};
     for (const ClassificationRow& row : options.rows)
       chart.series.push_back(mean_curve(row.name(), select(results.runs, row.name(), labels), 100));
     made.push_back(report_chart(

@@ -12,23 +12,15 @@
 #include "eddy/experiments/command_experiment.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/progress.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/report.h"
 
 namespace eddy {
 namespace {
 
 int run(const ClassificationOptions& options) {
-  try {
-    const ClassificationResults results = run_classification(options);
-    fmt::print("\n{}\n{} in all; the report is {}\n", to_text(classification_table(options, results)),
-               format_duration(results.seconds), (options.output / "index.html").string());
-  } catch (const Interrupted&) {
-    show_text(stderr,
-              fmt::format("Interrupted. All that was done is kept; the same command goes on where it was:\n  {}\n",
-                          options.command));
-    return 128 + interrupt_signal();
-  }
+  const ClassificationResults results = run_classification(options);
+  fmt::print("\n{}\n{} in all; the report is {}\n", to_text(classification_table(options, results)),
+             format_duration(results.seconds), (options.output / "index.html").string());
   return 0;
 }
 

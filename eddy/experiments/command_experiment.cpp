@@ -7,6 +7,8 @@
 
 #include "eddy/core/cpu.h"
 #include "eddy/core/file.h"
+#include "eddy/experiments/progress.h"
+#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/report.h"
 
 namespace eddy {
@@ -17,14 +19,20 @@ struct Prepared {
   std::function<ExperimentRun()> make_run;
 };
 
-int run(const Prepared& experiment) {
+int run(const Prepared& experiment, const std::string& command) {
   const ExperimentRun run = experiment.make_run();
   fmt::print("eddy experiment {}: {}\n", experiment.app->get_name(), describe_cpu());
   if (run.output.empty()) return run.work();
   fmt::print("report folder {}\n", run.output.string());
   const OutputLock lock = OutputLock::of_folder(run.output);
   check_report_folder(run.output);
-  return run.work();
+  try {
+    return run.work();
+  } catch (const Interrupted&) {
+    show_text(stderr, fmt::format("Interrupted. What was done is kept; the same command goes on where it was:\n  {}\n",
+                                  command));
+    return 128 + interrupt_signal();
+  }
 }
 
 }  // namespace
@@ -37,9 +45,9 @@ Command add_experiment_command(CLI::App& program, const CommandLine& line) {
     add_thread_flag(*one);
     prepared->push_back({one, experiment.prepare(*one, line)});
   }
-  const auto run_chosen = [app, prepared] {
+  const auto run_chosen = [app, prepared, &line] {
     for (const Prepared& experiment : *prepared)
-      if (experiment.app->parsed()) return run(experiment);
+      if (experiment.app->parsed()) return run(experiment, line.text);
     // No name: say which there are.
     fmt::print("{}", app->help());
     return 0;

@@ -14,7 +14,7 @@ namespace eddy {
 /// What the flags of an experiment came to.
 struct ExperimentRun {
   std::filesystem::path output;  ///< folder of the report, locked and checked before the work begins; empty: none
-  std::function<int()> work;     ///< returns the exit status
+  std::function<int()> work;     ///< returns the exit status; may throw Interrupted where all that was done is kept
 };
 
 /// A recipe that `eddy experiment NAME` runs. `prepare` adds its flags to the subcommand and returns what makes a run

@@ -5,24 +5,15 @@
 
 #include "eddy/experiments/command_experiment.h"
 #include "eddy/experiments/pair_recipes.h"
-#include "eddy/experiments/progress.h"
-#include "eddy/experiments/progress_interrupt.h"
 
 namespace eddy {
 namespace {
 
 int run(const PairExperiment& experiment) {
-  try {
-    const std::vector<PairRecord> records = run_pair_experiment(experiment);
-    fmt::print("\n{}", to_text(pair_table(experiment, records)));
-    if (!records.front().examples.empty()) fmt::print("\n{}", to_text(example_table(records)));
-    fmt::print("\nthe report is {}\n", (experiment.output / "index.html").string());
-  } catch (const Interrupted&) {
-    show_text(stderr,
-              fmt::format("Interrupted. Finished epochs are kept; the same command goes on with the next one:\n  {}\n",
-                          experiment.command));
-    return 128 + interrupt_signal();
-  }
+  const std::vector<PairRecord> records = run_pair_experiment(experiment);
+  fmt::print("\n{}", to_text(pair_table(experiment, records)));
+  if (!records.front().examples.empty()) fmt::print("\n{}", to_text(example_table(records)));
+  fmt::print("\nthe report is {}\n", (experiment.output / "index.html").string());
   return 0;
 }
 

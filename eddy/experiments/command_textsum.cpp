@@ -6,8 +6,6 @@
 #include "eddy/experiments/command_experiment.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/command_seq2seq.h"
-#include "eddy/experiments/progress.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/report.h"
 #include "eddy/experiments/sequence_names.h"
 #include "eddy/experiments/textsum.h"
@@ -39,16 +37,10 @@ int run(TextsumCommand& command) {
   options.config.model.decoder_layers = options.config.model.encoder.layers;
   options.config.data.target_words = options.config.data.source_words;
   options.search.batch_size = static_cast<int>(options.config.batch_size);
-  try {
-    const TextsumResult result = run_textsum(options);
-    fmt::print("\n{}\n{}\n", to_text(textsum_table(result)), to_text(textsum_samples(result)));
-    for (const std::string& paragraph : textsum_summary(result)) fmt::print("{}\n\n", paragraph);
-    fmt::print("the report is {}\n", (options.output / "index.html").string());
-  } catch (const Interrupted&) {
-    show_text(stderr,
-              fmt::format("Interrupted. Everything is kept; the same command goes on:\n  {}\n", options.command));
-    return 128 + interrupt_signal();
-  }
+  const TextsumResult result = run_textsum(options);
+  fmt::print("\n{}\n{}\n", to_text(textsum_table(result)), to_text(textsum_samples(result)));
+  for (const std::string& paragraph : textsum_summary(result)) fmt::print("{}\n\n", paragraph);
+  fmt::print("the report is {}\n", (options.output / "index.html").string());
   return 0;
 }
 

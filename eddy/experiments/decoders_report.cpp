@@ -28,8 +28,12 @@ ChartSeries curve(const DecoderRun& run, const std::vector<double>& values, doub
 std::vector<ReportChart> charts(const DecodersResult& result) {
   LineChart loss{
       .title = "Training loss", .x_label = "epoch", .y_label = "nats per token", .series = {}, .log_y = true};
-  LineChart accuracy{
-      .title = "Tokens decoded right", .x_label = "epoch", .y_label = "%", .series = {}, .y_from_zero = true};
+  LineChart accuracy{.title = "Tokens decoded right",
+                     .x_label = "epoch",
+                     .y_label = "%",
+                     .series = {},
+                     .y_from_zero = true,
+                     .y_most = 100};
   std::vector<ReportChart> made;
   for (const DecoderRun& run : result.runs) {
     if (run.losses.empty()) continue;

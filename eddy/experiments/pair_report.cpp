@@ -14,7 +14,7 @@ constexpr std::size_t kAttentionMaps = 4;
 
 ReportChart accuracy_chart(const std::vector<PairRecord>& records, const std::string& name, const std::string& label,
                            double PairEpoch::*accuracy) {
-  LineChart chart{.title = label, .x_label = "epoch", .y_label = "right, %", .series = {}};
+  LineChart chart{.title = label, .x_label = "epoch", .y_label = "right, %", .series = {}, .y_most = 100};
   for (const PairRecord& record : records) {
     ChartSeries series{.name = record.row, .x = {}, .y = {}, .spread = {}};
     for (const PairEpoch& epoch : record.curve) {

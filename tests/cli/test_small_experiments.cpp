@@ -74,7 +74,7 @@ TEST_CASE("a small experiment that was stopped goes on and ends as if it had not
   const ProgramResult stopped = run_eddy(patterns(folder.path("parts")), {}, interrupt);
   INFO(stopped.err);
   REQUIRE(stopped.status == 130);
-  CHECK(stopped.err.find("Interrupted. Finished epochs are kept") != std::string::npos);
+  CHECK(stopped.err.find("Interrupted. What was done is kept") != std::string::npos);
   const ProgramResult rest = run_eddy(patterns(folder.path("parts")));
   REQUIRE(rest.status == 0);
   CHECK(rest.out.find("going on after epoch") != std::string::npos);

@@ -66,6 +66,19 @@ TEST_CASE("a few epochs have no ticks between them") {
   CHECK(count_of(to_svg(chart), ">1.5</text>") == 1);
 }
 
+TEST_CASE("an axis of percentages ends at 100") {
+  LineChart chart;
+  chart.series = {{"", {1, 2, 3}, {100, 100, 100}, {}}};
+  CHECK(to_svg(chart).find(">110<") != std::string::npos);
+  chart.y_most = 100;
+  CHECK(to_svg(chart).find(">100<") != std::string::npos);
+  CHECK(to_svg(chart).find(">105<") == std::string::npos);
+  CHECK(to_svg(chart).find(">110<") == std::string::npos);
+  // Data beyond it are drawn all the same.
+  chart.series[0].y[1] = 130;
+  CHECK(to_svg(chart).find(">130<") != std::string::npos);
+}
+
 TEST_CASE("odd charts are drawn: empty, one point, infinite, logarithmic with zeros") {
   const double inf = std::numeric_limits<double>::infinity();
   CHECK(to_svg(LineChart{}).find("no data") != std::string::npos);
