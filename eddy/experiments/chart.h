@@ -25,8 +25,8 @@ struct LineChart {
   bool log_y = false;  ///< values that are not positive leave gaps
   bool y_from_zero = false;
   double y_most = std::numeric_limits<double>::infinity();  ///< 100 for percentages: a linear axis ends there
-  int width = 760;   ///< pixels, the legend not counted
-  int height = 430;  ///< pixels
+  int width = 760;                                          ///< pixels, the legend not counted
+  int height = 430;                                         ///< pixels
 };
 
 struct HeatMap {
