@@ -56,6 +56,24 @@ void find_parts(ClassificationData& data, bool published) {
   }
 }
 
+std::uint64_t identity_of(const EncodedDataset& encoded) {
+  CacheKey key;
+  const auto add = [&key](const EncodedCorpus& corpus, auto values) {
+    corpus.scan(values, [&key](auto piece) {
+      key.add_option("values", {reinterpret_cast<const char*>(piece.data()), piece.size_bytes()});
+    });
+  };
+  for (const EncodedDataset::Part& part : encoded.parts) {
+    key.add_option("part", part.name);
+    add(part.corpus, part.corpus.tokens());
+    add(part.corpus, part.corpus.offsets());
+    add(part.corpus, part.corpus.labels());
+  }
+  for (const std::string& token : encoded.vocabulary.tokens()) key.add_option("token", token);
+  for (const std::string& label : encoded.label_names) key.add_option("label", label);
+  return key.hash();
+}
+
 }  // namespace
 
 ClassificationData load_classification_data(const ClassificationOptions& options) {
@@ -79,16 +97,16 @@ ClassificationData load_classification_data(const ClassificationOptions& options
   if (!source.test_data.empty()) key.add_source(source.test_data);
   for (const auto& path : source.unlabelled_data) key.add_source(path);
   ClassificationData data;
-  data.identity = key.hash();
   if (options.cache.empty()) {
     data.encoded = encode(options);
   } else {
     data.encoded = load_or_build(
-        file, data.identity, [&] { return encode(options); },
+        file, key.hash(), [&] { return encode(options); },
         [](const std::string& message) { fmt::print("{}\n", message); });
   }
   if (data.encoded.invalid_sequences > 0)
     fmt::print("{} ill-formed UTF-8 sequences became U+FFFD\n", data.encoded.invalid_sequences);
+  data.identity = identity_of(data.encoded);
   find_parts(data, !own_files);
   require<DataError>(!data.pretraining.empty(), "{}: every text to train on is a test text too; expected others",
                      source.data.string());

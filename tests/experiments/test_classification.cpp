@@ -281,6 +281,11 @@ TEST_CASE("newsgroups and DBpedia come to the recipe with their classes") {
   const ClassificationData by_character = load_classification_data(options);
   CHECK(by_character.encoded.part("test").length(0) == 2);
   CHECK(by_character.identity != by_word.identity);
+  // What was trained on a file is good for a copy of it.
+  options.source.data = folder / "moved" / "dbpedia.tar.xz";
+  std::filesystem::create_directory(folder / "moved");
+  std::filesystem::copy_file(folder / "dbpedia.tar.xz", options.source.data);
+  CHECK(load_classification_data(options).identity == by_character.identity);
 }
 
 TEST_CASE("images are classified row by row, after pretraining with a squared error") {
