@@ -15,7 +15,7 @@ struct ClassificationData {
   EncodedDataset encoded;
   /// Differs for other texts, splits and ways to encode; the same for a file that was moved or copied.
   std::uint64_t identity = 0;
-  std::int32_t labelled = 0;   ///< documents at the beginning of "train" that have a label
+  std::int32_t labelled = 0;  ///< documents at the beginning of "train" that have a label
   /// Documents for pretraining, and those at the end of "train" whose loss is followed meanwhile. In neither are the
   /// unlabelled documents that stand in the test part too, token for token: `test_in_unlabelled`; of the user's own
   /// files, no labelled ones either.
