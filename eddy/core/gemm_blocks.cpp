@@ -317,7 +317,8 @@ void dot_rows(const GemmConfig& config, const GemmBlock& block, std::int64_t m, 
   const Floats d;
   constexpr int kCols = HWY_TARGET == HWY_AVX3 || kRows <= 2 ? 4 : 2;
   const std::ptrdiff_t a_row = config.transpose_a ? 1 : config.lda, a_k = config.transpose_a ? config.lda : 1;
-  const std::int64_t whole = a_k == 1 ? config.k / kLanes * kLanes : 0;
+  // What is not contiguous is added up one by one.
+  const std::int64_t in_vectors = a_k == 1 ? config.k : 0;
   a += m * a_row;
   c += m * config.ldc;
   for (std::int64_t n = block.n_begin; n < block.n_end; n += kCols) {
@@ -327,10 +328,12 @@ void dot_rows(const GemmConfig& config, const GemmBlock& block, std::int64_t m, 
     for (int j = 0; j < kCols; ++j) rights[j] = b + (n + std::min(j, cols - 1)) * config.ldb;
     float sums[kRows][kCols] = {};
     // In passes, so that long sums stay accurate.
-    for (std::int64_t k0 = 0; k0 < whole; k0 += kDepthBlock * kLanes) {
+    for (std::int64_t k0 = 0; k0 < in_vectors; k0 += kDepthBlock * kLanes) {
       FloatVec acc[kRows][kCols];
       clear_tile<kRows, kCols>(acc);
-      for (std::int64_t k = k0; k < std::min(k0 + kDepthBlock * kLanes, whole); k += kLanes) {
+      const std::int64_t end = std::min(k0 + kDepthBlock * kLanes, in_vectors);
+      std::int64_t k = k0;
+      for (; k + kLanes <= end; k += kLanes) {
         FloatVec right[kCols];
         EDDY_UNROLL
         for (int j = 0; j < kCols; ++j) right[j] = hn::LoadU(d, rights[j] + k);
@@ -339,6 +342,17 @@ void dot_rows(const GemmConfig& config, const GemmBlock& block, std::int64_t m, 
           const FloatVec left = hn::LoadU(d, a + r * a_row + k);
           EDDY_UNROLL
           for (int j = 0; j < kCols; ++j) acc[r][j] = hn::MulAdd(left, right[j], acc[r][j]);
+        }
+      }
+      if (k < end) {
+        // Not element by element: a compiler vectorises that otherwise for other kRows, and rounds otherwise.
+        const auto mask = hn::FirstN(d, static_cast<std::size_t>(end - k));
+        EDDY_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+          const FloatVec left = hn::MaskedLoad(mask, d, a + r * a_row + k);
+          EDDY_UNROLL
+          for (int j = 0; j < kCols; ++j)
+            acc[r][j] = hn::MulAdd(left, hn::MaskedLoad(mask, d, rights[j] + k), acc[r][j]);
         }
       }
       EDDY_UNROLL
@@ -350,7 +364,7 @@ void dot_rows(const GemmConfig& config, const GemmBlock& block, std::int64_t m, 
     for (int r = 0; r < kRows; ++r) {
       for (int j = 0; j < cols; ++j) {
         float sum = sums[r][j];
-        for (std::int64_t k0 = whole; k0 < config.k; k0 += kDepthBlock) {
+        for (std::int64_t k0 = in_vectors; k0 < config.k; k0 += kDepthBlock) {
           float part = 0;
           for (std::int64_t k = k0; k < std::min(k0 + kDepthBlock, config.k); ++k)
             part += a[r * a_row + k * a_k] * rights[j][k];

@@ -252,7 +252,9 @@ struct StateTile {
   }
 };
 
-std::int64_t state_scratch_floats() { return kBlockClasses * kBlockColumns; }
+std::int64_t state_scratch_floats(const SoftmaxSizes& sizes) {
+  return std::min(kBlockClasses, sizes.classes) * std::min(kBlockColumns, round_up(sizes.size, kTileCols));
+}
 
 /// Copies the classes of some panels and the columns of one to out[class][width], zero-padded.
 void pack_table(const StateGradientsJob& job, IndexRange classes, const Panel& columns, float* out) {

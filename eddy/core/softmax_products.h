@@ -63,7 +63,7 @@ struct SoftmaxProducts {
   /// Floats of the packed forms and of the exponentials.
   std::int64_t (*packed_states_floats)(const SoftmaxSizes& sizes);
   std::int64_t (*exponentials_floats)(const SoftmaxSizes& sizes);
-  std::int64_t (*state_scratch_floats)();
+  std::int64_t (*state_scratch_floats)(const SoftmaxSizes& sizes);
   /// Packs scale[row] * states[row].
   void (*pack_states)(const SoftmaxSizes& sizes, const float* states, const float* scale, IndexRange rows,
                       float* packed);

@@ -24,8 +24,10 @@ constexpr int kSums = 4;
 static_assert(screen_rows_kept(0) == kSums - 1 && screen_width(1) % kLanes == 0);
 /// A row of smaller elements is taken for zeros: their squares have too few digits.
 constexpr float kSmallest = 1e-15F;
-/// A sum of n products is wrong by at most about n times 6e-8 of the product of the norms; twice that, for two sums.
+/// A sum of n products is wrong by at most about n times 6e-8 of the product of the norms. There are two such sums, and
+/// rounding to integers may double the norm of a row; 6e-8 (1 + 2) and some more.
 constexpr float kRounding = 2.5e-7F;
+constexpr float kFarFromOverflow = 1e38F;
 /// More than what denormal numbers lose.
 constexpr float kTiny = 1e-36F;
 
@@ -104,6 +106,9 @@ float do_screen_bounds(const TableScreen& screen, std::int64_t size, const float
       const float product = screen.scales[i] * sums[i - row], offset = bias[i];
       float error = norm * screen.errors[i] + 4 * kRounding * std::abs(product) + kTiny;
       if (std::isfinite(offset)) error += 4 * kRounding * std::abs(offset);
+      // Products that may overflow have no bound: the error is at least kRounding * (size + 16) times the row's norm.
+      if (!(norm * screen.errors[i] <= kFarFromOverflow * kRounding * static_cast<float>(size + 16)))
+        error = std::numeric_limits<float>::infinity();
       upper[i] = product + offset + error;
       const float lower = product + offset - error;
       // False where there is no bound.
@@ -130,7 +135,7 @@ void screen_rows(const float* table, std::int64_t size, std::int64_t begin, std:
 float screen_norm(const float* x, std::int64_t size) {
   double squares = 0;
   for (std::int64_t i = 0; i < size; ++i) squares += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  return static_cast<float>(1.000001 * std::sqrt(squares));
+  return std::nextafter(static_cast<float>(1.000001 * std::sqrt(squares)), std::numeric_limits<float>::infinity());
 }
 
 float screen_bounds(const TableScreen& screen, std::int64_t size, const float* x, float norm, const float* bias,

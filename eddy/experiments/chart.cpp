@@ -43,9 +43,9 @@ struct Axis {
   double high = 1;
 };
 
-/// Cuts off what lies above `most`, unless the data does, too.
-void end_at(double most, Range range, Axis& axis) {
-  if (axis.high <= most || range.high > most) return;
+/// Cuts off what lies above `most`, unless a curve does, too.
+void end_at(double most, Range curves, Axis& axis) {
+  if (axis.high <= most || curves.high > most) return;
   std::erase_if(axis.ticks, [most](double tick) { return tick > most; });
   axis.high = most;
   axis.labels = tick_labels(axis.ticks);
@@ -180,7 +180,7 @@ class Plot {
       lower.clear();
     };
     for (const std::size_t i : thinned(series.y)) {
-      const double high = scaled(series.y[i] + series.spread[i], chart_.log_y);
+      const double high = std::min(scaled(series.y[i] + series.spread[i], chart_.log_y), y_.high);
       double low = scaled(series.y[i] - series.spread[i], chart_.log_y);
       // On a logarithmic axis a band that reaches zero goes to the bottom.
       if (chart_.log_y && std::isfinite(high) && std::isnan(low)) low = y_.low;
@@ -239,7 +239,7 @@ double widest(const std::vector<std::string>& labels) {
 std::string to_svg(const LineChart& chart) {
   check(chart);
   Range x_range;
-  Range y_range;
+  Range y_range, curves;
   if (chart.y_from_zero && !chart.log_y) y_range.include(0);
   double legend_text = 0;
   bool has_legend = false;
@@ -253,13 +253,14 @@ std::string to_svg(const LineChart& chart) {
       x_range.include(series.x[i]);
       whole_x = whole_x && series.x[i] == std::round(series.x[i]);
       y_range.include(y);
+      curves.include(y);
       if (series.spread.empty()) continue;
       y_range.include(scaled(series.y[i] + series.spread[i], chart.log_y));
       y_range.include(scaled(series.y[i] - series.spread[i], chart.log_y));
     }
   }
   Axis y_axis = chart.log_y ? log_axis(y_range) : linear_axis(y_range, 6, false, false);
-  if (!chart.log_y) end_at(chart.y_most, y_range, y_axis);
+  if (!chart.log_y) end_at(chart.y_most, curves, y_axis);
   const Axis x_axis = linear_axis(x_range, 8, true, whole_x);
 
   const double left = 16 + (chart.y_label.empty() ? 0 : 24) + widest(y_axis.labels) + 8;

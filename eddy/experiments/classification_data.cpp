@@ -56,8 +56,9 @@ void find_parts(ClassificationData& data, bool published) {
   }
 }
 
-std::uint64_t identity_of(const EncodedDataset& encoded) {
+std::uint64_t identity_of(const EncodedDataset& encoded, const TextConfig& text) {
   CacheKey key;
+  key.add_option("text", key_text(text));
   const auto add = [&key](const EncodedCorpus& corpus, auto values) {
     corpus.scan(values, [&key](auto piece) {
       key.add_option("values", {reinterpret_cast<const char*>(piece.data()), piece.size_bytes()});
@@ -106,7 +107,7 @@ ClassificationData load_classification_data(const ClassificationOptions& options
   }
   if (data.encoded.invalid_sequences > 0)
     fmt::print("{} ill-formed UTF-8 sequences became U+FFFD\n", data.encoded.invalid_sequences);
-  data.identity = identity_of(data.encoded);
+  data.identity = identity_of(data.encoded, options.text);
   find_parts(data, !own_files);
   require<DataError>(!data.pretraining.empty(), "{}: every text to train on is a test text too; expected others",
                      source.data.string());

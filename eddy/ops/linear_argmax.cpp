@@ -13,12 +13,14 @@
 #include "eddy/core/table_screen.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
+#include "eddy/ops/argmax.h"
 #include "eddy/ops/argument.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/recurrence.h"
 #include "eddy/ops/reshape.h"
+#include "eddy/ops/transpose.h"
 
 namespace eddy {
 namespace {
@@ -27,6 +29,8 @@ namespace {
 constexpr std::int64_t kClassesAtOnce = 64;
 /// With more than one class in so many left, all logits cost less than those that are left.
 constexpr std::int64_t kFewestRuledOut = 16;
+/// Below this a screen has too little to rule out.
+constexpr std::int64_t kFewestClasses = 256;
 
 void largest_of_rows(const float* logits, std::int64_t rows, std::int64_t classes, std::int32_t* out) {
   parallel_for(rows, grain_of(classes), [&](std::int64_t begin, std::int64_t end) {
@@ -155,6 +159,12 @@ struct LinearArgmax final : OpClass<LinearArgmax> {
     cost.flops = 2.0 * static_cast<double>(inputs[0].shape[0]) * static_cast<double>(inputs[1].shape.elements());
     return cost;
   }
+  /// A product with a transposed table is not one of dot products.
+  std::vector<Value> simplify(std::span<const Value> inputs) const override {
+    const Value w = transposed_matrix_of(inputs[1]);
+    if (!w) return {};
+    return {argmax(linear(inputs[0], w, inputs[2]))};
+  }
   std::vector<Value> over_time(const TimeContext& context) const override {
     if (!context.stepped[0] || context.stepped[1] || context.stepped[2]) return {};
     return {linear_argmax(context.in(0), context.in(1), context.in(2))};
@@ -165,7 +175,7 @@ struct LinearArgmax final : OpClass<LinearArgmax> {
     if (rows == 0) return {.run = [](const KernelArgs&) {}};
     const bool stays = context.invariant(1),
                packed = stays && size > 0 && PackedProduct::pays(rows, classes, size, true);
-    if (stays && !packed && rows <= kGemmDotRows && classes > 1 && size > 1) {
+    if (stays && !packed && rows <= kGemmDotRows && classes >= kFewestClasses && size > 1) {
       const ScreenedArgmax screened(rows, classes, size);
       return {.run = [screened](const KernelArgs& args) { screened.run(args); },
               .scratch_bytes = screened.scratch_bytes(),

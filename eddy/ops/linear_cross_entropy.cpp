@@ -73,7 +73,7 @@ class Chunks {
     exponentials_at_ = reserve(products_.exponentials_floats(sizes));
     d_states_at_ = reserve(chunk_ * size);
     packed_states_at_ = reserve(products_.packed_states_floats(sizes));
-    products_scratch_at_ = reserve(num_threads() * products_.state_scratch_floats());
+    products_scratch_at_ = reserve(num_threads() * products_.state_scratch_floats(sizes));
   }
 
   std::size_t scratch_bytes() const { return scratch_bytes_; }
@@ -182,7 +182,7 @@ class Chunks {
     float* scale = at<float>(args, scale_at_);
     if (float* d_hidden = args.out<float>(1)) {
       float* d_states = all ? d_hidden + done * size_ : at<float>(args, d_states_at_);
-      float* scratch = at<float>(args, products_scratch_at_) + thread * products_.state_scratch_floats();
+      float* scratch = at<float>(args, products_scratch_at_) + thread * products_.state_scratch_floats(sizes);
       products_.state_gradients({sizes, exponentials, args.in<float>(1), scale, d_states, scratch}, rows);
       for (std::int64_t i = rows.begin; i < rows.end && !all; ++i)
         std::memcpy(d_hidden + order[i] * size_, d_states + i * size_, row_bytes);

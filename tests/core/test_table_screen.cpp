@@ -95,6 +95,15 @@ TEST_CASE("products of a vector with a table lie below their bounds, and the lar
         }
 }
 
+TEST_CASE("the bounds leave a few of a thousand random rows") {
+  eddy::Philox random(4);
+  const std::vector<float> table = random_numbers(1000 * 512, random, 0.1F), bias = random_numbers(1000, random, 0.1F);
+  for (int i = 0; i < 10; ++i) {
+    const Bounds bounds = bounds_of(table, 1000, 512, random_numbers(512, random, 1), bias);
+    CHECK(std::ranges::count_if(bounds.upper, [&](float upper) { return upper >= bounds.lower; }) < 20);
+  }
+}
+
 TEST_CASE("a row with an element that is no number, or a bias of infinity, is bounded by nothing wrong") {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();

@@ -74,6 +74,11 @@ TEST_CASE("an axis of percentages ends at 100") {
   CHECK(to_svg(chart).find(">100<") != std::string::npos);
   CHECK(to_svg(chart).find(">105<") == std::string::npos);
   CHECK(to_svg(chart).find(">110<") == std::string::npos);
+  // Nor does a band lead beyond it.
+  chart.series[0].spread = {8, 8, 8};
+  CHECK(to_svg(chart).find(">100<") != std::string::npos);
+  CHECK(to_svg(chart).find(">110<") == std::string::npos);
+  chart.series[0].spread.clear();
   // Data beyond it are drawn all the same.
   chart.series[0].y[1] = 130;
   CHECK(to_svg(chart).find(">130<") != std::string::npos);

@@ -122,7 +122,13 @@ TEST_CASE("sizes beyond the blocks that stay in cache, which none of them divide
     std::vector<std::int32_t> targets;
     for (std::int64_t i = 0; i < kMany; ++i) targets.push_back(static_cast<std::int32_t>(i * 37 % classes));
     const Tensor weights = uniform_values({kMany}, 13);
-    check_close(evaluate(targets, weights, false, true, operands), evaluate(targets, weights, true, true, operands));
+    // One thread has more rows than several, and needs more stretches of them.
+    const int before = num_threads();
+    for (const int threads : {1, before}) {
+      set_num_threads(threads);
+      check_close(evaluate(targets, weights, false, true, operands), evaluate(targets, weights, true, true, operands));
+    }
+    set_num_threads(before);
   }
 }
 
