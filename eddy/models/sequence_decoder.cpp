@@ -111,17 +111,25 @@ Value SequenceDecoder::embed(Value tokens, SourceLocation where) const {
   return embedding(target_table_, tokens);
 }
 
+namespace {
+
+/// What both readings of the softmax take.
+void expect_output(const BuilderScope& at, const Value& table, const Value& output) {
+  at.check(output.dtype() == f32 && output.rank() >= 1 && output.dim(-1) == table.dim(1),
+           "output must be f32[…,{}], not {}", table.dim(1), type_text(output));
+}
+
+}  // namespace
+
 Value SequenceDecoder::logits(Value output, SourceLocation where) const {
   const BuilderScope at("SequenceDecoder::logits", "output", output, where);
-  at.check(output.dtype() == f32 && output.rank() >= 1 && output.dim(-1) == table_.dim(1),
-           "output must be f32[…,{}], not {}", table_.dim(1), type_text(output));
+  expect_output(at, table_, output);
   return linear(output, table_, bias_, {.transpose_w = true});
 }
 
 Value SequenceDecoder::likeliest(Value output, SourceLocation where) const {
   const BuilderScope at("SequenceDecoder::likeliest", "output", output, where);
-  at.check(output.dtype() == f32 && output.rank() >= 1 && output.dim(-1) == table_.dim(1),
-           "output must be f32[…,{}], not {}", table_.dim(1), type_text(output));
+  expect_output(at, table_, output);
   return linear_argmax(output, table_, bias_);
 }
 
