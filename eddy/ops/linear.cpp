@@ -106,22 +106,7 @@ struct Linear final : OpClass<Linear> {
         linear(context.in(0), context.in(1), context.in(2), {.activation = activation, .transpose_w = transpose_w})};
   }
   Kernel make_kernel(const KernelContext& context) const override {
-    const Shape& out = context.outputs[0].shape;
-    if (out.elements() == 0) return {.run = [](const KernelArgs&) {}};
-    if (context.invariant(1) && activation == Activation::none && context.inputs[0].shape[1] > 0 &&
-        PackedProduct::pays(out[0], out[1], context.inputs[0].shape[1], transpose_w))
-      return packed_kernel({out[0], out[1], context.inputs[0].shape[1], transpose_w}, true);
-    const Gemm gemm({.m = out[0],
-                     .n = out[1],
-                     .k = context.inputs[0].shape[1],
-                     .transpose_b = transpose_w,
-                     .has_bias = true,
-                     .activation = activation});
-    return {.run =
-                [gemm](const KernelArgs& args) {
-                  gemm.run(args.in<float>(0), args.in<float>(1), args.out<float>(0), args.in<float>(2), args.scratch);
-                },
-            .scratch_bytes = gemm.scratch_bytes()};
+    return linear_kernel(context, transpose_w, activation);
   }
 };
 
@@ -140,6 +125,25 @@ Value activate(Value x, Activation activation, SourceLocation where) {
 }
 
 }  // namespace
+
+Kernel linear_kernel(const KernelContext& context, bool transpose_w, Activation activation) {
+  const Shape& out = context.outputs[0].shape;
+  if (out.elements() == 0) return {.run = [](const KernelArgs&) {}};
+  if (context.invariant(1) && activation == Activation::none && context.inputs[0].shape[1] > 0 &&
+      PackedProduct::pays(out[0], out[1], context.inputs[0].shape[1], transpose_w))
+    return packed_kernel({out[0], out[1], context.inputs[0].shape[1], transpose_w}, true);
+  const Gemm gemm({.m = out[0],
+                   .n = out[1],
+                   .k = context.inputs[0].shape[1],
+                   .transpose_b = transpose_w,
+                   .has_bias = true,
+                   .activation = activation});
+  return {.run =
+              [gemm](const KernelArgs& args) {
+                gemm.run(args.in<float>(0), args.in<float>(1), args.out<float>(0), args.in<float>(2), args.scratch);
+              },
+          .scratch_bytes = gemm.scratch_bytes()};
+}
 
 TensorType linear_type(const TensorType& x, const TensorType& w, bool transpose_w) {
   require<GraphError>(w.shape.rank() == 2, "w must be a matrix, it is {}", to_string(w));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "eddy/core/gemm.h"
+#include "eddy/graph/op.h"
 #include "eddy/graph/value.h"
 
 namespace eddy {
@@ -20,5 +21,8 @@ Value linear(Operand x, Operand w, LinearOptions options = {});
 /// The type of a product of x f32[rows, in] and w [in, out], or [out, in] when transposed: f32[rows, out]. Throws
 /// GraphError when sizes do not fit.
 TensorType linear_type(const TensorType& x, const TensorType& w, bool transpose_w);
+
+/// Computes the only output from x, w and the bias; packs a w that stays the same over a loop where that pays.
+Kernel linear_kernel(const KernelContext& context, bool transpose_w, Activation activation);
 
 }  // namespace eddy

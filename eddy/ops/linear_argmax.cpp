@@ -173,31 +173,28 @@ struct LinearArgmax final : OpClass<LinearArgmax> {
     const std::int64_t rows = context.inputs[0].shape[0], size = context.inputs[0].shape[1],
                        classes = context.inputs[1].shape[0];
     if (rows == 0) return {.run = [](const KernelArgs&) {}};
-    const bool stays = context.invariant(1),
-               packed = stays && size > 0 && PackedProduct::pays(rows, classes, size, true);
-    if (stays && !packed && rows <= kGemmDotRows && classes >= kFewestClasses && size > 1) {
+    if (context.invariant(1) && !PackedProduct::pays(rows, classes, size, true) && rows <= kGemmDotRows &&
+        classes >= kFewestClasses && size > 1) {
       const ScreenedArgmax screened(rows, classes, size);
       return {.run = [screened](const KernelArgs& args) { screened.run(args); },
               .scratch_bytes = screened.scratch_bytes(),
               .prepare = [screened](const KernelArgs& args) { screened.prepare(args); }};
     }
-    const Gemm gemm({.m = rows, .n = classes, .k = size, .transpose_b = true, .has_bias = true});
-    const PackedProduct product(rows, classes, size, true);
-    ScratchPlan scratch(packed ? product.packed_bytes() : gemm.scratch_bytes());
-    const std::size_t logits_at = scratch.add(true, {f32, {rows, classes}});
-    Kernel kernel{.run =
-                      [=](const KernelArgs& args) {
-                        auto* logits = reinterpret_cast<float*>(static_cast<std::byte*>(args.scratch) + logits_at);
-                        if (packed) {
-                          product.run(args.in<float>(0), args.scratch, args.in<float>(2), logits);
-                        } else {
-                          gemm.run(args.in<float>(0), args.in<float>(1), logits, args.in<float>(2), args.scratch);
-                        }
-                        largest_of_rows(logits, rows, classes, args.out<std::int32_t>(0));
-                      },
-                  .scratch_bytes = scratch.bytes()};
-    if (packed) kernel.prepare = [product](const KernelArgs& args) { product.pack(args.in<float>(1), args.scratch); };
-    return kernel;
+    const TensorType type = linear_type(context.inputs[0], context.inputs[1], true);
+    const bool used = true;
+    const Kernel product =
+        linear_kernel({context.inputs, {&type, 1}, {&used, 1}, context.input_invariant}, true, Activation::none);
+    ScratchPlan scratch(product.scratch_bytes);
+    const std::size_t logits_at = scratch.add(true, type);
+    return {.run =
+                [=](const KernelArgs& args) {
+                  auto* logits = reinterpret_cast<float*>(static_cast<std::byte*>(args.scratch) + logits_at);
+                  void* output = logits;
+                  product.run({args.inputs, &output, args.scratch});
+                  largest_of_rows(logits, rows, classes, args.out<std::int32_t>(0));
+                },
+            .scratch_bytes = scratch.bytes(),
+            .prepare = product.prepare};
   }
 };
 
