@@ -5,6 +5,7 @@
 #include <cmath>
 #include <iterator>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "eddy/core/clock.h"
@@ -113,9 +114,12 @@ class Experiment {
   void pretrain(const ClassificationRow& row, std::uint64_t seed) {
     const std::string name = row.pretraining_name();
     if (name.empty() || !pretrained_.insert(pretraining_part(row, seed)).second) return;
+    const std::optional<ClassificationRow> before = row.before_pretraining();
+    if (before) pretrain(*before, seed);
     const bool language_model = row.pretraining == Pretraining::language_model;
     TrainingPart part;
     part.name = pretraining_part(row, seed);
+    if (before) part.from = pretraining_part(*before, seed);
     part.train = data_.pretraining;
     part.validation = data_.pretraining_validation;
     part.config =

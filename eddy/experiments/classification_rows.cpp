@@ -9,7 +9,7 @@ namespace eddy {
 namespace {
 
 constexpr std::string_view kGrammar =
-    "lstm, lm or sa, then -gain, -joint, -at, -vat or -words, then -LAYERS, then -bi, as in \"sa-gain-2\"";
+    "lstm, lm, sa or lm-sa, then -gain, -joint, -at, -vat or -words, then -LAYERS, then -bi, as in \"sa-gain-2\"";
 
 /// "-2" and "-bi" for two layers and two directions.
 std::string shape_suffix(const ClassificationRow& row) {
@@ -36,6 +36,7 @@ TrainingConfig shaped(const ClassificationRow& row, TrainingConfig config) {
 
 std::string ClassificationRow::name() const {
   std::string text = base_name(*this);
+  if (after_language_model) text += " after a language model";
   if (gain) text += " with linear gain";
   if (joint) text += ", joint training";
   if (perturbation == Perturbation::adversarial) text += ", adversarial training";
@@ -53,12 +54,21 @@ std::string ClassificationRow::file_name() const {
                          : perturbation == Perturbation::virtual_adversarial ? "-vat"
                          : words                                             ? "-words"
                                                                              : "";
-  return base_name(*this) + training + shape_suffix(*this);
+  return (after_language_model ? "LM-" : "") + base_name(*this) + training + shape_suffix(*this);
 }
 
 std::string ClassificationRow::pretraining_name() const {
   if (pretraining == Pretraining::none) return {};
-  return (pretraining == Pretraining::language_model ? "LM" : "SA") + shape_suffix(*this);
+  const char* what = pretraining == Pretraining::language_model ? "LM" : after_language_model ? "LM-SA" : "SA";
+  return what + shape_suffix(*this);
+}
+
+std::optional<ClassificationRow> ClassificationRow::before_pretraining() const {
+  if (!after_language_model) return {};
+  ClassificationRow row;
+  row.pretraining = Pretraining::language_model;
+  row.layers = layers;
+  return row;
 }
 
 TrainingConfig ClassificationRow::classifier(TrainingConfig config) const {
@@ -89,7 +99,8 @@ ClassificationRow parse_row(std::string_view key) {
     return true;
   };
   if (take("lm")) {
-    row.pretraining = Pretraining::language_model;
+    row.after_language_model = take("sa");
+    row.pretraining = row.after_language_model ? Pretraining::autoencoder : Pretraining::language_model;
   } else if (take("sa")) {
     row.pretraining = Pretraining::autoencoder;
   } else {
@@ -115,6 +126,7 @@ ClassificationRow parse_row(std::string_view key) {
   if (row.joint) {
     require<UsageError>(row.pretraining != Pretraining::none,
                         "row \"{}\": joint training needs a second task; expected lm-joint or sa-joint", key);
+    require<UsageError>(!row.after_language_model, "row \"{}\": joint training begins with nothing", key);
     row.joint_task =
         row.pretraining == Pretraining::language_model ? TrainingTask::language_model : TrainingTask::autoencoder;
     row.pretraining = Pretraining::none;

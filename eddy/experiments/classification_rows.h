@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,11 +13,12 @@ namespace eddy {
 enum class Pretraining { none, language_model, autoencoder };
 
 /// A row of the paper's tables: what the classifier begins with and how it is trained. Written
-/// "lstm | lm | sa [-gain | -joint | -at | -vat | -words] [-LAYERS] [-bi]", such as "sa-gain-3".
+/// "lstm | lm | sa | lm-sa [-gain | -joint | -at | -vat | -words] [-LAYERS] [-bi]", such as "sa-gain-3".
 struct ClassificationRow {
   std::string key = "lstm";
   Pretraining pretraining = Pretraining::none;
-  bool gain = false;  ///< linear label gain
+  bool after_language_model = false;  ///< the autoencoder begins with the language model's weights
+  bool gain = false;                  ///< linear label gain
   int layers = 0;     ///< 0: those of the config
   bool bidirectional = false;
   /// Both losses at once instead of one after the other: `joint_task` is the unsupervised one.
@@ -32,6 +34,8 @@ struct ClassificationRow {
   std::string file_name() const;
   /// Of the pretraining that rows with the same layers and directions share: "SA-3"; empty for none.
   std::string pretraining_name() const;
+  /// What that pretraining begins with, if not afresh.
+  std::optional<ClassificationRow> before_pretraining() const;
 
   /// The config of the classifier, and of the pretraining, with what the row changes.
   TrainingConfig classifier(TrainingConfig config) const;

@@ -19,6 +19,8 @@ constexpr std::string_view kExamples = R"(Examples:
   eddy pretrain --data texts.txt --output lm.safetensors
   eddy pretrain --data wordnet --task sa --hidden 512 --output sa.safetensors
   eddy pretrain --data aclImdb.tar.xz --max-length 400 --softmax-samples 1000 -o imdb.safetensors
+  eddy pretrain --from imdb.safetensors --data texts.txt -o lm.safetensors   (more training, on other text)
+  eddy pretrain --from lm.safetensors --data texts.txt --task sa -o sa.safetensors
   eddy pretrain --output lm.safetensors --resume --epochs 20)";
 
 }  // namespace
@@ -48,7 +50,7 @@ Command add_pretrain_command(CLI::App& program, const CommandLine& line) {
     const ModelFile model = command->plan(base);
     require<UsageError>(!is_classification(model.config.task), "{} trains a classifier; {} it with eddy finetune",
                         command->origin(), command->resume ? "resume" : "use");
-    return command->train(model, false, "");
+    return command->train(model);
   };
   return {app, run};
 }

@@ -8,6 +8,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/command_from.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_training_flags.h"
 #include "eddy/experiments/environment.h"
@@ -117,16 +118,19 @@ TrainingCommand::TrainingCommand(CLI::App& subcommand, const CommandLine& comman
   subcommand.add_option("--config", config_file, "JSON file of a training config; flags go before it")
       ->type_name("FILE")
       ->group("Training");
+  subcommand.add_option("--from", from, "Pretrained model: its architecture, vocabulary and weights")
+      ->type_name("FILE")
+      ->group("Model");
   add_model_flags(config);
   add_optimizer_flags(config);
   add_limit_flags(config);
   add_thread_flag(subcommand);
 }
 
-ModelFile TrainingCommand::plan(const ModelFile& base) {
+ModelFile TrainingCommand::plan(const ModelFile& defaults) {
   check_places();
   lock_.reset(new OutputLock(OutputLock::of_file(checkpoint_path(output))));
-  ModelFile model = resume ? resumed() : started(base);
+  ModelFile model = resume ? resumed() : started(defaults);
   check_given_flags(app, model.config);
   require<UsageError>(
       model.config.optimizer.schedule.kind != ScheduleKind::plateau || model.config.validation_fraction > 0,
@@ -139,8 +143,9 @@ std::string TrainingCommand::origin() const {
   return resume || config_file.empty() ? checkpoint_path(output).string() : config_file;
 }
 
-ModelFile TrainingCommand::started(const ModelFile& base) {
+ModelFile TrainingCommand::started(const ModelFile& defaults) {
   check_output();
+  const ModelFile base = from.empty() ? defaults : base_on(from, defaults);
   ModelFile model = base;
   if (!config_file.empty()) model.config = training_config_from_json(read_file(config_file), config_file, model.config);
   config.apply(model.config);
@@ -148,6 +153,7 @@ ModelFile TrainingCommand::started(const ModelFile& base) {
   text.apply(model.text.text);
   require<UsageError>(!model.data.path.empty(), "--data is missing; expected a file, a directory or an archive");
   check(model.config);
+  if (!from.empty()) check_architecture(base, model);
   return model;
 }
 
@@ -157,6 +163,7 @@ ModelFile TrainingCommand::resumed() {
   require<UsageError>(fs::exists(checkpoint, error), "there is nothing to resume: {} does not exist",
                       checkpoint.string());
   ModelFile model = read_model_file(checkpoint);
+  check_same_from(from, model);
   TrainingConfig wanted = model.config;
   if (!config_file.empty()) wanted = training_config_from_json(read_file(config_file), config_file, wanted);
   config.apply(wanted);
@@ -209,7 +216,8 @@ RunSettings TrainingCommand::settings() const {
   return settings;
 }
 
-int TrainingCommand::train(ModelFile model, bool fixed_vocabulary, const std::string& from) {
+int TrainingCommand::train(ModelFile model) {
+  const bool fixed_vocabulary = !model.from.empty();
   const auto say = [&](const std::string& message) {
     if (!quiet) show_text(stderr, message + "\n");
   };
@@ -239,7 +247,8 @@ int TrainingCommand::train(ModelFile model, bool fixed_vocabulary, const std::st
   require<DataError>(!resume || store.all().size() == restored, "{}: holds {} variables, but its config needs {} more",
                      checkpoint_path(output).string(), restored, store.all().size() - restored);
   check_clip_exclude(model.config.optimizer, store);
-  if (!from.empty()) say(to_string(transfer_pretrained(*load_model(from).store, store, model.config)));
+  if (!resume && !model.from.empty())
+    say(to_string(transfer_pretrained(*load_model(model.from).store, store, model.config)));
   TextTrainer trainer(store, model.config, corpus, split.train);
   if (resume) trainer.seek(model.progress.position);
   say(run_header(model, store, dataset, trainer, split, output));

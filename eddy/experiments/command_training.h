@@ -22,14 +22,14 @@ void fit_to_data(ModelFile& model, const EncodedDataset& data);
 struct TrainingCommand {
   TrainingCommand(CLI::App& app, const CommandLine& line, TrainingConfig defaults);
 
-  /// The run that the flags ask for: that of the checkpoint with --resume, else a new one on top of `base`, the
-  /// defaults or what a pretrained model decides. From here on no other run may have the output. UsageError for flags
+  /// The run that the flags ask for: that of the checkpoint with --resume, else a new one of the
+  /// defaults and of what the model of --from decides. From here on no other run may have the output. UsageError for flags
   /// that do not go together, for an output that is among what is read or belongs to another run.
-  ModelFile plan(const ModelFile& base);
+  ModelFile plan(const ModelFile& defaults);
   /// Where the task of the planned run came from, for errors.
   std::string origin() const;
-  /// Loads the data, trains, reports. `from` is a pretrained model to start from. Returns the exit status.
-  int train(ModelFile model, bool fixed_vocabulary, const std::string& from);
+  /// Loads the data, trains, reports. Returns the exit status.
+  int train(ModelFile model);
 
   const CLI::App& app;
   const CommandLine line;
@@ -37,6 +37,7 @@ struct TrainingCommand {
   TextFlags text;
   FlagSet<TrainingConfig> config;
   std::string config_file;
+  std::string from;
   std::string output;
   bool resume = false;
   bool overwrite = false;
@@ -48,7 +49,7 @@ struct TrainingCommand {
   std::string tensorboard;
 
  private:
-  ModelFile started(const ModelFile& base);
+  ModelFile started(const ModelFile& defaults);
   ModelFile resumed();
   /// Whether everything that is to be written can be.
   void check_places() const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -103,6 +104,53 @@ TEST_CASE("finetune resumes bit for bit, from pretrained weights too") {
   succeed(joined(base, {"--output", folder.path("parts.safetensors"), "--max-steps", "8"}));
   succeed({"finetune", "--output", folder.path("parts.safetensors"), "--resume", "--max-steps", "20"});
   CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
+}
+
+TEST_CASE("pretraining goes on with other texts or another task, from a model's weights and words") {
+  const TestFolder folder;
+  std::string texts;
+  for (int i = 0; i < 60; ++i) texts += fmt::format("a{} b{} c{} d e{}\n", i % 7, i % 5, i % 3, i % 11);
+  folder.write("texts.txt", texts);
+  folder.write("more.txt", texts + "neologism\n");
+  succeed(joined(pretrain(folder, "base.safetensors"), {"--epochs", "10", "--lr", "0.01"}));
+  const auto first_loss = [&](const std::string& name) {
+    const std::string log = folder.read(name + ".log.jsonl");
+    return nlohmann::json::parse(log.substr(0, log.find('\n'))).at("loss").get<double>();
+  };
+  const auto run = [&](const std::string& name, const Arguments& more) {
+    return run_eddy(
+        joined({"pretrain", "--data", folder.path("more.txt"), "--output", folder.path(name + ".safetensors"),
+                "--no-cache", "--evaluate-every", "5", "--log-steps", "1", "--threads", "1"},
+               more));
+  };
+  const Arguments from = {"--from", folder.path("base.safetensors")};
+  for (const std::string task : {"lm", "sa"}) {
+    const Arguments flags = joined(from, {"--task", task, "--max-steps"});
+    const ProgramResult whole = run(task, joined(flags, {"12"}));
+    REQUIRE(whole.status == 0);
+    CHECK(whole.err.find("softmax") != std::string::npos);  // the report of what was transferred
+    REQUIRE(run(task + "-parts", joined(flags, {"5"})).status == 0);
+    succeed({"pretrain", "--output", folder.path(task + "-parts.safetensors"), "--resume", "--max-steps", "12",
+             "--threads", "1", "--log-steps", "1"});
+    CHECK(folder.read(task + ".safetensors") == folder.read(task + "-parts.safetensors"));
+    REQUIRE(run(task + "-anew", {"--task", task, "--max-steps", "1"}).status == 0);
+    // (A decoder does not begin as a language model does: it has the text's last state.)
+    if (task == "lm") CHECK(first_loss(task) < 0.8 * first_loss(task + "-anew"));
+    // A word that the model does not know is not added.
+    CHECK(folder.read(task + ".safetensors").find("neologism") == std::string::npos);
+    CHECK(folder.read(task + "-anew.safetensors").find("neologism") != std::string::npos);
+  }
+  const auto refused = [&](const ProgramResult& result, const std::string& message) {
+    CHECK(result.status == 2);
+    CHECK_MESSAGE(result.err.find(message) != std::string::npos, result.err);
+  };
+  refused(run("no", joined(from, {"--hidden", "32"})), "--hidden is 32, but ");
+  refused(run("no", joined(from, {"--min-count", "2"})), "the vocabulary is that of");
+  refused(run("base", joined(from, {"--overwrite"})), "base.safetensors");
+  refused(run("sa", {"--from", folder.path("sa.safetensors"), "--resume"}), "--resume cannot change --from");
+  const ProgramResult none = run("no", {"--from", folder.path("none.safetensors")});
+  CHECK(none.status != 0);
+  CHECK(none.err.find("none.safetensors") != std::string::npos);
 }
 
 TEST_CASE("Ctrl-C saves, exits 130, and the resumed run ends with the bits of an uninterrupted one") {

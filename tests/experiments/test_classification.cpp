@@ -186,13 +186,17 @@ TEST_CASE("parts whose records cannot be read are set aside, not written over") 
 TEST_CASE("every row of the paper runs, its pretraining once, and published rows stand beside ours") {
   const TemporaryFolder folder;
   ClassificationOptions options = small_imdb(folder);
-  options.rows =
-      parse_rows({"lstm", "lstm-gain", "lm", "sa", "sa-gain", "sa-joint", "lm-vat", "lm-words", "lm-2", "lm-bi"});
+  options.rows = parse_rows(
+      {"lstm", "lstm-gain", "lm-sa", "lm", "sa", "sa-gain", "sa-joint", "lm-vat", "lm-words", "lm-2", "lm-bi"});
   options.naive_bayes = false;
   const ClassificationResults results = run_classification(options);
-  REQUIRE(results.runs.size() == 10);
-  // LM, SA, LM of two layers, LM of two directions
-  CHECK(results.pretraining.size() == 4);
+  REQUIRE(results.runs.size() == 11);
+  // LM, SA after it, SA, LM of two layers, LM of two directions
+  REQUIRE(results.pretraining.size() == 5);
+  CHECK(results.pretraining[0].row == "LM");
+  CHECK(results.pretraining[1].row == "LM-SA");
+  CHECK(results.pretraining[1].curve.front().validation < results.pretraining[2].curve.front().validation);
+  CHECK(test::slurp(options.output / "parts/LM-SA-seed1.json").find("\"from\": \"LM-seed1\"") != std::string::npos);
   CHECK(results.labelled == 120);
   for (const RunRecord& run : results.runs) CHECK_MESSAGE(run.test_error < 0.4, run.row);
   const Table table = classification_table(options, results);
@@ -203,7 +207,7 @@ TEST_CASE("every row of the paper runs, its pretraining once, and published rows
       if (std::get<std::string>(row[1]) == "SA-LSTM (Dai & Le 2015)") CHECK(std::get<Measure>(row[2]).mean == 7.24);
     }
   CHECK(published == 11);
-  CHECK(table.rows.size() == 10 + 11);
+  CHECK(table.rows.size() == 11 + 11);
   const std::string report = test::slurp(options.output / "report.md");
   CHECK(report.find("5 unlabelled texts are test texts too") != std::string::npos);
   CHECK(report.find("1 labelled training texts are test texts too") != std::string::npos);

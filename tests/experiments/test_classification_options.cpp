@@ -77,6 +77,14 @@ TEST_CASE("rows say what they are, and share the pretraining of their shape") {
   CHECK(joint.pretraining_name().empty());
   CHECK(joint.name() == "LM-LSTM, joint training");
   CHECK(joint.classifier({}).joint_task == TrainingTask::language_model);
+  const ClassificationRow both = parse_row("lm-sa-gain-2");
+  CHECK(both.name() == "SA-LSTM after a language model with linear gain, 2 layers");
+  CHECK(both.file_name() == "LM-SA-LSTM-gain-2");
+  CHECK(both.pretraining_name() == "LM-SA-2");
+  REQUIRE(both.before_pretraining());
+  CHECK(both.before_pretraining()->pretraining_name() == parse_row("lm-2").pretraining_name());
+  CHECK(both.before_pretraining()->pretrained({}).model.encoder.layers == 2);
+  CHECK(!parse_row("sa").before_pretraining());
   CHECK(parse_row("lstm").name() == "LSTM");
   CHECK(parse_row("lm-bi").pretrained({}).model.bidirectional);
   CHECK(parse_row("lm").pretraining_name() == parse_row("lm-gain").pretraining_name());
@@ -85,6 +93,8 @@ TEST_CASE("rows say what they are, and share the pretraining of their shape") {
   CHECK(problem("gru").find("there is no row \"gru\"") != std::string::npos);
   CHECK(problem("lm-gian").find("\"gian\" is not understood") != std::string::npos);
   CHECK(problem("sa-bi").find("reads in one direction") != std::string::npos);
+  CHECK(problem("lm-sa-joint").find("begins with nothing") != std::string::npos);
+  CHECK(problem("lm-sa-bi").find("reads in one direction") != std::string::npos);
   CHECK(problem("lstm-words").find("need pretraining") != std::string::npos);
   CHECK(problem("lstm-joint").find("needs a second task") != std::string::npos);
   CHECK(error_of<UsageError>([] { parse_rows({"lm", "sa", "lm"}); }).find("twice") != std::string::npos);
