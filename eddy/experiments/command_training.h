@@ -23,8 +23,8 @@ struct TrainingCommand {
   TrainingCommand(CLI::App& app, const CommandLine& line, TrainingConfig defaults);
 
   /// The run that the flags ask for: that of the checkpoint with --resume, else a new one of the
-  /// defaults and of what the model of --from decides. From here on no other run may have the output. UsageError for flags
-  /// that do not go together, for an output that is among what is read or belongs to another run.
+  /// defaults and of what the model of --from decides. From here on no other run may have the output. UsageError for
+  /// flags that do not go together, for an output that is among what is read or belongs to another run.
   ModelFile plan(const ModelFile& defaults);
   /// Where the task of the planned run came from, for errors.
   std::string origin() const;
