@@ -19,7 +19,7 @@ struct ClassificationRow {
   Pretraining pretraining = Pretraining::none;
   bool after_language_model = false;  ///< the autoencoder begins with the language model's weights
   bool gain = false;                  ///< linear label gain
-  int layers = 0;     ///< 0: those of the config
+  int layers = 0;                     ///< 0: those of the config
   bool bidirectional = false;
   /// Both losses at once instead of one after the other: `joint_task` is the unsupervised one.
   bool joint = false;
