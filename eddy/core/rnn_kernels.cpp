@@ -50,6 +50,13 @@ class Pieces {
   std::int64_t used_ = 0;
 };
 
+/// The step done s-th, and the slots before and after it.
+struct StepIndex {
+  std::int64_t t, before, after;
+  StepIndex(std::int64_t s, std::int64_t time, bool reverse)
+      : t(reverse ? time - 1 - s : s), before(reverse ? t + 1 : t), after(reverse ? t : t + 1) {}
+};
+
 /// One thread's rows and units of the layer.
 struct Share {
   int thread, team;
@@ -95,6 +102,8 @@ struct Share {
   }
 
   std::int64_t width() const { return units.end - units.begin; }
+  /// The units in the order of a step.
+  UnitRange units_at(const StepIndex& step) const { return {units.begin, units.end, step.t % 2 != 0}; }
   /// This share's part of one row of a [batch,hidden] array.
   void copy_row(const float* from, float* to, std::int64_t row) const {
     std::copy_n(from + row * hidden + units.begin, width(), to + row * hidden + units.begin);
@@ -117,13 +126,6 @@ struct Share {
       }
     });
   }
-};
-
-/// The step done s-th, and the slots before and after it.
-struct StepIndex {
-  std::int64_t t, before, after;
-  StepIndex(std::int64_t s, std::int64_t time, bool reverse)
-      : t(reverse ? time - 1 - s : s), before(reverse ? t + 1 : t), after(reverse ? t : t + 1) {}
 };
 
 const float* at_step(const float* base, std::int64_t step, std::int64_t size) {
@@ -209,7 +211,7 @@ void LstmKernel::forward(const LstmForward& io, void* scratch) const {
         if (keep_c) share.copy_row(step.c_prev, step.c, row);
         if (step.gates != nullptr && step.gates != step.gates_x) share.clear_row(step.gates, 4, row);
       });
-      steps.lstm_forward(step, share.units, active);
+      steps.lstm_forward(step, share.units_at(index), active);
       if (share.barriers) barrier.wait(team);
     };
     for_each_step(Pass::forward, config_, share, io.mask, one_step);
@@ -254,8 +256,8 @@ void LstmKernel::backward(const LstmBackward& io, void* scratch) const {
       });
       steps.lstm_backward(step, share.units, active);
       if (share.barriers) barrier.wait(team);
-      steps.plain_product(packed, 4 * hidden, step.d_gates, 4 * hidden, nullptr, false, io.d_h0, hidden, share.units,
-                          active);
+      steps.plain_product(packed, 4 * hidden, step.d_gates, 4 * hidden, nullptr, false, io.d_h0, hidden,
+                          share.units_at(index), active);
     };
     for_each_step(Pass::backward, config_, share, io.mask, one_step);
     share.for_each_row([&](std::int64_t row) { add_slot(reverse ? time : 0, row); });
@@ -339,13 +341,13 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
         if (step.extra != nullptr) share.clear_row(step.extra, 1, row);
       });
       if (reset_after) {
-        steps.gru_forward(step, share.units, active);
+        steps.gru_forward(step, share.units_at(index), active);
       } else {
         if (step.gates == nullptr) step.gates = parts.gates;
         if (step.extra == nullptr) step.extra = parts.extra;
-        steps.gru_reset(step, share.units, active);
+        steps.gru_reset(step, share.units_at(index), active);
         if (share.barriers) barrier.wait(team);
-        steps.gru_update(step, share.units, active);
+        steps.gru_update(step, share.units_at(index), active);
       }
       if (share.barriers) barrier.wait(team);
     };
@@ -394,16 +396,16 @@ void GruKernel::backward(const GruBackward& io, void* scratch) const {
         steps.gru_backward(step, share.units, active);
         if (share.barriers) barrier.wait(team);
         steps.plain_product(parts.packed, 3 * hidden, step.d_gates_h, 3 * hidden, nullptr, true, io.d_h0, hidden,
-                            share.units, active);
+                            share.units_at(index), active);
       } else {
         steps.gru_update_backward(step, share.units, active);
         if (share.barriers) barrier.wait(team);
         steps.plain_product(parts.packed_n, hidden, step.d_gates_x + 2 * hidden, 3 * hidden, nullptr, false,
-                            parts.d_reset, hidden, share.units, active);
+                            parts.d_reset, hidden, share.units_at(index), active);
         steps.gru_reset_backward(step, share.units, active);
         if (share.barriers) barrier.wait(team);
         steps.plain_product(parts.packed, 2 * hidden, step.d_gates_x, 3 * hidden, nullptr, true, io.d_h0, hidden,
-                            share.units, active);
+                            share.units_at(index), active);
       }
     };
     for_each_step(Pass::backward, config_, share, io.mask, one_step);

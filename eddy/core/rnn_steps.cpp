@@ -54,6 +54,24 @@ HWY_INLINE FloatVec tanh_gradient(FloatVec dy, FloatVec y) { return hn::Mul(dy, 
 
 // --- products -------------------------------------------------------------------------------------------------------
 
+/// The panels of `width` units of a range in their order.
+class PanelOrder {
+ public:
+  PanelOrder(UnitRange units, std::int64_t width)
+      : units_(units), width_(width), count_((units.end - units.begin + width - 1) / width) {}
+  std::int64_t count() const { return count_; }
+  /// The first unit of the panel that is `index`-th in turn; the one after the last is the last, where the next step
+  /// turns.
+  std::int64_t unit(std::int64_t index) const {
+    index = std::min(index, count_ - 1);
+    return units_.begin + width_ * (units_.descending ? count_ - 1 - index : index);
+  }
+
+ private:
+  UnitRange units_;
+  std::int64_t width_, count_;
+};
+
 template <int kRows, int kVecs>
 HWY_INLINE void product_part(std::int64_t depth, const float* const* rows, const float* panel, int panel_vecs,
                              Ahead ahead, float* out) {
@@ -183,16 +201,15 @@ void pack_plain(const float* w, std::int64_t ld, bool transposed, std::int64_t d
 
 void plain_product(const float* packed, std::int64_t depth, const float* a, std::int64_t lda, const float* bias,
                    bool accumulate, float* c, std::int64_t ldc, UnitRange units, ActiveRows rows) {
-  for (std::int64_t unit = units.begin; unit < units.end; unit += kTileCols) {
-    const std::int64_t left = std::min<std::int64_t>(units.end - unit, kTileCols);
+  const PanelOrder panels(units, kTileCols);
+  for (std::int64_t p = 0; p < panels.count(); ++p) {
+    const std::int64_t unit = panels.unit(p), left = std::min<std::int64_t>(units.end - unit, kTileCols);
     const auto vecs = static_cast<int>((left + kLanes - 1) / kLanes);
     const auto last_lanes = static_cast<int>(left - static_cast<std::int64_t>(vecs - 1) * kLanes);
     for (std::int64_t k0 = 0; k0 < depth; k0 += kDepthBlock) {
       const float* panel = packed + unit * depth + k0 * vecs * kLanes;
       const std::int64_t part = std::min(kDepthBlock, depth - k0);
-      // The parts lie one after another; after the last comes the first, at the next step.
-      const bool last = k0 + part == depth && unit + kTileCols >= units.end;
-      const float* next = last ? packed + units.begin * depth : panel + part * vecs * kLanes;
+      const float* next = k0 + part < depth ? panel + part * vecs * kLanes : packed + panels.unit(p + 1) * depth;
       std::int64_t tile = 0;
       for (std::int64_t i = 0; i < rows.count; ++tile) {
         const std::int64_t count = tile_rows(rows.count - i);
@@ -211,17 +228,17 @@ void plain_product(const float* packed, std::int64_t depth, const float* a, std:
   }
 }
 
-/// Calls `body(row, unit, lanes, pre)` for each active row and panel, with pre = the row's kGates products. `prefetch`
-/// is [batch, kGates*hidden]: what the body will read, fetched while the product runs.
+/// Calls `body(row, unit, lanes, pre)` for each active row and panel, with pre = the row's kGates products. Before,
+/// `body.fetch(row, unit)` fetches what it will read and write while the product runs.
 template <int kGates, class Body>
-HWY_INLINE void for_each_gate_tile(std::int64_t hidden, const float* packed, const float* h_prev, const float* prefetch,
-                                   std::int64_t prefetch_ld, UnitRange units, ActiveRows active, const Body& body) {
+HWY_INLINE void for_each_gate_tile(std::int64_t hidden, const float* packed, const float* h_prev, UnitRange units,
+                                   ActiveRows active, const Body& body) {
   alignas(64) float pre[kTileRows * kGates * kLanes];
-  for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
+  const PanelOrder panels(units, kLanes);
+  for (std::int64_t p = 0; p < panels.count(); ++p) {
+    const std::int64_t unit = panels.unit(p);
     const Lanes lanes(hidden - unit);
-    const float* panel = packed + unit * kGates * hidden;
-    // After the last panel comes the first, at the next step.
-    const float* next = packed + (unit + kLanes < units.end ? unit + kLanes : units.begin) * kGates * hidden;
+    const float *panel = packed + unit * kGates * hidden, *next = packed + panels.unit(p + 1) * kGates * hidden;
     std::int64_t tile = 0;
     for (std::int64_t i = 0; i < active.count; ++tile) {
       const std::int64_t count = tile_rows(active.count - i);
@@ -229,7 +246,7 @@ HWY_INLINE void for_each_gate_tile(std::int64_t hidden, const float* packed, con
       for (std::int64_t r = 0; r < count; ++r) {
         const std::int64_t row = active.rows[i + r];
         rows[r] = h_prev + row * hidden;
-        for (int g = 0; g < kGates; ++g) __builtin_prefetch(prefetch + row * prefetch_ld + g * hidden + unit);
+        body.fetch(row, unit);
       }
       gate_product<kGates>(count, hidden, rows, panel,
                            column_of({{next, kGates * kLanes, hidden}, kGates * kLanes / kLineFloats}, tile), pre);
@@ -241,9 +258,22 @@ HWY_INLINE void for_each_gate_tile(std::int64_t hidden, const float* packed, con
 
 // --- LSTM -----------------------------------------------------------------------------------------------------------
 
+/// The gates of a row at this unit.
+template <int kGates>
+HWY_INLINE void fetch_gates(const float* gates, std::int64_t row, std::int64_t hidden, std::int64_t unit) {
+  for (int g = 0; g < kGates; ++g) __builtin_prefetch(gates + (row * kGates + g) * hidden + unit);
+}
+
 // Bodies are structs because a lambda does not inherit the target's instructions under clang.
 struct LstmGates {
   const LstmStep& s;
+  HWY_INLINE void fetch(std::int64_t row, std::int64_t unit) const {
+    const std::int64_t at = row * s.hidden + unit;
+    fetch_gates<4>(s.gates_x, row, s.hidden, unit);
+    __builtin_prefetch(s.c_prev + at);
+    __builtin_prefetch(s.c + at, 1);
+    __builtin_prefetch(s.h + at, 1);
+  }
   HWY_INLINE void operator()(std::int64_t row, std::int64_t unit, const Lanes& lanes, const float* pre) const {
     const Floats d;
     const std::int64_t hidden = s.hidden, at = row * hidden + unit, gates_at = 4 * row * hidden + unit;
@@ -266,8 +296,7 @@ struct LstmGates {
 };
 
 void lstm_forward(const LstmStep& step, UnitRange units, ActiveRows rows) {
-  for_each_gate_tile<4>(step.hidden, step.packed, step.h_prev, step.gates_x, 4 * step.hidden, units, rows,
-                        LstmGates{step});
+  for_each_gate_tile<4>(step.hidden, step.packed, step.h_prev, units, rows, LstmGates{step});
 }
 
 /// What lstm_backward reads of other rows at this unit.
@@ -307,6 +336,10 @@ void lstm_backward(const LstmStepBackward& s, UnitRange units, ActiveRows active
 
 struct GruGates {
   const GruStep& s;
+  HWY_INLINE void fetch(std::int64_t row, std::int64_t unit) const {
+    fetch_gates<3>(s.gates_x, row, s.hidden, unit);
+    __builtin_prefetch(s.h + row * s.hidden + unit, 1);
+  }
   HWY_INLINE void operator()(std::int64_t row, std::int64_t unit, const Lanes& lanes, const float* pre) const {
     const Floats d;
     const std::int64_t hidden = s.hidden, at = row * hidden + unit, gates_at = 3 * row * hidden + unit;
@@ -328,12 +361,12 @@ struct GruGates {
 };
 
 void gru_forward(const GruStep& step, UnitRange units, ActiveRows rows) {
-  for_each_gate_tile<3>(step.hidden, step.packed, step.h_prev, step.gates_x, 3 * step.hidden, units, rows,
-                        GruGates{step});
+  for_each_gate_tile<3>(step.hidden, step.packed, step.h_prev, units, rows, GruGates{step});
 }
 
 struct GruReset {
   const GruStep& s;
+  HWY_INLINE void fetch(std::int64_t row, std::int64_t unit) const { fetch_gates<3>(s.gates_x, row, s.hidden, unit); }
   HWY_INLINE void operator()(std::int64_t row, std::int64_t unit, const Lanes& lanes, const float* pre) const {
     const Floats d;
     const std::int64_t hidden = s.hidden, at = row * hidden + unit, gates_at = 3 * row * hidden + unit;
@@ -347,8 +380,7 @@ struct GruReset {
 };
 
 void gru_reset(const GruStep& step, UnitRange units, ActiveRows rows) {
-  for_each_gate_tile<2>(step.hidden, step.packed, step.h_prev, step.gates_x, 3 * step.hidden, units, rows,
-                        GruReset{step});
+  for_each_gate_tile<2>(step.hidden, step.packed, step.h_prev, units, rows, GruReset{step});
 }
 
 void gru_update(const GruStep& s, UnitRange units, ActiveRows active) {

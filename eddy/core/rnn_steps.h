@@ -18,6 +18,8 @@ struct ActiveRows {
 /// A range of hidden units; begin is a multiple of RnnGeometry::lanes.
 struct UnitRange {
   std::int64_t begin, end;
+  /// Products take the last panel first. Steps that go to and fro find in the cache what the step before used last.
+  bool descending = false;
 };
 
 /// Whether `threads` should each take rows of a step's product, not columns of its `weights` weights: then none waits
