@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
@@ -18,6 +19,7 @@ namespace {
 constexpr double kRedrawSeconds = 0.2;
 /// The loss shown is a running mean that forgets a step after about this many.
 constexpr double kLossMemory = 20;
+constexpr double kMarkSeconds = 30;
 
 std::size_t terminal_columns(std::FILE* out) {
   winsize size{};
@@ -80,6 +82,7 @@ Progress::Progress(ProgressOptions options) : options_(std::move(options)), resu
   started_ = options_.clock();
   last_shown_ = started_;
   last_shown_step_ = options_.done;
+  before_ = latest_ = mark();
 }
 
 Progress::~Progress() {
@@ -103,6 +106,7 @@ void Progress::advance(std::int64_t steps, double loss, double units) {
   loss_ = has_loss_ && std::isfinite(loss_) && std::isfinite(loss) ? loss_ + (loss - loss_) / kLossMemory : loss;
   has_loss_ = true;
   const double now = options_.clock();
+  if (now - latest_.time >= kMarkSeconds) before_ = std::exchange(latest_, mark());
   const bool due = options_.style == ProgressStyle::one_line
                        ? now - last_shown_ >= kRedrawSeconds
                        : now - last_shown_ >= options_.line_seconds ||
@@ -120,14 +124,17 @@ std::string Progress::line() const {
     add(fmt::format("step {}", options_.done));
   }
   if (has_loss_) add(fmt::format("loss {:.4g}", loss_));
-  if (units_ > 0) add(fmt::format("{} {}/s", format_count(rate()), options_.unit));
-  const double seconds = elapsed();
-  const std::int64_t made = options_.done - resumed_at_;
+  const double seconds = options_.clock() - before_.time;
+  const auto made = static_cast<double>(options_.done - before_.done);
+  if (units_ > 0) {
+    const double recent = seconds > 0 ? (units_ - before_.units) / seconds : 0;
+    add(fmt::format("{} {}/s", format_count(finished_ ? rate() : recent), options_.unit));
+  }
   if (finished_) {
-    add("in " + format_duration(seconds));
+    add("in " + format_duration(elapsed()));
   } else if (options_.total > 0 && made > 0) {
-    const std::int64_t left = std::max<std::int64_t>(options_.total - options_.done, 0);
-    add(format_duration(seconds * static_cast<double>(left) / static_cast<double>(made)) + " left");
+    const auto left = static_cast<double>(std::max<std::int64_t>(options_.total - options_.done, 0));
+    add(format_duration(seconds * left / made) + " left");
   }
   return text;
 }

@@ -57,18 +57,26 @@ class Progress {
   /// Shows the final state once. Later calls do nothing.
   void finish();
 
-  /// What would be shown now: "label 120/400 30% loss 4.213 15.2k tokens/s 0:42 left".
+  /// What would be shown now: "label 120/400 30% loss 4.213 15.2k tokens/s 0:42 left". Rate and time left go by the
+  /// last minute, so that they recover from a pause.
   std::string line() const;
   /// Units per second since the beginning.
   double rate() const;
 
  private:
+  struct Mark {
+    double time = 0;
+    std::int64_t done = 0;
+    double units = 0;
+  };
   double elapsed() const;
+  Mark mark() const { return {options_.clock(), options_.done, units_}; }
   void show();
 
   ProgressOptions options_;
   std::int64_t resumed_at_;
   double started_;
+  Mark before_, latest_;  ///< half a minute apart at least, once the run is that old
   double last_shown_;
   std::int64_t last_shown_step_;
   double loss_ = 0;

@@ -127,6 +127,28 @@ TEST_CASE("quiet and unused progress print nothing") {
   CHECK(capture.text().empty());
 }
 
+TEST_CASE("rate and time left recover from a pause; the end tells of the whole run") {
+  double now = 0;
+  ProgressOptions options{.total = 1000, .style = ProgressStyle::quiet};
+  options.clock = [&] { return now; };
+  Progress progress(options);
+  const auto steps = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      now += 1;
+      progress.step(1, 50);
+    }
+  };
+  steps(100);
+  CHECK(progress.line() == "100/1000 10%  loss 1  50 tokens/s  15:00 left");
+  now += 600;
+  steps(1);
+  CHECK(progress.line().find("50 tokens/s") == std::string::npos);
+  steps(99);
+  CHECK(progress.line() == "200/1000 20%  loss 1  50 tokens/s  13:20 left");
+  progress.finish();
+  CHECK(progress.line() == "200/1000 20%  loss 1  12 tokens/s  in 13:20");
+}
+
 TEST_CASE("a resumed run estimates from its own steps, and a bad loss is shown") {
   double now = 0;
   ProgressOptions options{.total = 100, .done = 90, .style = ProgressStyle::quiet};
