@@ -153,18 +153,19 @@ TensorType linear_type(const TensorType& x, const TensorType& w, bool transpose_
   return {f32, {x.shape[0], w.shape[transpose_w ? 0 : 1]}};
 }
 
+LinearOperands linear_operands(std::string_view op, Operand x, Operand weights, bool transpose_w,
+                               std::string_view name) {
+  const Value in = value_of(op, x), w = value_of(op, weights);
+  const Shape given = in.shape();
+  require_argument(given.rank() >= 1, op, x, "x must have at least one axis, it is {}", to_string(in.type()));
+  require_argument(w.rank() == 2 && given.dim(-1) == w.dim(transpose_w ? 1 : 0), op, x,
+                   "inner sizes differ: x is {}, {} is {}{}", to_string(in.type()), name, to_string(w.type()),
+                   transpose_w ? " transposed" : "");
+  return {reshape({in, x.where}, {given.product(0, given.rank() - 1), given.dim(-1)}), w, given};
+}
+
 Value linear(Operand x, Operand w, Operand b, LinearOptions options) {
-  Value rows = value_of(Linear::kName, x);
-  const Shape given = rows.shape();
-  require_argument(given.rank() >= 1, Linear::kName, x, "x must have at least one axis, it is {}",
-                   to_string(rows.type()));
-  const Value weights = value_of(Linear::kName, w);
-  // Said here with the shape the user gave.
-  require_argument(weights.rank() == 2 && given.dim(-1) == weights.dim(options.transpose_w ? 1 : 0), Linear::kName, x,
-                   "inner sizes differ: x is {}, w is {}{}", to_string(rows.type()), to_string(weights.type()),
-                   options.transpose_w ? " transposed" : "");
-  Shape flat{given.product(0, given.rank() - 1), given.dim(-1)};
-  rows = reshape({rows, x.where}, flat);
+  const auto [rows, weights, given] = linear_operands(Linear::kName, x, w, options.transpose_w, "w");
   const Value out = add_node(rows.graph(), Linear(options.activation, options.transpose_w),
                              {rows, weights, value_of(Linear::kName, b)}, x.where);
   Shape shape = given;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string_view>
+
 #include "eddy/core/gemm.h"
 #include "eddy/graph/op.h"
 #include "eddy/graph/value.h"
@@ -21,6 +23,16 @@ Value linear(Operand x, Operand w, LinearOptions options = {});
 /// The type of a product of x f32[rows, in] and w [in, out], or [out, in] when transposed: f32[rows, out]. Throws
 /// GraphError when sizes do not fit.
 TensorType linear_type(const TensorType& x, const TensorType& w, bool transpose_w);
+
+/// What a builder that multiplies the last axis of `x` with a matrix begins with.
+struct LinearOperands {
+  Value rows;     ///< x as [rows, in]
+  Value weights;  ///< [in, out], or [out, in] when transposed
+  Shape given;    ///< of x
+};
+/// Throws GraphError of `op`, with the shapes the user gave and the `name` of the weights, when sizes do not fit.
+LinearOperands linear_operands(std::string_view op, Operand x, Operand weights, bool transpose_w,
+                               std::string_view name);
 
 /// Computes the only output from x, w and the bias; packs a w that stays the same over a loop where that pays.
 Kernel linear_kernel(const KernelContext& context, bool transpose_w, Activation activation);

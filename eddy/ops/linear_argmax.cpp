@@ -201,15 +201,7 @@ struct LinearArgmax final : OpClass<LinearArgmax> {
 }  // namespace
 
 Value linear_argmax(Operand x, Operand table, Operand bias) {
-  Value rows = value_of(LinearArgmax::kName, x);
-  const Shape given = rows.shape();
-  require_argument(given.rank() >= 1, LinearArgmax::kName, x, "x must have at least one axis, it is {}",
-                   to_string(rows.type()));
-  const Value weights = value_of(LinearArgmax::kName, table);
-  // Said here with the shape the user gave.
-  require_argument(weights.rank() == 2 && given.dim(-1) == weights.dim(1), LinearArgmax::kName, x,
-                   "inner sizes differ: x is {}, table is {}", to_string(rows.type()), to_string(weights.type()));
-  rows = reshape({rows, x.where}, {given.product(0, given.rank() - 1), given.dim(-1)});
+  const auto [rows, weights, given] = linear_operands(LinearArgmax::kName, x, table, /*transpose_w=*/true, "table");
   const Value out =
       add_node(rows.graph(), LinearArgmax{}, {rows, weights, value_of(LinearArgmax::kName, bias)}, x.where);
   return reshape({out, x.where}, given.removed(-1));

@@ -17,7 +17,8 @@ SHOWN_ROOMS = {"graph", "ops", "optimizers", "models", "experiments"}
 SHOWN_EXPERIMENTS = {"eddy/experiments/checkpoint.h"}
 # Parts of gradients, kernels, optimizers and tests that stand in the public headers of what they are parts of.
 INTERNAL_NAMES = {
-    "GruGradientLoop", "GruLoop", "LstmGradientLoop", "LstmLoop", "case_tensor", "inputs_at", "linear_kernel", "linear_type",
+    "GruGradientLoop", "GruLoop", "LstmGradientLoop", "LstmLoop", "case_tensor", "inputs_at", "linear_kernel", "linear_operands",
+    "linear_type",
     "log_sum_exp_columns", "op_cases", "packed_kernel", "parse_types", "recent_rates", "record_rate", "row_steps",
     "transposed_matrix_of", "types_text", "update_caught_up_rows", "user_line", "with_rank_after_time",
 }
