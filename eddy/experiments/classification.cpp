@@ -131,7 +131,16 @@ class Experiment {
                       : fmt::format("perplexity {:.1f}", std::exp(record.validation)),
                  record.seconds, record.tokens_per_second, rows ? "numbers" : "tokens");
     };
-    results_.pretraining.push_back(parts_.run(part, {.row = name, .seed = seed, .curve = {}}, report));
+    RunRecord record{.row = name, .seed = seed, .curve = {}};
+    // Its time is that of all that was needed.
+    if (before) record.seconds = pretraining_record(*before, seed).seconds;
+    results_.pretraining.push_back(parts_.run(part, record, report));
+  }
+
+  const RunRecord& pretraining_record(const ClassificationRow& row, std::uint64_t seed) const {
+    return *std::ranges::find_if(results_.pretraining, [&](const RunRecord& record) {
+      return record.row == row.pretraining_name() && record.seed == seed;
+    });
   }
 
   void classify(const ClassificationRow& row, std::uint64_t seed, std::int64_t labels) {

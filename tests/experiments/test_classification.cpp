@@ -195,6 +195,7 @@ TEST_CASE("every row of the paper runs, its pretraining once, and published rows
   REQUIRE(results.pretraining.size() == 5);
   CHECK(results.pretraining[0].row == "LM");
   CHECK(results.pretraining[1].row == "LM-SA");
+  CHECK(results.pretraining[1].seconds > results.pretraining[0].seconds);
   CHECK(results.pretraining[1].curve.front().validation < results.pretraining[2].curve.front().validation);
   CHECK(test::slurp(options.output / "parts/LM-SA-seed1.json").find("\"from\": \"LM-seed1\"") != std::string::npos);
   CHECK(results.labelled == 120);
