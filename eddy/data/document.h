@@ -10,11 +10,12 @@
 namespace eddy {
 
 /// A text with its class. `label` indexes Dataset::label_names; -1 means none. `id` says where the text came from,
-/// such as "train/pos/12_9" or "reviews.csv:7".
+/// such as "train/pos/12_9" or "reviews.csv:7". Texts about one thing, such as a film, share a `group`; -1: not known.
 struct Document {
   std::string text;
   int label = -1;
   std::string id;
+  std::int64_t group = -1;
 };
 
 /// Documents in a fixed order. A plain value.

@@ -25,7 +25,8 @@ struct Review {
 struct Folder {
   std::string_view name;
   int label;
-  std::vector<Review> reviews;
+  std::vector<Review> reviews{};
+  std::vector<std::int64_t> films{};  ///< of the review of each number
 };
 
 bool parse_name(std::string_view stem, Review& review) {
@@ -34,6 +35,20 @@ bool parse_name(std::string_view stem, Review& review) {
   if (number.ec != std::errc() || number.ptr == end || *number.ptr != '_' || review.number < 0) return false;
   const auto rating = std::from_chars(number.ptr + 1, end, review.rating);
   return rating.ec == std::errc() && rating.ptr == end && review.rating >= 0;
+}
+
+/// Of each line, an address such as http://www.imdb.com/title/tt0453418/usercomments; -1 for others.
+std::vector<std::int64_t> films_of(std::string_view lines) {
+  constexpr std::string_view kTitle = "/title/tt";
+  std::vector<std::int64_t> films;
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+    films.push_back(-1);
+    if (const std::size_t at = line.find(kTitle); at != std::string_view::npos)
+      std::from_chars(line.data() + at + kTitle.size(), line.data() + line.size(), films.back());
+  }
+  return films;
 }
 
 void replace_line_breaks(std::string& text) {
@@ -54,16 +69,30 @@ void replace_line_breaks(std::string& text) {
 
 Imdb read_imdb(const std::filesystem::path& source, const ImdbOptions& options) {
   std::array<Folder, 5> folders = {
-      {{"train/neg", 0, {}}, {"train/pos", 1, {}}, {"test/neg", 0, {}}, {"test/pos", 1, {}}, {"train/unsup", -1, {}}}};
+      {{"train/neg", 0}, {"train/pos", 1}, {"test/neg", 0}, {"test/pos", 1}, {"train/unsup", -1}}};
   const auto folder_of = [&](std::string_view path) -> Folder* {
     const std::string_view inside = last_parts(path, 3);
     const std::string_view name = inside.substr(0, inside.rfind('/') == std::string_view::npos ? 0 : inside.rfind('/'));
     const auto found = std::find_if(folders.begin(), folders.end(), [&](const Folder& f) { return f.name == name; });
     return found == folders.end() || !inside.ends_with(".txt") ? nullptr : &*found;
   };
+  const auto folder_of_list = [&](std::string_view path) -> Folder* {
+    const std::string_view inside = last_parts(path, 2);
+    const auto lists = [&](const Folder& folder) {
+      std::string list = fmt::format("{}.txt", folder.name);
+      list.replace(folder.name.find('/'), 1, "/urls_");
+      return inside == list;
+    };
+    const auto found = std::ranges::find_if(folders, lists);
+    return found == folders.end() ? nullptr : &*found;
+  };
   read_files(
-      source, [&](std::string_view name) { return folder_of(name) != nullptr; },
+      source, [&](std::string_view name) { return folder_of(name) != nullptr || folder_of_list(name) != nullptr; },
       [&](const std::string& name, std::string contents) {
+        if (Folder* folder = folder_of_list(name)) {
+          folder->films = films_of(contents);
+          return;
+        }
         Review review;
         const std::size_t start = name.rfind('/') + 1;
         require<DataError>(parse_name(std::string_view(name).substr(start, name.size() - start - 4), review),
@@ -91,8 +120,10 @@ Imdb read_imdb(const std::filesystem::path& source, const ImdbOptions& options) 
       require<DataError>(review.number != last, "{}: review {} stands twice in {}", source.string(), review.number,
                          folder.name);
       last = review.number;
-      part.documents.push_back(
-          {std::move(review.text), folder.label, fmt::format("{}/{}_{}", folder.name, review.number, review.rating)});
+      const bool listed = review.number < static_cast<std::int64_t>(folder.films.size());
+      part.documents.push_back({std::move(review.text), folder.label,
+                                fmt::format("{}/{}_{}", folder.name, review.number, review.rating),
+                                listed ? folder.films[static_cast<std::size_t>(review.number)] : -1});
     }
   }
   return imdb;

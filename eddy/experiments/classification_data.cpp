@@ -33,6 +33,9 @@ std::string names_of(const std::vector<std::filesystem::path>& paths) {
   return names;
 }
 
+/// Of the order that tasks bring their documents in; others are not to be taken from the cache.
+constexpr std::int64_t kOrderVersion = 2;
+
 /// Documents whose loss is followed during pretraining: at most so many, and at most one in twenty.
 constexpr std::int32_t kMostFollowed = 2000;
 
@@ -87,7 +90,7 @@ ClassificationData load_classification_data(const ClassificationOptions& options
   key.add_option("task", source.task).add_option("data", source.data.string());
   key.add_option("unlabelled", source.unlabelled).add_option("from", names_of(source.unlabelled_data));
   key.add_option("test", source.test).add_option("split", static_cast<std::int64_t>(source.split_seed));
-  key.add_option("text", key_text(options.text));
+  key.add_option("text", key_text(options.text)).add_option("order", kOrderVersion);
   if (own_files) {
     key.add_option("reading", to_json(source.reading)).add_option("test texts", source.test_data.string());
     key.add_option("held out", fmt::format("{}", source.test_fraction));

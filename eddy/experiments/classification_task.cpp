@@ -2,6 +2,7 @@
 #include "eddy/experiments/classification_task.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <span>
 
@@ -47,7 +48,8 @@ ClassificationTexts read_wordnet_task(const ClassificationSource& source) {
 
 ClassificationTexts read_imdb_task(const ClassificationSource& source) {
   Imdb imdb = read_imdb(source.data);
-  return {shuffled(imdb.train, source.split_seed), std::move(imdb.test), shuffled(imdb.unlabelled, source.split_seed)};
+  return {shuffled_groups_last(imdb.train, source.split_seed), std::move(imdb.test),
+          shuffled(imdb.unlabelled, source.split_seed)};
 }
 
 ClassificationTexts read_newsgroups_task(const ClassificationSource& source) {
@@ -235,6 +237,26 @@ ClassificationTexts hold_out(const Dataset& all, const ClassificationSource& sou
 
 Dataset shuffled(const Dataset& data, std::uint64_t seed) {
   return subset(data, random_order(static_cast<std::int32_t>(data.documents.size()), seed));
+}
+
+Dataset shuffled_groups_last(const Dataset& data, std::uint64_t seed) {
+  std::vector<std::int32_t> order = random_order(static_cast<std::int32_t>(data.documents.size()), seed);
+  const auto group_of = [&](std::int32_t i) { return data.documents[static_cast<std::size_t>(i)].group; };
+  std::map<std::int64_t, std::int64_t> sizes, place;
+  for (const std::int32_t i : order)
+    if (group_of(i) >= 0) ++sizes[group_of(i)];
+  std::int64_t at_end = 0;
+  for (const std::int32_t i : order) {
+    const std::int64_t group = group_of(i);
+    if (group < 0 || 4 * at_end >= std::ssize(order) || !place.try_emplace(group, std::ssize(place) + 1).second)
+      continue;
+    at_end += sizes[group];
+  }
+  std::ranges::stable_sort(order, {}, [&](std::int32_t i) {
+    const auto found = place.find(group_of(i));
+    return found == place.end() ? 0 : found->second;
+  });
+  return subset(data, order);
 }
 
 }  // namespace eddy

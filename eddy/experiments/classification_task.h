@@ -74,4 +74,9 @@ ClassificationTexts hold_out(const Dataset& all, const ClassificationSource& sou
 /// The documents in an order drawn from the seed.
 Dataset shuffled(const Dataset& data, std::uint64_t seed);
 
+/// The same, but the last quarter, or a little more, is made of whole groups, one after another, of which nothing
+/// stands before: what is held out at the end then tells how well a model does on other groups. Documents without a
+/// group stay in front.
+Dataset shuffled_groups_last(const Dataset& data, std::uint64_t seed);
+
 }  // namespace eddy

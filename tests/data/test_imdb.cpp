@@ -22,7 +22,8 @@ test::NamedTexts reviews() {
           {"aclImdb/test/pos/0_10.txt", "great"},
           {"aclImdb/train/unsup/5_0.txt", "what"},
           {"aclImdb/train/unsup/0_0.txt", "ever"},
-          {"aclImdb/train/urls_pos.txt", "http"},
+          {"aclImdb/train/urls_pos.txt", "http\n\nhttp://www.imdb.com/title/tt0453418/usercomments\n"},
+          {"aclImdb/train/urls_unsup.txt", "http://www.imdb.com/title/tt7/usercomments"},
           {"aclImdb/train/pos/.listing", "x"}};
 }
 
@@ -36,6 +37,11 @@ void check_all(const Imdb& imdb) {
   CHECK(imdb.train.documents[1].text == "good  film<br /");
   CHECK(imdb.train.documents[2].id == "train/pos/10_9");
   CHECK(imdb.train.documents[2].label == 1);
+  // The list may be shorter than the folder, or missing.
+  CHECK(imdb.train.documents[0].group == -1);
+  CHECK(imdb.train.documents[1].group == 453418);
+  CHECK(imdb.train.documents[2].group == -1);
+  CHECK(imdb.unlabelled.documents[0].group == 7);
   CHECK(imdb.test.documents[1].text == "great");
   CHECK(imdb.unlabelled.documents[0].text == "ever");
   CHECK(imdb.unlabelled.documents[0].label == -1);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 #include "eddy/experiments/classification.h"
@@ -211,6 +212,36 @@ TEST_CASE("the amount of own texts chooses the sizes") {
   };
   CHECK(epochs(TextAmount::little) > epochs(TextAmount::middle));
   CHECK(epochs(TextAmount::middle) > epochs(TextAmount::much));
+}
+
+TEST_CASE("groups come last, whole and with nothing of them before") {
+  Dataset data;
+  for (int i = 0; i < 400; ++i)
+    data.documents.push_back({.text = std::to_string(i), .label = 0, .id = {}, .group = i % 3 == 0 ? -1 : i % 31});
+  const Dataset ordered = shuffled_groups_last(data, 7), random = shuffled(data, 7);
+  REQUIRE(ordered.documents.size() == 400);
+  std::set<std::string> texts;
+  std::set<std::int64_t> begun;
+  std::int64_t last = -1;
+  int held_out = 0;
+  for (std::size_t i = 400; i-- > 0;) {
+    const Document& document = ordered.documents[i];
+    texts.insert(document.text);
+    if (document.group >= 0 && document.group != last && held_out < 100) CHECK(begun.insert(document.group).second);
+    if (held_out < 100) last = document.group;
+    const bool of_last = begun.contains(document.group);
+    if (of_last) ++held_out;
+    if (i < 300 - 20) CHECK_FALSE(of_last);
+    if (i >= 300) CHECK(document.group >= 0);
+  }
+  CHECK(texts.size() == 400);
+  CHECK(held_out >= 100);
+  CHECK(ordered.documents[0].text == shuffled_groups_last(data, 7).documents[0].text);
+  CHECK(ordered.documents[0].text != shuffled_groups_last(data, 8).documents[0].text);
+  // Without groups there is nothing to put last.
+  for (Document& document : data.documents) document.group = -1;
+  const Dataset ungrouped = shuffled_groups_last(data, 7);
+  for (std::size_t i = 0; i < 400; ++i) CHECK(ungrouped.documents[i].text == random.documents[i].text);
 }
 
 }  // namespace eddy
