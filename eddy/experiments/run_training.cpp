@@ -142,7 +142,7 @@ class Run : TrainingLoop {
     if (is_classification(config().task)) {
       fields.emplace_back("validation_error", now.error_rate);
       text += fmt::format(", error {:.2f} %", 100 * now.error_rate);
-    } else {
+    } else if (config().row_width == 0) {  // a squared error has no perplexity
       fields.emplace_back("validation_perplexity", now.perplexity());
       text += fmt::format(", perplexity {:.2f}", now.perplexity());
     }

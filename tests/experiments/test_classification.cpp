@@ -324,6 +324,9 @@ TEST_CASE("images are classified row by row, after pretraining with a squared er
   for (const RunRecord& record : results.pretraining) CHECK(record.validation < 0.2);
   for (const RunRecord& record : results.runs) CHECK_MESSAGE(record.test_error < 0.1, record.row);
   CHECK(test::slurp(options.output / "report.md").find("squared error") != std::string::npos);
+  const std::string log = test::slurp(options.output / "parts/LM-seed1.log.jsonl");
+  CHECK(log.find("validation_loss") != std::string::npos);
+  CHECK(log.find("perplexity") == std::string::npos);
   for (const auto& run : fs::directory_iterator(options.output / "runs"))
     CHECK(test::slurp(run.path() / "report.md").find("32 rows of 96 numbers") != std::string::npos);
 }
