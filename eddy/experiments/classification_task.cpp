@@ -90,7 +90,9 @@ ClassificationTask imdb_task() {
   task.title = "Pretraining on IMDB's movie reviews";
   task.summary = "Pretraining against training from scratch on IMDB's movie reviews, 2 classes";
   task.unit = "review";
-  task.about = "Reviews are positive or negative (Maas et al. 2011); the official training and test parts.";
+  task.about =
+      "Reviews are positive or negative (Maas et al. 2011); the official training and test parts. With all labels, the "
+      "reviews that choose the epoch are of films of their own, as those of the test are.";
   task.published = {{"LSTM with tuning and dropout", 13.50},
                     {"LSTM with word2vec vectors", 10.00},
                     {"LM-LSTM", 7.64},
