@@ -70,21 +70,22 @@ void replace_line_breaks(std::string& text) {
 Imdb read_imdb(const std::filesystem::path& source, const ImdbOptions& options) {
   std::array<Folder, 5> folders = {
       {{"train/neg", 0}, {"train/pos", 1}, {"test/neg", 0}, {"test/pos", 1}, {"train/unsup", -1}}};
+  const auto folder_named = [&](std::string_view name) -> Folder* {
+    const auto found = std::ranges::find(folders, name, &Folder::name);
+    return found == folders.end() ? nullptr : &*found;
+  };
   const auto folder_of = [&](std::string_view path) -> Folder* {
     const std::string_view inside = last_parts(path, 3);
-    const std::string_view name = inside.substr(0, inside.rfind('/') == std::string_view::npos ? 0 : inside.rfind('/'));
-    const auto found = std::find_if(folders.begin(), folders.end(), [&](const Folder& f) { return f.name == name; });
-    return found == folders.end() || !inside.ends_with(".txt") ? nullptr : &*found;
+    return inside.ends_with(".txt") ? folder_named(inside.substr(0, inside.rfind('/'))) : nullptr;
   };
+  // "train/urls_pos.txt" lists the films of "train/pos".
   const auto folder_of_list = [&](std::string_view path) -> Folder* {
+    constexpr std::string_view kList = "/urls_", kEnd = ".txt";
     const std::string_view inside = last_parts(path, 2);
-    const auto lists = [&](const Folder& folder) {
-      std::string list = fmt::format("{}.txt", folder.name);
-      list.replace(folder.name.find('/'), 1, "/urls_");
-      return inside == list;
-    };
-    const auto found = std::ranges::find_if(folders, lists);
-    return found == folders.end() ? nullptr : &*found;
+    const std::size_t at = inside.find(kList);
+    if (at == std::string_view::npos || !inside.ends_with(kEnd)) return nullptr;
+    const std::string_view side = inside.substr(at + kList.size());
+    return folder_named(fmt::format("{}/{}", inside.substr(0, at), side.substr(0, side.size() - kEnd.size())));
   };
   read_files(
       source, [&](std::string_view name) { return folder_of(name) != nullptr || folder_of_list(name) != nullptr; },
