@@ -20,8 +20,7 @@ class Error : public std::runtime_error {
 };
 
 /// A graph cannot be built, differentiated, compiled or run as asked: shapes, dtypes, missing gradients, a kernel that
-/// refuses its data. It reads
-/// "[op] sentence  (file:line, scope a/b)", without what is not known.
+/// refuses its data. It reads "[op] sentence  (file:line, scope a/b)", without what is not known.
 class GraphError : public Error {
  public:
   explicit GraphError(std::string sentence) : GraphError({}, std::move(sentence), {}) {}

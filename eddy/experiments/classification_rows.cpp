@@ -8,9 +8,6 @@
 namespace eddy {
 namespace {
 
-constexpr std::string_view kGrammar =
-    "lstm, lm, sa or lm-sa, then -gain, -joint, -at, -vat or -words, then -LAYERS, then -bi, as in \"sa-gain-2\"";
-
 /// "-2" and "-bi" for two layers and two directions.
 std::string shape_suffix(const ClassificationRow& row) {
   std::string suffix;
@@ -104,7 +101,7 @@ ClassificationRow parse_row(std::string_view key) {
   } else if (take("sa")) {
     row.pretraining = Pretraining::autoencoder;
   } else {
-    require<UsageError>(take("lstm"), "there is no row \"{}\": expected {}", key, kGrammar);
+    require<UsageError>(take("lstm"), "there is no row \"{}\": expected {}", key, kRowGrammar);
   }
   if (take("gain")) {
     row.gain = true;
@@ -122,7 +119,7 @@ ClassificationRow parse_row(std::string_view key) {
     rest.remove_prefix(std::min<std::size_t>(rest.size(), 2));
   }
   row.bidirectional = take("bi");
-  require<UsageError>(rest.empty(), "row \"{}\": \"{}\" is not understood; expected {}", key, rest, kGrammar);
+  require<UsageError>(rest.empty(), "row \"{}\": \"{}\" is not understood; expected {}", key, rest, kRowGrammar);
   if (row.joint) {
     require<UsageError>(row.pretraining != Pretraining::none,
                         "row \"{}\": joint training needs a second task; expected lm-joint or sa-joint", key);

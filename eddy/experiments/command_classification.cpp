@@ -156,9 +156,7 @@ std::function<ExperimentRun()> prepare(const ClassificationTask& task, CLI::App&
   add_choice(
       app, "--preset", flags->preset, [&preset = flags->preset](Preset value) { preset = value; },
       "The sizes of Dai & Le 2015, of an hour or a few on two cores, or of minutes, for a look");
-  app.add_option("--rows", flags->rows,
-                 "Rows of the table: lstm, lm, sa or lm-sa (an autoencoder begun with the language model), then -gain, "
-                 "-joint, -at, -vat or -words, -LAYERS, -bi, as in lm,sa,sa-gain,lm-2")
+  app.add_option("--rows", flags->rows, fmt::format("Rows of the table: {}", kRowGrammar))
       ->delimiter(',');
   app.add_option("--labels", flags->labels,
                  "Labelled texts to train on, 0 for all; several numbers give several tables")
