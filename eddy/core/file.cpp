@@ -169,6 +169,11 @@ void SpillFile::append(std::span<const std::byte> bytes) {
   if (buffer_.size() >= kSpillBlock) flush();
 }
 
+void SpillFile::end_writing() {
+  flush();
+  buffer_.shrink_to_fit();
+}
+
 void SpillFile::flush() {
   for (std::size_t done = 0; done < buffer_.size();) {
     const ssize_t count =

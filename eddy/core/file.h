@@ -66,6 +66,8 @@ class SpillFile {
   SpillFile& operator=(const SpillFile&) = delete;
 
   void append(std::span<const std::byte> bytes);
+  /// After the last append: takes no more memory.
+  void end_writing();
   std::uint64_t size() const { return written_ + buffer_.size(); }
   /// Fills `out` from `offset`; DataError when the file ends before.
   void read_at(std::uint64_t offset, std::span<std::byte> out);

@@ -17,10 +17,23 @@ struct CountedWord {
   TokenCount counted;
 };
 
-/// The words of a run, one after the other: TokenCount, i32 length, bytes.
+using Run = std::unique_ptr<SpillFile>;
+
+/// What the blocks of all runs that are merged take together.
+constexpr std::size_t kMergeMemory = std::size_t{1} << 24;
+
+/// A run holds words one after the other: TokenCount, i32 length, bytes.
+void append_word(SpillFile& run, std::string_view text, const TokenCount& counted) {
+  const auto length = static_cast<std::int32_t>(text.size());
+  run.append(std::as_bytes(std::span(&counted, 1)));
+  run.append(std::as_bytes(std::span(&length, 1)));
+  run.append(std::as_bytes(std::span(text)));
+}
+
+/// Goes through the words of a run by blocks of at most so many bytes.
 class RunReader {
  public:
-  explicit RunReader(SpillFile& run) : run_(run) { next(); }
+  RunReader(SpillFile& run, std::size_t block) : run_(run), longest_block_(block) { next(); }
 
   bool at_end() const { return at_end_; }
   const CountedWord& word() const { return word_; }
@@ -40,7 +53,7 @@ class RunReader {
     at_ += size;
     while (size > 0) {
       if (used_ == block_.size()) {
-        block_.resize(std::min<std::uint64_t>(std::size_t{1} << 18, run_.size() - read_));
+        block_.resize(std::min<std::uint64_t>(longest_block_, run_.size() - read_));
         run_.read_at(read_, block_);
         read_ += block_.size();
         used_ = 0;
@@ -54,6 +67,7 @@ class RunReader {
   }
 
   SpillFile& run_;
+  std::size_t longest_block_;
   std::vector<std::byte> block_;
   std::size_t used_ = 0;
   std::uint64_t read_ = 0;  ///< bytes of the run that have been in the block
@@ -62,9 +76,10 @@ class RunReader {
   bool at_end_ = false;
 };
 
-/// Calls `visit` on each word of the runs with its whole count, in the order of the texts.
+/// Calls `visit` on each word of the runs with its whole count, in the order of the texts. The runs stand in the order
+/// in which they were counted.
 template <class Visit>
-void merge(const std::vector<std::unique_ptr<SpillFile>>& runs, Visit&& visit) {
+void merge(std::span<const Run> runs, Visit&& visit) {
   std::vector<RunReader> readers;
   readers.reserve(runs.size());
   // One word's runs in the order in which they were counted.
@@ -73,8 +88,9 @@ void merge(const std::vector<std::unique_ptr<SpillFile>>& runs, Visit&& visit) {
     return order != 0 ? order > 0 : a > b;
   };
   std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(later)> next(later);
-  for (const auto& run : runs) {
-    readers.emplace_back(*run);
+  const std::size_t block = std::min(std::size_t{1} << 18, kMergeMemory / std::max(runs.size(), std::size_t{1}));
+  for (const Run& run : runs) {
+    readers.emplace_back(*run, block);
     if (!readers.back().at_end()) next.push(readers.size() - 1);
   }
   while (!next.empty()) {
@@ -100,24 +116,31 @@ void LargeCounter::spill() {
   std::vector<std::int32_t> order(static_cast<std::size_t>(words.size()));
   std::iota(order.begin(), order.end(), 0);
   std::ranges::sort(order, [&](std::int32_t a, std::int32_t b) { return words.text(a) < words.text(b); });
-  auto run = std::make_unique<SpillFile>(folder_);
-  for (const std::int32_t number : order) {
-    const std::string_view text = words.text(number);
-    const TokenCount& counted = counter_.counted(number);
-    const auto length = static_cast<std::int32_t>(text.size());
-    run->append(std::as_bytes(std::span(&counted, 1)));
-    run->append(std::as_bytes(std::span(&length, 1)));
-    run->append(std::as_bytes(std::span(text)));
-  }
-  runs_.push_back(std::move(run));
+  Run run = std::make_unique<SpillFile>(folder_);
+  for (const std::int32_t number : order) append_word(*run, words.text(number), counter_.counted(number));
+  run->end_writing();
   counter_ = TokenCounter(counter_.documents());
+  for (std::size_t level = 0;; ++level) {
+    if (level == levels_.size()) levels_.emplace_back();
+    std::vector<Run>& runs = levels_[level];
+    runs.push_back(std::move(run));
+    if (runs.size() < kFanIn) return;
+    run = std::make_unique<SpillFile>(folder_);
+    merge(runs, [&](const CountedWord& word) { append_word(*run, word.text, word.counted); });
+    run->end_writing();
+    runs.clear();
+  }
 }
 
 Vocabulary LargeCounter::vocabulary(const VocabularyOptions& options) {
-  if (runs_.empty()) return Vocabulary(counter_, options);
+  if (levels_.empty()) return Vocabulary(counter_, options);
   // Only checks the options.
   const Vocabulary specials(TokenCounter(), options);
   spill();
+  std::vector<Run> runs;
+  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level)
+    std::ranges::move(*level, std::back_inserter(runs));
+  levels_.clear();
   std::vector<std::int64_t> special_counts(Vocabulary::kSpecials, 0);
   std::int64_t left_out = 0;
   // The rarest of the words kept so far on top, and of equally rare ones the last.
@@ -127,7 +150,7 @@ Vocabulary LargeCounter::vocabulary(const VocabularyOptions& options) {
   std::priority_queue<CountedWord, std::vector<CountedWord>, decltype(before)> kept(before);
   const std::size_t most =
       options.max_size == 0 ? SIZE_MAX : static_cast<std::size_t>(options.max_size - Vocabulary::kSpecials);
-  merge(runs_, [&](CountedWord word) {
+  merge(runs, [&](CountedWord word) {
     if (const std::int32_t special = specials.find(word.text); special >= 0) {
       special_counts[static_cast<std::size_t>(special)] += word.counted.count;
     } else if (!is_kept(word.counted, options)) {

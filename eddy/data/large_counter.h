@@ -13,10 +13,13 @@
 namespace eddy {
 
 /// Counts any number of different words in bounded memory: when there are more than `most`, sorted runs of words and
-/// counts go to disk, and vocabulary() merges them. Exact. One thread at a time.
+/// counts go to disk. Many runs are merged into one, so that few are open at a time, and vocabulary() merges those
+/// left. Exact. One thread at a time.
 class LargeCounter {
  public:
   static constexpr std::int32_t kMost = std::int32_t{1} << 20;
+  /// So many runs become one.
+  static constexpr std::size_t kFanIn = 64;
 
   /// Runs are kept in `folder`, without names.
   explicit LargeCounter(std::filesystem::path folder, std::int32_t most = kMost);
@@ -37,7 +40,8 @@ class LargeCounter {
   std::filesystem::path folder_;
   std::int32_t most_;
   TokenCounter counter_;
-  std::vector<std::unique_ptr<SpillFile>> runs_;
+  /// Those of level l are merged from kFanIn of level l - 1 each, and were counted before all of lower levels.
+  std::vector<std::vector<std::unique_ptr<SpillFile>>> levels_;
 };
 
 }  // namespace eddy

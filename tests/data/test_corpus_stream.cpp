@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text read and encoded piece by piece: the same as all at once.
+#include <sys/resource.h>
+
 #include <algorithm>
 
 #include "eddy/core/random.h"
@@ -42,6 +44,22 @@ std::string random_text(std::uint64_t seed, int lines) {
   }
   return text + "\xC3\xA9nd \xFF without newline";
 }
+
+/// While it lives, the process may open no more files than `most`.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(rlim_t most) {
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    const rlimit few{std::min(most, before_.rlim_max), before_.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  }
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
 
 }  // namespace
 
@@ -147,6 +165,23 @@ TEST_CASE("words counted in runs on disk make the vocabulary of words counted in
   counter.add("a");
   CHECK_THROWS_AS(counter.vocabulary({.min_count = 0}), UsageError);
   CHECK(folder.files() == 0);
+}
+
+TEST_CASE("however many runs there are, few files are open") {
+  const FewDescriptors limit(200);
+  const TemporaryFolder folder;
+  TokenCounter plain;
+  LargeCounter counter(folder.path(), 1);
+  Philox random(12);
+  for (int i = 0; i < 5000; ++i) {
+    const std::string token = fmt::format("w{}", uniform_index(random, 50));
+    plain.add(token);
+    counter.add(token);
+    if (uniform_index(random, 20) > 0) continue;
+    plain.add_document();
+    counter.add_document();
+  }
+  CHECK(counter.vocabulary({.min_documents = 50}) == Vocabulary(plain, {.min_documents = 50}));
 }
 
 TEST_CASE("a text that cannot be encoded leaves no cache, and going on in memory says why") {
