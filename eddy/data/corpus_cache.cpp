@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/data/corpus_cache.h"
 
+#include <unicode/uversion.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -201,6 +203,14 @@ CacheKey& CacheKey::add_option(std::string_view name, std::string_view value) {
 
 CacheKey& CacheKey::add_option(std::string_view name, std::int64_t value) {
   return add_option(name, fmt::format("{}", value));
+}
+
+CacheKey& CacheKey::add_encoding() {
+  UVersionInfo version;
+  u_getVersion(version);
+  std::array<char, U_MAX_VERSION_STRING_LENGTH> icu{};
+  u_versionToString(version, icu.data());
+  return add_option("encoding", kEncodingVersion).add_option("icu", icu.data());
 }
 
 void write_strings(PayloadWriter& writer, std::span<const std::string> strings) {

@@ -12,6 +12,10 @@
 
 namespace eddy {
 
+/// Goes up when a reader, the tokenizer or the encoding makes other ids of the same files and options, or brings the
+/// documents in another order.
+inline constexpr std::int64_t kEncodingVersion = 1;
+
 /// What a cached data set was made from. Two keys differ when a source file's path, size or time of change, or any
 /// option, differs. A plain value.
 class CacheKey {
@@ -20,6 +24,8 @@ class CacheKey {
   CacheKey& add_source(const std::filesystem::path& source);
   CacheKey& add_option(std::string_view name, std::string_view value);
   CacheKey& add_option(std::string_view name, std::int64_t value);
+  /// How this program makes ids of texts: kEncodingVersion and the version of ICU it runs with.
+  CacheKey& add_encoding();
   std::uint64_t hash() const { return hash_; }
 
  private:

@@ -68,12 +68,6 @@ EncodedCorpus encode_corpus(const Dataset& data, Tokenizer& tokenizer, const Voc
   return EncodedCorpus(std::move(arrays));
 }
 
-std::string to_string(const EncodeOptions& options) {
-  return fmt::format("{} min_count={} min_documents={} max_size={} unknown={}", to_string(options.tokenizer),
-                     options.vocabulary.min_count, options.vocabulary.min_documents, options.vocabulary.max_size,
-                     options.unknown == OutOfVocabulary::drop ? "drop" : "keep");
-}
-
 const EncodedCorpus& EncodedDataset::part(std::string_view name) const {
   std::string known;
   for (const Part& part : parts) {

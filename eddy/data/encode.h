@@ -32,9 +32,6 @@ struct EncodeOptions {
   OutOfVocabulary unknown = OutOfVocabulary::unknown;
 };
 
-/// One line that differs for options that give a different result, for cache keys.
-std::string to_string(const EncodeOptions& options);
-
 /// A named part of a data set before encoding. Only parts with `in_vocabulary` are counted: leave test text out.
 struct DatasetPart {
   std::string name;

@@ -252,12 +252,6 @@ class Tokenizer::Impl {
   std::int64_t invalid_sequences_ = 0;
 };
 
-std::string to_string(const TokenizerOptions& options) {
-  constexpr std::string_view kUnits[] = {"word", "alphanumeric", "whitespace", "code_point", "grapheme"};
-  return fmt::format("unit={} lower_case={} icu={}", kUnits[static_cast<int>(options.unit)], options.lower_case,
-                     U_ICU_VERSION);
-}
-
 Tokenizer::Tokenizer(const TokenizerOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;

@@ -26,9 +26,6 @@ struct TokenizerOptions {
   InvalidUtf8 invalid_utf8 = InvalidUtf8::replace;
 };
 
-/// One line that differs for options that give different tokens, for cache keys.
-std::string to_string(const TokenizerOptions& options);
-
 /// Cuts UTF-8 text into tokens by ICU's root-locale rules. Keeps its buffers between calls, so one tokenizer serves
 /// one thread; make another for another thread.
 class Tokenizer {

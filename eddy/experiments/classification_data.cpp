@@ -33,9 +33,6 @@ std::string names_of(const std::vector<std::filesystem::path>& paths) {
   return names;
 }
 
-/// Of the order that tasks bring their documents in; others are not to be taken from the cache.
-constexpr std::int64_t kOrderVersion = 2;
-
 /// Documents whose loss is followed during pretraining: at most so many, and at most one in twenty.
 constexpr std::int32_t kMostFollowed = 2000;
 
@@ -90,14 +87,15 @@ ClassificationData load_classification_data(const ClassificationOptions& options
   key.add_option("task", source.task).add_option("data", source.data.string());
   key.add_option("unlabelled", source.unlabelled).add_option("from", names_of(source.unlabelled_data));
   key.add_option("test", source.test).add_option("split", static_cast<std::int64_t>(source.split_seed));
-  key.add_option("text", key_text(options.text)).add_option("order", kOrderVersion);
+  key.add_option("text", key_text(options.text));
   if (own_files) {
     key.add_option("reading", to_json(source.reading)).add_option("test texts", source.test_data.string());
     key.add_option("held out", fmt::format("{}", source.test_fraction));
   }
-  // Named by paths and options, keyed by the state of the files too: a changed source replaces its old cache.
+  // Named by paths and options, keyed by the state of the files and by the encoding too: what is made of a changed
+  // source or by a new version replaces the old cache.
   const auto file = options.cache / fmt::format("{}-{:016x}.cache", source.task, key.hash());
-  key.add_source(source.data);
+  key.add_encoding().add_source(source.data);
   if (!source.test_data.empty()) key.add_source(source.test_data);
   for (const auto& path : source.unlabelled_data) key.add_source(path);
   ClassificationData data;

@@ -253,10 +253,11 @@ EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoa
     } else {
       options.add_option("text", key_text(text));
     }
-    // Named by path and options, keyed by the state of the files too: a changed source replaces its old cache.
+    // Named by path and options, keyed by the state of the files and by the encoding too: what is made of a
+    // changed source or by a new version replaces the old cache.
     const std::string stem = fs::path(resolved.path).filename().string();
     const fs::path file = loading.cache / fmt::format("{}-{:016x}.cache", stem, options.hash());
-    options.add_source(resolved.path);
+    options.add_encoding().add_source(resolved.path);
     if (!resolved.unlabelled.empty()) options.add_source(resolved.unlabelled);
     const std::uint64_t key = options.hash();
     std::function<void()> build_file;

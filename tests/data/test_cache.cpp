@@ -146,6 +146,8 @@ TEST_CASE("the key follows files and options") {
   const std::uint64_t before = key();
   CHECK(key() == before);
   CHECK(CacheKey().add_source(folder.path() / "tree").add_option("n", 2).hash() != before);
+  CHECK(CacheKey().add_encoding().hash() != CacheKey().hash());
+  CHECK(CacheKey().add_encoding().hash() == CacheKey().add_encoding().hash());
   CHECK(CacheKey().add_option("ab", "c").hash() != CacheKey().add_option("a", "bc").hash());
   std::filesystem::last_write_time(file, std::filesystem::last_write_time(file) + std::chrono::seconds(2));
   const std::uint64_t touched = key();
