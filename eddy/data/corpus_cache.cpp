@@ -282,23 +282,24 @@ EncodedDataset load_or_build(const fs::path& path, std::uint64_t key, const std:
   CacheLoad cached = load_cache(path, key);
   if (cached.data) return std::move(*cached.data);
   say(fmt::format("cache {} {}; building it", path.string(), cached.reason));
-  std::error_code error;
-  if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
+  // Where this fails, so does the writing, which says why.
+  std::error_code folder_not_made;
+  if (path.has_parent_path()) fs::create_directories(path.parent_path(), folder_not_made);
   if (build_file) {
     try {
       build_file();
       cached = load_cache(path, key);
       if (cached.data) return std::move(*cached.data);
       say(fmt::format("cache {} {}; going on in memory", path.string(), cached.reason));
-    } catch (const DataError& problem) {
+    } catch (const CacheWriteError& problem) {
       say(fmt::format("the data cannot be cached: {}; going on in memory", problem.what()));
     }
   }
   EncodedDataset data = build();
   try {
     save_cache(path, key, data);
-  } catch (const DataError& error) {
-    say(fmt::format("the data are not cached: {}", error.what()));
+  } catch (const DataError& problem) {
+    say(fmt::format("the data are not cached: {}", problem.what()));
   }
   return data;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "eddy/core/error.h"
 #include "eddy/data/encode.h"
 
 namespace eddy {
@@ -48,11 +49,18 @@ struct CacheLoad {
 /// be replaced meanwhile, as save_cache does, but not cut short in place.
 CacheLoad load_cache(const std::filesystem::path& path, std::uint64_t key);
 
+/// A cache cannot be written, which is no fault of the data.
+class CacheWriteError : public Error {
+ public:
+  using Error::Error;
+};
+
 using CacheMessage = std::function<void(const std::string& message)>;
 
 /// The data set from the cache when that is good, else from `build`, then saved. `message` hears why a cache is not
 /// used or cannot be written, which is no error; what `build` throws passes through. Missing parent folders are made.
-/// `build_file`, where given, writes the cache itself in place of `build`, for data beyond memory (see build_cache).
+/// `build_file`, where given, writes the cache itself in place of `build`, for data beyond memory (see build_cache); of
+/// its errors, too, all but CacheWriteError pass through.
 EncodedDataset load_or_build(const std::filesystem::path& path, std::uint64_t key,
                              const std::function<EncodedDataset()>& build, const CacheMessage& message = {},
                              const std::function<void()>& build_file = {});

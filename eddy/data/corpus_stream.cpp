@@ -3,11 +3,23 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/data/corpus_cache.h"
 #include "eddy/data/corpus_cache_writer.h"
 #include "eddy/data/large_counter.h"
+#include "eddy/data/text_to_ids.h"
 
 namespace eddy {
 namespace {
+
+/// Runs `body`, whose errors are of the cache, not of the documents.
+template <class Body>
+auto writing(Body&& body) {
+  try {
+    return body();
+  } catch (const DataError& error) {
+    throw CacheWriteError(error.what());
+  }
+}
 
 /// The arrays of a corpus in the making, on disk.
 struct SpilledCorpus {
@@ -35,11 +47,12 @@ Vocabulary count_words(const DocumentStream& documents, const EncodeOptions& opt
                        const std::filesystem::path& folder) {
   Tokenizer tokenizer(options.tokenizer);
   LargeCounter counter(folder);
-  documents([&](std::string_view text, std::string_view) {
+  documents([&](std::string_view text, std::string_view id) {
     counter.add_document();
-    tokenizer.for_each(text, [&](std::string_view token) { counter.add(token); });
+    tokenize_named("document", id, text, tokenizer,
+                   [&](std::string_view token) { writing([&] { counter.add(token); }); });
   });
-  return counter.vocabulary(options.vocabulary);
+  return writing([&] { return counter.vocabulary(options.vocabulary); });
 }
 
 }  // namespace
@@ -48,15 +61,14 @@ void build_cache(const std::filesystem::path& path, std::uint64_t key, const Doc
                  const EncodeOptions& options, const Vocabulary* vocabulary) {
   const Vocabulary chosen = vocabulary != nullptr ? *vocabulary : count_words(documents, options, path.parent_path());
   Tokenizer tokenizer(options.tokenizer);
-  SpilledCorpus corpus(path.parent_path());
+  SpilledCorpus corpus = writing([&] { return SpilledCorpus(path.parent_path()); });
+  std::vector<std::int32_t> ids;
   documents([&](std::string_view text, std::string_view id) {
-    try {
-      corpus.add(encode_text(text, tokenizer, chosen, options.unknown), id);
-    } catch (const DataError& error) {
-      fail<DataError>("document {}: {}", id, error.what());
-    }
+    ids.clear();
+    tokenize_named("document", id, text, tokenizer, IdAppender{chosen, options.unknown, ids});
+    writing([&] { corpus.add(ids, id); });
   });
-  write_cache(path, key, [&](PayloadWriter& writer) {
+  const auto fill = [&](PayloadWriter& writer) {
     write_strings(writer, chosen.tokens());
     writer.array(std::span<const std::int64_t>(chosen.counts()));
     write_strings(writer, {});
@@ -68,7 +80,8 @@ void build_cache(const std::filesystem::path& path, std::uint64_t key, const Doc
     writer.spilled(corpus.labels, sizeof(std::int32_t));
     writer.spilled(corpus.id_text, 1);
     writer.spilled(corpus.id_ends, sizeof(std::int64_t));
-  });
+  };
+  writing([&] { write_cache(path, key, fill); });
 }
 
 }  // namespace eddy

@@ -4,20 +4,11 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/data/text_to_ids.h"
 
 namespace eddy {
 
 namespace {
-
-/// Tokens of one document; errors name it.
-template <class Sink>
-void tokenize_document(const Document& document, Tokenizer& tokenizer, Sink&& sink) {
-  try {
-    tokenizer.for_each(document.text, sink);
-  } catch (const DataError& error) {
-    fail<DataError>("document {}: {}", document.id, error.what());
-  }
-}
 
 /// Turns counter numbers into vocabulary ids, in place.
 void renumber(CorpusArrays& arrays, std::span<const std::int32_t> id_of, OutOfVocabulary unknown) {
@@ -25,9 +16,8 @@ void renumber(CorpusArrays& arrays, std::span<const std::int32_t> id_of, OutOfVo
   std::size_t from = 0;
   for (std::size_t document = 1; document < arrays.offsets.size(); ++document) {
     for (const auto end = static_cast<std::size_t>(arrays.offsets[document]); from < end; ++from) {
-      const std::int32_t id = id_of[static_cast<std::size_t>(arrays.tokens[from])];
-      if (id < 0 && unknown == OutOfVocabulary::drop) continue;
-      arrays.tokens[to++] = id < 0 ? Vocabulary::kUnknown : id;
+      const std::int32_t id = id_under(unknown, id_of[static_cast<std::size_t>(arrays.tokens[from])]);
+      if (id >= 0) arrays.tokens[to++] = id;
     }
     arrays.offsets[document] = static_cast<std::int64_t>(to);
   }
@@ -40,14 +30,7 @@ void renumber(CorpusArrays& arrays, std::span<const std::int32_t> id_of, OutOfVo
 std::vector<std::int32_t> encode_text(std::string_view text, Tokenizer& tokenizer, const Vocabulary& vocabulary,
                                       OutOfVocabulary unknown) {
   std::vector<std::int32_t> ids;
-  tokenizer.for_each(text, [&](std::string_view token) {
-    const std::int32_t id = vocabulary.find(token);
-    if (id >= 0) {
-      ids.push_back(id);
-    } else if (unknown == OutOfVocabulary::unknown) {
-      ids.push_back(Vocabulary::kUnknown);
-    }
-  });
+  tokenizer.for_each(text, IdAppender{vocabulary, unknown, ids});
   return ids;
 }
 
@@ -55,14 +38,7 @@ EncodedCorpus encode_corpus(const Dataset& data, Tokenizer& tokenizer, const Voc
                             OutOfVocabulary unknown) {
   CorpusArrays arrays;
   for (const Document& document : data.documents) {
-    tokenize_document(document, tokenizer, [&](std::string_view token) {
-      const std::int32_t id = vocabulary.find(token);
-      if (id >= 0) {
-        arrays.tokens.push_back(id);
-      } else if (unknown == OutOfVocabulary::unknown) {
-        arrays.tokens.push_back(Vocabulary::kUnknown);
-      }
-    });
+    tokenize_named("document", document.id, document.text, tokenizer, IdAppender{vocabulary, unknown, arrays.tokens});
     arrays.end_document(document.label, document.id);
   }
   return EncodedCorpus(std::move(arrays));
@@ -89,14 +65,10 @@ EncodedDataset encode_dataset(std::span<const DatasetPart> parts, const EncodeOp
                        "part \"{}\" of the data set has {} label names that differ from the {} of part \"{}\"",
                        part.name, part.data->label_names.size(), result.label_names.size(), parts[0].name);
     for (const Document& document : part.data->documents) {
-      if (part.in_vocabulary) {
-        counter.add_document();
-        tokenize_document(document, tokenizer,
-                          [&](std::string_view token) { arrays[i].tokens.push_back(counter.add(token)); });
-      } else {
-        tokenize_document(document, tokenizer,
-                          [&](std::string_view token) { arrays[i].tokens.push_back(counter.add_uncounted(token)); });
-      }
+      if (part.in_vocabulary) counter.add_document();
+      tokenize_named("document", document.id, document.text, tokenizer, [&](std::string_view token) {
+        arrays[i].tokens.push_back(part.in_vocabulary ? counter.add(token) : counter.add_uncounted(token));
+      });
       arrays[i].end_document(document.label, document.id);
     }
   }

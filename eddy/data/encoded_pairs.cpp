@@ -6,25 +6,17 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/data/text_to_ids.h"
 
 namespace eddy {
 
 namespace {
 
-template <class Sink>
-void tokenize(const std::string& text, const std::string& id, Tokenizer& tokenizer, Sink&& sink) {
-  try {
-    tokenizer.for_each(text, sink);
-  } catch (const DataError& error) {
-    fail<DataError>("pair {}: {}", id, error.what());
-  }
-}
-
 std::vector<std::int32_t> encode(const std::string& text, const std::string& id, Tokenizer& tokenizer,
                                  const TokenSet& tokens) {
   std::vector<std::int32_t> ids;
   std::string stranger;
-  tokenize(text, id, tokenizer, [&](std::string_view token) {
+  tokenize_named("pair", id, text, tokenizer, [&](std::string_view token) {
     ids.push_back(tokens.find(token));
     if (ids.back() < 0 && stranger.empty()) stranger = token;
   });
@@ -63,7 +55,7 @@ std::vector<std::string> source_keys(std::span<const TextPair> pairs, const Toke
   keys.reserve(pairs.size());
   for (const TextPair& pair : pairs) {
     std::string& key = keys.emplace_back();
-    tokenize(pair.source, pair.id, cutter, [&](std::string_view token) {
+    tokenize_named("pair", pair.id, pair.source, cutter, [&](std::string_view token) {
       if (!key.empty()) key += ' ';
       key += token;
     });
@@ -90,9 +82,9 @@ PairVocabularies count_pair_vocabularies(std::span<const TextPair> pairs, std::s
     require<DataError>(i >= 0 && static_cast<std::size_t>(i) < pairs.size(), "pair {} asked for, there are {}", i,
                        pairs.size());
     const TextPair& pair = pairs[static_cast<std::size_t>(i)];
-    tokenize(pair.source, pair.id, source_tokenizer, [&](std::string_view token) { source.add(token); });
+    tokenize_named("pair", pair.id, pair.source, source_tokenizer, [&](std::string_view token) { source.add(token); });
     source.add_document();
-    tokenize(pair.target, pair.id, target_tokenizer, [&](std::string_view token) { target.add(token); });
+    tokenize_named("pair", pair.id, pair.target, target_tokenizer, [&](std::string_view token) { target.add(token); });
     target.add_document();
   }
   if (options.shared_vocabulary) {

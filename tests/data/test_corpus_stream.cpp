@@ -184,19 +184,36 @@ TEST_CASE("however many runs there are, few files are open") {
   CHECK(counter.vocabulary({.min_documents = 50}) == Vocabulary(plain, {.min_documents = 50}));
 }
 
-TEST_CASE("a text that cannot be encoded leaves no cache, and going on in memory says why") {
+TEST_CASE("a cache that cannot be written is gone without; bad data are an error at once") {
   const TemporaryFolder folder;
+  const auto path = folder.write("a.txt", "good\nbad \xFF\n");
   int builds = 0;
   std::string heard;
-  const auto data = load_or_build(
-      folder.path() / "c", 1,
-      [&] {
-        ++builds;
-        return EncodedDataset{};
-      },
-      [&](const std::string& message) { heard += message; }, [] { fail<DataError>("no room"); });
+  const auto load = [&](const std::filesystem::path& file, const EncodeOptions& options, TextEncoding encoding) {
+    builds = 0;
+    heard.clear();
+    return load_or_build(
+        file, 1,
+        [&] {
+          ++builds;
+          return EncodedDataset{};
+        },
+        [&](const std::string& message) { heard += message + "\n"; },
+        [&] { build_cache(file, 1, stream_of(path, {.encoding = encoding}), options); });
+  };
+  CHECK(contains(error_of<DataError>([&] { load(folder.path() / "c", {}, TextEncoding::utf8_strict); }), "a.txt:2: "));
+  CHECK(builds == 0);
+  CHECK(!contains(heard, "going on in memory"));
+  const EncodeOptions strict{.tokenizer = {.invalid_utf8 = InvalidUtf8::error}};
+  CHECK(contains(error_of<DataError>([&] { load(folder.path() / "c", strict, TextEncoding::utf8); }),
+                 "document a.txt:2: byte 0xff"));
+  CHECK(builds == 0);
+  CHECK(folder.files() == 1);
+  // The parent is a file: nothing can be written there.
+  load(path / "c", {}, TextEncoding::utf8);
   CHECK(builds == 1);
-  CHECK(contains(heard, "cannot be cached: no room; going on in memory"));
+  CHECK(contains(heard, "cannot be cached: "));
+  CHECK(contains(heard, "going on in memory"));
 }
 
 TEST_CASE("checksums of pieces are those of the whole") {
