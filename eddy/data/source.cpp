@@ -88,7 +88,7 @@ std::string entry_name(archive_entry* entry, const fs::path& path) {
   return clean_name(name);
 }
 
-/// Calls `body(reader, entry, name)` on each regular file of an archive.
+/// Calls `body(reader, entry, name, hard_link)` on each regular file and hard link of an archive.
 template <class Body>
 void for_each_entry(const fs::path& path, Body&& body) {
   const ArchivePointer reader = new_reader();
@@ -197,8 +197,12 @@ std::vector<NamedText> read_named_files(const fs::path& source, std::span<const 
   const auto meant = [](std::string_view file, const std::string& name) {
     return file == name || (file.ends_with(name) && file[file.size() - name.size() - 1] == '/');
   };
-  std::vector<NamedText> found(names.size());
-  std::vector<bool> whole(names.size());
+  struct Match {
+    NamedText text;
+    bool whole = false;  ///< the name is the file's whole name, which wins over those that only end so
+    std::string other;   ///< a second file whose name ends so
+  };
+  std::vector<Match> found(names.size());
   std::string there;
   const FileFilter wanted = [&](std::string_view file) {
     if (there.size() < 300) there += (there.empty() ? "" : ", ") + std::string(file);
@@ -207,19 +211,24 @@ std::vector<NamedText> read_named_files(const fs::path& source, std::span<const 
   read_files(source, wanted, [&](const std::string& file, std::string contents) {
     const std::string place = (source / file).string();
     for (std::size_t i = 0; i < names.size(); ++i) {
-      // A whole name wins over one that only ends so.
-      if (!meant(file, names[i]) || whole[i]) continue;
-      whole[i] = file == names[i];
-      require<DataError>(found[i].name.empty() || whole[i],
-                         "{}: \"{}\" means two files, {} and {}; give more of the name", source.string(), names[i],
-                         found[i].name, place);
-      found[i] = {place, contents};
+      if (!meant(file, names[i]) || found[i].whole) continue;
+      const bool whole = file == names[i];
+      if (whole || found[i].text.name.empty()) {
+        found[i] = {{place, contents}, whole, {}};
+      } else if (found[i].other.empty()) {
+        found[i].other = place;
+      }
     }
   });
-  for (std::size_t i = 0; i < names.size(); ++i)
-    require<DataError>(!found[i].name.empty(), "{}: holds no file \"{}\"; there are {}", source.string(), names[i],
+  std::vector<NamedText> texts;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    require<DataError>(!found[i].text.name.empty(), "{}: holds no file \"{}\"; there are {}", source.string(), names[i],
                        there.empty() ? "none" : there);
-  return found;
+    require<DataError>(found[i].other.empty(), "{}: \"{}\" means two files, {} and {}; give more of the name",
+                       source.string(), names[i], found[i].text.name, found[i].other);
+    texts.push_back(std::move(found[i].text));
+  }
+  return texts;
 }
 
 std::map<std::string, NamedText> read_files_by_name(const fs::path& source, const FileFilter& wanted) {
