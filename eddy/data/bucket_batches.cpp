@@ -42,11 +42,8 @@ Sequence lay_out(const EncodedCorpus& corpus, std::int32_t document, const Bucke
       return {std::move(tokens), {}, {}};
     case Layout::language_model: {
       const bool cut_at_end = options.keep == Keep::first && kept.size() < all.size();
-      return language_model_sequence(tokens, options.eos, cut_at_end ? all[kept.size()] : options.eos,
-                                     options.begin_with_eos);
+      return language_model_sequence(tokens, cut_at_end ? all[kept.size()] : options.eos);
     }
-    case Layout::autoencoder:
-      return autoencoder_sequence(tokens, options.eos);
     case Layout::label_gain:
       return label_gain_sequence(tokens, corpus.label(document));
   }
@@ -160,9 +157,7 @@ std::int64_t BucketBatches::row_length(std::int32_t document) const {
     case Layout::label_gain:
       return length + (takes_eos(options_) ? 1 : 0);
     case Layout::language_model:
-      return length == 0 ? 0 : length + (options_.begin_with_eos ? 1 : 0);
-    case Layout::autoencoder:
-      return length == 0 ? 0 : 2 * length + 1;
+      return length;
   }
   return length;
 }

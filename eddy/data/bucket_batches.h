@@ -23,10 +23,8 @@ struct BucketOptions {
   /// Longest document in tokens, before the layout adds to it; 0 = no limit.
   std::int64_t max_length = 0;
   Keep keep = Keep::last;
-  /// Layout::plain and label_gain: one `<eos>` after the last token, as pretraining shows it to the model.
+  /// Layout::plain and label_gain: one `<eos>` after the last token.
   bool append_eos = false;
-  /// Layout::language_model: see language_model_sequence.
-  bool begin_with_eos = false;
   /// Time sizes of the batches, rising; empty = bucket_times() of the longest row. Each size in use is one program.
   std::vector<std::int64_t> times = {};
   /// Off: the same order in every epoch, by length; for evaluation.
@@ -56,8 +54,8 @@ CutDocuments count_cut(const EncodedCorpus& corpus, std::int64_t max_length,
 
 /// Documents of one corpus in batches of similar length. Every batch has exactly batch_size rows and one of the time
 /// sizes; the last batch of a bucket is filled with empty rows. Each document comes once an epoch; order is a function
-/// of (seed, epoch) alone. Documents without anything to predict (empty ones under language_model and autoencoder,
-/// or without label under label_gain) are left out; under plain an empty document is a row of length 0.
+/// of (seed, epoch) alone. Documents without anything to predict (empty ones under language_model, or without
+/// label under label_gain) are left out; under plain an empty document is a row of length 0.
 /// Shares the arrays of the corpus, which may go before it. Not thread-safe.
 class BucketBatches {
  public:

@@ -43,18 +43,6 @@ EncodedCorpus::EncodedCorpus(CorpusArrays arrays) {
   check();
 }
 
-EncodedCorpus::EncodedCorpus(std::shared_ptr<const void> owner, std::span<const std::int32_t> tokens,
-                             std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels,
-                             std::string_view id_text, std::span<const std::int64_t> id_ends)
-    : owner_(std::move(owner)),
-      tokens_(tokens),
-      offsets_(offsets),
-      labels_(labels),
-      id_text_(id_text),
-      id_ends_(id_ends) {
-  check();
-}
-
 EncodedCorpus::EncodedCorpus(std::shared_ptr<const MappedFile> file, std::span<const std::int32_t> tokens,
                              std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels,
                              std::string_view id_text, std::span<const std::int64_t> id_ends)

@@ -33,13 +33,8 @@ class EncodedCorpus {
  public:
   EncodedCorpus() : EncodedCorpus(CorpusArrays{}) {}
   explicit EncodedCorpus(CorpusArrays arrays);
-  /// Arrays inside memory that `owner` keeps; offsets has one more element than labels and id_ends.
+  /// Arrays inside a mapped file, whose pages can be dropped; offsets has one more element than labels and id_ends.
   /// Throws DataError when offsets or id_ends are not rising within their texts.
-  EncodedCorpus(std::shared_ptr<const void> owner, std::span<const std::int32_t> tokens,
-                std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels, std::string_view id_text,
-                std::span<const std::int64_t> id_ends);
-
-  /// The same inside a mapped file, whose pages can be dropped.
   EncodedCorpus(std::shared_ptr<const MappedFile> file, std::span<const std::int32_t> tokens,
                 std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels, std::string_view id_text,
                 std::span<const std::int64_t> id_ends);

@@ -12,18 +12,9 @@ const std::vector<std::int32_t> kNone;
 }  // namespace
 
 TEST_CASE("language model: each token predicts the next, the last one <eos>") {
-  CHECK(language_model_sequence(kText, kEos, kEos) == Sequence{{20, 21, 22, 23}, {21, 22, 23, 1}, {1, 1, 1, 1}});
-  CHECK(language_model_sequence(kText, kEos, 24) == Sequence{{20, 21, 22, 23}, {21, 22, 23, 24}, {1, 1, 1, 1}});
-  CHECK(language_model_sequence(kText, kEos, kEos, true) ==
-        Sequence{{1, 20, 21, 22, 23}, {20, 21, 22, 23, 1}, {1, 1, 1, 1, 1}});
-  CHECK(language_model_sequence(kNone, kEos, kEos) == Sequence{});
-  CHECK(language_model_sequence(kNone, kEos, kEos, true) == Sequence{{1}, {1}, {1}});
-}
-
-TEST_CASE("sequence autoencoder: figure 1 of the paper") {
-  CHECK(autoencoder_sequence(kText, kEos) ==
-        Sequence{{20, 21, 22, 23, 1, 20, 21, 22, 23}, {1, 1, 1, 1, 20, 21, 22, 23, 1}, {0, 0, 0, 0, 1, 1, 1, 1, 1}});
-  CHECK(autoencoder_sequence(kNone, kEos) == Sequence{{1}, {1}, {1}});
+  CHECK(language_model_sequence(kText, kEos) == Sequence{{20, 21, 22, 23}, {21, 22, 23, 1}, {1, 1, 1, 1}});
+  CHECK(language_model_sequence(kText, 24) == Sequence{{20, 21, 22, 23}, {21, 22, 23, 24}, {1, 1, 1, 1}});
+  CHECK(language_model_sequence(kNone, kEos) == Sequence{});
 }
 
 TEST_CASE("linear label gain: from 0 to 1 over the text") {

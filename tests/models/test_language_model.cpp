@@ -19,7 +19,7 @@ TextModelConfig small_config() {
 
 std::vector<Sequence> sequences_of(const std::vector<Ints>& rows) {
   std::vector<Sequence> sequences;
-  for (const Ints& row : rows) sequences.push_back(language_model_sequence(row, kEos, kEos));
+  for (const Ints& row : rows) sequences.push_back(language_model_sequence(row, kEos));
   return sequences;
 }
 
