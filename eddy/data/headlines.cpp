@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/data/line_cursor.h"
 #include "eddy/data/token_table.h"
 
 namespace eddy {
@@ -51,12 +52,9 @@ TokenSet parse_headline_vocabulary(const NamedText& text, std::int64_t vocabular
                       kSpecials.size());
   std::vector<std::string> tokens;
   TokenTable seen;
-  for (std::size_t at = 0; at < text.contents.size();) {
+  for (LineCursor lines(text.contents); lines.next();) {
     if (vocabulary_size > 0 && static_cast<std::int64_t>(tokens.size()) == vocabulary_size) break;
-    const std::size_t end = std::min(text.contents.find('\n', at), text.contents.size());
-    std::string_view line = std::string_view(text.contents).substr(at, end - at);
-    at = end + 1;
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    const std::string_view line = lines.line();
     const std::size_t number = tokens.size() + 1;
     require<DataError>(number > kSpecials.size() || line == kSpecials[number - 1],
                        "{}:{}: found \"{}\", expected the special token {}", text.name, number, line,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "eddy/core/error.h"
+#include "eddy/data/line_cursor.h"
 #include "eddy/data/source.h"
 
 namespace eddy {
@@ -27,6 +28,35 @@ struct Folder {
   int label;
   std::vector<Review> reviews{};
   std::vector<std::int64_t> films{};  ///< of the review of each number
+
+  std::int64_t film_of(std::int64_t number) const {
+    return number < static_cast<std::int64_t>(films.size()) ? films[static_cast<std::size_t>(number)] : -1;
+  }
+};
+
+/// The folders of the data set, found by the names of the files in them.
+struct Folders {
+  std::array<Folder, 5> all{
+      {{"train/neg", 0}, {"train/pos", 1}, {"test/neg", 0}, {"test/pos", 1}, {"train/unsup", -1}}};
+
+  Folder* named(std::string_view name) {
+    const auto found = std::ranges::find(all, name, &Folder::name);
+    return found == all.end() ? nullptr : &*found;
+  }
+  /// Of a review.
+  Folder* of(std::string_view path) {
+    const std::string_view inside = last_parts(path, 3);
+    return inside.ends_with(".txt") ? named(inside.substr(0, inside.rfind('/'))) : nullptr;
+  }
+  /// "train/urls_pos.txt" lists the films of "train/pos".
+  Folder* of_list(std::string_view path) {
+    constexpr std::string_view kList = "/urls_", kEnd = ".txt";
+    const std::string_view inside = last_parts(path, 2);
+    const std::size_t at = inside.find(kList);
+    if (at == std::string_view::npos || !inside.ends_with(kEnd)) return nullptr;
+    const std::string_view side = inside.substr(at + kList.size());
+    return named(fmt::format("{}/{}", inside.substr(0, at), side.substr(0, side.size() - kEnd.size())));
+  }
 };
 
 bool parse_name(std::string_view stem, Review& review) {
@@ -41,9 +71,8 @@ bool parse_name(std::string_view stem, Review& review) {
 std::vector<std::int64_t> films_of(std::string_view lines) {
   constexpr std::string_view kTitle = "/title/tt";
   std::vector<std::int64_t> films;
-  while (!lines.empty()) {
-    const std::string_view line = lines.substr(0, lines.find('\n'));
-    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+  for (LineCursor reader(lines); reader.next();) {
+    const std::string_view line = reader.line();
     films.push_back(-1);
     if (const std::size_t at = line.find(kTitle); at != std::string_view::npos)
       std::from_chars(line.data() + at + kTitle.size(), line.data() + line.size(), films.back());
@@ -65,67 +94,57 @@ void replace_line_breaks(std::string& text) {
   text.resize(to);
 }
 
+Review review_of(const std::filesystem::path& source, const std::string& file, std::string contents,
+                 const ImdbOptions& options) {
+  Review review;
+  const std::size_t start = file.rfind('/') + 1;
+  require<DataError>(parse_name(std::string_view(file).substr(start, file.size() - start - 4), review),
+                     "{}: file {} is not named ID_RATING.txt", source.string(), file);
+  review.text = decode_text(std::move(contents), options.encoding, file);
+  if (options.replace_line_breaks) replace_line_breaks(review.text);
+  return review;
+}
+
+/// Adds the reviews of a folder, in the order of their numbers.
+void move_documents(const std::filesystem::path& source, Folder& folder, std::vector<Document>& documents) {
+  require<DataError>(!folder.reviews.empty() || folder.label < 0,
+                     "{}: holds no review in {}; expected the folders train/pos, train/neg, test/pos, test/neg and "
+                     "perhaps train/unsup",
+                     source.string(), folder.name);
+  std::sort(folder.reviews.begin(), folder.reviews.end(), [](const Review& a, const Review& b) {
+    return std::pair(a.number, a.rating) < std::pair(b.number, b.rating);
+  });
+  documents.reserve(documents.size() + folder.reviews.size());
+  std::int64_t last = -1;
+  for (Review& review : folder.reviews) {
+    require<DataError>(review.number != last, "{}: review {} stands twice in {}", source.string(), review.number,
+                       folder.name);
+    last = review.number;
+    documents.push_back({std::move(review.text), folder.label,
+                         fmt::format("{}/{}_{}", folder.name, review.number, review.rating),
+                         folder.film_of(review.number)});
+  }
+}
+
 }  // namespace
 
 Imdb read_imdb(const std::filesystem::path& source, const ImdbOptions& options) {
-  std::array<Folder, 5> folders = {
-      {{"train/neg", 0}, {"train/pos", 1}, {"test/neg", 0}, {"test/pos", 1}, {"train/unsup", -1}}};
-  const auto folder_named = [&](std::string_view name) -> Folder* {
-    const auto found = std::ranges::find(folders, name, &Folder::name);
-    return found == folders.end() ? nullptr : &*found;
+  Folders folders;
+  const auto wanted = [&](std::string_view name) {
+    return folders.of(name) != nullptr || folders.of_list(name) != nullptr;
   };
-  const auto folder_of = [&](std::string_view path) -> Folder* {
-    const std::string_view inside = last_parts(path, 3);
-    return inside.ends_with(".txt") ? folder_named(inside.substr(0, inside.rfind('/'))) : nullptr;
-  };
-  // "train/urls_pos.txt" lists the films of "train/pos".
-  const auto folder_of_list = [&](std::string_view path) -> Folder* {
-    constexpr std::string_view kList = "/urls_", kEnd = ".txt";
-    const std::string_view inside = last_parts(path, 2);
-    const std::size_t at = inside.find(kList);
-    if (at == std::string_view::npos || !inside.ends_with(kEnd)) return nullptr;
-    const std::string_view side = inside.substr(at + kList.size());
-    return folder_named(fmt::format("{}/{}", inside.substr(0, at), side.substr(0, side.size() - kEnd.size())));
-  };
-  read_files(
-      source, [&](std::string_view name) { return folder_of(name) != nullptr || folder_of_list(name) != nullptr; },
-      [&](const std::string& name, std::string contents) {
-        if (Folder* folder = folder_of_list(name)) {
-          folder->films = films_of(contents);
-          return;
-        }
-        Review review;
-        const std::size_t start = name.rfind('/') + 1;
-        require<DataError>(parse_name(std::string_view(name).substr(start, name.size() - start - 4), review),
-                           "{}: file {} is not named ID_RATING.txt", source.string(), name);
-        review.text = decode_text(std::move(contents), options.encoding, name);
-        if (options.replace_line_breaks) replace_line_breaks(review.text);
-        folder_of(name)->reviews.push_back(std::move(review));
-      });
-
-  Imdb imdb;
-  const std::vector<std::string> labels = {"neg", "pos"};
-  imdb.train.label_names = imdb.test.label_names = imdb.unlabelled.label_names = labels;
-  for (Folder& folder : folders) {
-    require<DataError>(!folder.reviews.empty() || folder.label < 0,
-                       "{}: holds no review in {}; expected the folders train/pos, train/neg, test/pos, test/neg and "
-                       "perhaps train/unsup",
-                       source.string(), folder.name);
-    std::sort(folder.reviews.begin(), folder.reviews.end(), [](const Review& a, const Review& b) {
-      return std::pair(a.number, a.rating) < std::pair(b.number, b.rating);
-    });
-    Dataset& part = folder.label < 0 ? imdb.unlabelled : folder.name.starts_with("train") ? imdb.train : imdb.test;
-    part.documents.reserve(part.documents.size() + folder.reviews.size());
-    std::int64_t last = -1;
-    for (Review& review : folder.reviews) {
-      require<DataError>(review.number != last, "{}: review {} stands twice in {}", source.string(), review.number,
-                         folder.name);
-      last = review.number;
-      const bool listed = review.number < static_cast<std::int64_t>(folder.films.size());
-      part.documents.push_back({std::move(review.text), folder.label,
-                                fmt::format("{}/{}_{}", folder.name, review.number, review.rating),
-                                listed ? folder.films[static_cast<std::size_t>(review.number)] : -1});
+  read_files(source, wanted, [&](const std::string& name, std::string contents) {
+    if (Folder* folder = folders.of_list(name)) {
+      folder->films = films_of(contents);
+    } else {
+      folders.of(name)->reviews.push_back(review_of(source, name, std::move(contents), options));
     }
+  });
+  Imdb imdb;
+  imdb.train.label_names = imdb.test.label_names = imdb.unlabelled.label_names = {"neg", "pos"};
+  for (Folder& folder : folders.all) {
+    Dataset& part = folder.label < 0 ? imdb.unlabelled : folder.name.starts_with("train") ? imdb.train : imdb.test;
+    move_documents(source, folder, part.documents);
   }
   return imdb;
 }

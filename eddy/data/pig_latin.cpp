@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "eddy/core/error.h"
+#include "eddy/data/line_cursor.h"
 #include "eddy/data/source.h"
 #include "eddy/data/token_table.h"
 
@@ -45,19 +46,17 @@ std::vector<std::string> read_word_list(const std::filesystem::path& source, con
   const NamedText text = read_named_text(source, name);
   std::vector<std::string> words;
   TokenTable seen;
-  std::int64_t lines = 0;
-  for (std::size_t at = 0; at < text.contents.size(); ++lines) {
-    const std::size_t end = std::min(text.contents.find('\n', at), text.contents.size());
-    std::string word = cleaned(std::string_view(text.contents).substr(at, end - at));
-    at = end + 1;
+  LineCursor lines(text.contents);
+  while (lines.next()) {
+    std::string word = cleaned(lines.line());
     const auto length = static_cast<std::int64_t>(word.size());
     if (!is_word(word) || length < options.shortest || length > options.longest) continue;
     if (seen.find(word) >= 0) continue;
     seen.insert(word);
     words.push_back(std::move(word));
   }
-  require<DataError>(!words.empty(), "{}: none of {} lines is a word of {} to {} letters a to z", text.name, lines,
-                     options.shortest, options.longest);
+  require<DataError>(!words.empty(), "{}: none of {} lines is a word of {} to {} letters a to z", text.name,
+                     lines.number(), options.shortest, options.longest);
   return words;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/data/text_lines.h"
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/data/line_cursor.h"
 #include "eddy/data/source.h"
 
 namespace eddy {
@@ -19,17 +19,13 @@ Dataset parse_text_lines(std::string contents, const std::string& name, const Te
   contents = decode_text(std::move(contents), options.encoding, name);
   const std::string file = std::filesystem::path(name).filename().string();
   Dataset data;
-  std::int64_t number = 0;
-  for (std::size_t at = 0; at < contents.size();) {
-    const std::size_t end = std::min(contents.find('\n', at), contents.size());
-    std::string_view line = std::string_view(contents).substr(at, end - at);
-    at = end + 1;
-    ++number;
-    if (line.ends_with('\r')) line.remove_suffix(1);
+  LineCursor lines(contents);
+  while (lines.next()) {
+    const std::string_view line = lines.line();
     if (options.skip_blank && line.find_first_not_of(" \t\v\f\r") == std::string_view::npos) continue;
-    data.documents.push_back({std::string(line), options.label, fmt::format("{}:{}", file, number)});
+    data.documents.push_back({std::string(line), options.label, fmt::format("{}:{}", file, lines.number())});
   }
-  require<DataError>(!data.documents.empty(), "{}: holds no document in {} lines", name, number);
+  require<DataError>(!data.documents.empty(), "{}: holds no document in {} lines", name, lines.number());
   return data;
 }
 

@@ -6,6 +6,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/data/line_cursor.h"
 #include "eddy/data/source.h"
 
 namespace eddy {
@@ -35,7 +36,7 @@ void append_escaped(std::string_view token, std::string& out) {
   }
 }
 
-std::string unescaped(std::string_view text, std::string_view file, std::size_t line) {
+std::string unescaped(std::string_view text, std::string_view file, std::int64_t line) {
   std::string token;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '\\') {
@@ -48,6 +49,11 @@ std::string unescaped(std::string_view text, std::string_view file, std::size_t 
     token += "\\\t\n\r"[code];
   }
   return token;
+}
+
+template <class Count>
+std::string too_short(Count tokens) {
+  return fmt::format("vocabulary has {} tokens, expected <unk> and <eos> at least", tokens);
 }
 
 }  // namespace
@@ -99,23 +105,28 @@ Vocabulary Vocabulary::from_lists(std::span<const std::string> tokens, std::span
   require<DataError>(tokens.size() == counts.size(), "vocabulary has {} tokens and {} counts", tokens.size(),
                      counts.size());
   Vocabulary vocabulary;
-  for (std::size_t i = 0; i < tokens.size() || i < kSpecials; ++i) {
-    require<DataError>(i < tokens.size(), "vocabulary has {} tokens, expected <unk> and <eos> at least", tokens.size());
-    require<DataError>(counts[i] >= 0, "vocabulary token {} (\"{}\") has count {}, expected 0 or more", i, tokens[i],
-                       counts[i]);
-    if (i < kSpecials) {
-      require<DataError>(tokens[i] == kSpecialTexts[i], "vocabulary token {} is \"{}\", expected \"{}\"", i, tokens[i],
-                         kSpecialTexts[i]);
-      vocabulary.counts_[i] = counts[i];
-      continue;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    try {
+      vocabulary.take(i, tokens[i], counts[i]);
+    } catch (const DataError& error) {
+      fail<DataError>("vocabulary token {}: {}", i, error.what());
     }
-    require<DataError>(!tokens[i].empty(), "vocabulary token {} is empty", i);
-    require<DataError>(vocabulary.table_.find(tokens[i]) < 0, "vocabulary token {} (\"{}\") stands earlier too", i,
-                       tokens[i]);
-    vocabulary.table_.insert(tokens[i]);
-    vocabulary.counts_.push_back(counts[i]);
   }
+  require<DataError>(tokens.size() >= kSpecials, "{}", too_short(tokens.size()));
   return vocabulary;
+}
+
+void Vocabulary::take(std::size_t id, std::string_view token, std::int64_t count) {
+  require<DataError>(count >= 0, "\"{}\" has count {}, expected 0 or more", token, count);
+  if (id < kSpecials) {
+    require<DataError>(token == kSpecialTexts[id], "found \"{}\", expected \"{}\"", token, kSpecialTexts[id]);
+    counts_[id] = count;
+    return;
+  }
+  require<DataError>(!token.empty(), "the token is empty");
+  require<DataError>(table_.find(token) < 0, "\"{}\" stands earlier too", token);
+  table_.insert(token);
+  counts_.push_back(count);
 }
 
 std::string_view Vocabulary::decode(std::int32_t id) const {
@@ -155,27 +166,29 @@ void Vocabulary::save(const std::filesystem::path& path) const {
 Vocabulary Vocabulary::load(const std::filesystem::path& path) {
   const std::string contents = read_text_file(path);
   const std::string file = path.string();
-  std::vector<std::string> tokens;
-  std::vector<std::int64_t> counts;
-  for (std::size_t at = 0; at < contents.size();) {
-    const std::size_t line = tokens.size() + 1;
-    const std::size_t end = contents.find('\n', at);
-    require<DataError>(end != std::string::npos, "{}:{}: is cut off: the last line has no end", file, line);
-    const std::string_view text = std::string_view(contents).substr(at, end - at);
-    at = end + 1;
+  require<DataError>(contents.empty() || contents.ends_with('\n'), "{}:{}: is cut off: the last line has no end", file,
+                     1 + std::count(contents.begin(), contents.end(), '\n'));
+  Vocabulary vocabulary;
+  LineCursor lines(contents);
+  while (lines.next()) {
+    const std::string_view text = lines.line();
+    const std::int64_t line = lines.number();
     const std::size_t tab = text.find('\t');
     require<DataError>(tab != std::string_view::npos, "{}:{}: expected \"token TAB count\", found no tab", file, line);
-    tokens.push_back(unescaped(text.substr(0, tab), file, line));
+    const std::string token = unescaped(text.substr(0, tab), file, line);
+    std::int64_t count = 0;
     const char* stop = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data() + tab + 1, stop, counts.emplace_back());
+    const auto parsed = std::from_chars(text.data() + tab + 1, stop, count);
     require<DataError>(parsed.ec == std::errc() && parsed.ptr == stop,
                        "{}:{}: expected \"token TAB count\", the count is \"{}\"", file, line, text.substr(tab + 1));
+    try {
+      vocabulary.take(static_cast<std::size_t>(line - 1), token, count);
+    } catch (const DataError& error) {
+      fail<DataError>("{}:{}: {}", file, line, error.what());
+    }
   }
-  try {
-    return from_lists(tokens, counts);
-  } catch (const DataError& error) {
-    fail<DataError>("{}: {}", file, error.what());
-  }
+  require<DataError>(lines.number() >= kSpecials, "{}: {}", file, too_short(lines.number()));
+  return vocabulary;
 }
 
 bool operator==(const Vocabulary& a, const Vocabulary& b) { return a.counts_ == b.counts_ && a.tokens() == b.tokens(); }

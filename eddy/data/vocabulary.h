@@ -130,6 +130,9 @@ class Vocabulary {
   friend bool operator==(const Vocabulary& a, const Vocabulary& b);
 
  private:
+  /// The token of the next id; DataError for one that cannot be it.
+  void take(std::size_t id, std::string_view token, std::int64_t count);
+
   TokenTable table_;
   std::vector<std::int64_t> counts_;
 };

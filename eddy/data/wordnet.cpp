@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "eddy/core/error.h"
+#include "eddy/data/line_cursor.h"
 #include "eddy/data/source.h"
 
 namespace eddy {
@@ -61,16 +62,13 @@ Dataset read_wordnet(const std::filesystem::path& directory) {
     require<DataError>(contents.empty() || contents.back() == '\n', "{}: is cut off: the last line has no end",
                        path.string());
     const std::size_t before = data.documents.size();
-    int number = 0;
-    for (std::size_t at = 0; at < contents.size();) {
-      const std::size_t end = contents.find('\n', at);
-      const std::string_view line = std::string_view(contents).substr(at, end - at);
-      at = end + 1;
-      ++number;
-      if (line.starts_with("  ")) continue;  // the licence
-      data.documents.push_back(parse_line(line, part, fmt::format("{}:{}", path.string(), number)));
+    LineCursor lines(contents);
+    while (lines.next()) {
+      if (lines.line().starts_with("  ")) continue;  // the licence
+      data.documents.push_back(parse_line(lines.line(), part, fmt::format("{}:{}", path.string(), lines.number())));
     }
-    require<DataError>(data.documents.size() > before, "{}: holds no synset in {} lines", path.string(), number);
+    require<DataError>(data.documents.size() > before, "{}: holds no synset in {} lines", path.string(),
+                       lines.number());
   }
   return data;
 }

@@ -154,10 +154,14 @@ TEST_CASE("malformed vocabularies are refused with the line") {
   CHECK(contains(load_problem("<unk>\t0\n<eos>\tx\n"), "v.txt:2: expected \"token TAB count\", the count is \"x\""));
   CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\na\t1"), "v.txt:3: is cut off"));
   CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\na\\q\t1\n"), "v.txt:3: backslash"));
-  CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\na\t1\na\t1\n"), "token 3 (\"a\") stands earlier too"));
-  CHECK(contains(load_problem("a\t0\n<eos>\t0\n"), "token 0 is \"a\", expected \"<unk>\""));
+  CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\na\t1\na\t1\n"), "v.txt:4: \"a\" stands earlier too"));
+  CHECK(contains(load_problem("a\t0\n<eos>\t0\n"), "v.txt:1: found \"a\", expected \"<unk>\""));
+  CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\n\t1\n"), "v.txt:3: the token is empty"));
+  CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\na\t-1\n"), "v.txt:3: \"a\" has count -1"));
+  CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\na\t"), "v.txt:3: is cut off"));
+  CHECK(contains(load_problem("<unk>\t0\n"), "v.txt: vocabulary has 1 tokens"));
   CHECK(contains(list_problem({"<unk>", "<eos>"}, {1}), "2 tokens and 1 counts"));
-  CHECK(contains(list_problem({"<unk>", "<eos>", ""}, {0, 0, 0}), "token 2 is empty"));
+  CHECK(contains(list_problem({"<unk>", "<eos>", ""}, {0, 0, 0}), "vocabulary token 2: the token is empty"));
   CHECK(contains(list_problem({"<unk>", "<eos>", "a"}, {0, 0, -1}), "has count -1"));
 }
 
