@@ -15,6 +15,12 @@ namespace eddy {
 
 namespace {
 
+/// A record that the text ends in; more of the file may close it.
+class UnfinishedRecord : public DataError {
+ public:
+  using DataError::DataError;
+};
+
 /// Cuts a text into records of fields; knows the line it is at.
 class RecordReader {
  public:
@@ -66,8 +72,8 @@ class RecordReader {
     ++at_;
     while (true) {
       const std::size_t quote = text_.find('"', at_);
-      require<DataError>(quote != std::string_view::npos, "{}:{}: quoted field is not closed before the file ends",
-                         name_, opened);
+      require<UnfinishedRecord>(quote != std::string_view::npos,
+                                "{}:{}: quoted field is not closed before the file ends", name_, opened);
       const std::string_view piece = text_.substr(at_, quote - at_);
       line_ += std::count(piece.begin(), piece.end(), '\n');
       field.append(piece);
@@ -107,6 +113,30 @@ std::size_t find_column(const Column& column, const std::vector<std::string>& he
   return static_cast<std::size_t>(found - header.begin());
 }
 
+/// Which fields make a document.
+struct ChosenColumns {
+  std::size_t count = 0;  ///< of all columns
+  std::vector<std::size_t> text;
+  std::optional<std::size_t> label;
+};
+
+ChosenColumns choose_columns(const std::vector<std::string>& first_record, const DelimitedOptions& options,
+                             const std::string& name) {
+  const auto place = [&](const Column& column) {
+    return find_column(column, first_record, options.header, first_record.size(), name);
+  };
+  ChosenColumns chosen{.count = first_record.size(), .text = {}, .label = {}};
+  for (const Column& column : options.text_columns) chosen.text.push_back(place(column));
+  if (options.label_column) chosen.label = place(*options.label_column);
+  return chosen;
+}
+
+std::string joined_text(const std::vector<std::string>& fields, const std::vector<std::size_t>& columns) {
+  std::string text = fields[columns[0]];
+  for (std::size_t i = 1; i < columns.size(); ++i) text.append(" ").append(fields[columns[i]]);
+  return text;
+}
+
 bool is_whole_number(std::string_view text) {
   if (text.starts_with('-')) text.remove_prefix(1);
   return !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == std::string_view::npos;
@@ -120,6 +150,43 @@ std::vector<std::string> sorted_labels(const std::map<std::string, int>& found) 
                      [](const std::string& a, const std::string& b) { return std::stoll(a) < std::stoll(b); });
   return names;
 }
+
+/// Numbers the labels of documents: as given, or as sorted_labels() when all have been seen.
+class LabelNumbers {
+ public:
+  explicit LabelNumbers(const std::vector<std::string>& given) : names_(given) {
+    for (const std::string& label : given)
+      require<UsageError>(ids_.emplace(label, static_cast<int>(ids_.size())).second, "label \"{}\" is given twice",
+                          label);
+  }
+
+  /// The next document's, which stands in this line of the file.
+  void add(const std::string& label, const std::string& name, std::int64_t line) {
+    require<DataError>(!label.empty(), "{}:{}: label is empty", name, line);
+    // A model file names its classes in UTF-8.
+    require<DataError>(find_invalid_utf8(label) == std::string_view::npos,
+                       "{}:{}: label is not UTF-8; try --encoding latin1", name, line);
+    const auto found = names_.empty() ? ids_.emplace(label, 0).first : ids_.find(label);
+    require<DataError>(found != ids_.end(), "{}:{}: label \"{}\" is not one of the {} known: {}", name, line, label,
+                       names_.size(), fmt::join(names_, ", "));
+    of_documents_.push_back(found);
+  }
+  bool contains(const std::string& label) const { return ids_.contains(label); }
+
+  void number(Dataset& data) && {
+    if (names_.empty()) {
+      names_ = sorted_labels(ids_);
+      for (std::size_t i = 0; i < names_.size(); ++i) ids_[names_[i]] = static_cast<int>(i);
+    }
+    for (std::size_t i = 0; i < of_documents_.size(); ++i) data.documents[i].label = of_documents_[i]->second;
+    data.label_names = std::move(names_);
+  }
+
+ private:
+  std::vector<std::string> names_;
+  std::map<std::string, int> ids_;
+  std::vector<std::map<std::string, int>::const_iterator> of_documents_;
+};
 
 }  // namespace
 
@@ -140,74 +207,65 @@ Dataset parse_delimited(std::string contents, const std::string& name, const Del
   require<UsageError>(options.delimiter != '\n' && options.delimiter != '"' && options.delimiter != '\r',
                       "{}: the delimiter cannot be a quote or a line end", name);
   require<UsageError>(!options.text_columns.empty(), "{}: no text column is chosen", name);
+  require_byte_text(contents, name);
   const std::string text = decode_text(std::move(contents), options.encoding, name);
   RecordReader reader(text, name, options);
 
   std::vector<std::string> fields;
   require<DataError>(reader.next(fields), "{}: is empty; expected {}", name, options.header ? "a header" : "a record");
-  const std::size_t columns = fields.size();
+  const ChosenColumns columns = choose_columns(fields, options, name);
   const std::vector<std::string> header = options.header ? fields : std::vector<std::string>();
-  std::vector<std::size_t> text_columns;
-  for (const Column& column : options.text_columns)
-    text_columns.push_back(find_column(column, header, options.header, columns, name));
-  std::optional<std::size_t> label_column;
-  if (options.label_column) label_column = find_column(*options.label_column, header, options.header, columns, name);
+  const std::int64_t header_line = reader.record_line();
 
   Dataset data;
-  std::vector<std::string> labels;
-  std::map<std::string, int> ids;
-  for (const std::string& label : options.label_names)
-    require<UsageError>(ids.emplace(label, static_cast<int>(ids.size())).second, "label \"{}\" is given twice", label);
+  LabelNumbers labels(options.label_names);
   const std::string file = std::filesystem::path(name).filename().string();
-  const std::int64_t header_line = reader.record_line();
   for (bool more = options.header ? reader.next(fields) : true; more; more = reader.next(fields)) {
-    require<DataError>(fields.size() == columns, "{}:{}: record has {} columns, expected {}", name,
-                       reader.record_line(), fields.size(), columns);
-    Document document;
-    document.id = fmt::format("{}:{}", file, reader.record_line());
-    if (label_column) {
-      const std::string& label = fields[*label_column];
-      require<DataError>(!label.empty(), "{}:{}: label is empty", name, reader.record_line());
-      // A model file names its classes in UTF-8.
-      require<DataError>(find_invalid_utf8(label) == std::string_view::npos,
-                         "{}:{}: label is not UTF-8; try --encoding latin1", name, reader.record_line());
-      if (options.label_names.empty()) {
-        ids.emplace(label, 0);
-        labels.push_back(label);
-      } else {
-        const auto found = ids.find(label);
-        require<DataError>(found != ids.end(), "{}:{}: label \"{}\" is not one of the {} known: {}", name,
-                           reader.record_line(), label, options.label_names.size(),
-                           fmt::join(options.label_names, ", "));
-        document.label = found->second;
-      }
-    }
-    for (std::size_t i = 0; i < text_columns.size(); ++i) {
-      if (i > 0) document.text.push_back(' ');
-      document.text.append(fields[text_columns[i]]);
-    }
-    data.documents.push_back(std::move(document));
+    const std::int64_t line = reader.record_line();
+    require<DataError>(fields.size() == columns.count, "{}:{}: record has {} columns, expected {}", name, line,
+                       fields.size(), columns.count);
+    if (columns.label) labels.add(fields[*columns.label], name, line);
+    data.documents.push_back({joined_text(fields, columns.text), -1, fmt::format("{}:{}", file, line)});
   }
   require<DataError>(!data.documents.empty(), "{}: holds a header but no record", name);
-  if (options.header && label_column && ids.contains(header[*label_column]))
+  if (options.header && columns.label && labels.contains(header[*columns.label]))
     fail<DataError>(
         "{}:{}: is read as the header, but \"{}\" in it is a class; without a header leave --header out, or give "
         "--no-header where the model was trained with one",
-        name, header_line, header[*label_column]);
-
-  data.label_names = options.label_names;
-  if (label_column && options.label_names.empty()) {
-    data.label_names = sorted_labels(ids);
-    for (std::size_t i = 0; i < data.label_names.size(); ++i) ids[data.label_names[i]] = static_cast<int>(i);
-    for (std::size_t i = 0; i < labels.size(); ++i) data.documents[i].label = ids[labels[i]];
-  }
+        name, header_line, header[*columns.label]);
+  std::move(labels).number(data);
   return data;
 }
 
+namespace {
+
+/// A longer beginning is not searched for the first record.
+constexpr std::size_t kLongestBeginning = std::size_t{1} << 24;
+
+std::string_view without_mark(std::string_view contents, TextEncoding encoding) {
+  if (encoding != TextEncoding::latin1 && contents.starts_with("\xEF\xBB\xBF")) contents.remove_prefix(3);
+  return contents;
+}
+
+/// Whether the beginning of a file holds all that first_record() needs: a whole record, or one that is broken.
+bool settles_first_record(std::string_view beginning, const std::string& name, const DelimitedOptions& options) {
+  try {
+    RecordReader records(without_mark(beginning, options.encoding), name, options);
+    std::vector<std::string> fields;
+    return records.next(fields) && !records.at_end();
+  } catch (const UnfinishedRecord&) {
+    return false;
+  } catch (const DataError&) {
+    return true;
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> first_record(std::string_view contents, const std::string& name,
                                       const DelimitedOptions& options) {
-  if (options.encoding != TextEncoding::latin1 && contents.starts_with("\xEF\xBB\xBF")) contents.remove_prefix(3);
-  RecordReader reader(contents, name, options);
+  require_byte_text(contents, name);
+  RecordReader reader(without_mark(contents, options.encoding), name, options);
   std::vector<std::string> fields;
   require<DataError>(reader.next(fields), "{}: is empty; expected {}", name, options.header ? "a header" : "a record");
   for (std::string& field : fields) {
@@ -227,13 +285,10 @@ std::vector<std::string> read_first_record(const std::filesystem::path& path, co
   BlockReader reader(path);
   for (std::string_view block = reader.next(); !block.empty(); block = reader.next()) {
     beginning += block;
-    // A record that goes on behind the block is either broken now or reaches to the end.
-    try {
-      std::vector<std::string> fields;
-      RecordReader records(beginning, path.string(), options);
-      if (records.next(fields) && !records.at_end()) break;
-    } catch (const DataError&) {
-    }
+    if (settles_first_record(beginning, path.string(), options)) break;
+    require<DataError>(beginning.size() <= kLongestBeginning,
+                       "{}: its first record does not end within {} MB; is a quote not closed?", path.string(),
+                       kLongestBeginning >> 20);
   }
   return first_record(beginning, path.string(), options);
 }

@@ -45,7 +45,8 @@ Dataset read_delimited(const std::filesystem::path& path, const DelimitedOptions
 Dataset parse_delimited(std::string contents, const std::string& name, const DelimitedOptions& options);
 
 /// The fields of the first record in UTF-8: the names of the columns where there is a header. Of a file no more than
-/// its beginning is read. Throws DataError when there is none, or when a name is not UTF-8.
+/// its beginning is read. Throws DataError when there is none, or none that ends within 16 MB, or when a name is not
+/// UTF-8.
 std::vector<std::string> read_first_record(const std::filesystem::path& path, const DelimitedOptions& options);
 std::vector<std::string> first_record(std::string_view contents, const std::string& name,
                                       const DelimitedOptions& options);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "eddy/core/error.h"
 #include "eddy/data/source.h"
@@ -23,8 +24,10 @@ class LineCutter {
         visit_(visit) {}
 
   void block(std::string_view bytes) {
-    require<DataError>(begun_ || !looks_like_archive(bytes), "{}: is an archive; expected a text file", file_);
-    begun_ = true;
+    if (!std::exchange(begun_, true)) {
+      require<DataError>(!looks_like_archive(bytes), "{}: is an archive; expected a text file", file_);
+      require_byte_text(bytes, file_);
+    }
     while (!bytes.empty()) {
       const std::size_t end = bytes.find('\n');
       const std::string_view part = bytes.substr(0, end);

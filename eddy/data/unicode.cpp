@@ -81,6 +81,14 @@ std::string latin1_to_utf8(std::string_view text) {
   return result;
 }
 
+void require_byte_text(std::string_view beginning, std::string_view name) {
+  constexpr std::size_t kLook = std::size_t{1} << 16;
+  const bool marked = beginning.starts_with("\xFF\xFE") || beginning.starts_with("\xFE\xFF");
+  require<DataError>(!marked && beginning.substr(0, kLook).find('\0') == std::string_view::npos,
+                     "{}: {}; convert it to UTF-8, such as by iconv -f UTF-16 -t UTF-8", name,
+                     marked ? "is UTF-16 text" : "holds zero bytes, so it is UTF-16 text or none at all");
+}
+
 std::string decode_text(std::string contents, TextEncoding encoding, std::string_view name) {
   if (encoding == TextEncoding::utf8_or_latin1)
     encoding = find_invalid_utf8(contents) == std::string::npos ? TextEncoding::utf8 : TextEncoding::latin1;

@@ -27,6 +27,10 @@ std::size_t append_repaired_utf8(std::string_view text, std::string& out);
 /// Bytes 0x00-0xFF are code points U+0000-U+00FF.
 std::string latin1_to_utf8(std::string_view text);
 
+/// DataError when the beginning of the file `name` is that of UTF-16 text, or holds zero bytes as that and binary files
+/// do: none of the encodings can read it.
+void require_byte_text(std::string_view beginning, std::string_view name);
+
 /// Brings the contents of a file to UTF-8 and takes a byte-order mark away. Throws DataError naming `name`, the line
 /// and the byte for utf8_strict.
 std::string decode_text(std::string contents, TextEncoding encoding, std::string_view name);

@@ -130,6 +130,15 @@ TEST_CASE("the first record is told from the beginning of a file") {
   CHECK(contains(error_of<DataError>([&] { first_record("\n\n", "f", options); }), "f: is empty"));
   CHECK(contains(error_of<DataError>([&] { read_first_record(folder.write("open.csv", "a,\"b\n"), options); }),
                  "open.csv:1: quoted field is not closed"));
+  // More than is searched: what is broken from the beginning is told as such.
+  const std::string much(17 << 20, 'z');
+  const auto problem_of = [&](const std::string& beginning) {
+    return error_of<DataError>([&] { read_first_record(folder.write("much.csv", beginning + much), options); });
+  };
+  CHECK(contains(problem_of("a\"b,c\n"), "much.csv:1: quote inside a field"));
+  CHECK(contains(problem_of("\"a\"b,c\n"), "much.csv:1: found 'b' after a closing quote"));
+  CHECK(contains(problem_of("a,\"b\n"), "much.csv: its first record does not end within 16 MB"));
+  CHECK(read_first_record(folder.write("marked.csv", "\xEF\xBB\xBF\"a\",b\n" + much), options) == Fields{"a", "b"});
   options.encoding = TextEncoding::latin1;
   CHECK(first_record("caf\xE9,b", "f", options) == Fields{"caf\xC3\xA9", "b"});
   options.encoding = TextEncoding::utf8;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "eddy/data/delimited.h"
+#include "eddy/data/line_stream.h"
 #include "eddy/data/text_lines.h"
 #include "files.h"
 
@@ -30,6 +32,28 @@ TEST_CASE("lines come out of a compressed file and of Latin-1") {
   const Dataset data = read_text_lines(path, {.encoding = TextEncoding::latin1});
   REQUIRE(data.documents.size() == 2);
   CHECK(data.documents[0].text == "caf\xC3\xA9");
+}
+
+TEST_CASE("UTF-16 is refused, however it is read, with what to do") {
+  const TemporaryFolder folder;
+  const std::string hello("h\0i\0\n\0", 6);
+  for (const std::string& contents : {"\xFF\xFE" + hello, "\xFE\xFF" + hello, hello, std::string("a\tb\n\0", 5)}) {
+    const auto path = folder.write("u.txt", contents);
+    const auto refused = [&](auto&& read) {
+      const std::string problem = error_of<DataError>(read);
+      CHECK(contains(problem, "u.txt: "));
+      CHECK(contains(problem, "UTF-16"));
+      CHECK(contains(problem, "convert it to UTF-8"));
+    };
+    for (const TextEncoding encoding : {TextEncoding::utf8, TextEncoding::latin1}) {
+      refused([&] { read_text_lines(path, {.encoding = encoding}); });
+      refused([&] { for_each_line(path, {.encoding = encoding}, [](std::string_view, std::string_view) {}); });
+      DelimitedOptions table = tsv_options();
+      table.encoding = encoding;
+      refused([&] { read_delimited(path, table); });
+      refused([&] { read_first_record(path, table); });
+    }
+  }
 }
 
 TEST_CASE("a file without a document is an error") {
