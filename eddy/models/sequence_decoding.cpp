@@ -26,9 +26,9 @@ void check_pairs(const BuilderScope& at, const SequenceToSequenceConfig& config,
     at.expect("target_in", pairs.target_in, i32, {time, batch});
 }
 
-/// A step that reads a token and leaves its own likeliest one in the state "token".
-Step step_on_token(const SequenceDecoder& decoder, Value token, const State& state) {
-  Step step = decoder(decoder.embed(token), state);
+/// A step that reads an embedded token and leaves its own likeliest one in the state "token".
+Step step_on_token(const SequenceDecoder& decoder, Value embedded, const State& state) {
+  Step step = decoder(embedded, state);
   step.state.set("token", decoder.likeliest(step.output));
   return step;
 }
@@ -46,13 +46,16 @@ Value taught_outputs(const SequenceDecoder& decoder, const EncodedSource& encode
 
 /// The same when fed its own choices with chance `own_share`.
 Value sampled_outputs(const SequenceDecoder& decoder, const EncodedSource& encoded, const PairValues& pairs,
-                      Value own_share, Value key) {
+                      Value own_share, float drop_rate, Value key) {
   State initial = encoded.initial;
   initial.set("token", at(pairs.target_in, 0));
   const std::int64_t batch = pairs.target_in.dim(1);
   const auto step = [&](std::span<const Value> target_and_step, const State& state) {
-    const Value own = less(random_uniform(fold_key(key, target_and_step[1]), {batch}), own_share);
-    return step_on_token(decoder, where(own, state["token"], target_and_step[0]), state);
+    const Value step_key = fold_key(key, target_and_step[1]);
+    const Value own = less(random_uniform(step_key, {batch}), own_share);
+    Value x = decoder.embed(where(own, state["token"], target_and_step[0]));
+    if (drop_rate > 0) x = dropout(x, drop_rate, step_key);
+    return step_on_token(decoder, x, state);
   };
   const Value steps = iota(pairs.target_in.graph(), pairs.target_in.dim(0));
   return scan(step, std::vector<Value>{pairs.target_in, steps}, initial, {.mask = pairs.target_mask}).output;
@@ -72,7 +75,7 @@ Value sequence_loss(ParameterStore& store, const SequenceToSequenceConfig& confi
   const bool sampling = training && own_share && decoder.reads_tokens();
   const bool random = training && (config.dropout > 0 || config.softmax_samples > 0 || sampling);
   const Value key = random ? random_key(graph, store) : Value();
-  Value outputs = sampling ? sampled_outputs(decoder, encoded, pairs, own_share, key)
+  Value outputs = sampling ? sampled_outputs(decoder, encoded, pairs, own_share, config.dropout, key)
                            : taught_outputs(decoder, encoded, pairs, config.dropout, key);
   if (key && config.dropout > 0) outputs = dropout(outputs, config.dropout, key);
   return softmax_loss(outputs, decoder.softmax_table(), decoder.softmax_bias(), pairs.target_out, pairs.target_mask,
@@ -90,7 +93,9 @@ GreedySequence greedy_sequence(ParameterStore& store, const SequenceToSequenceCo
   const SequenceDecoder decoder(graph, store, config, encoded);
   State initial = encoded.initial;
   initial.set("token", full(graph, {i32, {source.dim(1)}}, static_cast<float>(go)));
-  const auto step = [&](Value, const State& state) { return step_on_token(decoder, state["token"], state); };
+  const auto step = [&](Value, const State& state) {
+    return step_on_token(decoder, decoder.embed(state["token"]), state);
+  };
   const ScanResult result = scan(step, iota(graph, steps), initial);
   GreedySequence sequence{.tokens = result.states["token"], .attention = {}};
   if (result.outputs.contains("attention")) sequence.attention = result.outputs["attention"];

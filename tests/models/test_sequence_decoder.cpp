@@ -2,6 +2,7 @@
 // Encoder-decoders of every make: padding, what is fed back, and that all ways of decoding are one model.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "eddy/models/sequence_decoding.h"
@@ -238,6 +239,26 @@ TEST_CASE("scheduled sampling draws anew at each run and learns") {
   const double before = static_cast<double>(inference.run(fed.bindings())[0].item());
   for (int step = 0; step < 150; ++step) training.run(fed.bindings());
   CHECK(static_cast<double>(inference.run(fed.bindings())[0].item()) < 0.3 * before);
+}
+
+TEST_CASE("dropout on embeddings holds where a decoder is taught and where it may read its own choices") {
+  SequenceToSequenceConfig config = all_makes()[0].config;
+  config.embedding_size = 16;
+  config.dropout = 0.5F;
+  for (const float own_share : {-1.0F, 0.0F}) {
+    CAPTURE(own_share);
+    ParameterStore store;
+    const Evaluation got = evaluate_pairs(store, config, 0, 0, own_share);
+    const auto table = std::ranges::find(got.names, "target/table") - got.names.begin();
+    REQUIRE(static_cast<std::size_t>(table) < got.names.size());
+    const std::vector<double> gradient = to_doubles(got.gradients[static_cast<std::size_t>(table)]);
+    // What is dropped has no gradient; these tokens are read once each.
+    int dropped = 0;
+    for (const std::size_t token : {1u, 2u, 5u, 6u})
+      for (std::size_t i = 0; i < 16; ++i) dropped += gradient[16 * token + i] == 0 ? 1 : 0;
+    CHECK(dropped >= 16);
+    CHECK(dropped <= 48);
+  }
 }
 
 TEST_CASE("what does not hold together is refused") {
