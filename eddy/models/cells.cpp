@@ -41,6 +41,7 @@ std::pair<std::int64_t, std::int64_t> expect_lstm(const BuilderScope& at, const 
                                                   const State& state) {
   const auto sizes = expect_weights(at, 4, x, state, cell.w_x, cell.w_h, cell.bias);
   at.expect("state 'c'", state["c"], f32, {sizes.first, sizes.second});
+  at.check(cell.clip_cell >= 0, "clip_cell is {}, expected 0 or more", cell.clip_cell);
   return sizes;
 }
 
@@ -52,12 +53,13 @@ Value LstmCell::gates(Value x, const State& state, SourceLocation where) const {
   return linear(x, w_x, bias) + matmul(state["h"], w_h);
 }
 
+Value LstmCell::clipped(Value c) const { return clip_cell > 0 ? clamp(c, -clip_cell, clip_cell) : c; }
+
 Step LstmCell::operator()(Value x, const State& state, SourceLocation where) const {
   const BuilderScope at("LstmCell", "x", x, where);
-  at.check(clip_cell >= 0, "clip_cell is {}, expected 0 or more", clip_cell);
   LstmUpdate s = lstm_update(gates(x, state), state["c"], hard_sigmoid);
   if (clip_cell > 0) {
-    s.c = clamp(s.c, -clip_cell, clip_cell);
+    s.c = clipped(s.c);
     s.h = s.o * tanh(s.c);
   }
   return {.output = s.h, .state = {{"h", s.h}, {"c", s.c}}};
@@ -86,8 +88,8 @@ Step PeepholeLstmCell::operator()(Value x, const State& state, SourceLocation wh
   at.expect("peephole_o", peephole_o, f32, {hidden});
   const Value c = state["c"];
   const auto [i, f, g, o] = split<4>(base.gates(x, state), 1);
-  const Value next_c =
-      gate(f + c * peephole_f, base.hard_sigmoid) * c + gate(i + c * peephole_i, base.hard_sigmoid) * tanh(g);
+  const Value next_c = base.clipped(gate(f + c * peephole_f, base.hard_sigmoid) * c +
+                                    gate(i + c * peephole_i, base.hard_sigmoid) * tanh(g));
   const Value h = gate(o + next_c * peephole_o, base.hard_sigmoid) * tanh(next_c);
   return {.output = h, .state = {{"h", h}, {"c", next_c}}};
 }
@@ -104,8 +106,9 @@ Step LayerNormLstmCell::operator()(Value x, const State& state, SourceLocation w
   const Value gates = layer_norm(matmul(x, base.w_x), gain_x, bias_x) +
                       layer_norm(matmul(state["h"], base.w_h), gain_h, bias_h) + base.bias;
   const LstmUpdate usual = lstm_update(gates, state["c"], base.hard_sigmoid);
-  const Value h = usual.o * tanh(layer_norm(usual.c, gain_c, bias_c));
-  return {.output = h, .state = {{"h", h}, {"c", usual.c}}};
+  const Value c = base.clipped(usual.c);
+  const Value h = usual.o * tanh(layer_norm(c, gain_c, bias_c));
+  return {.output = h, .state = {{"h", h}, {"c", c}}};
 }
 
 Step ZoneoutLstmCell::operator()(std::span<const Value> x_and_step, const State& state, SourceLocation where) const {

@@ -24,6 +24,8 @@ struct LstmCell {
   Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
   /// x w_x + h w_h + bias, [batch, 4 hidden]: the gates before activation.
   Value gates(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
+  /// A new cell state as clip_cell has it.
+  Value clipped(Value c) const;
 };
 
 /// The simple recurrent network, h = tanh(x w_x + h w_h + bias) (Elman 1990).

@@ -14,9 +14,10 @@ Step RecurrentshopLstmCell::operator()(Value x, const State& state, SourceLocati
   const BuilderScope at("RecurrentshopLstmCell", "x", x, where);
   const Value gates = base.gates(x, state);
   const LstmUpdate usual = lstm_update(gates, state["c"], base.hard_sigmoid);
-  const Value tanh_c = tanh(usual.c);
+  const Value c = base.clipped(usual.c);
+  const Value tanh_c = tanh(c);
   const Value h = (linear_output_gate ? split<4>(gates, 1)[3] : usual.o) * tanh_c;
-  return {.output = h, .state = {{"h", h}, {"c", store_tanh_of_cell ? tanh_c : usual.c}}};
+  return {.output = h, .state = {{"h", h}, {"c", store_tanh_of_cell ? tanh_c : c}}};
 }
 
 Step OutputLstmCell::operator()(Value x, const State& state, SourceLocation where) const {

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Single steps of the recurrent cells.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "eddy/core/random.h"
+#include "eddy/models/seq2seq_cells.h"
+#include "eddy/ops/iota.h"
+#include "tests/models/model_runs.h"
+
+namespace eddy::test {
+namespace {
+
+constexpr std::int64_t kBatch = 3, kIn = 4, kHidden = 5;
+
+/// Weights and states large enough to drive cell states beyond 1.
+class Inputs {
+ public:
+  FedGraph fed;
+
+  Value of(const Shape& shape) {
+    const Tensor tensor(f32, shape);
+    for (float& x : tensor.values<float>()) x = uniform_float(random_, -2, 2);
+    return fed.feed(tensor);
+  }
+  LstmCell lstm(float clip_cell, std::int64_t in = kIn) {
+    return {.w_x = of({in, 4 * kHidden}),
+            .w_h = of({kHidden, 4 * kHidden}),
+            .bias = of({4 * kHidden}),
+            .clip_cell = clip_cell};
+  }
+
+ private:
+  Philox random_{17};
+};
+
+using MakeStep = std::function<Step(Inputs&, const LstmCell& base, Value x, const State& state)>;
+
+struct NamedCell {
+  std::string name;
+  MakeStep step;
+};
+
+std::vector<NamedCell> cells_on_an_lstm() {
+  return {
+      {"LstmCell", [](Inputs&, const LstmCell& base, Value x, const State& state) { return base(x, state); }},
+      {"PeepholeLstmCell",
+       [](Inputs& in, const LstmCell& base, Value x, const State& state) {
+         const PeepholeLstmCell cell{base, in.of({kHidden}), in.of({kHidden}), in.of({kHidden})};
+         return cell(x, state);
+       }},
+      {"LayerNormLstmCell",
+       [](Inputs& in, const LstmCell& base, Value x, const State& state) {
+         const LayerNormLstmCell cell{.base = base,
+                                      .gain_x = in.of({4 * kHidden}),
+                                      .bias_x = in.of({4 * kHidden}),
+                                      .gain_h = in.of({4 * kHidden}),
+                                      .bias_h = in.of({4 * kHidden}),
+                                      .gain_c = in.of({kHidden}),
+                                      .bias_c = in.of({kHidden})};
+         return cell(x, state);
+       }},
+      {"ZoneoutLstmCell",
+       [](Inputs&, const LstmCell& base, Value x, const State& state) {
+         const ZoneoutLstmCell cell{.base = base, .key = {}, .rate_c = 0, .rate_h = 0};
+         return cell(std::vector<Value>{x}, state);
+       }},
+      {"RecurrentshopLstmCell",
+       [](Inputs&, const LstmCell& base, Value x, const State& state) {
+         return RecurrentshopLstmCell{.base = base, .store_tanh_of_cell = false}(x, state);
+       }},
+  };
+}
+
+float largest(const Tensor& tensor) {
+  float most = 0;
+  for (const float x : tensor.values<const float>()) most = std::max(most, std::abs(x));
+  return most;
+}
+
+}  // namespace
+
+TEST_CASE("every cell that is made of an LSTM clips its cell state") {
+  constexpr float kClip = 0.25F;
+  for (const NamedCell& cell : cells_on_an_lstm()) {
+    CAPTURE(cell.name);
+    const auto state_after = [&](float clip_cell) {
+      Inputs in;
+      const State state{{"h", in.of({kBatch, kHidden})}, {"c", in.of({kBatch, kHidden})}};
+      const Step step = cell.step(in, in.lstm(clip_cell), in.of({kBatch, kIn}), state);
+      return in.fed.run({step.state["c"], step.output});
+    };
+    CHECK(largest(state_after(0)[0]) > 1);
+    const std::vector<Tensor> clipped = state_after(kClip);
+    CHECK(largest(clipped[0]) == kClip);
+    // The output is made of the clipped state; a layer norm takes its scale away again.
+    if (cell.name != "LayerNormLstmCell") CHECK(largest(clipped[1]) <= std::tanh(kClip) * 1.0001F);
+    CHECK_THROWS_AS(state_after(-1), GraphError);
+  }
+}
+
+}  // namespace eddy::test
