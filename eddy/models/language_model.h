@@ -7,9 +7,10 @@ namespace eddy {
 
 /// A language model over documents: reads inputs i32[time, batch] and predicts targets i32[time, batch], the next
 /// tokens, where `weights` f32[time, batch] is not zero. `mask` f32[time, batch] marks the real steps.
-/// A bidirectional config adds a model that reads backwards and predicts the token before; both share embedding and
-/// softmax, and the loss is the mean of the two. With `initial` the states of an earlier window are carried on
-/// (truncated backpropagation; forward direction only). Throws GraphError when shapes do not fit.
+/// A bidirectional config adds a model that reads backwards and predicts the token before, <eos> before the first one,
+/// even of a text that was cut in front; both share embedding and softmax, and the loss is the mean of the two. With
+/// `initial` the states of an earlier window are carried on (truncated backpropagation; forward direction only). Throws
+/// GraphError when shapes do not fit.
 struct LanguageModelResult {
   Value loss;       ///< f32[]: mean cross entropy in nats per predicted token
   StackState last;  ///< states to carry into the next window

@@ -15,7 +15,7 @@ Value next_row_loss(ParameterStore& store, const TextModelConfig& config, Value 
                     SourceLocation where = SourceLocation::current());
 
 /// Mean squared error of reading all rows and then writing them again from the state, each from the true one before it
-/// (the first from zeros). Needs sequences of one length: the state is that after the last step.
+/// (the first from zeros). The state is that after each sequence's last real row.
 Value row_autoencoder_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode,
                            SourceLocation where = SourceLocation::current());
 

@@ -260,4 +260,37 @@ TEST_CASE("a classifier on the last state drops that state's features, each text
   }
 }
 
+TEST_CASE("output dropout leaves the final state beside a mean as it is") {
+  for (const Pooling pooling : {Pooling::last_mean, Pooling::concat}) {
+    const std::size_t parts = pooling == Pooling::concat ? 3 : 2, features = parts * kHidden;
+    TextModelConfig config = Encoder::config();
+    config.output_dropout = kRate;
+    config.pooling = pooling;
+    config.classes = static_cast<std::int64_t>(features);
+    ParameterStore store(4);
+    const std::vector<Ints> rows = random_rows({7, 3, 5}, config.vocabulary_size, 5);
+    const auto scores = [&](Mode mode) {
+      FedGraph graph;
+      const Value y = text_classifier(store, config, graph.feed(columns(rows, 0)), graph.feed(mask_of(rows)), mode);
+      randomize(store);
+      // Class i is feature i.
+      const auto weights = store.find("classifier/output/w")->value.values<float>();
+      for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = i % (features + 1) == 0 ? 1 : 0;
+      std::ranges::fill(store.find("classifier/output/b")->value.values<float>(), 0.0F);
+      return graph.run({y})[0];
+    };
+    const Tensor training = scores(Mode::train), inference = scores(Mode::infer);
+    for (std::size_t b = 0; b < rows.size(); ++b)
+      for (std::size_t part = 0; part < parts; ++part) {
+        std::size_t same = 0;
+        for (std::size_t f = 0; f < kHidden; ++f) {
+          const std::size_t i = b * features + part * kHidden + f;
+          same += training.values<float>()[i] == inference.values<float>()[i] ? 1 : 0;
+        }
+        CAPTURE(part);
+        CHECK((same == kHidden) == (part == 0));
+      }
+  }
+}
+
 }  // namespace eddy::test
