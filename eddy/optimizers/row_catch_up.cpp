@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "eddy/core/simd_targets.h"
+#include "eddy/optimizers/vector_tail.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "eddy/optimizers/row_catch_up.cpp"
@@ -69,15 +70,13 @@ void catch_up_range(const RowCatchUp::Plan& plan, const Sum& sum, const Row& row
     catch_up_vector(plan, sum,
                     {row.p + i, row.m + i, row.v + i, row.p_out + i, from(row.m_out, i), from(row.v_out, i)});
   if (i == count) return;
-  alignas(64) float buffer[3][HWY_MAX_BYTES / sizeof(float)] = {};
-  std::copy(row.p + i, row.p + count, buffer[0]);
-  std::copy(row.m + i, row.m + count, buffer[1]);
-  std::copy(row.v + i, row.v + count, buffer[2]);
-  catch_up_vector(plan, sum, {buffer[0], buffer[1], buffer[2], buffer[0], buffer[1], buffer[2]});
-  std::copy(buffer[0], buffer[0] + (count - i), row.p_out + i);
+  VectorTail<3, HWY_MAX_BYTES> rest(count - i);
+  float *p = rest.load(0, row.p + i), *m = rest.load(1, row.m + i), *v = rest.load(2, row.v + i);
+  catch_up_vector(plan, sum, {p, m, v, p, m, v});
+  rest.store(0, row.p_out + i);
   if (row.m_out == nullptr) return;
-  std::copy(buffer[1], buffer[1] + (count - i), row.m_out + i);
-  std::copy(buffer[2], buffer[2] + (count - i), row.v_out + i);
+  rest.store(1, row.m_out + i);
+  rest.store(2, row.v_out + i);
 }
 
 void CatchUpBySeries(const RowCatchUp::Plan& plan, const Row& row, std::int64_t count) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "eddy/core/simd_targets.h"
+#include "eddy/optimizers/vector_tail.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "eddy/optimizers/update_kernels.cpp"
@@ -114,22 +115,15 @@ void update_range(const Rule& rule, const UpdateSpan& span, std::int64_t count) 
   std::int64_t i = 0;
   for (; i + lanes <= count; i += lanes) update_vector<Rule, kHasGradient>(rule, span.from(i));
   if (i == count) return;
-  // The tail goes through a full vector of its own: a neighbour's elements must not be written, not even unchanged.
   const UpdateSpan tail = span.from(i);
-  const std::int64_t rest = count - i;
-  alignas(64) float buffer[2 + UpdateRule::kMaxSlots][HWY_MAX_BYTES / sizeof(float)] = {};
+  VectorTail<2 + UpdateRule::kMaxSlots, HWY_MAX_BYTES> rest(count - i);
   UpdateSpan copy;
-  const auto load = [&](const float* from, int row) {
-    std::copy(from, from + rest, buffer[row]);
-    return &buffer[row][0];
-  };
-  if constexpr (kHasGradient) copy.gradient = load(tail.gradient, 0);
-  copy.parameter = load(tail.parameter, 1);
-  for (int s = 0; s < Rule::kSlots; ++s)
-    copy.slots[static_cast<std::size_t>(s)] = load(tail.slots[static_cast<std::size_t>(s)], 2 + s);
+  if constexpr (kHasGradient) copy.gradient = rest.load(0, tail.gradient);
+  copy.parameter = rest.load(1, tail.parameter);
+  for (std::size_t s = 0; s < Rule::kSlots; ++s) copy.slots[s] = rest.load(2 + static_cast<int>(s), tail.slots[s]);
   update_vector<Rule, kHasGradient>(rule, copy);
-  std::copy(copy.parameter, copy.parameter + rest, tail.parameter);
-  for (std::size_t s = 0; s < Rule::kSlots; ++s) std::copy(copy.slots[s], copy.slots[s] + rest, tail.slots[s]);
+  rest.store(1, tail.parameter);
+  for (std::size_t s = 0; s < Rule::kSlots; ++s) rest.store(2 + static_cast<int>(s), tail.slots[s]);
 }
 
 template <class Rule>
@@ -170,11 +164,10 @@ void UpdateAverage(float rest, const float* parameter, float* average, std::int6
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(Tag()));
   std::int64_t i = 0;
   for (; i + lanes <= count; i += lanes) average_vector(rest, parameter + i, average + i);
-  alignas(64) float buffer[2][HWY_MAX_BYTES / sizeof(float)] = {};
-  std::copy(parameter + i, parameter + count, buffer[0]);
-  std::copy(average + i, average + count, buffer[1]);
-  average_vector(rest, buffer[0], buffer[1]);
-  std::copy(buffer[1], buffer[1] + (count - i), average + i);
+  VectorTail<2, HWY_MAX_BYTES> rest_of(count - i);
+  float* tail = rest_of.load(1, average + i);
+  average_vector(rest, rest_of.load(0, parameter + i), tail);
+  rest_of.store(1, average + i);
 }
 
 }  // namespace eddy::HWY_NAMESPACE
