@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "eddy/core/error.h"
 #include "eddy/core/shape.h"
+#include "eddy/graph/variable.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/optimizers/row_catch_up.h"
 
@@ -44,5 +46,9 @@ struct CatchUpAttributes {
 
 /// Of the variables with the steps of the rows.
 inline std::string row_steps_prefix(const std::string& name) { return name + "/row_step/"; }
+
+/// Parameters whose rows the optimizer of that name leaves behind: all that have steps of rows, or only those of which
+/// some row is behind at present.
+std::vector<std::string> tables_behind(const ParameterStore& store, const std::string& name, bool all);
 
 }  // namespace eddy

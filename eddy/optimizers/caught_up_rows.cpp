@@ -67,6 +67,19 @@ void for_each_table(const ParameterStore& store, const Optimizer& optimizer, Bod
 
 }  // namespace
 
+std::vector<std::string> tables_behind(const ParameterStore& store, const std::string& name, bool all) {
+  std::vector<std::string> tables;
+  const std::string prefix = row_steps_prefix(name);
+  const std::shared_ptr<Variable> step = store.find(name + "/step");
+  for (const std::shared_ptr<Variable>& steps : store.all()) {
+    if (!steps->name.starts_with(prefix)) continue;
+    const auto is_behind = [&](std::int32_t row) { return step && row < step->value.values<const std::int32_t>()[0]; };
+    if (all || std::ranges::any_of(steps->value.values<const std::int32_t>(), is_behind))
+      tables.push_back(steps->name.substr(prefix.size()));
+  }
+  return tables;
+}
+
 void bring_rows_up_to_date(const ParameterStore& store, const Optimizer& optimizer) {
   for_each_table(store, optimizer, [](const BehindTable& table) {
     table.catch_up(static_cast<float*>(table.m.data()), static_cast<float*>(table.v.data()));

@@ -35,10 +35,11 @@ struct CaughtUpState {
   Value done;   ///< i32[] variable: steps before this one
 };
 
-/// One step of Adam on the rows that `gradient`, one coalesced part, names, each brought up to date first, and on one
-/// part in `period` of the table, in turn, so that no row falls far behind. Costs what these rows cost. In programs
-/// that hold it, what reads `parameter` reads rows brought up to date: together they compute what dense updates would,
-/// up to rounding. Results: the parameter, the slots, the steps of the rows.
+/// One step of Adam on the rows that `gradient`, one coalesced part, names, each brought up to date first, and on a
+/// small part of the table, another at each step, so that no row falls far behind. Costs what these rows cost. In
+/// programs that hold it, what reads `parameter` reads rows brought up to date: together they compute what dense
+/// updates would, up to rounding. `controls` brings no step: it is the one after `state.done`. Results: the parameter,
+/// the slots, the steps of the rows.
 std::vector<Value> update_caught_up_rows(const UpdateSettings& settings, Value parameter, const CaughtUpState& state,
                                          const Gradient& gradient, const UpdateControls& controls,
                                          SourceLocation where = SourceLocation::current());

@@ -228,6 +228,7 @@ std::vector<Value> update_caught_up_rows(const UpdateSettings& settings, Value p
              to_string(settings.rule.kind));
   require_at(gradient.is_sparse() && gradient.sparse_parts().size() == 1, where, CaughtUpUpdate::kName,
              "the gradient must be one coalesced row-sparse part");
+  require_at(!controls.step, where, CaughtUpUpdate::kName, "rows that are behind cannot count steps of their own");
   const RowSparse& part = gradient.sparse_parts()[0];
   CatchUpAttributes base;
   base.rule = settings.rule;

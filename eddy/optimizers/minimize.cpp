@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/optimizers/minimize.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,7 @@
 #include "eddy/ops/random_key.h"
 #include "eddy/ops/row_sparse.h"
 #include "eddy/ops/sub.h"
+#include "eddy/optimizers/caught_up_impl.h"
 #include "eddy/optimizers/caught_up_rows.h"
 #include "eddy/optimizers/counter.h"
 #include "eddy/optimizers/gradient_norm.h"
@@ -55,6 +57,93 @@ Value boolean_constant(Graph& graph, bool value) {
   return graph.constant(tensor);
 }
 
+struct PreparedGradients {
+  std::vector<Gradient> gradients;
+  std::vector<NormedGradient> normed;
+};
+
+PreparedGradients prepare(const BuilderScope& at, std::span<const ParameterGradient> gradients,
+                          const UpdateOptions& options) {
+  PreparedGradients result;
+  for (const auto& [parameter, gradient] : gradients) {
+    const Variable& variable = variable_behind(at, parameter);
+    at.check(!gradient.empty(), "the gradient of '{}' is empty", variable.name);
+    result.gradients.push_back(prepared(gradient, parameter));
+    result.normed.push_back({values_of(result.gradients.back()), !has_prefix(variable.name, options.unclipped)});
+  }
+  return result;
+}
+
+/// Updates the parameters of one step, one after the other.
+class ParameterUpdates {
+ public:
+  /// `done` is the counter of steps, `step` what it is after this one.
+  ParameterUpdates(ParameterStore& store, const Optimizer& optimizer, const Updates& updates, Value done, Value step)
+      : store_(store), optimizer_(optimizer), updates_(updates), done_(done), step_(step) {}
+
+  /// The new parameter.
+  Value add(Value parameter, const Gradient& gradient, Value gradient_scale) {
+    const UpdateOptions& options = optimizer_.options;
+    const Variable& variable = *variable_of(parameter);
+    const UpdateSettings settings = settings_of(optimizer_, variable.name);
+    const std::vector<Value> slots = slots_of(settings.rule, parameter);
+    const std::int64_t first = of_longest_prefix<std::int64_t>(options.first_steps, variable.name, 0);
+    UpdateControls controls{.learning_rate = updates_.learning_rate,
+                            .step = {},
+                            .gradient_scale = gradient_scale,
+                            .proceed = updates_.proceed};
+    // Rows that are behind count all steps of the optimizer.
+    const bool leaves_rows_behind = options.catch_up_rows && gradient.is_sparse() && first == 0 &&
+                                    settings.rows == UpdatedRows::all && can_catch_up(settings.rule);
+    if (!leaves_rows_behind) {
+      controls.step = own_steps(step_, first);
+      return update_parameter(settings, parameter, slots, gradient, controls)[0];
+    }
+    Graph& graph = parameter.graph();
+    if (!rates_) rates_ = recent_rates(graph, store_, options.name);
+    tables_.push_back(variable.name);
+    const CaughtUpState state{
+        .slots = slots, .row_steps = row_steps(graph, store_, options.name, variable), .rates = rates_, .done = done_};
+    return update_caught_up_rows(settings, parameter, state, gradient, controls)[0];
+  }
+
+  /// After the last parameter: what else the step changes.
+  void finish(const BuilderScope& at, std::vector<Value>& ties) const {
+    check_tables(at);
+    if (rates_) ties.push_back(record_rate(rates_, updates_.learning_rate, step_, updates_.proceed));
+  }
+
+ private:
+  std::vector<Value> slots_of(const UpdateRule& rule, Value parameter) {
+    std::vector<Value> slots;
+    const UpdateRule::SlotNames names = rule.slots();
+    for (std::size_t s = 0; s < static_cast<std::size_t>(names.count); ++s)
+      slots.push_back(
+          state(parameter.graph(), store_,
+                fmt::format("{}/{}/{}", optimizer_.options.name, names.names[s], variable_of(parameter)->name),
+                parameter.type(), constant_value(static_cast<float>(rule.initial_accumulator))));
+    return slots;
+  }
+
+  /// Steps that pass a table by would be counted among those its rows are behind.
+  void check_tables(const BuilderScope& at) const {
+    const std::string& name = optimizer_.options.name;
+    for (const std::string& table : tables_behind(store_, name, optimizer_.options.catch_up_rows))
+      at.check(std::ranges::find(tables_, table) != tables_.end(),
+               "rows of '{}' are left behind by the optimizer '{}', whose steps this program shares without updating "
+               "them in the same way; give it another name, or call bring_rows_up_to_date and train without "
+               "catch_up_rows",
+               table, name);
+  }
+
+  ParameterStore& store_;
+  const Optimizer& optimizer_;
+  const Updates& updates_;
+  Value done_, step_;
+  Value rates_;                      ///< empty while no table leaves rows behind
+  std::vector<std::string> tables_;  ///< that do
+};
+
 }  // namespace
 
 Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterStore& store, const Optimizer& optimizer,
@@ -65,15 +154,8 @@ Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterS
   Graph& graph = at.graph();
   const NameScope scope(graph, options.name);
 
-  std::vector<Gradient> ready;
-  std::vector<NormedGradient> normed;
-  for (const auto& [parameter, gradient] : gradients) {
-    const Variable& variable = variable_behind(at, parameter);
-    at.check(!gradient.empty(), "the gradient of '{}' is empty", variable.name);
-    ready.push_back(prepared(gradient, parameter));
-    normed.push_back({values_of(ready.back()), !has_prefix(variable.name, options.unclipped)});
-  }
-  const GradientNorm norm = gradient_norm(normed, optimizer.clip_norm, options.skip_non_finite);
+  const PreparedGradients ready = prepare(at, gradients, options);
+  const GradientNorm norm = gradient_norm(ready.normed, optimizer.clip_norm, options.skip_non_finite);
   const bool clips = optimizer.clip_norm > 0;
   const Value one = graph.constant(1.0F);
 
@@ -88,38 +170,13 @@ Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterS
   const Value step = count_when(done, updates.proceed, true);
 
   std::vector<Value> ties;
-  Value rates;
+  ParameterUpdates parameters(store, optimizer, updates, done, step);
   for (std::size_t i = 0; i < gradients.size(); ++i) {
-    const Value parameter = gradients[i].parameter;
-    const std::string& name = variable_of(parameter)->name;
-    const UpdateSettings settings = settings_of(optimizer, name);
-    std::vector<Value> slots;
-    const UpdateRule::SlotNames slot_names = settings.rule.slots();
-    for (std::size_t s = 0; s < static_cast<std::size_t>(slot_names.count); ++s)
-      slots.push_back(state(graph, store, fmt::format("{}/{}/{}", options.name, slot_names.names[s], name),
-                            parameter.type(), constant_value(static_cast<float>(settings.rule.initial_accumulator))));
-    const std::int64_t first = of_longest_prefix<std::int64_t>(options.first_steps, name, 0);
-    const UpdateControls controls{.learning_rate = updates.learning_rate,
-                                  .step = own_steps(step, first),
-                                  .gradient_scale = clips && normed[i].counts ? norm.scale : one,
-                                  .proceed = updates.proceed};
-    const bool leaves_rows_behind = options.catch_up_rows && ready[i].is_sparse() && first == 0 &&
-                                    settings.rows == UpdatedRows::all && can_catch_up(settings.rule);
-    std::vector<Value> results;
-    if (leaves_rows_behind) {
-      if (!rates) rates = recent_rates(graph, store, options.name);
-      const CaughtUpState state{.slots = slots,
-                                .row_steps = row_steps(graph, store, options.name, *variable_of(parameter)),
-                                .rates = rates,
-                                .done = done};
-      results = update_caught_up_rows(settings, parameter, state, ready[i], controls);
-    } else {
-      results = update_parameter(settings, parameter, slots, ready[i], controls);
-    }
-    updates.parameters.push_back({.before = parameter, .after = results[0]});
-    ties.push_back(results[0]);
+    const Value scale = clips && ready.normed[i].counts ? norm.scale : one;
+    ties.push_back(parameters.add(gradients[i].parameter, ready.gradients[i], scale));
+    updates.parameters.push_back({.before = gradients[i].parameter, .after = ties.back()});
   }
-  if (rates) ties.push_back(record_rate(rates, updates.learning_rate, step, updates.proceed));
+  parameters.finish(at, ties);
   if (options.skip_non_finite)
     ties.push_back(count_when(counter(graph, store, options.name + "/skipped_steps"), updates.proceed, false));
   // The next step draws other numbers, after a skipped step as well.

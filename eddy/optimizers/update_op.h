@@ -29,7 +29,7 @@ struct UpdateSettings {
 /// The scalars all updates of one step share.
 struct UpdateControls {
   Value learning_rate;   ///< f32[]
-  Value step;            ///< i32[]: 1 at the first update
+  Value step;            ///< i32[]: 1 at the first update; empty for update_caught_up_rows()
   Value gradient_scale;  ///< f32[]: gradients are multiplied by it
   Value proceed;         ///< bool[]: false leaves everything as it is
 };

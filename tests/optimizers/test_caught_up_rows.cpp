@@ -245,6 +245,36 @@ TEST_CASE("a step without finite gradients leaves everything but its counter") {
   }
 }
 
+TEST_CASE("a program that shares the steps of a table but does not update it so is refused") {
+  const Optimizer optimizer = adam({.learning_rate = 0.02}, {.catch_up_rows = true});
+  ParameterStore store(3);
+  Model model(store);
+  Program program = compile(model.graph, {model.loss, minimize(model.loss, store, optimizer)});
+  const auto frozen = [&](const Optimizer& other) {
+    Optimizer without = other;
+    without.options.rate_multipliers = {{"table", 0}};
+    Model again(store);
+    minimize(again.loss, store, without);
+  };
+  const auto dense = [&] {
+    Model again(store, true);
+    minimize(again.loss + again.whole, store, optimizer);
+  };
+  CHECK_THROWS_WITH_AS(frozen(optimizer), doctest::Contains("rows of 'table' are left behind"), GraphError);
+  CHECK_THROWS_WITH_AS(dense(), doctest::Contains("rows of 'table' are left behind"), GraphError);
+  Optimizer of_its_own = optimizer;
+  of_its_own.options.name = "other";
+  frozen(of_its_own);
+  // Updates of all rows: not while some are behind.
+  const Optimizer plain = adam({.learning_rate = 0.02});
+  program.run(batch_of(0));
+  CHECK_THROWS_WITH_AS(frozen(plain), doctest::Contains("call bring_rows_up_to_date"), GraphError);
+  bring_rows_up_to_date(store, optimizer);
+  frozen(plain);
+  Model again(store);
+  minimize(again.loss, store, optimizer);
+}
+
 TEST_CASE("moving averages and rows left behind are refused together") {
   ParameterStore store(3);
   Model model(store);
