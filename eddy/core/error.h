@@ -68,7 +68,8 @@ template <class E = Error, class... Args>
   throw E(fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// Throws `E` with a formatted message unless `condition` holds; the message is made only then.
+/// Throws `E` with a formatted message unless `condition` holds. Give it what is to be printed, not its text: text is
+/// then made only for an error.
 template <class E = Error, class... Args>
 void require(bool condition, fmt::format_string<Args...> format, Args&&... args) {
   if (!condition) [[unlikely]]

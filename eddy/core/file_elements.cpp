@@ -7,6 +7,8 @@
 #include <concepts>
 #include <cstring>
 #include <limits>
+#include <span>
+#include <type_traits>
 #include <vector>
 
 #include "eddy/core/error.h"
@@ -41,17 +43,19 @@ float to_float(Half value) {
 
 template <class Stored>
 void convert(const std::byte* raw, std::size_t count, std::size_t first, const Tensor& out, std::string_view what) {
+  using Value = std::conditional_t<std::integral<Stored>, std::int32_t, float>;
+  const std::span<Value> values = out.values<Value>().subspan(first, count);
   for (std::size_t i = 0; i < count; ++i) {
     Stored value;
     std::memcpy(&value, raw + i * sizeof(Stored), sizeof(Stored));
     if constexpr (std::integral<Stored>) {
       require<DataError>(std::in_range<std::int32_t>(value), "{}: element {} is {}, which does not fit in i32", what,
                          first + i, value);
-      out.values<std::int32_t>()[first + i] = static_cast<std::int32_t>(value);
+      values[i] = static_cast<std::int32_t>(value);
     } else if constexpr (std::same_as<Stored, double>) {
-      out.values<float>()[first + i] = static_cast<float>(value);
+      values[i] = static_cast<float>(value);
     } else {
-      out.values<float>()[first + i] = to_float(value);
+      values[i] = to_float(value);
     }
   }
 }

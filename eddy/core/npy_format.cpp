@@ -145,7 +145,7 @@ Tensor to_row_major(const Tensor& columns) {
   std::array<std::int64_t, Shape::kMaxRank> index{};
   const auto* from = static_cast<const std::byte*>(columns.data());
   auto* to = static_cast<std::byte*>(result.data());
-  for (std::int64_t i = 0; i < columns.elements(); ++i) {
+  for (std::int64_t i = 0, count = columns.elements(); i < count; ++i) {
     std::int64_t row_major = 0;
     for (int axis = 0; axis < shape.rank(); ++axis)
       row_major = row_major * shape[axis] + index[static_cast<std::size_t>(axis)];

@@ -24,12 +24,12 @@ std::int64_t Shape::product(int first, int last) const {
   for (int i = first; i < last; ++i)
     // So far below the largest number that bytes can be counted too.
     require<GraphError>(!__builtin_mul_overflow(result, (*this)[i], &result) && result < std::int64_t{1} << 56,
-                        "a shape of {} has too many elements", to_string(*this));
+                        "a shape of {} has too many elements", *this);
   return result;
 }
 
 int Shape::normalize_axis(int axis) const {
-  require<GraphError>(axis >= -rank_ && axis < rank_, "axis {} is out of range for shape {}", axis, to_string(*this));
+  require<GraphError>(axis >= -rank_ && axis < rank_, "axis {} is out of range for shape {}", axis, *this);
   return axis < 0 ? axis + rank_ : axis;
 }
 
@@ -37,7 +37,8 @@ Shape Shape::appended(std::int64_t size) const { return inserted(rank_, size); }
 
 Shape Shape::inserted(int axis, std::int64_t size) const {
   require<GraphError>(rank_ < kMaxRank && axis >= 0 && axis <= rank_, "cannot insert axis {} into shape {}", axis,
-                      to_string(*this));
+                      *this);
+  require<GraphError>(size >= 0, "cannot insert an axis of the negative size {} into shape {}", size, *this);
   Shape result = *this;
   std::copy_backward(result.dims_.begin() + axis, result.dims_.begin() + rank_, result.dims_.begin() + rank_ + 1);
   result[axis] = size;
@@ -63,8 +64,8 @@ Shape broadcast(const Shape& a, const Shape& b) {
   for (int i = 1; i <= result.rank(); ++i) {
     const std::int64_t da = i <= a.rank() ? a[a.rank() - i] : 1;
     const std::int64_t db = i <= b.rank() ? b[b.rank() - i] : 1;
-    require<GraphError>(da == db || da == 1 || db == 1, "shapes {} and {} do not broadcast: sizes {} and {} differ",
-                        to_string(a), to_string(b), da, db);
+    require<GraphError>(da == db || da == 1 || db == 1, "shapes {} and {} do not broadcast: sizes {} and {} differ", a,
+                        b, da, db);
     result[result.rank() - i] = da == 1 ? db : da;
   }
   return result;
@@ -79,8 +80,16 @@ bool broadcasts_to(const Shape& from, const Shape& to) {
   return true;
 }
 
-std::string to_string(const TensorType& type) {
-  return fmt::format("{}{}", to_string(type.dtype), to_string(type.shape));
-}
+std::string to_string(const TensorType& type) { return fmt::format("{}{}", to_string(type.dtype), type.shape); }
 
 }  // namespace eddy
+
+fmt::format_context::iterator fmt::formatter<eddy::Shape>::format(const eddy::Shape& shape,
+                                                                  fmt::format_context& context) const {
+  return fmt::formatter<fmt::string_view>::format(eddy::to_string(shape), context);
+}
+
+fmt::format_context::iterator fmt::formatter<eddy::TensorType>::format(const eddy::TensorType& type,
+                                                                       fmt::format_context& context) const {
+  return fmt::formatter<fmt::string_view>::format(eddy::to_string(type), context);
+}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <fmt/core.h>
+
 #include <array>
 #include <cstdint>
 #include <initializer_list>
@@ -67,3 +69,13 @@ struct TensorType {
 std::string to_string(const TensorType& type);
 
 }  // namespace eddy
+
+template <>
+struct fmt::formatter<eddy::Shape> : fmt::formatter<fmt::string_view> {
+  fmt::format_context::iterator format(const eddy::Shape& shape, fmt::format_context& context) const;
+};
+
+template <>
+struct fmt::formatter<eddy::TensorType> : fmt::formatter<fmt::string_view> {
+  fmt::format_context::iterator format(const eddy::TensorType& type, fmt::format_context& context) const;
+};

@@ -39,7 +39,7 @@ Tensor Tensor::scalar(float value) { return from(std::span<const float>(&value, 
 Tensor Tensor::scalar(std::int32_t value) { return from(std::span<const std::int32_t>(&value, 1), Shape{}); }
 
 float Tensor::item() const {
-  require<GraphError>(data_ && elements() == 1, "item() needs a tensor of one element, not {}", to_string(type_));
+  require<GraphError>(data_ && elements() == 1, "item() needs a tensor of one element, not {}", type_);
   switch (type_.dtype) {
     case DType::f32:
       return values<float>()[0];
@@ -53,20 +53,20 @@ float Tensor::item() const {
 
 Tensor Tensor::clone() const {
   Tensor result(type_);
-  std::memcpy(result.data(), data(), bytes());
+  result.copy_from(*this);
   return result;
 }
 
 Tensor Tensor::reshaped(const Shape& shape) const {
-  require<GraphError>(shape.elements() == elements(), "cannot view {} as shape {}", to_string(type_), to_string(shape));
+  require<GraphError>(shape.elements() == elements(), "cannot view {} as shape {}", type_, shape);
   Tensor result = *this;
   result.type_.shape = shape;
   return result;
 }
 
 Tensor Tensor::view_at(std::size_t offset, const TensorType& type) const {
-  require<GraphError>(offset + type.bytes() <= bytes(), "a view {} at byte {} leaves {}", to_string(type), offset,
-                      to_string(type_));
+  require<GraphError>(offset <= bytes() && type.bytes() <= bytes() - offset, "a view {} at byte {} leaves {}", type,
+                      offset, type_);
   Tensor result;
   result.type_ = type;
   result.data_ = std::shared_ptr<std::byte>(data_, data_.get() + offset);
@@ -74,7 +74,9 @@ Tensor Tensor::view_at(std::size_t offset, const TensorType& type) const {
 }
 
 void Tensor::copy_from(const Tensor& source) const {
-  require<GraphError>(source.type() == type_, "cannot copy {} into {}", to_string(source.type()), to_string(type_));
+  require<GraphError>(source.type() == type_, "cannot copy {} into {}", source.type(), type_);
+  if (bytes() == 0) return;
+  require<GraphError>(source && *this, "cannot copy an empty tensor, nor into one");
   std::memcpy(data(), source.data(), bytes());
 }
 

@@ -53,12 +53,13 @@ class Tensor {
   /// The only element of a one-element tensor, as float.
   float item() const;
 
+  /// Throws GraphError when empty.
   Tensor clone() const;
   /// The same storage under another shape of equal element count.
   Tensor reshaped(const Shape& shape) const;
   /// A view of `type` that starts `offset` bytes into this tensor and shares its storage.
   Tensor view_at(std::size_t offset, const TensorType& type) const;
-  /// Copies the elements of `source`, which must have the same type.
+  /// Copies the elements of `source`, which must have the same type; neither may be empty.
   void copy_from(const Tensor& source) const;
 
  private:
@@ -68,7 +69,7 @@ class Tensor {
 
 template <class T>
 std::span<T> Tensor::values() const {
-  require<GraphError>(type_.dtype == DTypeOf<std::remove_const_t<T>>::value, "tensor {} read as {}", to_string(type_),
+  require<GraphError>(type_.dtype == DTypeOf<std::remove_const_t<T>>::value, "tensor {} read as {}", type_,
                       to_string(DTypeOf<std::remove_const_t<T>>::value));
   return {reinterpret_cast<T*>(data_.get()), static_cast<std::size_t>(elements())};
 }
@@ -76,7 +77,7 @@ std::span<T> Tensor::values() const {
 template <class T>
 Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
   require<GraphError>(static_cast<std::int64_t>(values.size()) == shape.elements(), "{} values given for shape {}",
-                      values.size(), to_string(shape));
+                      values.size(), shape);
   Tensor result(DTypeOf<T>::value, shape);
   std::copy(values.begin(), values.end(), result.values<T>().begin());
   return result;
