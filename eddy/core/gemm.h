@@ -37,7 +37,7 @@ struct GemmConfig {
   friend bool operator==(const GemmConfig&, const GemmConfig&) = default;
 };
 
-/// "gemm 3200x512x10000 (m,k,n), B transposed"
+/// "gemm m=3200 n=10000 k=512, B transposed"
 std::string to_string(const GemmConfig& config);
 
 /// Which code runs a product; a fixed function of the configuration and the thread count, never of timing.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/core/gemm_blocks.h"
 
+#include "eddy/core/rounding.h"
 #include "eddy/core/simd_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "eddy/core/gemm_blocks.cpp"
@@ -27,8 +28,6 @@ constexpr std::int64_t kColBlock = 2048;
 constexpr std::int64_t kRowsAhead = 16;
 /// Lines of one row of a panel.
 constexpr int kPanelLines = (kTileCols + kLineFloats - 1) / kLineFloats;
-
-std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 /// Depth of one pass: equal passes. Depends on the product alone, so that sums do not depend on threads.
 std::int64_t depth_of_pass(const GemmConfig& config) {

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-/// Vector kernels on plain f32 arrays, compiled for SSE2, AVX2 and AVX-512 and chosen at run time. The rest of the
-/// library is built for baseline x86-64, so hot loops belong here.
+/// Vector kernels on plain f32 arrays, compiled for AVX-512, AVX2 and less, which is no vectors with Debian 12's
+/// Highway, and chosen at run time. The rest of the library is built for baseline x86-64, so hot loops belong here.
 ///
 /// Unless a line says otherwise: serial (split the range with parallel_for), `out` may be the same pointer as an input
 /// but must not overlap it otherwise, no alignment is needed, nothing is allocated, and every function may run

@@ -6,6 +6,7 @@
 #include "eddy/core/barrier.h"
 #include "eddy/core/error.h"
 #include "eddy/core/rnn_steps.h"
+#include "eddy/core/rounding.h"
 #include "eddy/core/threads.h"
 
 namespace eddy {
@@ -26,8 +27,6 @@ RnnPlan plan_rnn(std::int64_t time, std::int64_t batch, std::int64_t hidden, std
     return by_rows > 1 ? RnnPlan{RnnSplit::rows, static_cast<int>(by_rows)} : RnnPlan{};
   return {RnnSplit::columns, static_cast<int>(by_columns)};
 }
-
-constexpr std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 UnitRange part_of(std::int64_t size, std::int64_t unit, int part, int parts) {
   const std::int64_t count = (size + unit - 1) / unit;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/core/rnn_steps.h"
 
+#include "eddy/core/rounding.h"
 #include "eddy/core/simd_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "eddy/core/rnn_steps.cpp"
@@ -165,8 +166,6 @@ void plain_panel(int vecs, std::int64_t count, std::int64_t depth, const float* 
       return plain_rows<kTileVecs>(count, depth, rows, panel, bias, accumulate, ahead, out, last_lanes);
   }
 }
-
-constexpr std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 std::int64_t gate_panel_floats(std::int64_t hidden, int gates) {
   return round_up(round_up(hidden, kLanes) * gates * hidden, 16);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/core/softmax_products.h"
 
+#include "eddy/core/rounding.h"
 #include "eddy/core/simd_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "eddy/core/softmax_products.cpp"
@@ -31,8 +32,6 @@ constexpr std::int64_t kCachedRows = 320;
 constexpr float kRaiseAbove = 30;
 /// Panels whose sums are f32; they are added up as double.
 constexpr std::int64_t kPanelsOfSum = 32;
-
-std::int64_t round_up(std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; }
 
 /// A panel of neighbouring columns: classes, or elements of a state.
 struct Panel {

@@ -8,12 +8,11 @@
 #include <map>
 #include <numeric>
 
+#include "eddy/core/rounding.h"
 #include "eddy/core/tensor.h"
 
 namespace eddy {
 namespace {
-
-std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 /// Bytes of the arena that are taken: ranges that neither overlap nor touch, ascending.
 class TakenBytes {
