@@ -11,25 +11,37 @@
 namespace eddy {
 namespace {
 
+/// The nodes from the first value that derivatives are asked for to the last seed: no other has a part in them, and
+/// the graph may be much larger.
+struct Stretch {
+  int first = 0;
+  int last = -1;
+
+  std::size_t size() const { return static_cast<std::size_t>(std::max(0, last + 1 - first)); }
+  bool contains(int node) const { return first <= node && node <= last; }
+  std::size_t index(int node) const { return static_cast<std::size_t>(node - first); }
+};
+
 /// The gradients that have reached each output of each node so far.
 class Adjoints {
  public:
-  explicit Adjoints(int nodes) : parts_(static_cast<std::size_t>(nodes)) {}
+  explicit Adjoints(const Stretch& stretch) : stretch_(stretch), parts_(stretch.size()) {}
 
   void add(const Value& value, Gradient gradient) {
     if (gradient.empty()) return;
-    std::vector<std::vector<Gradient>>& outputs = parts_[static_cast<std::size_t>(value.node())];
+    std::vector<std::vector<Gradient>>& outputs = parts_[stretch_.index(value.node())];
     outputs.resize(std::max(outputs.size(), static_cast<std::size_t>(value.output()) + 1));
     outputs[static_cast<std::size_t>(value.output())].push_back(std::move(gradient));
   }
-  bool any(int node) const { return !parts_[static_cast<std::size_t>(node)].empty(); }
+  bool any(int node) const { return !parts_[stretch_.index(node)].empty(); }
   Gradient total(const Value& value) const {
-    const auto& outputs = parts_[static_cast<std::size_t>(value.node())];
+    const auto& outputs = parts_[stretch_.index(value.node())];
     const auto index = static_cast<std::size_t>(value.output());
     return index < outputs.size() ? sum(outputs[index]) : Gradient();
   }
 
  private:
+  Stretch stretch_;
   std::vector<std::vector<std::vector<Gradient>>> parts_;
 };
 
@@ -59,17 +71,26 @@ std::vector<Gradient> gradient_of(const Node& node, const GradientContext& conte
   }
 }
 
-/// For each node up to the loss, whether it depends on one of `wrt`.
-std::vector<bool> dependents(const Graph& graph, int last, std::span<const Value> wrt) {
-  std::vector<bool> depends(static_cast<std::size_t>(last) + 1, false);
-  for (const Value& value : wrt)
-    if (value.node() <= last) depends[static_cast<std::size_t>(value.node())] = true;
-  for (int id = 0; id <= last; ++id)
-    for (const Value& input : graph.node(id).inputs)
-      if (depends[static_cast<std::size_t>(input.node())] && input.dtype() == f32)
-        depends[static_cast<std::size_t>(id)] = true;
-  return depends;
-}
+/// Which nodes depend on one of `wrt`.
+class Dependents {
+ public:
+  Dependents(const Graph& graph, const Stretch& stretch, std::span<const Value> wrt)
+      : stretch_(stretch), depends_(stretch.size(), false) {
+    for (const Value& value : wrt)
+      if (stretch.contains(value.node())) depends_[stretch.index(value.node())] = true;
+    for (int id = stretch.first; id <= stretch.last; ++id)
+      if (std::ranges::any_of(graph.node(id).inputs, [&](const Value& input) { return passes(input); }))
+        depends_[stretch.index(id)] = true;
+  }
+
+  bool contains(int node) const { return stretch_.contains(node) && depends_[stretch_.index(node)]; }
+  /// Whether a gradient passes through the value.
+  bool passes(const Value& value) const { return contains(value.node()) && value.dtype() == f32; }
+
+ private:
+  Stretch stretch_;
+  std::vector<bool> depends_;
+};
 
 }  // namespace
 
@@ -114,19 +135,20 @@ std::vector<Gradient> backpropagate(std::span<const Seed> seeds, std::span<const
   if (seeds.empty()) return std::vector<Gradient>(wrt.size());
   Graph& graph = seeds[0].value.graph();
   const NameScope scope(graph, "gradient");
-  int last = 0;
-  for (const Seed& seed : seeds) last = std::max(last, seed.value.node());
-  const std::vector<bool> depends = dependents(graph, last, wrt);
-  Adjoints adjoints(last + 1);
+  Stretch stretch{.first = graph.size()};
+  for (const Seed& seed : seeds) stretch.last = std::max(stretch.last, seed.value.node());
+  for (const Value& value : wrt) stretch.first = std::min(stretch.first, value.node());
+  const Dependents dependents(graph, stretch, wrt);
+  Adjoints adjoints(stretch);
   for (const Seed& seed : seeds)
-    if (depends[static_cast<std::size_t>(seed.value.node())]) adjoints.add(seed.value, seed.gradient);
-  for (int id = last; id >= 0; --id) {
-    if (!depends[static_cast<std::size_t>(id)] || !adjoints.any(id)) continue;
+    if (dependents.contains(seed.value.node())) adjoints.add(seed.value, seed.gradient);
+  for (int id = stretch.last; id >= stretch.first; --id) {
+    if (!dependents.contains(id) || !adjoints.any(id)) continue;
     const Node& node = graph.node(id);
     GradientContext context;
     bool wanted = false;
     for (const Value& input : node.inputs) {
-      context.input_needed.push_back(depends[static_cast<std::size_t>(input.node())] && input.dtype() == f32);
+      context.input_needed.push_back(dependents.passes(input));
       wanted = wanted || context.input_needed.back();
     }
     if (!wanted) continue;
@@ -147,7 +169,7 @@ std::vector<Gradient> backpropagate(std::span<const Seed> seeds, std::span<const
   std::vector<Gradient> result;
   for (const Value& value : wrt) {
     result.emplace_back();
-    if (value.node() > last) continue;
+    if (!stretch.contains(value.node())) continue;
     const OriginScope origin(graph, gradient_origin(graph.node(value.node())));
     result.back() = adjoints.total(value);
   }
