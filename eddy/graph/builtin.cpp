@@ -75,6 +75,13 @@ struct AddN final : OpClass<AddN> {
 
 std::int64_t row_size(const Shape& table) { return table.product(1, table.rank()); }
 
+/// The shape of the rows of a table at these indices.
+Shape rows_of(const Shape& table, const Shape& indices) {
+  Shape shape = indices;
+  for (int axis = 1; axis < table.rank(); ++axis) shape = shape.appended(table[axis]);
+  return shape;
+}
+
 void check_indices(const std::int32_t* indices, std::int64_t count, std::int64_t rows) {
   for (std::int64_t i = 0; i < count; ++i)
     require<GraphError>(indices[i] < rows, "index {} at position {} is out of range for a table of {} rows", indices[i],
@@ -92,14 +99,11 @@ struct ScatterAdd final : OpClass<ScatterAdd> {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require<GraphError>(shape.rank() >= 1, "the table must have at least one axis");
     require<GraphError>(inputs[0].dtype == i32, "indices must be i32, not {}", to_string(inputs[0]));
-    const std::int64_t count = inputs[0].shape.elements();
-    require<GraphError>(inputs[1].dtype == f32 && inputs[1].shape.elements() == count * row_size(shape),
-                        "rows {} do not match indices {} and table {}", to_string(inputs[1]), to_string(inputs[0]),
-                        to_string(shape));
-    if (inputs.size() > 2)
-      require<GraphError>(inputs[2] == TensorType{f32, shape}, "base {} is not {}", to_string(inputs[2]),
-                          to_string(TensorType{f32, shape}));
-    return {{f32, shape}};
+    const TensorType table{f32, shape}, rows{f32, rows_of(shape, inputs[0].shape)};
+    require<GraphError>(inputs[1] == rows, "rows must be {} for indices {} and a table {}, not {}", rows, inputs[0],
+                        table, inputs[1]);
+    if (inputs.size() > 2) require<GraphError>(inputs[2] == table, "the base must be {}, not {}", table, inputs[2]);
+    return {table};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     std::vector<Gradient> result(context.inputs.size());
@@ -157,9 +161,7 @@ struct GatherRows final : OpClass<GatherRows> {
     require<GraphError>(inputs[0].shape.rank() >= 1, "the table must have at least one axis, it is {}",
                         to_string(inputs[0]));
     require<GraphError>(inputs[1].dtype == i32, "indices must be i32, not {}", to_string(inputs[1]));
-    Shape shape = inputs[1].shape;
-    for (int axis = 1; axis < inputs[0].shape.rank(); ++axis) shape = shape.appended(inputs[0].shape[axis]);
-    return {{inputs[0].dtype, shape}};
+    return {{inputs[0].dtype, rows_of(inputs[0].shape, inputs[1].shape)}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     return {RowSparse{.indices = context.in(1), .rows = context.d_out(0)}, {}};

@@ -54,8 +54,8 @@ const Variable* variable_of(Value value);
 /// Sum of values of one type; of a single one, itself.
 Value add_n(const std::vector<Value>& values, SourceLocation where = SourceLocation::current());
 
-/// `base` with `rows` f32[n, …] added at `indices` i32[n]; repeated indices add up, negative ones are ignored. An empty
-/// `base` means zeros of `shape`. Gradient: of base itself, of rows the gathered rows.
+/// `base` with `rows` f32[indices…, …] added at `indices` i32[any shape]; repeated indices add up, negative ones are
+/// ignored. An empty `base` means zeros of `shape`. Gradient: of base itself, of rows the gathered rows.
 Value scatter_add(Value base, const Shape& shape, Value indices, Value rows,
                   SourceLocation where = SourceLocation::current());
 

@@ -59,12 +59,15 @@ Value Graph::input(std::string name, DType dtype, const Shape& shape, SourceLoca
 }
 
 Value Graph::constant(const Tensor& tensor, SourceLocation where) {
-  return add_node(*this, ConstantOp(tensor), {}, where);
+  require_at(static_cast<bool>(tensor), where, ConstantOp::kName, "the tensor is empty");
+  return add_node(*this, ConstantOp(tensor.clone()), {}, where);
 }
 
 Value Graph::constant(float value, SourceLocation where) { return constant(Tensor::scalar(value), where); }
 
 Value Graph::variable(const std::shared_ptr<Variable>& variable, SourceLocation where) {
+  require_at(variable && variable->value, where, VariableOp::kName, "the variable {}",
+             variable ? fmt::format("'{}' has no value", variable->name) : "is null: the store has none of that name");
   if (outer_ != nullptr) return import(outer_->variable(variable, where));
   const auto found = variables_.find(variable.get());
   if (found != variables_.end()) return found->second;
@@ -91,7 +94,7 @@ Value Graph::import(Value value) {
   if (&value.graph() == this) return value;
   for (const Capture& capture : captures_)
     if (capture.outer == value) return capture.inner;
-  require<GraphError>(is_inside(value.graph()), "{} belongs to another graph", to_string(value.type()));
+  require<GraphError>(is_inside(value.graph()), "{} belongs to another graph", value.type());
   const Node& node = value.graph().node(value.node());
   const bool is_literal = node.inputs.empty() && (node.op->name() == "constant" || node.op->name() == "full");
   Value inner;

@@ -47,6 +47,7 @@ class Graph {
 
   /// A tensor fed by name at each run.
   Value input(std::string name, DType dtype, const Shape& shape, SourceLocation where = SourceLocation::current());
+  /// A copy of the tensor as it is now.
   Value constant(const Tensor& tensor, SourceLocation where = SourceLocation::current());
   Value constant(float value, SourceLocation where = SourceLocation::current());
   /// A value that lives outside the graph, shared by all programs that name it. The same variable gives the same node.

@@ -19,8 +19,9 @@ struct Matrix {
 /// A weight as blocks of [rows, columns]; more axes than two count as rows.
 Matrix block_of(const Tensor& value, int blocks) {
   const Shape& shape = value.shape();
+  require<GraphError>(blocks >= 1, "an initializer needs at least one block, not {}", blocks);
   require<GraphError>(shape.rank() >= 1 && shape.dim(-1) % blocks == 0,
-                      "a weight {} does not consist of {} blocks of columns", to_string(value.type()), blocks);
+                      "a weight {} does not consist of {} blocks of columns", value.type(), blocks);
   return {shape.product(0, shape.rank() - 1), shape.dim(-1) / blocks};
 }
 
@@ -95,9 +96,10 @@ Initializer orthogonal(float gain, int blocks) {
 
 Initializer block_bias(int block, int blocks, float number) {
   return [block, blocks, number](const Tensor& value, Philox&) {
+    require<GraphError>(block >= 0 && block < blocks, "block {} of {} blocks of a bias does not exist", block, blocks);
     const std::span<float> values = value.values<float>();
     require<GraphError>(values.size() % static_cast<std::size_t>(blocks) == 0,
-                        "a bias {} does not consist of {} blocks", to_string(value.type()), blocks);
+                        "a bias {} does not consist of {} blocks", value.type(), blocks);
     const std::size_t size = values.size() / static_cast<std::size_t>(blocks);
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = i / size == static_cast<std::size_t>(block) ? number : 0.0f;

@@ -16,14 +16,18 @@ std::shared_ptr<Variable> ParameterStore::get(std::string_view name, const Tenso
   require_at(!name.empty(), where, kVariable, "a variable needs a name");
   if (auto existing = find(name)) {
     require_at(existing->value.type() == type, where, kVariable, "'{}' is {} in the store, but {} is asked for", name,
-               to_string(existing->value.type()), to_string(type));
+               existing->value.type(), type);
     require_at(existing->trainable == trainable, where, kVariable, "'{}' is {} in the store, but {} is asked for", name,
                existing->trainable ? "a weight" : "no weight", trainable ? "a weight" : "none");
     return existing;
   }
   auto variable = std::make_shared<Variable>(Variable{std::string(name), Tensor(type), trainable});
   Philox random(seed_, stable_hash(name));
-  initializer(variable->value, random);
+  try {
+    initializer(variable->value, random);
+  } catch (const GraphError& error) {
+    fail_at(where, kVariable, "'{}': {}", name, error.sentence());
+  }
   variables_.emplace(std::string(name), variable);
   return variable;
 }
