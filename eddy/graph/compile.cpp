@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
+#include "eddy/graph/aliases.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/program_impl.h"
 #include "eddy/graph/schedule.h"
@@ -49,9 +51,13 @@ class Compiler {
  public:
   Compiler(const Graph& graph, const std::vector<Value>& results, CompileOptions options)
       : source_(graph), impl_(std::make_unique<ProgramImpl>()) {
-    for (const Value& result : results)
-      if (!result || &result.graph() != &graph)
-        throw GraphError("compile", "a result is empty or of another graph", {});
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const Value& result = results[i];
+      if (!result) throw GraphError("compile", fmt::format("result {} is an empty value", i), {});
+      if (&result.graph() != &graph)
+        throw GraphError("compile", fmt::format("result {} ({}) is of another graph", i, result.type()),
+                         result.graph().node(result.node()).origin);
+    }
     impl_->options = std::move(options);
     if (!impl_->options.arena) impl_->options.arena = std::make_shared<Arena>();
     PassSwitches passes = impl_->options.passes;
@@ -60,21 +66,27 @@ class Compiler {
   }
 
   /// For the body of a loop.
-  Compiler(const Graph& graph, const std::vector<Value>& results, const std::set<std::string>& invariant)
+  Compiler(const Graph& graph, const std::vector<Value>& results, const std::set<std::string>& invariant,
+           CompileOptions options)
       : source_(graph), impl_(std::make_unique<ProgramImpl>()), invariant_(&invariant) {
+    impl_->options = std::move(options);
+    impl_->options.arena = nullptr;  // its memory is the owner's
     impl_->lowered = extract(graph, results, true);
   }
 
   Program compile() { return Program(take()); }
 
   std::unique_ptr<ProgramImpl> take() {
+    for (int id = 0; id < graph().size(); ++id) aliases_.push_back(aliases_of(graph().node(id)));
     own_results();
-    impl_->order = schedule(graph());
+    aliases_.resize(static_cast<std::size_t>(graph().size()));  // copies have none
+    impl_->order = schedule(graph(), aliases_);
     find_uses();
     assign_storage();
     plan();
     build_instructions();
-    list_unused_inputs();
+    list_inputs();
+    list_written();
     const Cost cost = impl_->cost();
     impl_->keeps_team = cost.flops + cost.bytes >= kTeamWork;
     return std::move(impl_);
@@ -88,6 +100,7 @@ class Compiler {
   Storage& storage_of(const Value& value) { return storages_[static_cast<std::size_t>(place(value).storage)]; }
 
   bool is_body() const { return invariant_ != nullptr; }
+  const std::vector<Alias>& aliases(int id) const { return aliases_[static_cast<std::size_t>(id)]; }
 
   /// A result that shows an input, a constant or a variable gets memory of its own, so that it keeps its value. In the
   /// body of a loop so does one that shows a part of something, or something another result shows.
@@ -98,7 +111,7 @@ class Compiler {
       for (bool found = true; found;) {
         found = false;
         const Node& node = graph().node(root.node());
-        for (const Alias& alias : aliases_of(node)) {
+        for (const Alias& alias : aliases(root.node())) {
           if (alias.output != root.output() || alias.kind == Alias::Kind::share) continue;
           root = node.inputs[static_cast<std::size_t>(alias.input)];
           found = true;
@@ -137,7 +150,7 @@ class Compiler {
     // A view keeps its source alive.
     for (auto it = impl_->order.rbegin(); it != impl_->order.rend(); ++it) {
       const Node& node = graph().node(*it);
-      for (const Alias& alias : aliases_of(node)) {
+      for (const Alias& alias : aliases(*it)) {
         if (alias.kind != Alias::Kind::view) continue;
         int& source = last_use(node.inputs[static_cast<std::size_t>(alias.input)]);
         source = std::max(source, last_use_[static_cast<std::size_t>(*it)][static_cast<std::size_t>(alias.output)]);
@@ -159,10 +172,9 @@ class Compiler {
     for (const int id : impl_->order) {
       const Node& node = graph().node(id);
       if (assign_leaf(id, node)) continue;
-      const std::vector<Alias> aliases = aliases_of(node);
       for (int output = 0; output < static_cast<int>(node.outputs.size()); ++output) {
         const Value value{&graph(), id, output};
-        const std::optional<Place> reused = reuse(node, value, aliases);
+        const std::optional<Place> reused = reuse(node, value);
         if (reused) {
           place(value) = *reused;
           Storage& storage = storage_of(value);
@@ -224,8 +236,8 @@ class Compiler {
   }
 
   /// Memory of an input that an output takes over, if any.
-  std::optional<Place> reuse(const Node& node, const Value& value, const std::vector<Alias>& aliases) {
-    for (const Alias& alias : aliases) {
+  std::optional<Place> reuse(const Node& node, const Value& value) {
+    for (const Alias& alias : aliases(value.node())) {
       if (alias.output != value.output()) continue;
       const Value& input = node.inputs[static_cast<std::size_t>(alias.input)];
       const Place source = place(input);
@@ -311,7 +323,7 @@ class Compiler {
         invariants_[index] = invariant_->contains(input->label);
       } else if (node.op->name() == "constant") {
         invariants_[index] = true;
-      } else if (is_view(node)) {
+      } else if (is_view(aliases(id))) {
         invariants_[index] = invariants_[static_cast<std::size_t>(node.inputs[0].node())];
       }
     }
@@ -333,9 +345,10 @@ class Compiler {
       return node.op->make_kernel({inputs,
                                    node.outputs,
                                    {used.get(), node.outputs.size()},
-                                   {invariant.get(), is_body() ? node.inputs.size() : 0}});
+                                   {invariant.get(), is_body() ? node.inputs.size() : 0},
+                                   &impl_->options});
     } catch (const Error& error) {
-      throw GraphError(node.op->name(), fmt::format("{}: {}", signature(node), error.what()), node.origin);
+      fail_in(node, error, signature(node) + ": ");
     }
   }
 
@@ -354,7 +367,7 @@ class Compiler {
       const Node& node = graph().node(id);
       for (const Value& output : graph().outputs({&graph(), id, 0}))
         impl_->value_slots[static_cast<std::size_t>(id)].push_back(slot_of(output));
-      if (!kernels_[i].run || is_view(node)) continue;
+      if (!kernels_[i].run || is_view(aliases(id))) continue;
       Instruction instruction{std::move(kernels_[i]), id, static_cast<int>(impl_->slots.size()),
                               static_cast<int>(node.inputs.size()), static_cast<int>(node.outputs.size())};
       for (const Value& input : node.inputs) impl_->slots.push_back(slot_of(input));
@@ -376,23 +389,41 @@ class Compiler {
     }
   }
 
-  static bool is_view(const Node& node) {
-    return std::ranges::any_of(aliases_of(node), [](const Alias& alias) { return alias.kind == Alias::Kind::view; });
-  }
-
-  void list_unused_inputs() {
-    std::set<std::string_view> used;
-    for (const ProgramInput& input : impl_->inputs) used.insert(input.name);
+  /// Adds the inputs of the source graph that no result needs, and sorts all by name.
+  void list_inputs() {
+    std::vector<ProgramInput>& inputs = impl_->inputs;
+    std::set<std::string> used;
+    for (const ProgramInput& input : inputs) used.insert(input.name);
     for (int id = 0; id < source_.size(); ++id) {
       const auto* input = dynamic_cast<const InputOp*>(source_.node(id).op.get());
-      if (input != nullptr && !used.contains(input->label)) impl_->unused_inputs.push_back(input->label);
+      if (input != nullptr && !used.contains(input->label)) inputs.push_back({input->label, input->type, -1});
     }
+    std::ranges::sort(inputs, std::less(), &ProgramInput::name);
+    impl_->bound.resize(inputs.size());
+  }
+
+  /// Memory that a run writes and the user can see.
+  void list_written() {
+    const auto add = [&](const Tensor& tensor, std::string_view what) {
+      const auto* begin = static_cast<const std::byte*>(tensor.data());
+      if (tensor.bytes() > 0) impl_->written.push_back({begin, begin + tensor.bytes(), std::string(what)});
+    };
+    for (const Tensor& result : impl_->result_memory) add(result, "a result");
+    for (const int id : impl_->order)
+      for (const Alias& alias : aliases(id)) {
+        if (alias.kind != Alias::Kind::update) continue;
+        const Node& target = graph().node(storage_of({&graph(), id, alias.output}).node);
+        const Variable& variable = *dynamic_cast<const VariableOp&>(*target.op).variable;
+        add(variable.value, fmt::format("the variable '{}'", variable.name));
+      }
+    std::ranges::sort(impl_->written, std::less(), &WrittenMemory::begin);
   }
 
   const Graph& source_;
   std::unique_ptr<ProgramImpl> impl_;
   const std::set<std::string>* invariant_ = nullptr;
   std::vector<bool> invariants_;
+  std::vector<std::vector<Alias>> aliases_;  ///< by node
   int end_ = 0;
   std::vector<int> position_;
   std::vector<std::vector<int>> last_use_;
@@ -408,8 +439,8 @@ Program compile(const Graph& graph, const std::vector<Value>& results, CompileOp
 }
 
 std::unique_ptr<ProgramImpl> compile_body(const Graph& graph, const std::vector<Value>& results,
-                                          const std::set<std::string>& invariant) {
-  return Compiler(graph, results, invariant).take();
+                                          const std::set<std::string>& invariant, const CompileOptions* options) {
+  return Compiler(graph, results, invariant, options != nullptr ? *options : CompileOptions()).take();
 }
 
 }  // namespace eddy

@@ -19,9 +19,8 @@ std::string node_line(const Graph& graph, int id) {
     inputs += fmt::format("{}%{}", inputs.empty() ? "" : ", ", input.node());
     if (graph.node(input.node()).outputs.size() > 1) inputs += fmt::format(".{}", input.output());
   }
-  const std::string attributes = node.op->attribute_text();
-  return fmt::format("%{} = {}({}){}{}{} : {}", id, node.op->name(), inputs, attributes.empty() ? "" : " {", attributes,
-                     attributes.empty() ? "" : "}", join_types(node.outputs));
+  return fmt::format("%{} = {}({}){} : {}", id, node.op->name(), inputs, braced_attributes(*node.op),
+                     join_types(node.outputs));
 }
 
 std::string escape(std::string_view text) {
@@ -78,6 +77,13 @@ void append_text(const ProgramImpl& program, const std::string& indent, std::str
 }
 
 }  // namespace
+
+std::string braced_attributes(const Op& op, std::size_t longest) {
+  std::string attributes = op.attribute_text();
+  if (attributes.empty()) return {};
+  if (attributes.size() > longest) attributes = attributes.substr(0, longest) + "…";
+  return " {" + attributes + "}";
+}
 
 std::string signature(const Node& node) {
   std::string inputs;

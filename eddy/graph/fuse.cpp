@@ -3,13 +3,15 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <queue>
 #include <set>
 #include <unordered_map>
 #include <utility>
 
+#include "eddy/graph/aliases.h"
 #include "eddy/graph/fused_op.h"
 #include "eddy/graph/passes.h"
+#include "eddy/graph/precedence.h"
+#include "eddy/graph/value_numbers.h"
 
 namespace eddy {
 namespace {
@@ -109,27 +111,28 @@ class LatestInputTree {
 
 class Fuser {
  public:
-  explicit Fuser(const Lowered& in) : in_(in), graph_(*in.graph), tree_(graph_) {
+  explicit Fuser(const Lowered& in)
+      : in_(in), graph_(*in.graph), tree_(graph_), numbers_(graph_), mapped_(numbers_.count()) {
     group_of_.assign(static_cast<std::size_t>(graph_.size()), -1);
     searched_.assign(group_of_.size(), 0);
+    // What depends on an update must run after all readers of the old value, so it shares no node with any of them.
+    after_update_.assign(group_of_.size(), false);
     for (int id = 0; id < graph_.size(); ++id) {
       rank_.push_back(kRankStep * id);
       ranks_.insert(ranks_.end(), rank_.back());
-      has_windows_.push_back(aliases_of(node(id)).empty() && node(id).inputs.size() == 1 &&
-                             node(id).op->input_window(input_types(node(id)), 0).has_value());
+      const std::vector<TensorType> types = input_types(node(id));
+      const std::vector<Alias> aliases = node(id).op->aliases(types, node(id).outputs);
+      has_windows_.push_back(aliases.empty() && types.size() == 1 && node(id).op->input_window(types, 0).has_value());
+      after_update_[static_cast<std::size_t>(id)] =
+          updates_variable(aliases) || std::ranges::any_of(node(id).inputs, [&](const Value& input) {
+            return after_update_[static_cast<std::size_t>(input.node())];
+          });
     }
     readers_.resize(group_of_.size());
     for (int id = 0; id < graph_.size(); ++id)
       for (const Value& input : graph_.node(id).inputs) readers_[static_cast<std::size_t>(input.node())].push_back(id);
-    // What depends on an update must run after all readers of the old value, so it shares no node with any of them.
-    after_update_.assign(group_of_.size(), false);
-    for (int id = 0; id < graph_.size(); ++id) {
-      bool after = std::ranges::any_of(aliases_of(node(id)),
-                                       [](const Alias& alias) { return alias.kind == Alias::Kind::update; });
-      for (const Value& input : node(id).inputs) after = after || after_update_[static_cast<std::size_t>(input.node())];
-      after_update_[static_cast<std::size_t>(id)] = after;
-    }
-    for (const Value& result : in.results) is_result_.insert({result.node(), result.output()});
+    is_result_.assign(numbers_.count(), false);
+    for (const Value& result : in.results) is_result_[numbers_.of(result)] = true;
   }
 
   Lowered run() {
@@ -154,20 +157,28 @@ class Fuser {
     return source.op->input_window(input_types(source), value.output());
   }
 
-  std::optional<FusedOp::Access> operand(const Value& value, const Shape& shape, Division& division) const {
+  /// How a value from outside is read: in the node that made it or, given as a window, in that node's input.
+  struct Operand {
+    FusedOp::Access access;
+    bool is_window = false;
+  };
+
+  std::optional<Operand> operand(const Value& value, const Shape& shape, Division& division) const {
     if (const std::optional<Window> window = window_of(value))
       if (window->rows * window->width == division.elements && window->width > 0) {
         Division narrowed = division;
         if (narrowed.agree(window->width)) {
           division = narrowed;
-          return FusedOp::Access{.index = 0,
-                                 .dtype = value.dtype(),
-                                 .begin = window->begin,
-                                 .row_stride = window->stride,
-                                 .column_stride = 1};
+          return Operand{.access = {.index = 0,
+                                    .dtype = value.dtype(),
+                                    .begin = window->begin,
+                                    .row_stride = window->stride,
+                                    .column_stride = 1},
+                         .is_window = true};
         }
       }
-    return access_of(value.type(), shape, division);
+    const std::optional<FusedOp::Access> access = access_of(value.type(), shape, division);
+    return access ? std::optional(Operand{.access = *access}) : std::nullopt;
   }
 
   /// Whether the node can be computed in this division, which it may make more definite.
@@ -200,53 +211,98 @@ class Fuser {
     return false;
   }
 
-  /// Whether something waits for `early` that `late` waits for. If not, what `late` waits for is ranked before `early`,
-  /// so that the two may become one there.
-  bool between(const Group& early, const Group& late) {
-    ++search_;
-    std::vector<int> found;  // first nodes of units ranked between the two
-    const auto visit = [&](int id) {
-      const int index = group_of_[static_cast<std::size_t>(id)];
-      const int first = index >= 0 ? groups_[static_cast<std::size_t>(index)].members[0] : id;
-      int& searched = searched_[static_cast<std::size_t>(first)];
-      if (searched == search_ || rank_of(id) < early.rank) return;
-      searched = search_;
-      found.push_back(first);
-    };
-    for (const int member : late.members)
-      for (const Value& input : node(member).inputs)
-        if (!contains(late, input.node()) && !contains(early, input.node())) visit(input.node());
-    for (std::size_t next = 0; next < found.size(); ++next) {
-      const int index = group_of_[static_cast<std::size_t>(found[next])];
-      const std::vector<int> single{found[next]};
-      for (const int member : index >= 0 ? groups_[static_cast<std::size_t>(index)].members : single)
-        for (const Value& input : node(member).inputs) {
-          if (contains(early, input.node())) return true;
-          if (index < 0 || group_of_[static_cast<std::size_t>(input.node())] != index) visit(input.node());
-        }
-    }
-    rank_before(early, found);
-    return false;
+  /// The first node of the unit, a group or a single node, that a node is of.
+  int first_of(int id) const {
+    const int index = group_of_[static_cast<std::size_t>(id)];
+    return index >= 0 ? groups_[static_cast<std::size_t>(index)].members[0] : id;
   }
 
-  /// Moves units, named by their first nodes, before `early` without changing the order among them.
-  void rank_before(const Group& early, std::vector<int>& units) {
+  /// A search for what a unit waits for, or for what waits for it, among the units ranked from `low` to `high`.
+  struct Search {
+    bool back;
+    int mark;
+    std::int64_t low, high;
+    std::vector<int> found = {};  ///< first nodes of units
+    std::size_t next = 0;
+    std::size_t work = 0;
+  };
+
+  /// Goes on from a unit. Whether that leads to what carries the mark `other`.
+  bool meets(Search& search, int first, int other) {
+    const auto visit = [&](int id) {
+      ++search.work;
+      const int unit = first_of(id);
+      int& mark = searched_[static_cast<std::size_t>(unit)];
+      if (mark == other) return true;
+      if (mark == search.mark || rank_of(unit) < search.low || rank_of(unit) > search.high) return false;
+      mark = search.mark;
+      search.found.push_back(unit);
+      return false;
+    };
+    const auto visit_around = [&](int id) {
+      if (search.back)
+        return std::ranges::any_of(node(id).inputs, [&](const Value& input) { return visit(input.node()); });
+      for (const int reader : readers_[static_cast<std::size_t>(id)]) {
+        if (reader > newest_) break;  // not placed yet, so ranked after all that are
+        if (visit(reader)) return true;
+      }
+      return false;
+    };
+    const int index = group_of_[static_cast<std::size_t>(first)];
+    if (index < 0) return visit_around(first);
+    return std::ranges::any_of(groups_[static_cast<std::size_t>(index)].members, visit_around);
+  }
+
+  /// The rank where two groups can become one; nothing when something waits for `early` that `late` waits for. What
+  /// lies between in rank alone is moved out of the way: before both what `late` waits for, or behind both what waits
+  /// for `early`. Both are searched in turn, as either may be most of the graph when the other is nearly nothing.
+  std::optional<std::int64_t> common_rank(const Group& early, const Group& late) {
+    search_ += 2;
+    Search before{.back = true, .mark = search_, .low = early.rank, .high = late.rank};
+    Search behind{.back = false, .mark = search_ + 1, .low = early.rank, .high = late.rank};
+    int& early_mark = searched_[static_cast<std::size_t>(early.members[0])];
+    int& late_mark = searched_[static_cast<std::size_t>(late.members[0])];
+    // What the two pass to each other directly does not count.
+    early_mark = late_mark = before.mark;
+    meets(before, late.members[0], behind.mark);
+    early_mark = late_mark = behind.mark;
+    if (meets(behind, early.members[0], before.mark)) return {};
+    late_mark = before.mark;
+    while (before.next < before.found.size() && behind.next < behind.found.size()) {
+      const bool back = before.work <= behind.work;
+      Search& search = back ? before : behind;
+      if (meets(search, search.found[search.next++], back ? behind.mark : before.mark)) return {};
+    }
+    if (before.next == before.found.size()) {
+      rank_between(before.found, early, /*before=*/true);
+      return early.rank;
+    }
+    rank_between(behind.found, late, /*before=*/false);
+    return late.rank;
+  }
+
+  /// Moves units, named by their first nodes, next to a group without changing the order among them.
+  void rank_between(std::vector<int>& units, const Group& group, bool before) {
     if (units.empty()) return;
     std::ranges::sort(units, std::less(), [&](int id) { return rank_of(id); });
     const auto count = static_cast<std::int64_t>(units.size());
     const auto space = [&] {
-      const auto at = ranks_.find(early.rank);
-      return std::pair(at == ranks_.begin() ? early.rank - kRankStep * (count + 1) : *std::prev(at), early.rank);
+      const auto at = ranks_.find(group.rank);
+      if (before)
+        return std::pair(at == ranks_.begin() ? group.rank - kRankStep * (count + 1) : *std::prev(at), group.rank);
+      return std::pair(group.rank,
+                       std::next(at) == ranks_.end() ? group.rank + kRankStep * (count + 1) : *std::next(at));
     };
-    if (const auto [before, after] = space(); after - before <= count) spread_ranks();
-    const auto [before, after] = space();
-    const std::int64_t step = std::min(kRankStep / 256, (after - before) / (count + 1));
+    if (const auto [low, high] = space(); high - low <= count) spread_ranks();
+    const auto [low, high] = space();
+    const std::int64_t step = std::min(kRankStep / 256, (high - low) / (count + 1));
     for (const int id : units) ranks_.erase(rank_of(id));
-    std::int64_t rank = before;
+    // Away from the group, so that there is room for more next to it.
+    std::int64_t rank = before ? low : high - step * (count + 1);
     for (const int id : units) {
       rank += step;
       set_rank(id, rank);
-      ranks_.insert(ranks_.end(), rank);
+      ranks_.insert(rank);
     }
   }
 
@@ -278,6 +334,7 @@ class Fuser {
     if (!fits(id, own, division)) return;
     own.division = division;
     own.rank = rank_[static_cast<std::size_t>(id)];
+    newest_ = id;
     group_of_[static_cast<std::size_t>(id)] = static_cast<int>(groups_.size());
     groups_.push_back(own);
     for (const Value& input : node(id).inputs) {
@@ -303,9 +360,10 @@ class Fuser {
       if (!fits(member, both, division)) return;
     both.division = division;
     // What lies between would have to run after the group and before it.
-    if (between(early, late)) return;
-    both.rank = early.rank;
-    ranks_.erase(late.rank);
+    const std::optional<std::int64_t> rank = common_rank(early, late);
+    if (!rank) return;
+    both.rank = *rank;
+    ranks_.erase(*rank == early.rank ? late.rank : early.rank);
     for (const int member : second.members) group_of_[static_cast<std::size_t>(member)] = a;
     second.members.clear();
     first = std::move(both);
@@ -334,46 +392,34 @@ class Fuser {
     group_of_[static_cast<std::size_t>(id)] = index;
   }
 
-  bool worth(const Group& group) const { return group.members.size() + group.joins.size() >= 2; }
+  /// The group the node becomes a part of, or null when it stays alone.
+  const Group* fused_group(int id) const {
+    const int index = group_of_[static_cast<std::size_t>(id)];
+    if (index < 0) return nullptr;
+    const Group& group = groups_[static_cast<std::size_t>(index)];
+    return group.members.size() + group.joins.size() >= 2 ? &group : nullptr;
+  }
 
   Lowered rebuild() {
     Lowered out{std::make_unique<Graph>(), {}};
     target_ = out.graph.get();
-    mapped_.resize(static_cast<std::size_t>(graph_.size()));
     // Units: single nodes, and groups in the place of their last member.
     std::vector<int> unit(static_cast<std::size_t>(graph_.size()));
-    std::map<int, std::vector<int>> parts;
     for (int id = 0; id < graph_.size(); ++id) {
-      const int index = group_of_[static_cast<std::size_t>(id)];
       unit[static_cast<std::size_t>(id)] = id;
-      if (index >= 0 && worth(groups_[static_cast<std::size_t>(index)])) {
-        const Group& group = groups_[static_cast<std::size_t>(index)];
+      if (const Group* group = fused_group(id))
         unit[static_cast<std::size_t>(id)] =
-            std::max(group.members.back(), group.joins.empty() ? 0 : group.joins.back());
-      }
-      parts[unit[static_cast<std::size_t>(id)]].push_back(id);
+            std::max(group->members.back(), group->joins.empty() ? 0 : group->joins.back());
     }
-    std::map<int, std::set<int>> followers;
-    std::map<int, int> waiting;
-    for (const auto& [name, members] : parts) waiting[name] = 0;
+    Precedence precedence(graph_.size());
     for (int id = 0; id < graph_.size(); ++id)
       for (const int source : needed_by(id)) {
         const int from = unit[static_cast<std::size_t>(source)], to = unit[static_cast<std::size_t>(id)];
-        if (from != to && followers[from].insert(to).second) ++waiting[to];
+        if (from != to) precedence.add(from, to);
       }
-    std::priority_queue<int, std::vector<int>, std::greater<>> ready;
-    for (const auto& [name, count] : waiting)
-      if (count == 0) ready.push(name);
-    while (!ready.empty()) {
-      const int name = ready.top();
-      ready.pop();
-      emit(name, parts[name]);
-      for (const int next : followers[name])
-        if (--waiting[next] == 0) ready.push(next);
-    }
-    for (const Value& result : in_.results)
-      out.results.push_back(
-          mapped_[static_cast<std::size_t>(result.node())][static_cast<std::size_t>(result.output())]);
+    for (const int id : precedence.order())
+      if (unit[static_cast<std::size_t>(id)] == id) emit(id);
+    for (const Value& result : in_.results) out.results.push_back(mapped(result));
     return out;
   }
 
@@ -381,29 +427,25 @@ class Fuser {
   std::vector<int> needed_by(int id) const {
     std::vector<int> result;
     for (const Value& input : node(id).inputs) result.push_back(input.node());
-    const int index = group_of_[static_cast<std::size_t>(id)];
-    if (index >= 0 && worth(groups_[static_cast<std::size_t>(index)]))
+    if (fused_group(id) != nullptr)
       for (const Value& input : node(id).inputs)
         if (window_of(input)) result.push_back(node(input.node()).inputs[0].node());
     return result;
   }
 
-  Value mapped(const Value& value) const {
-    return mapped_[static_cast<std::size_t>(value.node())][static_cast<std::size_t>(value.output())];
-  }
+  const Value& mapped(const Value& value) const { return mapped_[numbers_.of(value)]; }
 
-  void emit(int name, const std::vector<int>& members) {
-    if (members.size() == 1) {
-      std::vector<Value> inputs;
-      for (const Value& input : node(name).inputs) inputs.push_back(mapped(input));
-      mapped_[static_cast<std::size_t>(name)] = Graph::outputs(target_->copy(node(name), std::move(inputs)));
-      return;
-    }
-    emit_group(groups_[static_cast<std::size_t>(group_of_[static_cast<std::size_t>(members[0])])]);
+  void emit(int id) {
+    if (const Group* group = fused_group(id)) return emit_group(*group);
+    std::vector<Value> inputs;
+    for (const Value& input : node(id).inputs) inputs.push_back(mapped(input));
+    const Value first = target_->copy(node(id), std::move(inputs));
+    const int outputs = static_cast<int>(node(id).outputs.size());
+    for (int i = 0; i < outputs; ++i) mapped_[numbers_.of(id, i)] = {target_, first.node(), i};
   }
 
   bool is_read_outside(int id, const Group& group) const {
-    if (is_result_.contains({id, 0})) return true;
+    if (is_result_[numbers_.of(id, 0)]) return true;
     return std::ranges::any_of(readers_[static_cast<std::size_t>(id)], [&](int reader) {
       return !contains(group, reader) && std::ranges::find(group.joins, reader) == group.joins.end();
     });
@@ -455,8 +497,7 @@ class Fuser {
     const Node& first = node(group.members[0]);
     const Node made{std::make_shared<const FusedOp>(plan), inputs, plan.outputs, first.origin};
     const std::vector<Value> values = Graph::outputs(target_->copy(made, inputs));
-    for (const auto& [id, output] : outputs)
-      mapped_[static_cast<std::size_t>(id)] = {values[static_cast<std::size_t>(output)]};
+    for (const auto& [id, output] : outputs) mapped_[numbers_.of(id, 0)] = values[static_cast<std::size_t>(output)];
   }
 
   static int add_output(FusedOp::Plan& plan, const TensorType& type) {
@@ -469,9 +510,7 @@ class Fuser {
                             std::vector<Value>& inputs) const {
     if (contains(group, input.node())) return {.is_operand = false, .index = instruction_of.at(input.node())};
     Division division = group.division;
-    FusedOp::Access access = *operand(input, node(member).outputs[0].shape, division);
-    const bool is_window = access.row_stride > 0 && access.column_stride == 1 && access.row_repeat == 1 &&
-                           window_of(input) && access.row_stride == window_of(input)->stride;
+    auto [access, is_window] = *operand(input, node(member).outputs[0].shape, division);
     if (access.row_stride < 0) access.row_stride = plan.columns;
     const Value source = is_window ? mapped(node(input.node()).inputs[0]) : mapped(input);
     const auto known = std::ranges::find(inputs, source);
@@ -490,27 +529,26 @@ class Fuser {
   const Lowered& in_;
   const Graph& graph_;
   const LatestInputTree tree_;
+  const ValueNumbers numbers_;
   std::vector<int> group_of_;
   // Single nodes and groups are ranked so that each comes after what it reads; joining two keeps it so.
   std::vector<std::int64_t> rank_;  ///< by node; of single ones
   std::set<std::int64_t> ranks_;    ///< of all
-  std::vector<int> searched_;       ///< by first node: the last search that found the unit
+  std::vector<int> searched_;       ///< by first node: the mark of the last search that found the unit
   int search_ = 0;
+  int newest_ = -1;                ///< the last node that was placed
   std::vector<bool> has_windows_;  ///< by node: its outputs can be read in its input; views need not, they are free
   std::vector<bool> after_update_;
   std::vector<std::vector<int>> readers_;
-  std::set<std::pair<int, int>> is_result_;
+  std::vector<bool> is_result_;  ///< by value
   std::vector<Group> groups_;
   Graph* target_ = nullptr;
-  std::vector<std::vector<Value>> mapped_;
+  std::vector<Value> mapped_;  ///< by value
 };
 
 }  // namespace
 
-Lowered fuse_elementwise(const Lowered& in) {
-  const Lowered fused = Fuser(in).run();
-  // What was read in place of a copy leaves the copy without readers.
-  return extract(*fused.graph, fused.results, true);
-}
+// What was read in place of a copy leaves the copy without readers.
+Lowered fuse_elementwise(Lowered in) { return prune(Fuser(in).run()); }
 
 }  // namespace eddy

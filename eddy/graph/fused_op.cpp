@@ -171,28 +171,39 @@ std::vector<Alias> FusedOp::aliases(std::span<const TensorType> inputs, std::spa
     return access.begin == 0 && access.column_stride == 1 && access.row_repeat == 1 &&
            (access.row_stride == plan_.columns || plan_.rows == 1);
   };
+  // By input: whether every access of it is to the element just computed, and the last instruction that reads it.
+  std::vector<bool> plain(inputs.size(), true);
+  std::vector<std::size_t> last_read(inputs.size(), 0), first_write(plan_.results.size(), plan_.instructions.size());
+  for (std::size_t i = 0; i < plan_.instructions.size(); ++i) {
+    for (const Source& source : plan_.instructions[i].sources) {
+      if (!source.is_operand) continue;
+      const Access& access = plan_.operands[static_cast<std::size_t>(source.index)];
+      plain[static_cast<std::size_t>(access.index)] = plain[static_cast<std::size_t>(access.index)] && is_plain(access);
+      last_read[static_cast<std::size_t>(access.index)] = i;
+    }
+    for (const int written : plan_.instructions[i].results) {
+      std::size_t& first = first_write[static_cast<std::size_t>(written)];
+      first = std::min(first, i);
+    }
+  }
+  std::vector<int> order;  // inputs as the operands name them
+  std::vector<bool> named(inputs.size(), false);
+  for (const Access& operand : plan_.operands) {
+    const auto at = static_cast<std::size_t>(operand.index);
+    if (plain[at] && !named[at]) order.push_back(operand.index);
+    named[at] = true;
+  }
   std::vector<Alias> result;
-  for (const Access& out : plan_.results) {
+  for (std::size_t i = 0; i < plan_.results.size(); ++i) {
+    const Access& out = plan_.results[i];
     if (!is_plain(out)) continue;
-    const int position = static_cast<int>(&out - plan_.results.data());
-    for (const Access& in : plan_.operands) {
-      const auto at = static_cast<std::size_t>(in.index);
-      // Every access of that input must be to the same element, and none may come after the output is written.
-      bool fits = size_of(in.dtype) == size_of(out.dtype) &&
-                  inputs[at].bytes() == outputs[static_cast<std::size_t>(out.index)].bytes();
-      bool written = false;
-      for (const Instruction& instruction : plan_.instructions) {
-        for (const Source& source : instruction.sources) {
-          if (!source.is_operand) continue;
-          const Access& other = plan_.operands[static_cast<std::size_t>(source.index)];
-          if (other.index == in.index) fits = fits && is_plain(other) && !written;
-        }
-        written = written || std::ranges::find(instruction.results, position) != instruction.results.end();
-      }
-      const Alias alias{.output = out.index, .input = in.index, .kind = Alias::Kind::share};
-      const bool known = std::ranges::any_of(
-          result, [&](const Alias& a) { return a.output == alias.output && a.input == alias.input; });
-      if (fits && !known) result.push_back(alias);
+    const TensorType& written = outputs[static_cast<std::size_t>(out.index)];
+    for (const int input : order) {
+      const TensorType& read = inputs[static_cast<std::size_t>(input)];
+      // No access may come after the output is written.
+      if (size_of(read.dtype) == size_of(written.dtype) && read.bytes() == written.bytes() &&
+          last_read[static_cast<std::size_t>(input)] <= first_write[i])
+        result.push_back({.output = out.index, .input = input, .kind = Alias::Kind::share});
     }
   }
   return result;

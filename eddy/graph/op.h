@@ -66,6 +66,8 @@ struct Kernel {
   std::function<void(const KernelArgs&)> prepare = nullptr;
 };
 
+struct CompileOptions;
+
 /// What is known of a node when its kernel is made.
 struct KernelContext {
   std::span<const TensorType> inputs;
@@ -74,6 +76,8 @@ struct KernelContext {
   std::span<const bool> output_used;
   /// Inputs that stay the same over all steps of the loop the kernel runs in; empty outside a loop.
   std::span<const bool> input_invariant = {};
+  /// Of the program the kernel is for, when it is for one: what it compiles in turn is to be compiled so.
+  const CompileOptions* options = nullptr;
 
   bool invariant(std::size_t input) const { return input < input_invariant.size() && input_invariant[input]; }
 };
@@ -143,11 +147,8 @@ class Op {
 
   virtual std::shared_ptr<const Op> clone() const = 0;
   virtual std::string attribute_text() const = 0;
+  /// Two ops of one name that have these in common compute the same of equal inputs.
   virtual std::string attribute_bytes() const = 0;
-  /// Two nodes of equal ops and equal inputs compute the same.
-  friend bool operator==(const Op& a, const Op& b) {
-    return a.name() == b.name() && a.attribute_bytes() == b.attribute_bytes();
-  }
 };
 
 /// Base of every op. `Derived` has `static constexpr std::string_view kName` and, if it has attributes,

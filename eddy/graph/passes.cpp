@@ -3,13 +3,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <unordered_map>
 
+#include "eddy/graph/aliases.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/node_key.h"
 #include "eddy/graph/program_impl.h"
 #include "eddy/graph/row_reader.h"
+#include "eddy/graph/value_numbers.h"
 
 namespace eddy {
 namespace {
@@ -19,10 +22,6 @@ constexpr std::size_t kFoldLimitBytes = std::size_t{64} * 1024;
 
 /// Rounds of clean-up before what is left is taken as it is; nearly all graphs are done after two.
 constexpr int kMostRounds = 4;
-
-bool updates_variable(const Node& node) {
-  return std::ranges::any_of(aliases_of(node), [](const Alias& alias) { return alias.kind == Alias::Kind::update; });
-}
 
 std::vector<bool> needed_nodes(const Graph& graph, const std::vector<Value>& results, bool prune) {
   std::vector<bool> needed(static_cast<std::size_t>(graph.size()), false);
@@ -43,48 +42,101 @@ std::vector<bool> needed_nodes(const Graph& graph, const std::vector<Value>& res
   return needed;
 }
 
-/// Rebuilds `graph` node by node. `replace(node, inputs, out)` gives the values to use instead of a node's outputs;
-/// an empty answer copies the node.
-template <class Replace>
-Lowered rewrite(const Graph& graph, const std::vector<Value>& results, const std::vector<bool>& needed,
-                Replace&& replace) {
-  Lowered lowered{std::make_unique<Graph>(), {}};
-  std::vector<std::vector<Value>> mapped(static_cast<std::size_t>(graph.size()));
-  const auto map_value = [&](const Value& value) {
-    return mapped[static_cast<std::size_t>(value.node())][static_cast<std::size_t>(value.output())];
-  };
-  for (int id = 0; id < graph.size(); ++id) {
-    if (!needed[static_cast<std::size_t>(id)]) continue;
-    const Node& node = graph.node(id);
+/// The part of a graph that is needed, copied.
+class Rewriting {
+ public:
+  explicit Rewriting(const Graph& graph)
+      : graph_(graph), numbers_(graph), out_(std::make_unique<Graph>()), mapped_(numbers_.count()) {}
+
+  Graph& out() { return *out_; }
+  std::vector<Value> inputs_of(const Node& node) const {
     std::vector<Value> inputs;
     inputs.reserve(node.inputs.size());
-    for (const Value& input : node.inputs) inputs.push_back(map_value(input));
-    std::vector<Value> outputs = replace(node, inputs, *lowered.graph);
-    if (outputs.empty()) outputs = lowered.graph->outputs(lowered.graph->copy(node, std::move(inputs)));
-    mapped[static_cast<std::size_t>(id)] = std::move(outputs);
+    for (const Value& input : node.inputs) inputs.push_back(mapped(input));
+    return inputs;
   }
-  for (const Value& result : results) lowered.results.push_back(map_value(result));
-  return lowered;
+  void replace(int id, std::span<const Value> outputs) {
+    require<GraphError>(outputs.size() == graph_.node(id).outputs.size(), "{} values stand for the {} outputs of [{}]",
+                        outputs.size(), graph_.node(id).outputs.size(), graph_.node(id).op->name());
+    std::ranges::copy(outputs, mapped_.begin() + static_cast<std::ptrdiff_t>(numbers_.of(id, 0)));
+  }
+  void copy(int id, std::vector<Value> inputs) {
+    const Value first = out_->copy(graph_.node(id), std::move(inputs));
+    const int outputs = static_cast<int>(graph_.node(id).outputs.size());
+    for (int i = 0; i < outputs; ++i) mapped_[numbers_.of(id, i)] = {out_.get(), first.node(), i};
+  }
+  Lowered take(const std::vector<Value>& results) {
+    std::vector<Value> made;
+    for (const Value& result : results) made.push_back(mapped(result));
+    return {std::move(out_), std::move(made)};
+  }
+
+ private:
+  const Value& mapped(const Value& value) const { return mapped_[numbers_.of(value)]; }
+
+  const Graph& graph_;
+  const ValueNumbers numbers_;
+  std::unique_ptr<Graph> out_;
+  std::vector<Value> mapped_;  ///< by value of the old graph
+};
+
+Lowered copy_needed(const Graph& graph, const std::vector<Value>& results, const std::vector<bool>& needed) {
+  Rewriting made(graph);
+  for (int id = 0; id < graph.size(); ++id)
+    if (needed[static_cast<std::size_t>(id)]) made.copy(id, made.inputs_of(graph.node(id)));
+  return made.take(results);
 }
 
+/// Rebuilds a graph node by node. `replace(node, inputs, out)` gives the values to use instead of a node's outputs; an
+/// empty answer copies the node. Gives `in` itself when there are only such answers.
 template <class Replace>
-Lowered rewrite(const Lowered& in, Replace&& replace) {
-  const std::vector<bool> all(static_cast<std::size_t>(in.graph->size()), true);
-  return rewrite(*in.graph, in.results, all, std::forward<Replace>(replace));
+Lowered rewrite(Lowered& in, Replace&& replace) {
+  const Graph& graph = *in.graph;
+  Rewriting made(graph);
+  bool replaced = false;
+  for (int id = 0; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    std::vector<Value> inputs = made.inputs_of(node);
+    const std::vector<Value> outputs = replace(node, inputs, made.out());
+    if (outputs.empty()) {
+      made.copy(id, std::move(inputs));
+    } else {
+      made.replace(id, outputs);
+      replaced = true;
+    }
+  }
+  return replaced ? made.take(in.results) : std::move(in);
 }
 
-/// Whether passes made `after` of `before` without replacing anything.
-bool is_copy(const Graph& before, const Graph& after) {
-  bool same = before.size() == after.size();
-  for (int id = 0; same && id < before.size(); ++id) {
-    const Node& a = before.node(id);
-    const Node& b = after.node(id);
-    same = a.op == b.op && std::ranges::equal(a.inputs, b.inputs, [](const Value& x, const Value& y) {
-             return x.node() == y.node() && x.output() == y.output();
-           });
+/// Finds nodes that compute the same. Constants are told apart by a hash first: they may be large.
+class FirstEqual {
+ public:
+  /// The first of the nodes given so far that computes what node `id` does of these inputs; at first `id` itself.
+  int find(int id, const Node& node, std::span<const Value> inputs) {
+    const auto* constant = dynamic_cast<const ConstantOp*>(node.op.get());
+    if (constant == nullptr) return nodes_.emplace(key_of(*node.op, inputs), id).first->second;
+    const auto [begin, end] = constants_.equal_range(std::hash<std::string_view>()(bytes_of(constant->tensor)));
+    for (auto known = begin; known != end; ++known)
+      if (known->second.tensor.type() == constant->tensor.type() &&
+          bytes_of(known->second.tensor) == bytes_of(constant->tensor))
+        return known->second.id;
+    constants_.emplace(std::hash<std::string_view>()(bytes_of(constant->tensor)), Constant{constant->tensor, id});
+    return id;
   }
-  return same;
-}
+
+ private:
+  struct Constant {
+    Tensor tensor;
+    int id;
+  };
+
+  static std::string_view bytes_of(const Tensor& tensor) {
+    return {static_cast<const char*>(tensor.data()), tensor.bytes()};
+  }
+
+  std::unordered_map<std::string, int> nodes_;
+  std::unordered_multimap<std::size_t, Constant> constants_;  ///< by hash of their bytes
+};
 
 /// Runs one node on constants.
 std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>& inputs) {
@@ -103,15 +155,13 @@ std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>&
     output_data.push_back(outputs.back().data());
   }
   const std::vector<Alias> aliases = node.op->aliases(input_types, node.outputs);
-  bool is_view = false;
   for (const Alias& alias : aliases) {
     if (alias.kind != Alias::Kind::view) continue;
     const Tensor& target = outputs[static_cast<std::size_t>(alias.output)];
     const auto* source = static_cast<const std::byte*>(input_data[static_cast<std::size_t>(alias.input)]);
     std::memcpy(target.data(), source + alias.offset, target.bytes());
-    is_view = true;
   }
-  if (is_view) return outputs;
+  if (is_view(aliases)) return outputs;
   const std::unique_ptr<bool[]> used(new bool[outputs.size()]);
   std::fill_n(used.get(), outputs.size(), true);
   const Kernel kernel = node.op->make_kernel({input_types, node.outputs, {used.get(), outputs.size()}});
@@ -123,8 +173,13 @@ std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>&
 }  // namespace
 
 Lowered extract(const Graph& graph, const std::vector<Value>& results, bool prune) {
-  const auto copy = [](const Node&, const std::vector<Value>&, Graph&) { return std::vector<Value>(); };
-  return rewrite(graph, results, needed_nodes(graph, results, prune), copy);
+  return copy_needed(graph, results, needed_nodes(graph, results, prune));
+}
+
+Lowered prune(Lowered in) {
+  const std::vector<bool> needed = needed_nodes(*in.graph, in.results, true);
+  if (std::ranges::find(needed, false) == needed.end()) return in;
+  return copy_needed(*in.graph, in.results, needed);
 }
 
 Lowered read_current_rows(Lowered in) {
@@ -155,12 +210,10 @@ Lowered read_current_rows(Lowered in) {
       return std::vector<Value>{out.variable(variable->variable)};
     bool changed = false;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      const auto found = node.inputs[i] ? readers.find(node.inputs[i].node()) : readers.end();
-      const bool updates = std::ranges::any_of(aliases_of(node), [&](const Alias& alias) {
-        return alias.kind == Alias::Kind::update && alias.input == static_cast<int>(i);
-      });
+      const auto found = readers.find(node.inputs[i].node());
       // What `after` waits for it does not read.
-      if (found == readers.end() || updates || (i > 0 && node.op->name() == "after")) continue;
+      if (found == readers.end() || (i > 0 && node.op->name() == "after") || updates_input(aliases_of(node), i))
+        continue;
       if (i == 0 && node.op->name() == "gather_rows") return std::vector<Value>{current(out, found->second, inputs[1])};
       inputs[i] = current(out, found->second, {});
       changed = true;
@@ -173,23 +226,28 @@ Lowered read_current_rows(Lowered in) {
   return result;
 }
 
-Lowered simplify(const Lowered& in) {
+Lowered simplify(Lowered in) {
   return rewrite(in, [](const Node& node, const std::vector<Value>& inputs, Graph& out) {
     const OriginScope origin(out, node.origin);
     return node.op->simplify(inputs);
   });
 }
 
-Lowered fold_constants(const Lowered& in) {
-  return rewrite(in, [](const Node& node, const std::vector<Value>& inputs, Graph& out) {
-    std::vector<const Tensor*> constants;
-    for (const Value& input : inputs) constants.push_back(constant_of(input));
-    const bool is_full = node.op->name() == "full";
+Lowered fold_constants(Lowered in) {
+  const auto folds = [](const Node& node, const std::vector<Value>& inputs) {
+    if (inputs.empty() && node.op->name() != "full") return false;
+    if (!std::ranges::all_of(inputs, [](const Value& input) { return constant_of(input) != nullptr; })) return false;
     std::size_t bytes = 0;
     for (const TensorType& type : node.outputs) bytes += type.bytes();
-    if ((inputs.empty() && !is_full) || bytes > kFoldLimitBytes || updates_variable(node) ||
-        std::ranges::find(constants, nullptr) != constants.end())
-      return std::vector<Value>();
+    return bytes <= kFoldLimitBytes && !updates_variable(node);
+  };
+  bool any = false;
+  for (int id = 0; !any && id < in.graph->size(); ++id) any = folds(in.graph->node(id), in.graph->node(id).inputs);
+  if (!any) return in;
+  return rewrite(in, [&](const Node& node, const std::vector<Value>& inputs, Graph& out) {
+    if (!folds(node, inputs)) return std::vector<Value>();
+    std::vector<const Tensor*> constants;
+    for (const Value& input : inputs) constants.push_back(constant_of(input));
     const OriginScope origin(out, node.origin);
     std::vector<Value> results;
     try {
@@ -201,21 +259,31 @@ Lowered fold_constants(const Lowered& in) {
   });
 }
 
-Lowered eliminate_common_subexpressions(const Lowered& in) {
-  std::unordered_map<std::string, std::vector<Value>> seen;
-  return rewrite(in, [&](const Node& node, const std::vector<Value>& inputs, Graph& out) {
-    if (updates_variable(node) || node.op->name() == "input" || node.op->name() == "variable")
-      return std::vector<Value>();
-    std::string key = key_of(*node.op, inputs);
-    const auto found = seen.find(key);
-    if (found != seen.end()) return found->second;
-    std::vector<Value> outputs = out.outputs(out.copy(node, inputs));
-    seen.emplace(std::move(key), outputs);
-    return outputs;
+Lowered eliminate_common_subexpressions(Lowered in) {
+  const Graph& graph = *in.graph;
+  FirstEqual first_equal;
+  std::vector<int> first;  // by node: the first that computes the same
+  bool any = false;
+  for (int id = 0; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    std::vector<Value> inputs = node.inputs;
+    for (Value& input : inputs) input = {&input.graph(), first[static_cast<std::size_t>(input.node())], input.output()};
+    const bool is_own = updates_variable(node) || node.op->name() == "input" || node.op->name() == "variable";
+    first.push_back(is_own ? id : first_equal.find(id, node, inputs));
+    any = any || first.back() != id;
+  }
+  if (!any) return in;
+  std::vector<int> made;  // of those that are first: their copies
+  int id = -1;
+  return rewrite(in, [&](const Node&, const std::vector<Value>&, Graph& out) {
+    const int source = first[static_cast<std::size_t>(++id)];
+    made.push_back(out.size());
+    if (source == id) return std::vector<Value>();
+    return Graph::outputs({&out, made[static_cast<std::size_t>(source)], 0});
   });
 }
 
-Lowered lower(const Lowered& in, const PassSwitches& switches) {
+Lowered lower(Lowered in, const PassSwitches& switches) {
   std::vector<std::vector<bool>> used(static_cast<std::size_t>(in.graph->size()));
   const auto use = [&](const Value& value) {
     std::vector<bool>& outputs = used[static_cast<std::size_t>(value.node())];
@@ -234,74 +302,68 @@ Lowered lower(const Lowered& in, const PassSwitches& switches) {
   });
 }
 
-Lowered separate_updates(const Lowered& in) {
-  // The variable a value shows, directly or through views; -1 for anything computed.
-  std::vector<std::vector<int>> shown(static_cast<std::size_t>(in.graph->size()));
-  const auto shown_by = [&](const Value& value) -> int& {
-    return shown[static_cast<std::size_t>(value.node())][static_cast<std::size_t>(value.output())];
-  };
+Lowered separate_updates(Lowered in) {
+  const ValueNumbers numbers(*in.graph);
+  // By value: the variable node it shows, directly or through views; -1 for anything computed.
+  std::vector<int> shown(numbers.count(), -1);
   std::map<int, int> writers;  // variable node to the node that updates it
   for (int id = 0; id < in.graph->size(); ++id) {
     const Node& node = in.graph->node(id);
-    shown[static_cast<std::size_t>(id)].assign(node.outputs.size(), -1);
-    if (node.op->name() == "variable") shown[static_cast<std::size_t>(id)][0] = id;
+    if (node.op->name() == "variable") shown[numbers.of(id, 0)] = id;
     for (const Alias& alias : aliases_of(node)) {
-      const int source = shown_by(node.inputs[static_cast<std::size_t>(alias.input)]);
-      if (alias.kind == Alias::Kind::view)
-        shown[static_cast<std::size_t>(id)][static_cast<std::size_t>(alias.output)] = source;
+      const int source = shown[numbers.of(node.inputs[static_cast<std::size_t>(alias.input)])];
+      if (alias.kind == Alias::Kind::view) shown[numbers.of(id, alias.output)] = source;
       if (alias.kind == Alias::Kind::update && source >= 0) writers.emplace(source, id);
     }
   }
+  std::map<int, std::vector<std::size_t>> copies;  // updates, and the inputs to copy for them
+  for (int id = 0; !writers.empty() && id < in.graph->size(); ++id) {
+    const Node& node = in.graph->node(id);
+    const std::vector<Alias> aliases = aliases_of(node);
+    if (!updates_variable(aliases)) continue;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const auto writer = writers.find(shown[numbers.of(node.inputs[i])]);
+      if (writer != writers.end() && writer->second != id && !updates_input(aliases, i)) copies[id].push_back(i);
+    }
+  }
+  if (copies.empty()) return in;
   int id = -1;
   return rewrite(in, [&](const Node& node, std::vector<Value> inputs, Graph& out) {
-    ++id;
-    std::vector<Value> outputs;
-    if (!updates_variable(node)) return outputs;
+    const auto wanted = copies.find(++id);
+    if (wanted == copies.end()) return std::vector<Value>();
     const OriginScope origin(out, node.origin);
-    bool changed = false;
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      const auto writer = writers.find(shown_by(node.inputs[i]));
-      const bool is_target = std::ranges::any_of(aliases_of(node), [&](const Alias& alias) {
-        return alias.kind == Alias::Kind::update && alias.input == static_cast<int>(i);
-      });
-      if (writer == writers.end() || writer->second == id || is_target) continue;
-      inputs[i] = copy_of(inputs[i]);
-      changed = true;
-    }
-    if (changed) outputs = out.outputs(out.copy(node, std::move(inputs)));
-    return outputs;
+    for (const std::size_t i : wanted->second) inputs[i] = copy_of(inputs[i]);
+    return Graph::outputs(out.copy(node, std::move(inputs)));
   });
 }
 
 Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const PassSwitches& switches) {
   Lowered lowered = read_current_rows(extract(graph, results, switches.prune));
-  // Whether the pass is on and replaced anything.
+  // Whether the pass is on and replaced anything; it gives back the same graph if not.
   const auto apply = [&lowered](bool on, auto&& pass) {
     if (!on) return false;
-    Lowered next = pass(lowered);
-    const bool changed = !is_copy(*lowered.graph, *next.graph);
-    lowered = std::move(next);
-    return changed;
+    const Graph* before = lowered.graph.get();
+    lowered = pass(std::move(lowered));
+    return lowered.graph.get() != before;
   };
-  const auto pruned = [](const Lowered& in) { return extract(*in.graph, in.results, true); };
-  const auto lowered_inside = [&](const Lowered& in) { return lower(in, switches); };
+  const auto lowered_inside = [&](Lowered in) { return lower(std::move(in), switches); };
   // One rewrite opens the way for another.
   for (int round = 0; round < kMostRounds; ++round) {
     bool changed = apply(switches.simplify, simplify);
     changed |= apply(switches.fold, fold_constants);
     changed |= apply(switches.cse, eliminate_common_subexpressions);
-    changed |= apply(switches.prune, pruned);
+    changed |= apply(switches.prune, prune);
     if (!changed) break;
   }
   // Lowering an op with a graph inside moves work out of it; once that is cleaned up, the second time finishes it.
   for (int stage = 0; stage < 2 && apply(switches.lower, lowered_inside); ++stage) {
-    apply(true, pruned);
+    apply(true, prune);
     apply(switches.simplify, simplify);
     apply(switches.cse, eliminate_common_subexpressions);
   }
   // A value that nothing reads has no place in a fused op.
-  if (switches.fuse) lowered = fuse_elementwise(pruned(lowered));
-  return separate_updates(lowered);
+  if (switches.fuse) lowered = fuse_elementwise(prune(std::move(lowered)));
+  return separate_updates(std::move(lowered));
 }
 
 }  // namespace eddy

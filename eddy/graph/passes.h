@@ -30,23 +30,28 @@ struct PassSwitches {
 /// variables); other dead nodes stay when `prune` is false.
 Lowered extract(const Graph& graph, const std::vector<Value>& results, bool prune);
 
-Lowered simplify(const Lowered& in);
-Lowered fold_constants(const Lowered& in);
-Lowered eliminate_common_subexpressions(const Lowered& in);
+// A pass gives back the graph it was given when there is nothing for it to do.
+
+Lowered simplify(Lowered in);
+Lowered fold_constants(Lowered in);
+Lowered eliminate_common_subexpressions(Lowered in);
+
+/// Drops what no result needs.
+Lowered prune(Lowered in);
 
 /// Each op's own lowering, see Op::lower.
-Lowered lower(const Lowered& in, const PassSwitches& switches);
+Lowered lower(Lowered in, const PassSwitches& switches);
 
 /// Joins elementwise ops that feed each other into single nodes.
-Lowered fuse_elementwise(const Lowered& in);
+Lowered fuse_elementwise(Lowered in);
 
 /// Lets reads of variables whose updates leave rows behind (RowReader) see these rows as they should be.
 Lowered read_current_rows(Lowered in);
 
 /// Lets updates that read each other's variables take place: each then reads a copy made before either writes.
-Lowered separate_updates(const Lowered& in);
+Lowered separate_updates(Lowered in);
 
-/// First read_current_rows, then all passes that are on, in order; then separate_updates.
+/// First extract and read_current_rows, then all passes that are on, in order; then separate_updates.
 Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const PassSwitches& switches);
 
 }  // namespace eddy

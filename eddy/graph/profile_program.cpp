@@ -18,10 +18,8 @@ double median(std::vector<double> values) {
 constexpr std::size_t kLongestAttributes = 80;
 
 std::string label_of(const Node& node) {
-  std::string attributes = node.op->attribute_text();
-  if (attributes.size() > kLongestAttributes) attributes = attributes.substr(0, kLongestAttributes) + "…";
-  return fmt::format("{}{}{}{} {}", signature(node), attributes.empty() ? "" : " {", attributes,
-                     attributes.empty() ? "" : "}", to_string(node.origin));
+  return fmt::format("{}{} {}", signature(node), braced_attributes(*node.op, kLongestAttributes),
+                     to_string(node.origin));
 }
 
 /// The clocks of a program's instructions and, for the loops among them, of the bodies'.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 
 #include "eddy/core/resident_team.h"
 #include "eddy/graph/program_impl.h"
@@ -13,30 +15,51 @@ Program::Program(Program&&) noexcept = default;
 Program& Program::operator=(Program&&) noexcept = default;
 Program::~Program() = default;
 
-void fail_in(const Node& node, const Error& error) { throw GraphError(node.op->name(), error.what(), node.origin); }
+void fail_in(const Node& node, const Error& error, std::string_view prefix) {
+  if (dynamic_cast<const MemoryError*>(&error) != nullptr)
+    fail<MemoryError>("[{}] {}{}  {}", node.op->name(), prefix, error.what(), to_string(node.origin));
+  const auto* known = dynamic_cast<const GraphError*>(&error);
+  if (known != nullptr && !known->op().empty()) throw known->within({}, node.origin);
+  throw GraphError(node.op->name(), fmt::format("{}{}", prefix, error.what()), node.origin);
+}
 
 void ProgramImpl::bind(std::span<const Binding> bindings) {
   require<GraphError>(threads == num_threads(),
                       "the program was compiled for {} threads, but {} are set now; set the number before compiling",
                       threads, num_threads());
-  for (const Binding& binding : bindings) {
-    const auto matches = [&](const auto& input) { return input == binding.name; };
-    if (std::ranges::any_of(inputs, matches, &ProgramInput::name) || std::ranges::any_of(unused_inputs, matches))
-      continue;
-    std::vector<std::string> names = unused_inputs;
-    for (const ProgramInput& input : inputs) names.push_back(input.name);
-    fail<GraphError>("the program has no input '{}'; its inputs are: {}", binding.name, fmt::join(names, ", "));
-  }
   bases[0] = options.arena->data();
-  for (const ProgramInput& input : inputs) {
-    const auto binding = std::ranges::find_if(bindings, [&](const Binding& b) { return b.name == input.name; });
-    require<GraphError>(binding != bindings.end(), "input '{}' ({}) is not bound", input.name, to_string(input.type));
-    require<GraphError>(static_cast<bool>(binding->tensor), "input '{}' ({}) is bound to an empty tensor", input.name,
-                        to_string(input.type));
-    require<GraphError>(binding->tensor.type() == input.type, "input '{}' is {}, but a tensor {} is bound", input.name,
-                        to_string(input.type), to_string(binding->tensor.type()));
-    bases[static_cast<std::size_t>(input.base)] = static_cast<std::byte*>(binding->tensor.data());
+  std::ranges::fill(bound, 0);
+  for (const Binding& binding : bindings) {
+    const auto found = std::ranges::lower_bound(inputs, binding.name, std::less(), &ProgramInput::name);
+    if (found == inputs.end() || found->name != binding.name) {
+      std::vector<std::string_view> names;
+      for (const ProgramInput& input : inputs) names.push_back(input.name);
+      fail<GraphError>("the program has no input '{}'; its inputs are: {}", binding.name, fmt::join(names, ", "));
+    }
+    char& is_bound = bound[static_cast<std::size_t>(found - inputs.begin())];
+    require<GraphError>(is_bound == 0, "input '{}' is bound twice", found->name);
+    is_bound = 1;
+    if (found->base < 0) continue;
+    require<GraphError>(static_cast<bool>(binding.tensor), "input '{}' ({}) is bound to an empty tensor", found->name,
+                        found->type);
+    require<GraphError>(binding.tensor.type() == found->type, "input '{}' is {}, but a tensor {} is bound", found->name,
+                        found->type, binding.tensor.type());
+    check_unwritten(*found, binding.tensor);
+    bases[static_cast<std::size_t>(found->base)] = static_cast<std::byte*>(binding.tensor.data());
   }
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    require<GraphError>(bound[i] != 0 || inputs[i].base < 0, "input '{}' ({}) is not bound", inputs[i].name,
+                        inputs[i].type);
+}
+
+void ProgramImpl::check_unwritten(const ProgramInput& input, const Tensor& tensor) const {
+  const auto* begin = static_cast<const std::byte*>(tensor.data());
+  const auto next = std::ranges::lower_bound(written, begin + tensor.bytes(), std::less(), &WrittenMemory::begin);
+  if (next == written.begin()) return;
+  const WrittenMemory& last = *std::prev(next);
+  require<GraphError>(last.end <= begin,
+                      "input '{}' ({}) is bound to the memory of {}, which the run writes; bind a clone() of it",
+                      input.name, input.type, last.what);
 }
 
 void ProgramImpl::prepare() {
@@ -74,11 +97,10 @@ void ProgramImpl::check_finite(const Instruction& instruction) const {
     const auto* data = static_cast<const float*>(
         addresses[static_cast<std::size_t>(instruction.first_slot + instruction.inputs + output)]);
     if (type.dtype != f32 || data == nullptr) continue;
-    for (std::int64_t i = 0; i < type.shape.elements(); ++i)
+    for (std::int64_t i = 0, count = type.shape.elements(); i < count; ++i)
       if (!std::isfinite(data[i]))
         throw GraphError(at.op->name(),
-                         fmt::format("yields {} at element {} of output {} {}", data[i], i, output, to_string(type)),
-                         at.origin);
+                         fmt::format("yields {} at element {} of output {} {}", data[i], i, output, type), at.origin);
   }
 }
 

@@ -62,7 +62,8 @@ class Program {
   ~Program();
 
   /// Computes the results from the inputs. The tensors stay valid, and keep their values, until the next run of this
-  /// program. Every input must be bound, with its exact type. From the second run on nothing is allocated.
+  /// program; bind a clone() to feed one back. Every input must be bound, once and with its exact type, to memory that
+  /// the run does not write. From the second run on nothing is allocated.
   std::span<const Tensor> run(std::span<const Binding> bindings);
   std::span<const Tensor> run(std::initializer_list<Binding> bindings = {}) {
     return run(std::span<const Binding>(bindings.begin(), bindings.size()));

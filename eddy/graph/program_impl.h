@@ -30,7 +30,14 @@ struct Instruction {
 struct ProgramInput {
   std::string name;
   TensorType type;
-  int base = 0;
+  int base = 0;  ///< -1 when no result needs it
+};
+
+/// Memory that stays when a run is over, so that a tensor of it could be bound as an input of the next one.
+struct WrittenMemory {
+  const std::byte* begin = nullptr;
+  const std::byte* end = nullptr;
+  std::string what;
 };
 
 /// What a compiled graph consists of; behind Program and LoopBody.
@@ -43,9 +50,10 @@ struct ProgramImpl {
   std::vector<std::vector<Slot>> value_slots;  ///< by node and output
   std::vector<void*> addresses;                ///< slots resolved, at run time
   std::vector<std::byte*> bases;               ///< 0 is the arena
-  std::vector<ProgramInput> inputs;
-  std::vector<std::string> unused_inputs;  ///< inputs of the source graph that no result needs
-  std::vector<Tensor> held;                ///< constants and variables, kept alive
+  std::vector<ProgramInput> inputs;            ///< by name
+  std::vector<char> bound;                     ///< by input: whether the run binds it
+  std::vector<WrittenMemory> written;          ///< by address
+  std::vector<Tensor> held;                    ///< constants and variables, kept alive
   std::vector<Tensor> result_memory;
   std::vector<Tensor> results;
   std::vector<int> result_bases;  ///< of a loop body, whose results lie where its owner says
@@ -61,6 +69,7 @@ struct ProgramImpl {
   void run();
   void run_timed(std::vector<double>& seconds);
   void bind(std::span<const Binding> bindings);
+  void check_unwritten(const ProgramInput& input, const Tensor& tensor) const;
   void resolve();
   void execute(const Instruction& instruction);
   void check_finite(const Instruction& instruction) const;
@@ -80,12 +89,16 @@ struct LoopKernel {
 inline const LoopKernel* loop_of(const Instruction& instruction) { return instruction.kernel.run.target<LoopKernel>(); }
 
 /// Compiles `graph` as the body of a loop: no passes but pruning, and every result in memory of its own, given by the
-/// owner at each step. Inputs named in `invariant` stay the same over all steps.
+/// owner at each step. Inputs named in `invariant` stay the same over all steps. No options mean the default ones.
 std::unique_ptr<ProgramImpl> compile_body(const Graph& graph, const std::vector<Value>& results,
-                                          const std::set<std::string>& invariant);
+                                          const std::set<std::string>& invariant, const CompileOptions* options);
 
-/// Throws GraphError with what a kernel found wrong, its op and the line of its node.
-[[noreturn]] void fail_in(const Node& node, const Error& error);
+/// Throws what a kernel found wrong, after `prefix`, as a GraphError with its op and the line of its node, or those the
+/// error names, as one from within a loop does. A MemoryError stays one.
+[[noreturn]] void fail_in(const Node& node, const Error& error, std::string_view prefix = {});
+
+/// " {a=1, b=2}", cut after so many characters; empty for an op without attributes.
+std::string braced_attributes(const Op& op, std::size_t longest = std::string::npos);
 
 /// "op(f32[2,3], f32[3]) -> f32[2,3]".
 std::string signature(const Node& node);

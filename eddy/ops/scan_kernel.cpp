@@ -51,7 +51,7 @@ class Loop {
     }
     std::set<std::string> invariant;
     for (const Value& value : body.captures) invariant.insert(label_of(value));
-    program_ = compile_body(*body.graph, results, invariant);
+    program_ = compile_body(*body.graph, results, invariant, context.options);
     for (std::size_t i = 0; i < body.sequences.size(); ++i)
       sequences_.push_back({.bytes = body.sequences[i].type().bytes(), .base = base_of(body.sequences[i])});
     for (std::size_t i = 0; i < body.states.size(); ++i) states_[i].base = base_of(body.states[i]);

@@ -131,6 +131,66 @@ TEST_CASE("passes: every switch can be off, and values stay") {
   }
 }
 
+TEST_CASE("passes: what is read in reverse order is fused as what is read in order") {
+  constexpr int kSteps = 50;
+  const auto build = [](Graph& graph, bool reverse) {
+    const Value x = graph.input("x", f32, {3, 3}), w = graph.input("w", f32, {3, 3});
+    std::vector<Value> early;
+    for (int t = 0; t < kSteps; ++t) early.push_back(tanh(matmul(x * (0.01F * static_cast<float>(t)), w) + x));
+    Value h = x;
+    for (int t = 0; t < kSteps; ++t)
+      h = tanh(matmul(h, w) + early[static_cast<std::size_t>(reverse ? kSteps - 1 - t : t)]);
+    return h;
+  };
+  const std::vector<Binding> bindings{{"x", ramp_tensor({3, 3})}, {"w", ramp_tensor({3, 3})}};
+  int kernels_in_order = 0;
+  for (const bool reverse : {false, true}) {
+    INFO("reverse ", reverse);
+    Graph graph;
+    const Value h = build(graph, reverse);
+    Program fused = compile(graph, {h}), plain = compile(graph, {h}, {.passes = kNone});
+    CHECK(difference(copies(fused.run(bindings)), copies(plain.run(bindings)), 0) == "");
+    if (reverse) CHECK(fused.instruction_count() == kernels_in_order);
+    kernels_in_order = fused.instruction_count();
+  }
+}
+
+TEST_CASE("passes: a pass gives back the graph it finds nothing to do in") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2, 2});
+  Lowered lowered = extract(graph, {tanh(matmul(x, x)) * graph.constant(3.0F)}, true);
+  const Graph* given = lowered.graph.get();
+  for (auto* pass : {&prune, &simplify, &fold_constants, &eliminate_common_subexpressions, &separate_updates}) {
+    lowered = (*pass)(std::move(lowered));
+    CHECK(lowered.graph.get() == given);
+    CHECK(lowered.results.size() == 1);
+  }
+  lowered = lower(std::move(lowered), {});
+  CHECK(lowered.graph.get() == given);
+}
+
+TEST_CASE("passes: equal constants are merged, whatever their size, and others are not") {
+  for (const std::int64_t size : {1, 100000}) {
+    INFO("size ", size);
+    Graph graph;
+    const Value x = graph.input("x", f32, {size});
+    const Tensor ones(f32, {size}), others(f32, {size}), whole(i32, {size});
+    for (float& number : ones.values<float>()) number = 1;
+    others.values<float>()[static_cast<std::size_t>(size) - 1] = 2;
+    const Value y = (x + graph.constant(ones)) * (x + graph.constant(ones)) * (x + graph.constant(others));
+    const auto constants = [](const Lowered& in) {
+      int count = 0;
+      for (int id = 0; id < in.graph->size(); ++id) count += in.graph->node(id).op->name() == "constant" ? 1 : 0;
+      return count;
+    };
+    // Of the same bytes, yet of another type.
+    const Value zeros = graph.constant(Tensor(f32, {size})), none = graph.constant(whole);
+    const Lowered before = extract(graph, {y, zeros, none}, true);
+    CHECK(constants(before) == 5);
+    CHECK(constants(eliminate_common_subexpressions(extract(graph, {y, zeros, none}, true))) == 4);
+  }
+}
+
 TEST_CASE("passes: names and lines survive") {
   Graph graph;
   const Value x = graph.input("x", f32, {2});

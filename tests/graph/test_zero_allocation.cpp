@@ -163,6 +163,20 @@ TEST_CASE("allocations: none from the second run on of a training program") {
   CHECK(losses.back() < losses.front());
 }
 
+TEST_CASE("allocations: none from the second run on where the text of a type is long") {
+  const Shape shape{2, 1, 1, 1, 1, 1, 1, 1000};
+  Graph graph;
+  const Value x = graph.input("an input with a long name of its own", f32, shape);
+  graph.input("one more that no result needs, with a long name", f32, shape);
+  Program program = compile(graph, {mean(tanh(x))});
+  const Tensor numbers(f32, shape);
+  losses_without_allocation(program, {{"one more that no result needs, with a long name", numbers},
+                                      {"an input with a long name of its own", numbers}});
+  CHECK(allocations_of([&] {
+          for (float& number : numbers.values<float>()) number += static_cast<float>(shape.dim(-1));
+        }) == 0);
+}
+
 TEST_CASE("allocations: none from the second run on of a loop and its gradient") {
   constexpr std::int64_t kTime = 6, kBatch = 8, kIn = 12, kHidden = 16, kWords = 20;
   for (const bool recompute : {false, true}) {

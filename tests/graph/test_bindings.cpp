@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// What tensors a run takes for its inputs.
+#include <doctest/doctest.h>
+
+#include "eddy/graph/builtin.h"
+#include "eddy/graph/program.h"
+#include "eddy/graph/variable.h"
+#include "eddy/ops/add.h"
+#include "eddy/ops/mul.h"
+#include "tests/support/arrays.h"
+
+namespace eddy::test {
+namespace {
+
+Tensor floats(const std::vector<float>& values) {
+  return Tensor::from(values, {static_cast<std::int64_t>(values.size())});
+}
+
+TEST_CASE("bindings: a result is fed back as a clone, never as it lies") {
+  Graph graph;
+  const Value h = graph.input("h", f32, {2}), x = graph.input("x", f32, {2});
+  Program program = compile(graph, {h * 2 + x, x + 1});
+  const Tensor one = floats({1, 1});
+  const Tensor next = program.run({{"h", one}, {"x", one}})[0];
+  CHECK_THROWS_WITH_AS(program.run({{"h", next}, {"x", one}}),
+                       doctest::Contains("input 'h' (f32[2]) is bound to the memory of a result"), GraphError);
+  CHECK_THROWS_WITH_AS(program.run({{"h", one}, {"x", next}}), doctest::Contains("bind a clone()"), GraphError);
+  CHECK(to_doubles(program.run({{"h", next.clone()}, {"x", one}})[0]) == std::vector<double>{7, 7});
+  // What another program gave is free to read.
+  Program other = compile(graph, {x * 3});
+  CHECK(to_doubles(other.run({{"x", next}})[0]) == std::vector<double>{21, 21});
+}
+
+TEST_CASE("bindings: a variable that the run updates is no input, one that it reads is") {
+  Graph graph;
+  ParameterStore store;
+  const Value w = parameter(graph, store, "w", {2}, constant_value(3));
+  const Value v = parameter(graph, store, "v", {2}, constant_value(4));
+  const Value x = graph.input("x", f32, {2});
+  Program program = compile(graph, {assign(w, w + x) + v});
+  CHECK_THROWS_WITH_AS(program.run({{"x", store.find("w")->value}}),
+                       doctest::Contains("the memory of the variable 'w'"), GraphError);
+  CHECK(to_doubles(program.run({{"x", store.find("v")->value}})[0]) == std::vector<double>{11, 11});
+}
+
+TEST_CASE("bindings: a name is bound once, used or not") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {1});
+  graph.input("spare", f32, {1});
+  Program program = compile(graph, {x + 1});
+  const Tensor one = floats({1});
+  CHECK_THROWS_WITH_AS(program.run({{"x", one}, {"x", one}}), doctest::Contains("'x' is bound twice"), GraphError);
+  CHECK_THROWS_WITH_AS(program.run({{"spare", one}, {"x", one}, {"spare", one}}),
+                       doctest::Contains("'spare' is bound twice"), GraphError);
+  CHECK_NOTHROW(program.run({{"spare", one}, {"x", one}}));
+}
+
+TEST_CASE("bindings: a constant is what its tensor was when the graph was built") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2});
+  const Tensor numbers = floats({1, 2});
+  const Value c = graph.constant(numbers);
+  Program before = compile(graph, {x + c});
+  numbers.values<float>()[0] = 100;
+  Program after = compile(graph, {x + c});
+  for (Program* program : {&before, &after})
+    CHECK(to_doubles(program->run({{"x", floats({0, 0})}})[0]) == std::vector<double>{1, 2});
+}
+
+}  // namespace
+}  // namespace eddy::test
