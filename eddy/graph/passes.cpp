@@ -138,6 +138,22 @@ class FirstEqual {
   std::unordered_multimap<std::size_t, Constant> constants_;  ///< by hash of their bytes
 };
 
+/// Throws GraphError, with the op, unless `lowered` may stand for the outputs of `node`, of which some are used.
+void check_lowered(const Node& node, const std::vector<Value>& lowered, const std::vector<bool>& used) {
+  const auto require_that = [&](bool holds, std::size_t output, std::string_view found) {
+    if (!holds)
+      throw GraphError(
+          node.op->name(),
+          fmt::format("output {} is lowered to {}, expected {}", output, found, to_string(node.outputs[output])),
+          node.origin);
+  };
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    const bool is_there = i < lowered.size() && lowered[i];
+    require_that(is_there || !used[i], i, "nothing");
+    if (is_there) require_that(lowered[i].type() == node.outputs[i], i, to_string(lowered[i].type()));
+  }
+}
+
 /// Runs one node on constants.
 std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>& inputs) {
   std::vector<TensorType> input_types;
@@ -298,7 +314,9 @@ Lowered lower(Lowered in, const PassSwitches& switches) {
     std::vector<bool>& outputs = used[static_cast<std::size_t>(++id)];
     outputs.resize(node.outputs.size());
     const OriginScope origin(out, node.origin);
-    return node.op->lower(inputs, outputs, switches);
+    std::vector<Value> lowered = node.op->lower(inputs, outputs, switches);
+    if (!lowered.empty()) check_lowered(node, lowered, outputs);
+    return lowered;
   });
 }
 

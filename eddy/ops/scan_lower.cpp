@@ -335,7 +335,13 @@ class Lowering {
     }
     if ((is_view(node) || node.op->name() == "transpose") && node.inputs.size() == 1) {
       Builder input = sum_outside(node.inputs[0]);
-      return [this, value, input] { return outer_.add(node_of(value).op, {input()}, SourceLocation::current()); };
+      return [this, value, input] {
+        const Node& at = node_of(value);
+        const Value total = input();
+        const OriginScope origin(outer_, at.origin);
+        const Value view = outer_.add(at.op, {total}, SourceLocation::current());
+        return Graph::outputs(view)[static_cast<std::size_t>(value.output())];
+      };
     }
     if (!can(node, [&](const TimeContext& c) { return static_cast<bool>(node.op->summed_over_time(c)); }))
       return sum_inside(value);

@@ -137,6 +137,33 @@ Loop many_ways_loop(Fed& fed) {
            {"idle", fed.leaf({kBatch})}}};
 }
 
+/// Captured values put beside those of the step: the gradient takes them apart again, by views where the axis leads.
+Loop concat_loop(Fed& fed) {
+  const Value v = fed.leaf({2, kIn}), w = fed.leaf({kBatch, kIn}), row = fed.leaf({1, kIn});
+  const StepFunction step = [=](std::span<const Value> in, const State& s) -> Step {
+    const Value x = in[0];
+    const Value rows = square(concat({x, v, s["h"]}, 0));
+    const Value layers = tanh(stack({x, w, s["h"]}, 0));
+    const Value columns = concat({sum(x, 0, /*keep_dims=*/true), row}, 1);
+    const Value h = tanh(slice(rows, 0, 1, 1 + kBatch) + at(layers, 1) * at(layers, 2));
+    return {.output = slice(rows, 0, 2, 2 + kBatch) * slice(columns, 1, 2, 2 + kIn), .state = {{"h", h}}};
+  };
+  return {step, {fed.leaf({kTime, kBatch, kIn})}, {{"h", fed.leaf({kBatch, kIn})}}};
+}
+
+/// Nothing but views between captured values and a sum over the steps.
+Loop plain_concat_loop(Fed& fed) {
+  const Value w = fed.leaf({kBatch, kIn}), v = fed.leaf({1, kIn});
+  const StepFunction step = [=](std::span<const Value> in, const State&) -> Step {
+    const Value rows = tanh(concat({in[0], w}, 0));
+    const Value columns = exp(concat({slice(in[0], 0, 0, 1), v}, 1));
+    return {.output = slice(rows, 0, 2, 2 + kBatch) * slice(columns, 1, 2, 2 + kIn),
+            .state = {},
+            .outputs = {{"layers", sum(square(stack({in[0], w}, 0)), 0)}}};
+  };
+  return {step, {fed.leaf({kTime, kBatch, kIn})}, {}};
+}
+
 /// What scan() promises, spelled out.
 ScanResult unrolled(const Loop& loop, const ScanOptions& options) {
   State state = loop.initial;
@@ -251,7 +278,8 @@ struct Named {
 
 const Named kLoops[] = {{"lstm", lstm_loop},           {"gru", gru_loop},
                         {"peephole", peephole_loop},   {"layer_norm", layer_norm_loop},
-                        {"attention", attention_loop}, {"many ways", many_ways_loop}};
+                        {"attention", attention_loop}, {"many ways", many_ways_loop},
+                        {"concat", concat_loop},       {"plain concat", plain_concat_loop}};
 
 TEST_CASE("a loop equals its step function unrolled, to the second order") {
   for (const Named& loop : kLoops) {
@@ -387,6 +415,35 @@ TEST_CASE("loops side by side and within each other draw other random numbers") 
     const std::vector<Tensor> masks = fed.run({reshape(nested, {5, 8}), sibling});
     CHECK(to_doubles(masks[0]) != to_doubles(masks[1]));
   }
+}
+
+/// An op whose lowering is wrong in one of the ways there are.
+struct Mislowered final : OpClass<Mislowered> {
+  static constexpr std::string_view kName = "mislowered";
+  bool of_other_type;
+  explicit Mislowered(bool other) : of_other_type(other) {}
+  static void attributes(auto& op, auto&& visit) { visit("of_other_type", op.of_other_type); }
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {inputs[0], inputs[0]}; }
+  std::vector<Value> lower(std::span<const Value> inputs, const std::vector<bool>&,
+                           const PassSwitches&) const override {
+    if (!of_other_type) return {inputs[0], {}};
+    return {inputs[0], reshape(inputs[0], {-1})};
+  }
+  Kernel make_kernel(const KernelContext&) const override { return {}; }
+};
+
+TEST_CASE("what an op is lowered to must be of the types of its outputs") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2, 3});
+  const auto outputs = [&](bool of_other_type) {
+    return Graph::outputs(add_node(graph, Mislowered(of_other_type), {x}, SourceLocation::current()));
+  };
+  CHECK_THROWS_WITH_AS(compile(graph, {outputs(true)[1]}),
+                       doctest::Contains("[mislowered] output 1 is lowered to f32[6], expected f32[2,3]  ("),
+                       GraphError);
+  CHECK_THROWS_WITH_AS(compile(graph, {outputs(false)[1]}), doctest::Contains("lowered to nothing, expected f32[2,3]"),
+                       GraphError);
+  CHECK_NOTHROW(compile(graph, {outputs(false)[0]}));
 }
 
 TEST_CASE("a loop inside a loop") {
