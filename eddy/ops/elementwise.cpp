@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "eddy/graph/builtin.h"
 #include "eddy/graph/user_line.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
@@ -14,15 +15,28 @@ namespace {
 
 Value number(std::string_view op, const Operand& operand, const Value& other) {
   const double scalar = *operand.scalar;
-  if (other.dtype() == f32) return other.graph().constant(static_cast<float>(scalar), operand.where);
-  require_at(other.dtype() == i32 && std::trunc(scalar) == scalar &&
-                 scalar >= std::numeric_limits<std::int32_t>::min() &&
-                 scalar <= std::numeric_limits<std::int32_t>::max(),
-             operand.where, op, "the number {} does not go with {}", scalar, to_string(other.type()));
-  return other.graph().constant(Tensor::scalar(static_cast<std::int32_t>(scalar)), operand.where);
+  require_number(op, scalar, other.type(), operand.where);
+  switch (other.dtype()) {
+    case DType::f32:
+      return other.graph().constant(static_cast<float>(scalar), operand.where);
+    case DType::i32:
+      return other.graph().constant(Tensor::scalar(static_cast<std::int32_t>(scalar)), operand.where);
+    case DType::boolean:
+      return full(other.graph(), {boolean, {}}, static_cast<float>(scalar), operand.where);
+  }
+  return {};
 }
 
 }  // namespace
+
+void require_number(std::string_view op, double number, const TensorType& type, SourceLocation where) {
+  using Limits = std::numeric_limits<std::int32_t>;
+  const bool fits =
+      type.dtype == f32 ||
+      (type.dtype == i32 && std::trunc(number) == number && number >= Limits::min() && number <= Limits::max()) ||
+      (type.dtype == boolean && (number == 0 || number == 1));
+  require_at(fits, where, op, "the number {} does not go with {}", number, to_string(type));
+}
 
 void require_dtype(std::span<const TensorType> inputs, DType dtype) {
   for (const TensorType& type : inputs)

@@ -22,8 +22,15 @@
 
 namespace eddy {
 
+/// What an exponential counts for in the cost of an op that is mostly made of them.
+inline constexpr double kExpFlops = 10;
+
 /// Throws GraphError unless every input has `dtype`.
 void require_dtype(std::span<const TensorType> inputs, DType dtype);
+
+/// Throws GraphError, with `op` and the line, unless `number` can be an element of `type`: i32 takes whole numbers in
+/// its range, boolean 0 and 1.
+void require_number(std::string_view op, double number, const TensorType& type, SourceLocation where);
 
 /// The value behind a builder's argument. Throws GraphError naming `op` and the line when it is empty or a bare number.
 Value value_of(std::string_view op, const Operand& operand);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/reshape.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "eddy/graph/graph.h"
@@ -42,6 +43,17 @@ struct Reshape final : OpClass<Reshape> {
   Kernel make_kernel(const KernelContext&) const override { return {}; }
 };
 
+/// The shape of these sizes, with 1 for one that is -1.
+Shape shape_argument(const Operand& x, std::span<const std::int64_t> sizes) {
+  std::vector<std::int64_t> known(sizes.begin(), sizes.end());
+  std::ranges::replace(known, -1, 1);
+  try {
+    return Shape(std::span<const std::int64_t>(known));
+  } catch (const GraphError& error) {
+    throw error.within(Reshape::kName, user_origin(x.where));
+  }
+}
+
 }  // namespace
 
 Value reshape(Operand x, const Shape& shape) {
@@ -51,26 +63,19 @@ Value reshape(Operand x, const Shape& shape) {
 }
 
 Value reshape(Operand x, std::span<const std::int64_t> sizes) {
-  std::vector<std::int64_t> result(sizes.begin(), sizes.end());
-  std::int64_t known = 1;
-  std::int64_t* free = nullptr;
-  for (std::int64_t& size : result) {
-    if (size != -1) {
-      known *= size;
-      continue;
-    }
-    require_argument(free == nullptr, Reshape::kName, x, "only one size may be -1, they are [{}]",
-                     fmt::join(sizes, ","));
-    free = &size;
-  }
-  if (free != nullptr) {
-    const std::int64_t elements = value_of(Reshape::kName, x).shape().elements();
+  const std::int64_t elements = value_of(Reshape::kName, x).shape().elements();
+  const auto free = std::ranges::find(sizes, -1);
+  require_argument(std::ranges::count(sizes, -1) <= 1, Reshape::kName, x, "only one size may be -1, they are [{}]",
+                   fmt::join(sizes, ","));
+  Shape shape = shape_argument(x, sizes);
+  if (free != sizes.end()) {
+    const std::int64_t known = shape.elements();
     require_argument(known > 0 && elements % known == 0, Reshape::kName, x,
                      "{} cannot become [{}]: {} is no multiple of {}", to_string(x.value.type()), fmt::join(sizes, ","),
                      elements, known);
-    *free = elements / known;
+    shape[static_cast<int>(free - sizes.begin())] = elements / known;
   }
-  return reshape(x, Shape(std::span<const std::int64_t>(result)));
+  return reshape(x, shape);
 }
 
 Value reshape(Operand x, std::initializer_list<std::int64_t> sizes) {
@@ -108,6 +113,8 @@ Value expand_dims(Operand x, int axis) {
   const int rank = value_of("expand_dims", x).rank();
   require_argument(axis >= -rank - 1 && axis <= rank, "expand_dims", x, "axis {} is out of range for {}", axis,
                    to_string(x.value.type()));
+  require_argument(rank < Shape::kMaxRank, "expand_dims", x, "{} has {} axes, more than {} there cannot be",
+                   to_string(x.value.type()), rank, int{Shape::kMaxRank});
   return reshape(x, x.value.shape().inserted(axis < 0 ? axis + rank + 1 : axis, 1));
 }
 

@@ -15,9 +15,9 @@ namespace {
 struct Shift final : OpClass<Shift> {
   static constexpr std::string_view kName = "shift";
   std::int64_t steps;
-  float fill;
+  double fill;
 
-  Shift(std::int64_t s, float f) : steps(s), fill(f) {}
+  Shift(std::int64_t s, double f) : steps(s), fill(f) {}
   static void attributes(auto& op, auto&& visit) {
     visit("steps", op.steps);
     visit("fill", op.fill);
@@ -27,7 +27,7 @@ struct Shift final : OpClass<Shift> {
     return {inputs[0]};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
-    return {shift(context.d_out(0), -steps, 0.0f)};
+    return {shift(context.d_out(0), -steps, 0)};
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
     return {.flops = 0, .bytes = 2.0 * static_cast<double>(inputs[0].bytes())};
@@ -65,9 +65,10 @@ struct Shift final : OpClass<Shift> {
 
 }  // namespace
 
-Value shift(Operand x, std::int64_t steps, std::optional<float> fill) {
+Value shift(Operand x, std::int64_t steps, std::optional<double> fill) {
   const Value value = value_of(Shift::kName, x);
-  const float number = fill.value_or(value.dtype() == i32 ? -1.0f : 0.0f);
+  const double number = fill.value_or(value.dtype() == i32 ? -1 : 0);
+  require_number(Shift::kName, number, value.type(), x.where);
   return add_node(value.graph(), Shift(steps, number), {value}, x.where);
 }
 

@@ -76,9 +76,9 @@ struct Pad final : OpClass<Pad> {
   static constexpr std::string_view kName = "pad";
   int axis;
   std::int64_t before, after;
-  float number;
+  double number;
 
-  Pad(int a, std::int64_t b, std::int64_t f, float n) : axis(a), before(b), after(f), number(n) {}
+  Pad(int a, std::int64_t b, std::int64_t f, double n) : axis(a), before(b), after(f), number(n) {}
   static void attributes(auto& op, auto&& visit) {
     visit("axis", op.axis);
     visit("before", op.before);
@@ -231,9 +231,9 @@ Value at(Operand x, std::int64_t index, int axis) {
   return squeeze({slice(x, axis, begin, begin + 1), x.where}, axis);
 }
 
-Value pad(Operand x, int axis, std::int64_t before, std::int64_t after, float number) {
-  return add_node(value_of(Pad::kName, x).graph(), Pad(axis_of(Pad::kName, x, axis), before, after, number), {x.value},
-                  x.where);
+Value pad(Operand x, int axis, std::int64_t before, std::int64_t after, double number) {
+  require_number(Pad::kName, number, value_of(Pad::kName, x).type(), x.where);
+  return add_node(x.value.graph(), Pad(axis_of(Pad::kName, x, axis), before, after, number), {x.value}, x.where);
 }
 
 std::vector<Value> split(Operand x, std::span<const std::int64_t> sizes, int axis) {

@@ -22,8 +22,9 @@ Value slice(Operand x, int axis, std::int64_t begin, std::int64_t end = kToEnd);
 /// Position `index` of `axis`, which disappears: x[index] for axis 0.
 Value at(Operand x, std::int64_t index, int axis = 0);
 
-/// `x` with `before` and `after` elements of `number` around `axis`: f32[2,3] → f32[2,before+3+after]. Any dtype.
-Value pad(Operand x, int axis, std::int64_t before, std::int64_t after, float number = 0);
+/// `x` with `before` and `after` elements of `number` around `axis`: f32[2,3] → f32[2,before+3+after]. Any dtype,
+/// of which `number` must be a value.
+Value pad(Operand x, int axis, std::int64_t before, std::int64_t after, double number = 0);
 
 /// Consecutive pieces of `axis` of the given sizes, which must add up to it. Any dtype; views along the leading axis.
 std::vector<Value> split(Operand x, std::span<const std::int64_t> sizes, int axis);
