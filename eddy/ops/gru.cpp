@@ -71,9 +71,9 @@ struct GruGradient final : RecurrenceOp<GruGradient, 3>, GruAttributes {
   Kernel make_kernel(const KernelContext& context) const override {
     const GruKernel kernel(config(context.inputs[0].shape));
     ScratchPlan scratch(kernel.backward_scratch_bytes());
-    const std::size_t x_at = scratch.add(!context.output_used[0], context.outputs[0]);
-    const std::size_t h0_at = scratch.add(!context.output_used[1], context.outputs[1]);
-    const std::size_t h_at = reset_after ? scratch.add(!context.output_used[2], context.outputs[2]) : 0;
+    const std::size_t x_at = scratch.take_for_unused(context, 0);
+    const std::size_t h0_at = scratch.take_for_unused(context, 1);
+    const std::size_t h_at = reset_after ? scratch.take_for_unused(context, 2) : 0;
     return {.run =
                 [=, has_mask = has_mask, reset_after = reset_after](const KernelArgs& args) {
                   kernel.backward({.gates = args.in<float>(0),
@@ -146,7 +146,7 @@ struct GruRecurrence final : RecurrenceOp<GruRecurrence, 3>, GruAttributes {
   Kernel make_kernel(const KernelContext& context) const override {
     const GruKernel kernel(config(context.inputs[0].shape));
     ScratchPlan scratch(kernel.forward_scratch_bytes());
-    const std::size_t states_at = scratch.add(!context.output_used[0], context.outputs[0]);
+    const std::size_t states_at = scratch.take_for_unused(context, 0);
     const auto [bias, h0, mask] = optional_inputs();
     return {.run =
                 [=, bias = bias, h0 = h0, mask = mask](const KernelArgs& args) {
@@ -293,6 +293,7 @@ const RegisterOpCase case_after{gru_case("gru_recurrence", false, false, true,
 const RegisterOpCase case_reverse{gru_case("gru_recurrence/reverse", true, false, true)};
 const RegisterOpCase case_before{gru_case("gru_recurrence/reset_before", false, false, false)};
 const RegisterOpCase case_hard{gru_case("gru_recurrence/hard_sigmoid", true, true, false)};
+const RegisterOpCase case_hard_after{gru_case("gru_recurrence/hard_sigmoid_reset_after", false, true, true)};
 
 }  // namespace
 }  // namespace eddy

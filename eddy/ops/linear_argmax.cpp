@@ -18,8 +18,8 @@
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/op_case.h"
-#include "eddy/ops/recurrence.h"
 #include "eddy/ops/reshape.h"
+#include "eddy/ops/scratch_plan.h"
 #include "eddy/ops/transpose.h"
 
 namespace eddy {
@@ -51,13 +51,13 @@ class ScreenedArgmax {
         single_(GemmConfig{.m = 1, .n = 1, .k = size, .transpose_b = true, .has_bias = true}.resolved()),
         scratch_(product_.scratch_bytes()) {
     // Four integers take the place of a float.
-    integers_at_ = scratch_.add(true, {f32, {screen_rows_kept(classes), width_ / 4}});
-    scales_at_ = scratch_.add(true, {f32, {classes}});
-    errors_at_ = scratch_.add(true, {f32, {classes}});
-    x_at_ = scratch_.add(true, {f32, {rows, width_}});
-    norms_at_ = scratch_.add(true, {f32, {rows}});
-    upper_at_ = scratch_.add(true, {f32, {rows, classes}});
-    lower_at_ = scratch_.add(true, {f32, {num_threads(), rows}});
+    integers_at_ = scratch_.take<float>(screen_rows_kept(classes) * (width_ / 4));
+    scales_at_ = scratch_.take<float>(classes);
+    errors_at_ = scratch_.take<float>(classes);
+    x_at_ = scratch_.take<float>(rows * width_);
+    norms_at_ = scratch_.take<float>(rows);
+    upper_at_ = scratch_.take<float>(rows * classes);
+    lower_at_ = scratch_.take<float>(num_threads() * rows);
   }
 
   std::size_t scratch_bytes() const { return scratch_.bytes(); }
@@ -71,23 +71,21 @@ class ScreenedArgmax {
 
   void run(const KernelArgs& args) const {
     if (screened(args)) return;
-    float* logits = at(args, upper_at_);
+    float* logits = scratch_at<float>(args, upper_at_);
     product_.run(args.in<float>(0), args.in<float>(1), logits, args.in<float>(2), args.scratch);
     largest_of_rows(logits, rows_, classes_, args.out<std::int32_t>(0));
   }
 
  private:
-  static float* at(const KernelArgs& args, std::size_t offset) {
-    return reinterpret_cast<float*>(static_cast<std::byte*>(args.scratch) + offset);
-  }
   TableScreen screen_of(const KernelArgs& args) const {
-    return {reinterpret_cast<std::int8_t*>(at(args, integers_at_)), at(args, scales_at_), at(args, errors_at_)};
+    return {scratch_at<std::int8_t>(args, integers_at_), scratch_at<float>(args, scales_at_),
+            scratch_at<float>(args, errors_at_)};
   }
 
   /// False when the bounds do not rule enough out.
   bool screened(const KernelArgs& args) const {
-    float *x = at(args, x_at_), *norms = at(args, norms_at_), *upper = at(args, upper_at_),
-          *lower = at(args, lower_at_);
+    float *x = scratch_at<float>(args, x_at_), *norms = scratch_at<float>(args, norms_at_),
+          *upper = scratch_at<float>(args, upper_at_), *lower = scratch_at<float>(args, lower_at_);
     for (std::int64_t row = 0; row < rows_; ++row) {
       const float* from = args.in<float>(0) + row * size_;
       std::copy_n(from, size_, x + row * width_);
@@ -185,10 +183,10 @@ struct LinearArgmax final : OpClass<LinearArgmax> {
     const Kernel product =
         linear_kernel({context.inputs, {&type, 1}, {&used, 1}, context.input_invariant}, true, Activation::none);
     ScratchPlan scratch(product.scratch_bytes);
-    const std::size_t logits_at = scratch.add(true, type);
+    const std::size_t logits_at = scratch.take(type.bytes());
     return {.run =
                 [=](const KernelArgs& args) {
-                  auto* logits = reinterpret_cast<float*>(static_cast<std::byte*>(args.scratch) + logits_at);
+                  auto* logits = scratch_at<float>(args, logits_at);
                   void* output = logits;
                   product.run({args.inputs, &output, args.scratch});
                   largest_of_rows(logits, rows, classes, args.out<std::int32_t>(0));

@@ -28,6 +28,7 @@
 #include "eddy/ops/mean_divisor.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
+#include "eddy/ops/scratch_plan.h"
 #include "eddy/ops/sum.h"
 #include "eddy/ops/transpose.h"
 
@@ -53,33 +54,28 @@ class Chunks {
         table_(chunk_, classes, size, /*transpose_b=*/true),
         differentiate_(differentiate) {
     const SoftmaxSizes sizes{chunk_, classes, size};
-    const auto reserve = [this](std::int64_t count, std::size_t bytes_each = sizeof(float)) {
-      const std::size_t at = scratch_bytes_, bytes = static_cast<std::size_t>(count) * bytes_each;
-      scratch_bytes_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
-      return at;
-    };
-    order_at_ = reserve(rows);
-    losses_at_ = reserve(rows, sizeof(double));
-    table_at_ = reserve(static_cast<std::int64_t>(table_.packed_bytes()), 1);
-    bias_at_ = reserve(panels_ * products_.panel_classes);
-    states_at_ = reserve(chunk_ * size);
-    targets_at_ = reserve(chunk_);
-    reference_at_ = reserve(chunk_);
-    sum_at_ = reserve(chunk_, sizeof(double));
-    target_logit_at_ = reserve(chunk_);
-    lane_sums_at_ = reserve(chunk_ * products_.lanes);
+    order_at_ = scratch_.take<std::int32_t>(rows);
+    losses_at_ = scratch_.take<double>(rows);
+    table_at_ = scratch_.take(table_.packed_bytes());
+    bias_at_ = scratch_.take<float>(panels_ * products_.panel_classes);
+    states_at_ = scratch_.take<float>(chunk_ * size);
+    targets_at_ = scratch_.take<std::int32_t>(chunk_);
+    reference_at_ = scratch_.take<float>(chunk_);
+    sum_at_ = scratch_.take<double>(chunk_);
+    target_logit_at_ = scratch_.take<float>(chunk_);
+    lane_sums_at_ = scratch_.take<float>(chunk_ * products_.lanes);
     if (!differentiate) return;
-    scale_at_ = reserve(chunk_);
-    exponentials_at_ = reserve(products_.exponentials_floats(sizes));
-    d_states_at_ = reserve(chunk_ * size);
-    packed_states_at_ = reserve(products_.packed_states_floats(sizes));
-    products_scratch_at_ = reserve(num_threads() * products_.state_scratch_floats(sizes));
+    scale_at_ = scratch_.take<float>(chunk_);
+    exponentials_at_ = scratch_.take<float>(products_.exponentials_floats(sizes));
+    d_states_at_ = scratch_.take<float>(chunk_ * size);
+    packed_states_at_ = scratch_.take<float>(products_.packed_states_floats(sizes));
+    products_scratch_at_ = scratch_.take<float>(num_threads() * products_.state_scratch_floats(sizes));
   }
 
-  std::size_t scratch_bytes() const { return scratch_bytes_; }
+  std::size_t scratch_bytes() const { return scratch_.bytes(); }
 
   void run(const KernelArgs& args) const {
-    auto* order = at<std::int32_t>(args, order_at_);
+    auto* order = scratch_at<std::int32_t>(args, order_at_);
     const std::int64_t count = list_rows(args, order);
     if (float* d_hidden = args.out<float>(1); d_hidden != nullptr && count < rows_) clear(d_hidden, rows_ * size_);
     if (count == 0) {
@@ -91,16 +87,11 @@ class Chunks {
     for (std::int64_t done = 0; done < count; done += chunk_)
       run_chunk(args, done, std::min(chunk_, count - done), count == rows_);
     double loss = 0;
-    for (std::int64_t i = 0; i < count; ++i) loss += at<double>(args, losses_at_)[i];
+    for (std::int64_t i = 0; i < count; ++i) loss += scratch_at<double>(args, losses_at_)[i];
     if (args.outputs[0] != nullptr) *args.out<float>(0) = static_cast<float>(loss);
   }
 
  private:
-  template <class T>
-  static T* at(const KernelArgs& args, std::size_t offset) {
-    return reinterpret_cast<T*>(static_cast<std::byte*>(args.scratch) + offset);
-  }
-
   static void clear(float* values, std::int64_t count) {
     parallel_for(count, kElementwiseGrain,
                  [&](std::int64_t begin, std::int64_t end) { vector_fill(0, values + begin, end - begin); });
@@ -125,10 +116,10 @@ class Chunks {
   }
 
   void pack(const KernelArgs& args) const {
-    float* bias = at<float>(args, bias_at_);
+    float* bias = scratch_at<float>(args, bias_at_);
     std::copy_n(args.in<float>(2), classes_, bias);
     std::fill(bias + classes_, bias + panels_ * products_.panel_classes, -std::numeric_limits<float>::infinity());
-    table_.pack(args.in<float>(1), at<std::byte>(args, table_at_));
+    table_.pack(args.in<float>(1), scratch_at<std::byte>(args, table_at_));
   }
 
   /// The `taken` rows of the order from `done` on; with `all` they are neighbours, and stay where they lie.
@@ -142,9 +133,9 @@ class Chunks {
     float *d_table = args.out<float>(2), *d_bias = args.out<float>(3);
     if (d_table == nullptr && d_bias == nullptr) return;
     const TableGradientsJob job{.sizes = sizes,
-                                .exponentials = at<float>(args, exponentials_at_),
-                                .packed_states = at<float>(args, packed_states_at_),
-                                .scale = at<float>(args, scale_at_),
+                                .exponentials = scratch_at<float>(args, exponentials_at_),
+                                .packed_states = scratch_at<float>(args, packed_states_at_),
+                                .scale = scratch_at<float>(args, scale_at_),
                                 .accumulate = done > 0,
                                 .d_table = d_table,
                                 .d_bias = d_bias};
@@ -156,52 +147,52 @@ class Chunks {
   /// All that a range of a chunk's rows needs of no other: losses, exponentials, gradients of the states.
   void rows_of_chunk(const KernelArgs& args, const SoftmaxSizes& sizes, std::int64_t done, int thread, IndexRange rows,
                      bool all) const {
-    const std::int32_t* order = at<std::int32_t>(args, order_at_) + done;
+    const std::int32_t* order = scratch_at<std::int32_t>(args, order_at_) + done;
     const float* hidden = args.in<float>(0);
-    auto* targets = at<std::int32_t>(args, targets_at_);
+    auto* targets = scratch_at<std::int32_t>(args, targets_at_);
     const auto row_bytes = static_cast<std::size_t>(size_) * sizeof(float);
-    const float* states = all ? hidden + done * size_ : at<float>(args, states_at_);
+    const float* states = all ? hidden + done * size_ : scratch_at<float>(args, states_at_);
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       targets[i] = args.in<std::int32_t>(3)[order[i]];
-      if (!all) std::memcpy(at<float>(args, states_at_) + i * size_, hidden + order[i] * size_, row_bytes);
+      if (!all) std::memcpy(scratch_at<float>(args, states_at_) + i * size_, hidden + order[i] * size_, row_bytes);
     }
-    float* exponentials = differentiate_ ? at<float>(args, exponentials_at_) : nullptr;
+    float* exponentials = differentiate_ ? scratch_at<float>(args, exponentials_at_) : nullptr;
     products_.exponentials({.sizes = sizes,
                             .states = states,
-                            .packed_table = at<float>(args, table_at_),
-                            .bias = at<float>(args, bias_at_),
+                            .packed_table = scratch_at<float>(args, table_at_),
+                            .bias = scratch_at<float>(args, bias_at_),
                             .targets = targets,
                             .exponentials = exponentials,
-                            .reference = at<float>(args, reference_at_),
-                            .sum = at<double>(args, sum_at_),
-                            .target_logit = at<float>(args, target_logit_at_),
-                            .lane_sums = at<float>(args, lane_sums_at_)},
+                            .reference = scratch_at<float>(args, reference_at_),
+                            .sum = scratch_at<double>(args, sum_at_),
+                            .target_logit = scratch_at<float>(args, target_logit_at_),
+                            .lane_sums = scratch_at<float>(args, lane_sums_at_)},
                            rows);
     for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row(args, sizes, order[i], done, i);
     if (!differentiate_) return;
-    float* scale = at<float>(args, scale_at_);
+    float* scale = scratch_at<float>(args, scale_at_);
     if (float* d_hidden = args.out<float>(1)) {
-      float* d_states = all ? d_hidden + done * size_ : at<float>(args, d_states_at_);
-      float* scratch = at<float>(args, products_scratch_at_) + thread * products_.state_scratch_floats(sizes);
+      float* d_states = all ? d_hidden + done * size_ : scratch_at<float>(args, d_states_at_);
+      float* scratch = scratch_at<float>(args, products_scratch_at_) + thread * products_.state_scratch_floats(sizes);
       products_.state_gradients({sizes, exponentials, args.in<float>(1), scale, d_states, scratch}, rows);
       for (std::int64_t i = rows.begin; i < rows.end && !all; ++i)
         std::memcpy(d_hidden + order[i] * size_, d_states + i * size_, row_bytes);
     }
     if (args.out<float>(2) != nullptr)
-      products_.pack_states(sizes, states, scale, rows, at<float>(args, packed_states_at_));
+      products_.pack_states(sizes, states, scale, rows, scratch_at<float>(args, packed_states_at_));
   }
 
   /// The loss of row i of a chunk; its exponentials become, but for a scale, the gradients of the logits.
   void finish_row(const KernelArgs& args, const SoftmaxSizes& sizes, std::int32_t row, std::int64_t done,
                   std::int64_t i) const {
     const auto weight = static_cast<double>(args.in<float>(4)[row]);
-    const double sum = at<double>(args, sum_at_)[i];
-    const float above = at<float>(args, reference_at_)[i] - at<float>(args, target_logit_at_)[i];
-    at<double>(args, losses_at_)[done + i] = weight * (std::log(sum) + static_cast<double>(above));
+    const double sum = scratch_at<double>(args, sum_at_)[i];
+    const float above = scratch_at<float>(args, reference_at_)[i] - scratch_at<float>(args, target_logit_at_)[i];
+    scratch_at<double>(args, losses_at_)[done + i] = weight * (std::log(sum) + static_cast<double>(above));
     if (!differentiate_) return;
-    at<float>(args, scale_at_)[i] = static_cast<float>(weight / sum);
-    const std::int64_t target = exponential_at(products_, sizes, i, at<std::int32_t>(args, targets_at_)[i]);
-    at<float>(args, exponentials_at_)[target] -= static_cast<float>(sum);
+    scratch_at<float>(args, scale_at_)[i] = static_cast<float>(weight / sum);
+    const std::int64_t target = exponential_at(products_, sizes, i, scratch_at<std::int32_t>(args, targets_at_)[i]);
+    scratch_at<float>(args, exponentials_at_)[target] -= static_cast<float>(sum);
   }
 
   const SoftmaxProducts& products_ = softmax_products();
@@ -210,10 +201,10 @@ class Chunks {
   std::int64_t panels_;  ///< of classes
   PackedProduct table_;  ///< packs the table for the first product
   bool differentiate_;
+  ScratchPlan scratch_;
   std::size_t order_at_ = 0, losses_at_ = 0, table_at_ = 0, bias_at_ = 0, states_at_ = 0, targets_at_ = 0,
               reference_at_ = 0, sum_at_ = 0, target_logit_at_ = 0, lane_sums_at_ = 0, scale_at_ = 0,
-              exponentials_at_ = 0, d_states_at_ = 0, packed_states_at_ = 0, products_scratch_at_ = 0,
-              scratch_bytes_ = 0;
+              exponentials_at_ = 0, d_states_at_ = 0, packed_states_at_ = 0, products_scratch_at_ = 0;
 };
 
 struct LinearCrossEntropy final : OpClass<LinearCrossEntropy> {
@@ -256,7 +247,7 @@ struct LinearCrossEntropy final : OpClass<LinearCrossEntropy> {
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
     const auto rows = static_cast<double>(inputs[0].shape[0]), size = static_cast<double>(inputs[0].shape[1]),
                classes = static_cast<double>(inputs[1].shape[0]);
-    return {.flops = 6 * rows * classes * size + 6 * rows * classes,
+    return {.flops = 6 * rows * classes * size + (kExpFlops + 2) * rows * classes,
             .bytes = 4 * (2 * rows * size + 2 * classes * size + 4 * rows * classes)};
   }
   Kernel make_kernel(const KernelContext& context) const override {

@@ -62,9 +62,9 @@ struct LstmGradient final : RecurrenceOp<LstmGradient, 4>, LstmAttributes {
   Kernel make_kernel(const KernelContext& context) const override {
     const LstmKernel kernel(config(context.inputs[0].shape));
     ScratchPlan scratch(kernel.backward_scratch_bytes());
-    const std::size_t gates_at = scratch.add(!context.output_used[0], context.outputs[0]);
-    const std::size_t h0_at = scratch.add(!context.output_used[1], context.outputs[1]);
-    const std::size_t c0_at = scratch.add(!context.output_used[2], context.outputs[2]);
+    const std::size_t gates_at = scratch.take_for_unused(context, 0);
+    const std::size_t h0_at = scratch.take_for_unused(context, 1);
+    const std::size_t c0_at = scratch.take_for_unused(context, 2);
     const auto [mask, d_h, d_c] = optional_inputs();
     return {.run =
                 [=, mask = mask, d_h = d_h, d_c = d_c](const KernelArgs& args) {
@@ -156,8 +156,8 @@ struct LstmRecurrence final : RecurrenceOp<LstmRecurrence, 4>, LstmAttributes {
   Kernel make_kernel(const KernelContext& context) const override {
     const LstmKernel kernel(config(context.inputs[0].shape));
     ScratchPlan scratch(kernel.forward_scratch_bytes());
-    const std::size_t states_at = scratch.add(!context.output_used[0], context.outputs[0]);
-    const std::size_t last_at = scratch.add(!context.output_used[3], context.outputs[3]);
+    const std::size_t states_at = scratch.take_for_unused(context, 0);
+    const std::size_t last_at = scratch.take_for_unused(context, 3);
     const auto [h0, c0, mask] = optional_inputs();
     const std::int64_t state = context.outputs[3].shape.elements();
     const std::int64_t final_slot = reverse ? 0 : context.outputs[1].shape[0] - 1;

@@ -97,18 +97,20 @@ struct MaskedLinear final : OpClass<MaskedLinear> {
     const Gemm whole({.m = rows, .n = out, .k = in, .transpose_b = transpose_w, .has_bias = has_bias});
     const PackedProduct product(rows, out, in, transpose_w);
     ScratchPlan scratch(std::max(whole.scratch_bytes(), product.packed_bytes()));
-    const std::size_t list_at = scratch.add(true, {i32, {rows}});
+    const std::size_t list_at = scratch.take<std::int32_t>(rows);
     return {.run =
                 [=, has_bias = has_bias](const KernelArgs& args) {
                   const float* mask = args.in<float>(2);
                   const float* bias = has_bias ? args.in<float>(3) : nullptr;
                   auto* bytes = static_cast<std::byte*>(args.scratch);
-                  const auto active = active_rows(mask, rows, reinterpret_cast<std::int32_t*>(bytes + list_at));
+                  const auto active = active_rows(mask, rows, scratch_at<std::int32_t>(args, list_at));
                   const auto count = static_cast<std::int64_t>(active.size());
-                  if (count == rows)
-                    return whole.run(args.in<float>(0), args.in<float>(1), args.out<float>(0), bias, bytes);
+                  // Without columns of x there is nothing to pack, only a bias to copy.
+                  if (count == rows || in == 0)
+                    whole.run(args.in<float>(0), args.in<float>(1), args.out<float>(0), bias, bytes);
+                  if (count == rows) return;
                   clear_masked_rows(mask, args.out<float>(0), rows, out);
-                  if (count == 0 || out == 0) return;
+                  if (count == 0 || out == 0 || in == 0) return;
                   product.pack(args.in<float>(1), bytes);
                   product.run_rows(args.in<float>(0), bytes, bias, args.out<float>(0), active);
                 },
@@ -119,7 +121,6 @@ struct MaskedLinear final : OpClass<MaskedLinear> {
 /// Sums over the rows that the mask leaves.
 struct MaskedRowSum final : OpClass<MaskedRowSum> {
   static constexpr std::string_view kName = "masked_row_sum";
-  static void attributes(auto&, auto&&) {}
 
   // inputs: a [rows, m], b [rows, n], mask; outputs: sums of a[row]^T b[row], and of b[row]
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
@@ -167,24 +168,23 @@ struct MaskedRowSum final : OpClass<MaskedRowSum> {
     for (std::int64_t k = 1; k <= std::min(rows, kRowsAtOnce); ++k)
       most = std::max(most, product(k, true).scratch_bytes());
     ScratchPlan scratch(most);
-    const std::size_t a_at = scratch.add(true, {f32, {kRowsAtOnce, m}});
-    const std::size_t b_at = scratch.add(true, {f32, {kRowsAtOnce, n}});
-    const std::size_t list_at = scratch.add(true, {i32, {rows}});
+    const std::size_t a_at = scratch.take<float>(kRowsAtOnce * m);
+    const std::size_t b_at = scratch.take<float>(kRowsAtOnce * n);
+    const std::size_t list_at = scratch.take<std::int32_t>(rows);
     return {.run =
                 [=](const KernelArgs& args) {
                   const float *a = args.in<float>(0), *b = args.in<float>(1);
                   float *out = args.out<float>(0), *sum = args.out<float>(1);
                   auto* bytes = static_cast<std::byte*>(args.scratch);
-                  const auto active =
-                      active_rows(args.in<float>(2), rows, reinterpret_cast<std::int32_t*>(bytes + list_at));
+                  const auto active = active_rows(args.in<float>(2), rows, scratch_at<std::int32_t>(args, list_at));
                   const auto count = static_cast<std::int64_t>(active.size());
                   if (count == rows) {
                     if (out != nullptr) whole.run(a, b, out, nullptr, bytes);
                     if (sum != nullptr) column_sum(b, rows, n, n, /*accumulate=*/false, sum);
                     return;
                   }
-                  auto* some_a = reinterpret_cast<float*>(bytes + a_at);
-                  auto* some_b = reinterpret_cast<float*>(bytes + b_at);
+                  auto* some_a = scratch_at<float>(args, a_at);
+                  auto* some_b = scratch_at<float>(args, b_at);
                   const std::int64_t parts = std::max<std::int64_t>((count + kRowsAtOnce - 1) / kRowsAtOnce, 1);
                   for (std::int64_t part = 0; part < parts; ++part) {
                     const std::int64_t begin = count * part / parts, size = count * (part + 1) / parts - begin;

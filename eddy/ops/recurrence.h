@@ -3,13 +3,12 @@
 
 // Internal: part of ops.
 
-#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
-#include "eddy/core/tensor.h"
 #include "eddy/graph/op.h"
 #include "eddy/graph/value.h"
+#include "eddy/ops/scratch_plan.h"
 
 namespace eddy {
 
@@ -25,7 +24,8 @@ Value states_before(Value states, bool reverse);
 Value final_state(Value states, bool reverse);
 /// `value` f32[time, batch, hidden] with zeros where `mask` f32[time, batch] is 0; itself without a mask.
 Value masked(Value value, Value mask);
-/// Zeros for a missing gradient of states, plus, in the slot after the last step, `last`. Empty when both are.
+/// `d_states`, or zeros of type `states` when it is empty, with `d_last` added in the slot after the last step; without
+/// `d_last`, `d_states` itself.
 Value with_final(Value d_states, Value d_last, const TensorType& states, bool reverse);
 
 /// x w_x + bias of a layer `op`: [time, batch, in] → [time, batch, gates]. With a mask f32[time, batch], what it leaves
@@ -63,29 +63,6 @@ inline const float* input_or_null(const KernelArgs& args, int index) {
 }
 inline Value input_or_none(std::span<const Value> inputs, int index) {
   return index < 0 ? Value() : inputs[static_cast<std::size_t>(index)];
-}
-
-/// Where a kernel writes an output nobody reads: a piece of scratch memory instead.
-class ScratchPlan {
- public:
-  explicit ScratchPlan(std::size_t first_bytes) : bytes_(aligned(first_bytes)) {}
-  /// Offset of room for `type` when it is needed.
-  std::size_t add(bool needed, const TensorType& type) {
-    const std::size_t offset = bytes_;
-    if (needed) bytes_ += aligned(type.bytes());
-    return offset;
-  }
-  std::size_t bytes() const { return bytes_; }
-
- private:
-  static std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-  std::size_t bytes_;
-};
-
-/// Output `index`, or scratch memory at `offset` when nobody reads it.
-inline float* output_or_scratch(const KernelArgs& args, int index, std::size_t offset) {
-  if (float* out = args.out<float>(index)) return out;
-  return reinterpret_cast<float*>(static_cast<std::byte*>(args.scratch) + offset);
 }
 
 }  // namespace eddy

@@ -8,11 +8,10 @@
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/program_impl.h"
 #include "eddy/ops/scan_op.h"
+#include "eddy/ops/scratch_plan.h"
 
 namespace eddy {
 namespace {
-
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 const std::string& label_of(const Value& value) {
   return dynamic_cast<const InputOp&>(*value.graph().node(value.node()).op).label;
@@ -59,7 +58,7 @@ class Loop {
     plan_scratch();
   }
 
-  std::size_t scratch_bytes() const { return scratch_bytes_; }
+  std::size_t scratch_bytes() const { return scratch_.bytes(); }
   const std::shared_ptr<ProgramImpl>& body() const { return program_; }
 
   void run(const KernelArgs& args) {
@@ -150,11 +149,10 @@ class Loop {
   }
 
   void plan_scratch() {
-    scratch_bytes_ = aligned(program_->plan.arena_bytes);
-    const auto take = [&](std::size_t bytes) { return std::exchange(scratch_bytes_, scratch_bytes_ + aligned(bytes)); };
+    scratch_.take(program_->plan.arena_bytes);
     for (Carried& state : states_)
-      if (state.history < 0) state.offset = {take(state.bytes), take(state.bytes)};
-    for (Sum& sum : sums_) sum.offset = take(static_cast<std::size_t>(sum.elements) * sizeof(float));
+      if (state.history < 0) state.offset = {scratch_.take(state.bytes), scratch_.take(state.bytes)};
+    for (Sum& sum : sums_) sum.offset = scratch_.take<float>(sum.elements);
   }
 
   std::int64_t time_;
@@ -165,7 +163,7 @@ class Loop {
   std::vector<int> captures_;
   std::vector<Stacked> stacked_;
   std::vector<Sum> sums_;
-  std::size_t scratch_bytes_ = 0;
+  ScratchPlan scratch_;
 };
 
 }  // namespace
