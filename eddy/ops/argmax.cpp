@@ -50,6 +50,9 @@ struct Argmax final : OpClass<Argmax> {
     require<GraphError>(x.dim(axis) > 0, "there is no argmax of nothing: x is {}", to_string(inputs[0]));
     return {{i32, ReducedAxes(Axes(axis), keep_dims, x.rank()).result(x)}};
   }
+  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
+    return {.flops = static_cast<double>(inputs[0].shape.elements()), .bytes = static_cast<double>(inputs[0].bytes())};
+  }
   Kernel make_kernel(const KernelContext& context) const override {
     const AxisSplit split(context.inputs[0].shape, axis);
     return context.inputs[0].dtype == i32 ? argmax_kernel<std::int32_t>(split) : argmax_kernel<float>(split);

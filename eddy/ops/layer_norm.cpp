@@ -145,7 +145,7 @@ struct LayerNorm final : OpClass<LayerNorm> {
     const Rows size(context.inputs[0].shape);
     const std::int64_t n = size.columns;
     // The result itself may have no reader when only gradients are asked for.
-    const std::size_t scratch = context.output_used.empty() || context.output_used[0] ? 0 : context.outputs[0].bytes();
+    const std::size_t scratch = context.output_used[0] ? 0 : context.outputs[0].bytes();
     return {.run =
                 [=, epsilon = epsilon](const KernelArgs& args) {
                   float* out = args.outputs[0] != nullptr ? args.out<float>(0) : static_cast<float*>(args.scratch);

@@ -31,7 +31,7 @@ void gradient_row(const float* dy, const float* y, float* dx, std::int64_t n) {
 /// dx = dy - exp(y) * sum(dy), from dy and y.
 struct LogSoftmaxGradient final : SoftmaxGradientOp<LogSoftmaxGradient> {
   static constexpr std::string_view kName = "log_softmax_gradient";
-  static constexpr double kFlops = 11;
+  static constexpr double kFlops = kExpFlops + 1;
   using SoftmaxGradientOp::SoftmaxGradientOp;
 
   static void row(const float* dy, const float* y, float* dx, std::int64_t n) { gradient_row(dy, y, dx, n); }
@@ -57,7 +57,7 @@ struct LogSoftmaxGradient final : SoftmaxGradientOp<LogSoftmaxGradient> {
 
 struct LogSoftmax final : SoftmaxOp<LogSoftmax, LogSoftmaxGradient> {
   static constexpr std::string_view kName = "log_softmax";
-  static constexpr double kFlops = 12;
+  static constexpr double kFlops = kExpFlops + 2;
   using SoftmaxOp::SoftmaxOp;
 
   static void row(const float* x, float* y, std::int64_t n) { log_softmax_row(x, y, n); }

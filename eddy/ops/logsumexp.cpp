@@ -58,7 +58,7 @@ struct Logsumexp final : OpClass<Logsumexp> {
     return {exp(c.in(0) - broadcast_along(c.out(0), shape, dropped)) * broadcast_along(c.d_out(0), shape, dropped)};
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
-    return {.flops = 11 * static_cast<double>(inputs[0].shape.elements()),
+    return {.flops = (kExpFlops + 1) * static_cast<double>(inputs[0].shape.elements()),
             .bytes = static_cast<double>(inputs[0].bytes())};
   }
   Kernel make_kernel(const KernelContext& context) const override {

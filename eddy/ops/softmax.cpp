@@ -42,7 +42,7 @@ struct SoftmaxGradient final : SoftmaxGradientOp<SoftmaxGradient> {
 struct Softmax final : SoftmaxOp<Softmax, SoftmaxGradient> {
   static constexpr std::string_view kName = "softmax";
   /// Largest, difference, exp (8), sum and product.
-  static constexpr double kFlops = 12;
+  static constexpr double kFlops = kExpFlops + 2;
   using SoftmaxOp::SoftmaxOp;
 
   static void row(const float* x, float* y, std::int64_t n) { softmax_row(x, y, n); }

@@ -61,10 +61,13 @@ struct TopKOp final : OpClass<TopKOp> {
     if (!context.d_out(0)) return {Gradient()};
     return {scatter_along(context.d_out(0), context.out(1), -1, context.in(0).dim(-1))};
   }
+  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
+    return {.flops = static_cast<double>(inputs[0].shape.elements()), .bytes = static_cast<double>(inputs[0].bytes())};
+  }
   Kernel make_kernel(const KernelContext& context) const override {
     const std::int64_t n = context.inputs[0].shape.dim(-1);
     const std::int64_t rows = context.outputs[0].shape.elements() / k;
-    const bool indices_used = context.output_used.empty() || context.output_used[1];
+    const bool indices_used = context.output_used[1];
     return {.run =
                 [n, rows, k = k](const KernelArgs& args) {
                   const float* x = args.in<float>(0);
