@@ -139,9 +139,8 @@ Value dropout(Operand x, float rate, Operand key, const DropoutOptions& options)
   std::vector<int> axes;
   for (const int axis : options.broadcast_axes) axes.push_back(axis_of(Dropout::kName, x, axis));
   std::ranges::sort(axes);
-  Graph& graph = value.graph();
-  return add_node(graph, Dropout(next_stream(graph), rate, std::move(axes)), {value, value_of(Dropout::kName, key)},
-                  x.where);
+  const Value by = value_of(Dropout::kName, key);
+  return add_node(value.graph(), Dropout(next_stream({value, by}), rate, std::move(axes)), {value, by}, x.where);
 }
 
 namespace {

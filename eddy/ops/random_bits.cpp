@@ -158,14 +158,15 @@ struct Multiplier {
   }
 };
 
-struct UnitFloat {
-  float low, scale;
+struct RangeFloat {
+  float low, scale, largest;
   HWY_INLINE FloatVec operator()(WordVec words) const {
     const hn::ScalableTag<std::int32_t> ints;
     const Floats floats;
     const auto whole = hn::ConvertTo(floats, hn::BitCast(ints, hn::ShiftRight<8>(words)));
     const auto unit = hn::Mul(whole, hn::Set(floats, 0x1p-24f));
-    return hn::Add(hn::Mul(unit, hn::Set(floats, scale)), hn::Set(floats, low));
+    const auto sum = hn::Add(hn::Mul(unit, hn::Set(floats, scale)), hn::Set(floats, low));
+    return hn::Min(sum, hn::Set(floats, largest));
   }
 };
 
@@ -178,8 +179,9 @@ void drop(const RandomSource& source, std::int64_t first, const DropoutRate& rat
   generate(Multiplier{rate}, source, first, Times{x, out}, n);
 }
 
-void unit_floats(const RandomSource& source, std::int64_t first, float low, float scale, float* out, std::int64_t n) {
-  generate(UnitFloat{low, scale}, source, first, Plain{out}, n);
+void floats(const RandomSource& source, std::int64_t first, float low, float high, float* out, std::int64_t n) {
+  // The sum may be rounded up to `high`.
+  generate(RangeFloat{low, high - low, std::nextafter(high, low)}, source, first, Plain{out}, n);
 }
 
 }  // namespace
@@ -191,7 +193,7 @@ namespace eddy {
 
 HWY_EXPORT(multipliers);
 HWY_EXPORT(drop);
-HWY_EXPORT(unit_floats);
+HWY_EXPORT(floats);
 
 void random_multipliers(const RandomSource& source, std::int64_t first, const DropoutRate& rate, float* out,
                         std::int64_t n) {
@@ -203,8 +205,8 @@ void random_drop(const RandomSource& source, std::int64_t first, const DropoutRa
   HWY_DYNAMIC_DISPATCH(drop)(source, first, rate, x, out, n);
 }
 
-void random_floats(const RandomSource& source, std::int64_t first, float low, float scale, float* out, std::int64_t n) {
-  HWY_DYNAMIC_DISPATCH(unit_floats)(source, first, low, scale, out, n);
+void random_floats(const RandomSource& source, std::int64_t first, float low, float high, float* out, std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(floats)(source, first, low, high, out, n);
 }
 
 }  // namespace eddy

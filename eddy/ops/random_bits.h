@@ -48,7 +48,7 @@ void random_multipliers(const RandomSource& source, std::int64_t first, const Dr
 /// out[i] = x[i] times the multiplier of number first + i; out may be x.
 void random_drop(const RandomSource& source, std::int64_t first, const DropoutRate& rate, const float* x, float* out,
                  std::int64_t n);
-/// out[i] = number first + i as a float in [0, 1), times `scale`, plus `low`.
-void random_floats(const RandomSource& source, std::int64_t first, float low, float scale, float* out, std::int64_t n);
+/// out[i] = number first + i as a float in [low, high); in [low, high] when the two are equal.
+void random_floats(const RandomSource& source, std::int64_t first, float low, float high, float* out, std::int64_t n);
 
 }  // namespace eddy

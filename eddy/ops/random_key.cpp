@@ -36,7 +36,10 @@ struct AdvanceRandom final : OpClass<AdvanceRandom> {
 
 }  // namespace
 
-std::uint32_t next_stream(const Graph& graph) {
+std::uint32_t next_stream(std::initializer_list<Value> inputs) {
+  const Value& innermost =
+      *std::ranges::max_element(inputs, {}, [](const Value& input) { return input ? input.graph().depth() : -1; });
+  const Graph& graph = innermost.graph();
   std::uint32_t next = graph.first_stream();
   for (int id = 0; id < graph.size(); ++id)
     if (const auto* op = dynamic_cast<const RandomOp*>(graph.node(id).op.get())) next = std::max(next, op->stream + 1);

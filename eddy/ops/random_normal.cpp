@@ -69,8 +69,8 @@ struct RandomNormal final : OpClass<RandomNormal>, RandomOp {
 }  // namespace
 
 Value random_normal(Operand key, const Shape& shape) {
-  Graph& graph = value_of(RandomNormal::kName, key).graph();
-  return add_node(graph, RandomNormal(next_stream(graph), shape), {key.value}, key.where);
+  const Value value = value_of(RandomNormal::kName, key);
+  return add_node(value.graph(), RandomNormal(next_stream({value}), shape), {value}, key.where);
 }
 
 namespace {

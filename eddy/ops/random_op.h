@@ -4,6 +4,7 @@
 // Internal: part of ops.
 
 #include <cstdint>
+#include <initializer_list>
 
 #include "eddy/graph/graph.h"
 
@@ -14,8 +15,9 @@ struct RandomOp {
   std::uint32_t stream = 0;
 };
 
-/// A stream no op of the graph uses: building the same graph again gives the same streams.
-std::uint32_t next_stream(const Graph& graph);
+/// A stream for an op on `inputs`, which no op of the graph it will stand in uses: that of the innermost of them (see
+/// Graph::add). Building the same graph again gives the same streams.
+std::uint32_t next_stream(std::initializer_list<Value> inputs);
 
 /// Throws GraphError unless `type` is that of a random key, i32[4].
 void require_key(const TensorType& type);

@@ -31,22 +31,21 @@ struct RandomUniform final : OpClass<RandomUniform>, RandomOp {
   }
   std::vector<Gradient> gradient(const GradientContext&) const override { return {Gradient()}; }
   Kernel make_kernel(const KernelContext&) const override {
-    return {
-        .run = [elements = shape.elements(), low = low, scale = high - low, stream = stream](const KernelArgs& args) {
-          const RandomSource source = RandomSource::from_key(args.in<std::int32_t>(0), stream);
-          float* out = args.out<float>(0);
-          parallel_for(elements, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-            random_floats(source, begin, low, scale, out + begin, end - begin);
-          });
-        }};
+    return {.run = [elements = shape.elements(), low = low, high = high, stream = stream](const KernelArgs& args) {
+      const RandomSource source = RandomSource::from_key(args.in<std::int32_t>(0), stream);
+      float* out = args.out<float>(0);
+      parallel_for(elements, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+        random_floats(source, begin, low, high, out + begin, end - begin);
+      });
+    }};
   }
 };
 
 }  // namespace
 
 Value random_uniform(Operand key, const Shape& shape, float low, float high) {
-  Graph& graph = value_of(RandomUniform::kName, key).graph();
-  return add_node(graph, RandomUniform(next_stream(graph), shape, low, high), {key.value}, key.where);
+  const Value value = value_of(RandomUniform::kName, key);
+  return add_node(value.graph(), RandomUniform(next_stream({value}), shape, low, high), {value}, key.where);
 }
 
 namespace {

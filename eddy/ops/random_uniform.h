@@ -5,7 +5,8 @@
 
 namespace eddy {
 
-/// f32[shape] uniform in [low, high), drawn with `key` (see random_key). Each call in a graph draws its own numbers.
+/// f32[shape] uniform in [low, high) (or low, when high is that too), drawn with `key` (see random_key). Each call in a
+/// graph draws its own numbers.
 Value random_uniform(Operand key, const Shape& shape, float low = 0, float high = 1);
 
 }  // namespace eddy

@@ -205,7 +205,7 @@ SampledIds sampled_ids(Value node) {
 SampledIds log_uniform_sampler(Operand key, std::int64_t samples, std::int64_t range, Operand targets,
                                SamplerOptions options) {
   Graph& graph = value_of(LogUniformSampler::kName, key).graph();
-  const SamplerBase base(next_stream(graph), samples, options.unique);
+  const SamplerBase base(next_stream({key.value, targets.value}), samples, options.unique);
   return sampled_ids(add_node(graph, LogUniformSampler(base, range), {key.value, targets.value}, key.where));
 }
 
@@ -252,7 +252,8 @@ UnigramTable unigram_table(Graph& graph, std::span<const double> counts, double 
 SampledIds unigram_sampler(Operand key, std::int64_t samples, const UnigramTable& table, Operand targets,
                            SamplerOptions options) {
   Graph& graph = value_of(UnigramSampler::kName, key).graph();
-  const SamplerBase base(next_stream(graph), samples, options.unique);
+  const SamplerBase base(next_stream({key.value, targets.value, table.accept, table.other, table.probability}), samples,
+                         options.unique);
   return sampled_ids(add_node(graph, UnigramSampler(base),
                               {key.value, targets.value, table.accept, table.other, table.probability}, key.where));
 }
@@ -263,7 +264,7 @@ std::vector<Value> all_of(const SampledIds& sampled) {
   return {sampled.ids, sampled.log_expected, sampled.log_expected_targets};
 }
 
-// Asking for every id leaves nothing to chance; distributions are tested in tests/ops/test_samplers.cpp.
+// Asking for every id leaves nothing to chance; distributions are tested in tests/ops/test_random_ops.cpp.
 FlatArrays every_id(std::span<const std::vector<double>> in) {
   return {{0, 1, 2, 3, 4}, std::vector<double>(5, 0.0), std::vector<double>(in[1].size(), 0.0)};
 }
