@@ -25,6 +25,7 @@
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/sub.h"
 #include "eddy/ops/sum.h"
+#include "eddy/ops/where.h"
 
 namespace eddy {
 namespace {
@@ -55,8 +56,10 @@ class HitFinder {
 };
 
 float log_add_exp(float a, float b) {
+  if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<float>::quiet_NaN();
   const float high = std::max(a, b);
-  if (high == -std::numeric_limits<float>::infinity()) return high;
+  // Two infinities have no difference.
+  if (std::isinf(high)) return high;
   return high + std::log1p(std::exp(std::min(a, b) - high));
 }
 
@@ -76,6 +79,10 @@ struct NegativesGradient final : OpClass<NegativesGradient> {
     }
     if (context.needs(4)) result[4] = sum(probabilities(context) * v, -1);
     return result;
+  }
+  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
+    return {.flops = (kExpFlops + 1) * static_cast<double>(inputs[0].shape.elements()),
+            .bytes = 2 * static_cast<double>(inputs[0].bytes())};
   }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
     return {{.output = 0, .input = 0, .kind = Alias::Kind::share}};
@@ -135,6 +142,10 @@ struct NegativesLogSumExp final : OpClass<NegativesLogSumExp> {
             {},
             {}};
   }
+  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
+    return {.flops = (kExpFlops + 1) * static_cast<double>(inputs[0].shape.elements()),
+            .bytes = static_cast<double>(inputs[0].bytes())};
+  }
   Kernel make_kernel(const KernelContext& context) const override {
     const std::int64_t rows = context.inputs[0].shape[0];
     const std::int64_t samples = context.inputs[0].shape[1];
@@ -184,19 +195,24 @@ Value sampled_softmax_cross_entropy(Operand hidden, Operand table, Operand bias,
                    "expected [rows,size], [vocabulary,size], [vocabulary] and [rows], found hidden {}, table {}, bias "
                    "{}, targets {}",
                    to_string(h.type()), to_string(w.type()), to_string(b.type()), to_string(target.type()));
+  require_argument(!options.weights || options.weights.type() == TensorType{f32, target.shape()}, kName, hidden,
+                   "weights must be {}, they are {}", to_string({f32, target.shape()}),
+                   options.weights ? to_string(options.weights.type()) : "none");
   Graph& graph = h.graph();
   // One line of the user's file for all of it.
   const OriginScope origin(hidden.where);
-  const Value true_logits = sum(h * gather_rows(w, target), 1) + gather_rows(b, target) - sampled.log_expected_targets;
-  const Value sampled_logits =
-      linear(h, gather_rows(w, sampled.ids), gather_rows(b, sampled.ids) - sampled.log_expected, {.transpose_w = true});
+  Value weights = cast(greater_equal(target, graph.constant(Tensor::scalar(0))), f32);
+  if (options.weights) weights = weights * options.weights;
+  // A row without weight may hold anything, even infinities; it is not looked at.
+  const Value rows = where(expand_dims(not_equal(weights, 0.0F), -1), h, 0.0F);
+  const Value true_logits =
+      sum(rows * gather_rows(w, target), 1) + gather_rows(b, target) - sampled.log_expected_targets;
+  const Value sampled_logits = linear(rows, gather_rows(w, sampled.ids),
+                                      gather_rows(b, sampled.ids) - sampled.log_expected, {.transpose_w = true});
   const Value negatives = options.remove_accidental_hits
                               ? negatives_log_sum_exp(sampled_logits, sampled.ids, target)
                               : negatives_log_sum_exp(sampled_logits, sampled.ids, full(graph, target.type(), -1));
-  Value loss = logsumexp(stack({true_logits, negatives}, 1), 1) - true_logits;
-  Value weights = cast(greater_equal(target, graph.constant(Tensor::scalar(0))), f32);
-  if (options.weights) weights = weights * options.weights;
-  loss = loss * weights;
+  const Value loss = (logsumexp(stack({true_logits, negatives}, 1), 1) - true_logits) * weights;
   if (options.reduction == Reduction::none) return loss;
   if (options.reduction == Reduction::sum) return sum(loss);
   return sum(loss) / mean_divisor(sum(weights));

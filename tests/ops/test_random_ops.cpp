@@ -2,7 +2,9 @@
 // Dropout, the random key and the candidate samplers: distributions with fixed seeds, replay, errors.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -85,6 +87,17 @@ TEST_CASE("the random key advances by one step a run and carries into the high w
   program.run();
   CHECK(variable->value.values<std::int32_t>()[2] == 0);
   CHECK(variable->value.values<std::int32_t>()[3] == 1);
+}
+
+TEST_CASE("a uniform number is never the upper end of its range") {
+  Graph graph;
+  const Value key = graph.input("key", i32, {4});
+  Program program = compile(graph, {random_uniform(key, {1000000}, 100, 101), random_uniform(key, {4}, 3, 3)});
+  const auto out = copies(program.run({{"key", key_tensor(1, 0)}}));
+  const auto [low, high] = std::ranges::minmax(out[0].values<const float>());
+  CHECK(low >= 100);
+  CHECK(high < 101);
+  CHECK(to_doubles(out[1]) == std::vector<double>(4, 3.0));
 }
 
 struct Sampler {
@@ -209,6 +222,106 @@ TEST_CASE("sampled softmax with every id equals the full softmax, values and gra
   Program program = compile(graph, results);
   const std::vector<Tensor> out = copies(program.run({{"key", key_tensor(1, 0)}}));
   CHECK(difference(std::span(out).subspan(0, 4), std::span(out).subspan(4), 1e-5) == "");
+}
+
+/// Two rows of two elements, three classes, all of them sampled.
+struct SampledCase {
+  Graph graph;
+  Value h = graph.input("h", f32, {2, 2});
+  Value w = graph.input("w", f32, {3, 2});
+  Value b = graph.input("b", f32, {3});
+  Value targets = graph.input("targets", i32, {2});
+
+  Value loss(const SampledSoftmaxOptions& options) {
+    const Value ids = graph.constant(Tensor::from(std::vector<std::int32_t>{0, 1, 2}, {3}));
+    const SampledIds sampled{ids, graph.constant(Tensor(f32, {3})), graph.constant(Tensor(f32, {2}))};
+    return sampled_softmax_cross_entropy(h, w, b, targets, sampled, options);
+  }
+  /// The loss and its gradients by h, w and b.
+  std::vector<std::vector<double>> run(const SampledSoftmaxOptions& options, const std::vector<float>& hidden,
+                                       const std::vector<float>& table, const std::vector<std::int32_t>& target) {
+    const Value result = loss(options);
+    const std::vector<Value> wrt{h, w, b};
+    std::vector<Value> results = dense_gradients(sum(result), wrt);
+    results.insert(results.begin(), result);
+    Program program = compile(graph, results);
+    std::vector<std::vector<double>> found;
+    for (const Tensor& tensor : program.run({{"h", Tensor::from(hidden, {2, 2})},
+                                             {"w", Tensor::from(table, {3, 2})},
+                                             {"b", Tensor::from(std::vector<float>{0.5F, -1, 0.25F}, {3})},
+                                             {"targets", Tensor::from(target, {2})}}))
+      found.push_back(to_doubles(tensor));
+    return found;
+  }
+};
+
+TEST_CASE("sampled softmax in each reduction, with and without its targets among the negatives") {
+  const std::vector<float> hidden{0.5F, -1, 2, 0.25F}, table{1, 2, -0.5F, 0.75F, 0, -1};
+  const double logits[2][3] = {{-1.0, -2.0, 1.25}, {3.0, -1.8125, 0.0}};
+  for (const bool remove : {true, false}) {
+    CAPTURE(remove);
+    double each[2];
+    for (int row = 0; row < 2; ++row) {
+      const int target = row == 0 ? 2 : 0;
+      double total = remove ? 0 : std::exp(logits[row][target]);
+      for (const double logit : logits[row]) total += std::exp(logit);
+      each[row] = std::log(total) - logits[row][target];
+    }
+    const std::vector<float> weights{0.5F, 2};
+    SampledCase c;
+    const SampledSoftmaxOptions options{.weights = c.graph.constant(Tensor::from(weights, {2})),
+                                        .remove_accidental_hits = remove};
+    const auto run = [&](Reduction reduction) {
+      SampledSoftmaxOptions reduced = options;
+      reduced.reduction = reduction;
+      return c.run(reduced, hidden, table, {2, 0})[0];
+    };
+    const double sum = 0.5 * each[0] + 2 * each[1];
+    CHECK(run(Reduction::mean)[0] == doctest::Approx(sum / 2.5).epsilon(1e-5));
+    CHECK(run(Reduction::sum)[0] == doctest::Approx(sum).epsilon(1e-5));
+    const std::vector<double> none = run(Reduction::none);
+    REQUIRE(none.size() == 2);
+    CHECK(none[0] == doctest::Approx(0.5 * each[0]).epsilon(1e-5));
+    CHECK(none[1] == doctest::Approx(2 * each[1]).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("sampled softmax: weights of another shape are refused, rows that do not count may hold anything") {
+  SampledCase c;
+  CHECK_THROWS_WITH_AS(c.loss({.weights = c.graph.constant(Tensor(f32, {}))}),
+                       doctest::Contains("weights must be f32[2], they are f32[]"), GraphError);
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> table{1, 2, -0.5F, 0.75F, 0, -1};
+  for (const bool by_weight : {false, true}) {
+    CAPTURE(by_weight);
+    const Value weights = c.graph.constant(Tensor::from(std::vector<float>{1, by_weight ? 0.0F : 1.0F}, {2}));
+    const std::vector<std::int32_t> targets{2, by_weight ? 1 : -1};
+    const auto found = c.run({.weights = weights}, {0.5F, -1, kInfinity, 0.25F}, table, targets);
+    const auto expected = c.run({.weights = weights}, {0.5F, -1, 0, 0}, table, targets);
+    CHECK(found == expected);
+    CHECK(found[1][0] != 0);
+    CHECK(found[1][2] == 0);
+  }
+}
+
+TEST_CASE("a table that is no number makes a sampled loss that is none") {
+  SampledCase c;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto found = c.run({}, {0.5F, -1, 2, 0.25F}, {nan, nan, nan, nan, nan, nan}, {2, 0});
+  CHECK(std::isnan(found[0][0]));
+  CHECK(std::isnan(found[1][0]));
+  Graph graph;
+  const Value logits = graph.input("logits", f32, {4, 3});
+  const Value ids = graph.constant(Tensor::from(std::vector<std::int32_t>{0, 1, 2}, {3}));
+  const Value targets = graph.constant(Tensor::from(std::vector<std::int32_t>{1, 1, 1, -1}, {4}));
+  Program program = compile(graph, {negatives_log_sum_exp(logits, ids, targets)});
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> values{nan, 0, 1, 1, 0, nan, kInfinity, 0, kInfinity, -kInfinity, -kInfinity, -kInfinity};
+  const std::vector<double> sums = to_doubles(program.run({{"logits", Tensor::from(values, {4, 3})}})[0]);
+  CHECK(std::isnan(sums[0]));
+  CHECK(std::isnan(sums[1]));
+  CHECK(sums[2] == kInfinity);
+  CHECK(sums[3] == -kInfinity);
 }
 
 TEST_CASE("where the full softmax is at its minimum the sampled loss pulls nowhere, thanks to the correction") {
