@@ -88,13 +88,16 @@ struct CrossEntropyGradient final : OpClass<CrossEntropyGradient>, CrossEntropyB
     const bool has_weights = context.inputs.size() > kWeights;
     require<GraphError>(!has_weights || !context.needs(kWeights), "there is no gradient with respect to the weights");
     if (context.needs(0)) {
-      const Value counts = greater_equal(targets, logits.graph().constant(Tensor::scalar(0)));
-      Value scale = cast(counts, f32);
-      if (has_weights) scale = scale * context.in(kWeights);
-      if (reduction == Reduction::mean) scale = scale / mean_divisor(sum(scale));
+      Value weights = cast(greater_equal(targets, logits.graph().constant(Tensor::scalar(0))), f32);
+      if (has_weights) weights = weights * context.in(kWeights);
+      Value scale = weights;
+      if (reduction == Reduction::mean) {
+        const Value total = sum(weights);
+        scale = where(not_equal(total, 0.0F), weights / mean_divisor(total), 0.0F);
+      }
       scale = expand_dims(scale * d_loss, -1);
-      // Of the logits alone, so that its own gradients are whole; ignored rows may hold anything.
-      const Value p = softmax(where(expand_dims(counts, -1), logits, 0.0F));
+      // Of the logits alone, so that its own gradients are whole; rows without weight may hold anything.
+      const Value p = softmax(where(expand_dims(not_equal(weights, 0.0F), -1), logits, 0.0F));
       result[0] = scale * p * (v - sum(p * v, -1, /*keep_dims=*/true));
     }
     if (context.needs(kDLoss)) {
@@ -109,7 +112,7 @@ struct CrossEntropyGradient final : OpClass<CrossEntropyGradient>, CrossEntropyB
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
     const auto elements = static_cast<double>(inputs[0].shape.elements());
-    return {.flops = 3 * elements, .bytes = 8 * elements};
+    return {.flops = (kExpFlops + 1) * elements, .bytes = 8 * elements};
   }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
     return {{.output = 0, .input = 0, .kind = Alias::Kind::share}};
@@ -184,7 +187,7 @@ struct CrossEntropy final : OpClass<CrossEntropy>, CrossEntropyBase {
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
     const auto elements = static_cast<double>(inputs[0].shape.elements());
-    return {.flops = 3 * elements, .bytes = 4 * elements};
+    return {.flops = (kExpFlops + 1) * elements, .bytes = 4 * elements};
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const bool has_weights = context.inputs.size() > 2;

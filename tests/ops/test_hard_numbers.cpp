@@ -14,6 +14,7 @@
 #include "eddy/ops/layer_norm.h"
 #include "eddy/ops/linear_cross_entropy.h"
 #include "eddy/ops/log_softmax.h"
+#include "eddy/ops/masked_linear.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/pow.h"
 #include "eddy/ops/slice.h"
@@ -75,6 +76,42 @@ TEST_CASE("ignored rows of a loss may hold anything, to the second order") {
     CHECK(numbers(result)[2] == 0);
     CHECK(numbers(result)[3] == 0);
   }
+}
+
+TEST_CASE("rows without weight may hold anything, and weights that cancel make no loss, to the second order") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2, 2});
+  const Value weights = graph.input("weights", f32, {2});
+  const Value target = graph.constant(Tensor::from(std::vector<std::int32_t>{0, 1}, {2}));
+  const std::vector<Value> wrt{x};
+  const Value slopes = graph.constant(floats({1, 2, 3, 4}, {2, 2}));
+  const Value loss = cross_entropy(x, target, {.weights = weights});
+  const Value first = dense_gradients(loss, wrt)[0];
+  Program program = compile(graph, {first, dense_gradients(sum(first * slopes), wrt)[0], loss});
+  const auto run = [&](const std::vector<float>& logits, const std::vector<float>& weight) {
+    return copies(program.run({{"x", floats(logits, {2, 2})}, {"weights", floats(weight, {2})}}));
+  };
+  const auto some = run({1, 2, kInfinity, 0}, {1, 0});
+  CHECK(numbers(some[0])[0] != 0);
+  CHECK(numbers(some[1])[0] != 0);
+  CHECK(std::isfinite(numbers(some[1])[0]));
+  CHECK(numbers(some[0])[3] == 0);
+  CHECK(numbers(some[1])[3] == 0);
+  const auto none = run({1, 2, 3, 0}, {1, -1});
+  CHECK(numbers(none[2])[0] == 0);
+  for (int order = 0; order < 2; ++order)
+    CHECK(numbers(none[static_cast<std::size_t>(order)]) == std::vector<double>(4, 0.0));
+}
+
+TEST_CASE("a masked layer of no columns has the bias alone where it is not masked") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {3, 0});
+  const Value w = graph.input("w", f32, {0, 2});
+  const Value bias = graph.constant(floats({5, 6}, {2}));
+  const Value mask = graph.constant(floats({1, 0, 1}, {3}));
+  Program program = compile(graph, {masked_linear(x, w, bias, mask)});
+  CHECK(numbers(program.run({{"x", Tensor(f32, {3, 0})}, {"w", Tensor(f32, {0, 2})}})[0]) ==
+        std::vector<double>{5, 6, 0, 0, 5, 6});
 }
 
 TEST_CASE("a loss has no gradient with respect to its weights, nor has its gradient") {
