@@ -64,8 +64,8 @@ struct ScanOptions {
   Value mask = {};
   /// From the last step to the first; outputs keep their places in time.
   bool reverse = false;
-  /// The gradient does not flow through states from one stretch of this many steps to the one before it; 0: it always
-  /// does.
+  /// The gradient does not flow through states from one stretch of this many steps to the one before it, but in rows
+  /// that are masked at the first step of a stretch, whose states pass unchanged; 0: it always does.
   std::int64_t truncate = 0;
   /// Keep only the states for the gradient and compute the rest of each step again, with no product over all steps at
   /// once: less memory, more time.

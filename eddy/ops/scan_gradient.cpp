@@ -19,15 +19,15 @@ namespace {
 class Places {
  public:
   explicit Places(const std::vector<Value>& values) : none_(values.size()) {
-    for (std::size_t i = 0; i < values.size(); ++i) places_.emplace(std::pair(values[i].node(), values[i].output()), i);
+    for (std::size_t i = 0; i < values.size(); ++i) places_.emplace(place_of(values[i]), i);
   }
   std::size_t of(const Value& value) const {
-    const auto found = places_.find({value.node(), value.output()});
+    const auto found = places_.find(place_of(value));
     return found == places_.end() ? none_ : found->second;
   }
 
  private:
-  std::map<std::pair<int, int>, std::size_t> places_;
+  std::map<Place, std::size_t> places_;
   std::size_t none_;
 };
 
@@ -184,28 +184,26 @@ class ReverseLoop {
 
   /// `value` of `work` in the reverse loop's body.
   Value needed(const Value& value) {
-    if (copied_.knows(value)) return copied_.copy(value);
-    Value result;
-    const auto arrival = std::ranges::find(arrivals_, value, &Arrival::input);
-    if (arrival != arrivals_.end()) {
-      if (arrival->supply == Supply::capture) captures_.push_back(arrival->value);
-      result = arrival->supply == Supply::capture ? add_input(body_->captures, value.type())
-                                                  : add_sequence(value.type(), arrival->value);
-    } else if (value.node() < forward_nodes_) {
-      result = from_forward(value);
-    } else {
-      result = copy_node(value);
-    }
-    copied_.use(value, result);
-    return result;
-  }
-
-  Value copy_node(const Value& value) {
-    for (const Value& input : work_.node(value.node()).inputs) needed(input);
+    const auto skip = [this](const Value& at) {
+      if (copied_.knows(at)) return true;
+      const Value input = supplied(at);
+      if (input) copied_.use(at, input);
+      return static_cast<bool>(input);
+    };
+    visit_inputs_first(value, skip, [this](const Value& at) { copied_.copy(at); });
     return copied_.copy(value);
   }
 
-  /// A value of the forward step: an input of the loop again, saved by the forward loop, or computed again.
+  /// The input of the reverse loop that gives a value of `work`; empty for one that must be computed.
+  Value supplied(const Value& value) {
+    const auto arrival = std::ranges::find(arrivals_, value, &Arrival::input);
+    if (arrival == arrivals_.end()) return value.node() < forward_nodes_ ? from_forward(value) : Value();
+    if (arrival->supply != Supply::capture) return add_sequence(value.type(), arrival->value);
+    captures_.push_back(arrival->value);
+    return add_input(body_->captures, value.type());
+  }
+
+  /// A value of the forward step: an input of the loop again, saved by the forward loop, or (empty) computed again.
   Value from_forward(const Value& value) {
     // Values of the two graphs correspond.
     std::size_t i = sequence_places_.of(value);
@@ -217,14 +215,12 @@ class ReverseLoop {
     }
     i = state_places_.of(value);
     if (i < forward_.states.size()) return add_sequence(value.type(), states_before_steps(history(i), op_.reverse()));
-    const Node& node = work_.node(value.node());
-    const bool is_view =
-        std::ranges::any_of(aliases_of(node), [](const Alias& alias) { return alias.kind == Alias::Kind::view; });
-    if (node.inputs.empty() || is_view) return copy_node(value);
+    const Node& node = node_of(value);
+    if (node.inputs.empty() || is_view(node)) return {};
     i = next_places_.of(value);
     if (i < forward_.next.size()) return add_sequence(value.type(), states_before_steps(history(i), !op_.reverse()));
     i = stacked_places_.of(value);
-    if (recompute_ || i == forward_.stacked.size()) return copy_node(value);
+    if (recompute_ || i == forward_.stacked.size()) return {};
     return add_sequence(value.type(), context_.outputs[op_.first_stacked() + i]);
   }
 

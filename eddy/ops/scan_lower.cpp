@@ -12,16 +12,6 @@
 namespace eddy {
 namespace {
 
-using Key = std::pair<int, int>;
-
-Key key_of(const Value& value) { return {value.node(), value.output()}; }
-
-const Node& node_of(const Value& value) { return value.graph().node(value.node()); }
-
-bool is_view(const Node& node) {
-  return std::ranges::any_of(aliases_of(node), [](const Alias& a) { return a.kind == Alias::Kind::view; });
-}
-
 /// Worth a product over all steps instead of one a step: many operations for each element of the result.
 bool is_heavy(const Node& node) {
   double elements = 0;
@@ -151,7 +141,7 @@ class Lowering {
     const ScanBody& body = op_.body();
     make(clean_.sequences, body_->sequences, &sequences_, 0);
     for (std::size_t i = 0; i < clean_.sequences.size(); ++i)
-      if (clean_.sequences[i]) sequence_inputs_.emplace(key_of(clean_.sequences[i]), inputs_[i]);
+      if (clean_.sequences[i]) sequence_inputs_.emplace(place_of(clean_.sequences[i]), inputs_[i]);
     make(clean_.captures, body_->captures, &captures_, body.sequences.size() + body.states.size());
     // A state may be needed though no step reads it: its last value is.
     for (std::size_t i = 0; i < body.states.size(); ++i) {
@@ -191,7 +181,7 @@ class Lowering {
       if (feeds_state_[static_cast<std::size_t>(id)])
         for (const Value& input : old_.node(id).inputs) feeds_state_[position(input)] = true;
     for (std::size_t i = 0; i < clean_.sequences.size(); ++i)
-      if (clean_.sequences[i]) lifted_[key_of(clean_.sequences[i])] = inputs_[i];
+      if (clean_.sequences[i]) lifted_[place_of(clean_.sequences[i])] = inputs_[i];
     const std::size_t first = op_.body().sequences.size() + op_.body().states.size();
     for (std::size_t i = 0; i < clean_.captures.size(); ++i)
       if (clean_.captures[i]) invariants_.use(clean_.captures[i], inputs_[first + i]);
@@ -216,26 +206,38 @@ class Lowering {
       if (!all) continue;
       for (const Value& output : Graph::outputs(value)) {
         add_input(output, body_->sequences);
-        sequences_.push_back(lifted_.at(key_of(output)));
+        sequences_.push_back(lifted_.at(place_of(output)));
       }
     }
   }
 
   /// A value that depends on sequences only, at all steps at once: [time, …]; empty when an op on the way cannot.
   Value lift(const Value& value) {
-    const auto found = lifted_.find(key_of(value));
-    if (found != lifted_.end()) return found->second;
+    bool possible = true;
+    const auto skip = [&](const Value& at) {
+      if (!possible || lifted_.contains(place_of(at))) return true;
+      if (is_invariant(at)) {
+        invariants_.copy(at);
+        return true;
+      }
+      const Node& node = node_of(at);
+      possible = !on_state_[position(at)] && !node.inputs.empty() && fits_over_time(node);
+      return !possible;
+    };
+    visit_inputs_first(value, skip, [&](const Value& at) { possible = possible && lift_node(at); });
+    return possible ? lifted_.at(place_of(value)) : Value();
+  }
+
+  /// Once that is done for the inputs.
+  bool lift_node(const Value& value) {
     const Node& node = node_of(value);
-    if (on_state_[position(value)] || node.inputs.empty()) return {};
     std::vector<Value> inputs;
-    for (const Value& input : node.inputs) {
-      inputs.push_back(is_invariant(input) ? invariants_.copy(input) : lift(input));
-      if (!inputs.back()) return {};
-    }
+    for (const Value& input : node.inputs)
+      inputs.push_back(is_invariant(input) ? invariants_.copy(input) : lifted_.at(place_of(input)));
     const OriginScope origin(outer_, node.origin);
     const std::vector<Value> outputs = node.op->over_time(time_context(node, inputs));
     for (std::size_t i = 0; i < outputs.size(); ++i) lifted_[{value.node(), static_cast<int>(i)}] = outputs[i];
-    return outputs.empty() ? Value() : outputs[static_cast<std::size_t>(value.output())];
+    return !outputs.empty();
   }
 
   TimeContext time_context(const Node& node, std::span<const Value> inputs) const {
@@ -244,9 +246,17 @@ class Lowering {
     return context;
   }
 
+  /// Whether there is room for one more axis.
+  bool fits_over_time(const Node& node) const {
+    const auto fits = [](const Shape& shape) { return shape.rank() < Shape::kMaxRank; };
+    return std::ranges::all_of(node.outputs, [&](const TensorType& type) { return fits(type.shape); }) &&
+           std::ranges::all_of(node.inputs, [&](const Value& in) { return is_invariant(in) || fits(in.shape()); });
+  }
+
   /// Whether `apply`, given such inputs in a graph for trial, yields anything.
   template <class Apply>
   bool can(const Node& node, const Apply& apply) const {
+    if (!fits_over_time(node)) return false;
     Graph trial;
     std::vector<Value> inputs;
     for (const Value& input : node.inputs) {
@@ -269,9 +279,9 @@ class Lowering {
 
   /// The value at all steps, from the loop's inputs and results: [time, …], or as it is when it is the same always.
   Builder outside(const Value& value) {
-    const auto lifted = lifted_.find(key_of(value));
+    const auto lifted = lifted_.find(place_of(value));
     if (lifted != lifted_.end()) return [all = lifted->second] { return all; };
-    if (const auto sequence = sequence_inputs_.find(key_of(value)); sequence != sequence_inputs_.end())
+    if (const auto sequence = sequence_inputs_.find(place_of(value)); sequence != sequence_inputs_.end())
       return [all = sequence->second] { return all; };
     std::size_t index = 0;
     for (std::size_t i = 0; i < clean_.next.size(); ++i) {
@@ -282,7 +292,7 @@ class Lowering {
       ++index;
     }
     const Value inside = copier_.copy(value);
-    const auto [known, fresh] = stacked_places_.emplace(key_of(inside), body_->stacked.size());
+    const auto [known, fresh] = stacked_places_.emplace(place_of(inside), body_->stacked.size());
     const std::size_t at = known->second;
     if (fresh) body_->stacked.push_back(inside);
     return [this, at] { return node_[first_stacked() + at]; };
@@ -398,9 +408,9 @@ class Lowering {
   std::vector<Value> sequences_, initial_, captures_;
   int input_count_ = 0;
   std::vector<bool> on_state_, on_sequence_, feeds_state_;  ///< by node of the clean body
-  std::map<Key, Value> lifted_;
-  std::map<Key, Value> sequence_inputs_;       ///< the node's inputs by what they are in the clean body
-  std::map<Key, std::size_t> stacked_places_;  ///< by value of the new body
+  std::map<Place, Value> lifted_;
+  std::map<Place, Value> sequence_inputs_;       ///< the node's inputs by what they are in the clean body
+  std::map<Place, std::size_t> stacked_places_;  ///< by value of the new body
   std::vector<Builder> stacked_, sums_;
   std::vector<Value> node_;
 };

@@ -35,15 +35,15 @@ TensorType with_time(const Value& value, std::int64_t time) { return {value.dtyp
 }  // namespace
 
 void ScanBody::stack_everything() {
-  std::set<std::pair<int, int>> known;
-  for (const Value& value : stacked) known.emplace(value.node(), value.output());
+  std::set<Place> known;
+  for (const Value& value : stacked) known.insert(place_of(value));
   for (int id = 0; id < graph->size(); ++id) {
     const Node& node = graph->node(id);
     if (node.inputs.empty()) continue;
     for (int output = 0; output < static_cast<int>(node.outputs.size()); ++output) {
       const Value value{graph.get(), id, output};
       const bool is_state = std::ranges::find(next, value) != next.end();
-      if (is_state || known.contains({id, output}) || value.rank() >= Shape::kMaxRank) continue;
+      if (is_state || known.contains(place_of(value)) || value.rank() >= Shape::kMaxRank) continue;
       stacked.push_back(value);
     }
   }
@@ -109,24 +109,21 @@ Value states_before_steps(Value history, bool reverse) {
   return reverse ? slice(history, 0, 1, slots) : slice(history, 0, 0, slots - 1);
 }
 
-void GraphCopier::use(const Value& original, const Value& instead) {
-  known_[{original.node(), original.output()}] = instead;
-}
+void GraphCopier::use(const Value& original, const Value& instead) { known_[place_of(original)] = instead; }
 
-bool GraphCopier::knows(const Value& original) const { return known_.contains({original.node(), original.output()}); }
+bool GraphCopier::knows(const Value& original) const { return known_.contains(place_of(original)); }
 
 Value GraphCopier::copy(const Value& original) {
-  const auto found = known_.find({original.node(), original.output()});
-  if (found != known_.end()) return found->second;
-  const Node& node = original.graph().node(original.node());
-  std::vector<Value> inputs;
-  for (const Value& input : node.inputs) inputs.push_back(copy(input));
-  const std::vector<Value> outputs = Graph::outputs(to_.copy(node, std::move(inputs)));
-  for (const Value& output : outputs) {
-    const Value source{&original.graph(), original.node(), output.output()};
-    if (!knows(source)) use(source, output);
-  }
-  return known_.at({original.node(), original.output()});
+  const auto copy_node = [this](const Value& value) {
+    const Node& node = node_of(value);
+    std::vector<Value> inputs;
+    for (const Value& input : node.inputs) inputs.push_back(known_.at(place_of(input)));
+    for (const Value& output : Graph::outputs(to_.copy(node, std::move(inputs))))
+      known_.emplace(Place{value.node(), output.output()}, output);
+  };
+  visit_inputs_first(
+      original, [this](const Value& value) { return knows(value); }, copy_node);
+  return known_.at(place_of(original));
 }
 
 }  // namespace eddy

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "eddy/graph/graph.h"
+#include "eddy/ops/graph_walk.h"
 
 namespace eddy {
 
@@ -80,18 +81,20 @@ Value add_scan(Graph& graph, const ScanOp& op, std::span<const Value> sequences,
 /// The states before every step [time, …], from a history.
 Value states_before_steps(Value history, bool reverse);
 
-/// Copies nodes of `from` that `results` need into `to`, where `known` gives the values to use instead of some. Adds to
-/// `known` whatever it copies; returns the copies of `results`.
+/// Copies nodes of one graph into another, each once.
 class GraphCopier {
  public:
   explicit GraphCopier(Graph& to) : to_(to) {}
+  /// From now on `instead` stands for `original`.
   void use(const Value& original, const Value& instead);
+  /// Whether there is a copy of `original`, or something that stands for it.
   bool knows(const Value& original) const;
+  /// What stands for `original`: copies, where needed, its node and those it depends on.
   Value copy(const Value& original);
 
  private:
   Graph& to_;
-  std::map<std::pair<int, int>, Value> known_;
+  std::map<Place, Value> known_;
 };
 
 }  // namespace eddy

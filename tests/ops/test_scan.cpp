@@ -417,6 +417,91 @@ TEST_CASE("loops side by side and within each other draw other random numbers") 
   }
 }
 
+TEST_CASE("random ops of one step draw other numbers each, whatever graphs their inputs are of") {
+  Fed fed;
+  const Value key = fed.add({i32, {4}}, Tensor::from(std::vector<std::int32_t>{1, 2, 3, 4}, {4}));
+  const Value ones = fed.add({f32, {64}}, from_doubles({f32, {64}}, std::vector<double>(64, 1)));
+  const Value targets = fed.add({i32, {1}}, Tensor(i32, {1}));
+  const StepFunction step = [&](std::span<const Value> in, const State&) -> Step {
+    const Value own_key = fold_key(key, in[0]);
+    const Value own_targets = targets + in[0] * 0;
+    const auto sampled = [&](Value with, Value beside) {
+      return log_uniform_sampler(with, 16, 1000, beside, {.unique = false}).ids;
+    };
+    return {.output = {},
+            .state = {},
+            .outputs = {{"a", dropout(ones, 0.5F, own_key)},
+                        {"b", dropout(ones, 0.5F, own_key)},
+                        {"c", sampled(own_key, targets)},
+                        {"d", sampled(own_key, targets)},
+                        {"e", sampled(key, own_targets)},
+                        {"f", sampled(key, own_targets)}}};
+  };
+  const State found = scan(step, {iota(fed.graph, 2)}, {}).outputs;
+  for (const auto& [first, second] : {std::pair("a", "b"), std::pair("c", "d"), std::pair("e", "f")}) {
+    CAPTURE(std::string(first));
+    const std::vector<Tensor> drawn = fed.run({found[first], found[second]});
+    CHECK(to_doubles(drawn[0]) != to_doubles(drawn[1]));
+  }
+}
+
+TEST_CASE("values of as many axes as there can be have no place for time, but do in a loop") {
+  const Shape deep{1, 1, 1, 1, 1, 2, 2, 3};
+  const auto build = [&](Fed& fed, bool loop) {
+    const Value x = fed.leaf({kTime, 2, 2, 3}), w = fed.leaf({3, 3}), h = fed.leaf({2, 2, 3});
+    const auto step = [&](Value in, Value state) {
+      const Value product = matmul(reshape(tanh(in), deep), w);
+      return reshape(tanh(transpose(product, {0, 1, 2, 3, 4, 6, 5, 7}) + reshape(state, deep)), {2, 2, 3});
+    };
+    if (loop) {
+      const auto function = [&](Value in, const State& s) -> Step {
+        const Value next = step(in, s["h"]);
+        return {.output = flatten(matmul(reshape(next, deep), w)), .state = {{"h", next}}};
+      };
+      return scan(function, x, {{"h", h}}).output;
+    }
+    std::vector<Value> all;
+    Value state = h;
+    for (std::int64_t t = 0; t < kTime; ++t) {
+      state = step(at(x, t), state);
+      all.push_back(flatten(matmul(reshape(state, deep), w)));
+    }
+    return stack(all, 0);
+  };
+  std::vector<std::vector<Tensor>> runs;
+  for (const bool loop : {false, true}) {
+    Fed fed;
+    const Value output = build(fed, loop);
+    std::vector<Value> values = dense_gradients(asymmetric_loss(fed, {.output = output}), fed.leaves);
+    values.push_back(output);
+    runs.push_back(fed.run(values));
+  }
+  CHECK(difference(runs[1], runs[0], 1e-4) == "");
+}
+
+TEST_CASE("the steps of a loop may be chains of thousands of nodes, and so may their gradients") {
+  Fed fed;
+  const Value x = fed.leaf({2, 1, 3}), w = fed.leaf({3}), m = fed.leaf({3, 3});
+  const auto chain = [&](Value value) {
+    for (int i = 0; i < 20000; ++i) value = value * w;
+    return value;
+  };
+  const auto step = [&](Value in, const State& s) -> Step {
+    const Value h = chain(s["h"] + in);
+    return {.output = matmul(chain(in), m) + h, .state = {{"h", h}}};
+  };
+  const Value output = scan(step, x, zero_state(x, {"h"}, {1, 3})).output;
+  const std::vector<Value> wrt{x};
+  // With w of ones the chains change nothing.
+  Program program = compile(fed.graph, {output, dense_gradients(sum(output), wrt)[0]});
+  const std::vector<float> steps{1, 2, 3, 40, 50, 60}, ones(3, 1), zeros(9, 0);
+  const std::vector<Tensor> results = fed.run(
+      program,
+      std::vector<Tensor>{Tensor::from(steps, {2, 1, 3}), Tensor::from(ones, {3}), Tensor::from(zeros, {3, 3})});
+  CHECK(to_doubles(results[0]) == std::vector<double>{1, 2, 3, 41, 52, 63});
+  CHECK(to_doubles(results[1]) == std::vector<double>{2, 2, 2, 1, 1, 1});
+}
+
 /// An op whose lowering is wrong in one of the ways there are.
 struct Mislowered final : OpClass<Mislowered> {
   static constexpr std::string_view kName = "mislowered";
