@@ -64,9 +64,8 @@ using Wrapping = std::conditional_t<std::is_same_v<T, std::int32_t>, std::uint32
 
 /// Base of arithmetic on two inputs of one dtype with NumPy broadcasting. `Derived` has
 /// - `static float apply(float, float)`, and the same for std::int32_t when `kIntegers` is true;
-/// - `static std::pair<Value, Value> derivatives(const GradientContext& c)`: da and db, not yet summed to the shapes of
-/// a
-///   and b; only those that c.needs();
+/// - `static std::pair<Value, Value> derivatives(const GradientContext& c)`: da and db, those that c.needs(), not yet
+///   summed to the shapes of a and b;
 /// - optionally `static void adjust(BinarySpans<float, float>& spans)`, which puts in faster loops.
 template <class Derived>
 struct BinaryOp : OpClass<Derived> {
@@ -77,9 +76,6 @@ struct BinaryOp : OpClass<Derived> {
     return {{inputs[0].dtype, shape}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override;
-  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
-    return Op::cost(inputs, outputs);
-  }
   std::vector<Alias> aliases(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
     return share_equal_sizes(inputs, outputs);
   }

@@ -10,11 +10,7 @@
 
 namespace eddy {
 
-// What max and min have in common. `Order` says which of two elements is the better one, by
-// - `static bool beats(T, T)` and `static T worst<T>()`, for T float and int32;
-// - `static float best_value(const float*, n)` of a row, and `static void best_values(a, b, out, n)` of two rows,
-// element
-//   by element; NaN is the best of all.
+// What max and min have in common; for `Order` see orders.h.
 
 template <class Order>
 struct FloatExtreme {

@@ -2,29 +2,14 @@
 #include "eddy/ops/max.h"
 
 #include <algorithm>
-#include <limits>
 
-#include "eddy/core/math.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/extreme_op.h"
+#include "eddy/ops/orders.h"
 #include "eddy/ops/reduce_cases.h"
 
 namespace eddy {
 namespace {
-
-struct Larger {
-  template <class T>
-  static bool beats(T a, T b) {
-    return a > b;
-  }
-  template <class T>
-  static T worst() {
-    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
-                                                : std::numeric_limits<T>::lowest();
-  }
-  static float best_value(const float* x, std::int64_t n) { return vector_max_value(x, n); }
-  static void best_values(const float* a, const float* b, float* out, std::int64_t n) { vector_max(a, b, out, n); }
-};
 
 struct Max final : ExtremeOp<Max, Larger> {
   static constexpr std::string_view kName = "max";

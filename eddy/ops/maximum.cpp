@@ -3,64 +3,19 @@
 
 #include <algorithm>
 
-#include "eddy/core/math.h"
-#include "eddy/ops/add.h"
-#include "eddy/ops/binary.h"
-#include "eddy/ops/cast.h"
-#include "eddy/ops/compare.h"
-#include "eddy/ops/mul.h"
-#include "eddy/ops/op_case.h"
+#include "eddy/ops/better_of_two.h"
 
 namespace eddy {
 namespace {
 
-struct Maximum final : BinaryOp<Maximum> {
+struct Maximum final : BetterOfTwo<Maximum, Larger> {
   static constexpr std::string_view kName = "maximum";
-  static constexpr bool kIntegers = true;
-  template <class T>
-  static T apply(T a, T b) {
-    return ((a > b) | (a != a)) ? a : b;
-  }
-  static void adjust(BinarySpans<float, float>& spans) { spans.both = vector_max; }
-  static std::pair<Value, Value> derivatives(const GradientContext& c) {
-    return {half_shares(c, greater(c.in(0), c.in(1)), greater_equal(c.in(0), c.in(1))),
-            half_shares(c, greater(c.in(1), c.in(0)), greater_equal(c.in(1), c.in(0)))};
-  }
-
- private:
-  static Value half_shares(const GradientContext& c, Value wins, Value wins_or_ties) {
-    return c.d_out(0) * ((cast(wins, f32) + cast(wins_or_ties, f32)) * 0.5F);
-  }
 };
 
 }  // namespace
 
 Value maximum(Operand a, Operand b) { return binary_node(Maximum{}, a, b); }
 
-// Values of the two sides never come close, so that finite differences do not cross the corner.
-const RegisterOpCase case_maximum_apart{{
-    .name = "maximum",
-    .inputs = {{.type = {f32, {2, 4}}, .values = {0.25, -1, 2, 0.5, -0.75, 1.5, -2, 1}},
-               {.type = {f32, {4}}, .values = {-0.5, 0.125, 1, 0}}},
-    .build = [](Graph&, std::span<const Value> x) -> std::vector<Value> { return {maximum(x[0], x[1])}; },
-    .reference =
-        [](std::span<const std::vector<double>> x) {
-          FlatArrays result{x[0]};
-          for (std::size_t i = 0; i < 8; ++i) result[0][i] = std::max(x[0][i], x[1][i % 4]);
-          return result;
-        },
-    .bench_inputs = {{{f32, {3200, 512}}}, {{f32, {3200, 512}}}},
-}};
-const RegisterOpCase case_maximum_integers{{
-    .name = "maximum/i32",
-    .inputs = {{{i32, {3, 5}}, -9, 9}},
-    .build = [](Graph&, std::span<const Value> x) -> std::vector<Value> { return {maximum(2, x[0])}; },
-    .reference =
-        [](std::span<const std::vector<double>> x) {
-          FlatArrays result{x[0]};
-          for (double& value : result[0]) value = std::max(value, 2.0);
-          return result;
-        },
-}};
+const RegisterBetterOfTwoCases cases_maximum("maximum", maximum, [](double a, double b) { return std::max(a, b); });
 
 }  // namespace eddy

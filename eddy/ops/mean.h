@@ -6,7 +6,8 @@
 
 namespace eddy {
 
-/// Mean over `axes` (all by default), f32; reduced axes stay with size 1 when `keep_dims`.
+/// Mean over `axes` (all by default), f32; reduced axes stay with size 1 when `keep_dims`. Summed as sum()
+/// does: elements near the largest of f32 make an infinity.
 Value mean(Operand x, Axes axes = {}, bool keep_dims = false);
 
 }  // namespace eddy

@@ -2,28 +2,14 @@
 #include "eddy/ops/min.h"
 
 #include <algorithm>
-#include <limits>
 
-#include "eddy/core/math.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/extreme_op.h"
+#include "eddy/ops/orders.h"
 #include "eddy/ops/reduce_cases.h"
 
 namespace eddy {
 namespace {
-
-struct Smaller {
-  template <class T>
-  static bool beats(T a, T b) {
-    return a < b;
-  }
-  template <class T>
-  static T worst() {
-    return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
-  }
-  static float best_value(const float* x, std::int64_t n) { return vector_min_value(x, n); }
-  static void best_values(const float* a, const float* b, float* out, std::int64_t n) { vector_min(a, b, out, n); }
-};
 
 struct Min final : ExtremeOp<Min, Smaller> {
   static constexpr std::string_view kName = "min";

@@ -45,104 +45,121 @@ struct ReducePlan {
 /// Columns that are reduced together, in an array on the stack.
 inline constexpr std::int64_t kReduceStrip = 512;
 
-/// The kernel of a reduction. `Policy` has types In, Sum and Out, and functions
+/// What the kernel of a reduction does. `Policy` has types In, Sum and Out, and functions
 /// - `static Sum start()`, `static Sum join(Sum, Sum)`, `Out finish(Sum) const`;
 /// - `static Sum row(const In*, std::int64_t n)`: a row reduced;
-/// - `static void rows(Sum* sums, const In* in, std::int64_t stride, std::int64_t rows, std::int64_t n)`: rows of n
-/// columns
-///   taken into n sums.
+/// - `static void rows(Sum* sums, const In* in, std::int64_t stride, std::int64_t rows, std::int64_t n)`: n columns of
+///   rows taken into n sums.
 template <class Policy>
-Kernel reduce_kernel(const Shape& x, const std::vector<int>& axes, Policy policy) {
+class Reducer {
+ public:
   using In = typename Policy::In;
   using Sum = typename Policy::Sum;
   using Out = typename Policy::Out;
-  const ReducePlan plan(x, axes);
-  const auto partial_sums = static_cast<std::size_t>(plan.outer * plan.parts * (plan.inner_reduced ? 1 : plan.inner));
-  const std::size_t scratch = plan.parts > 1 ? partial_sums * sizeof(Sum) : 0;
 
-  if (plan.inner_reduced) {
-    return {.run =
-                [plan, policy](const KernelArgs& args) {
-                  const In* in = args.in<In>(0);
-                  Out* out = args.out<Out>(0);
-                  auto* partial = static_cast<Sum*>(args.scratch);
-                  const std::int64_t work = plan.segments * plan.inner / plan.parts;
-                  parallel_for(plan.outer * plan.parts, grain_of(work), [&](std::int64_t begin, std::int64_t end) {
-                    for (std::int64_t item = begin; item < end; ++item) {
-                      const std::int64_t part = item % plan.parts;
-                      const In* row = in + ReducePlan::offset(plan.kept, item / plan.parts);
-                      const std::int64_t from = plan.inner * part / plan.parts;
-                      const std::int64_t count = plan.inner * (part + 1) / plan.parts - from;
-                      Sum sum = Policy::start();
-                      for (std::int64_t s = 0; s < plan.segments; ++s)
-                        sum = Policy::join(sum, Policy::row(row + ReducePlan::offset(plan.reduced, s) + from, count));
-                      if (plan.parts == 1) {
-                        out[item] = policy.finish(sum);
-                      } else {
-                        partial[item] = sum;
-                      }
-                    }
-                  });
-                  if (plan.parts == 1) return;
-                  for (std::int64_t o = 0; o < plan.outer; ++o) {
-                    Sum sum = Policy::start();
-                    for (std::int64_t part = 0; part < plan.parts; ++part)
-                      sum = Policy::join(sum, partial[o * plan.parts + part]);
-                    out[o] = policy.finish(sum);
-                  }
-                },
-            .scratch_bytes = scratch};
+  Reducer(const ReducePlan& plan, Policy policy) : plan_(plan), policy_(policy) {}
+
+  /// For the sums of parts, where there are some.
+  std::size_t scratch_bytes() const {
+    return plan_.parts > 1 ? static_cast<std::size_t>(plan_.outer * plan_.parts * columns()) * sizeof(Sum) : 0;
   }
 
-  return {.run =
-              [plan, policy](const KernelArgs& args) {
-                const In* in = args.in<In>(0);
-                Out* out = args.out<Out>(0);
-                auto* partial = static_cast<Sum*>(args.scratch);
-                const std::int64_t strips = (plan.inner + kReduceStrip - 1) / kReduceStrip;
-                const std::int64_t work = std::min(plan.inner, kReduceStrip) * plan.segments / plan.parts;
-                parallel_for(plan.outer * plan.parts * strips, grain_of(work),
-                             [&](std::int64_t begin, std::int64_t end) {
-                               Sum sums[kReduceStrip];
-                               for (std::int64_t item = begin; item < end; ++item) {
-                                 const std::int64_t block = item / strips;  // a part of an outer index
-                                 const std::int64_t column = item % strips * kReduceStrip;
-                                 const std::int64_t width = std::min(kReduceStrip, plan.inner - column);
-                                 const std::int64_t part = block % plan.parts;
-                                 const std::int64_t first = plan.segments * part / plan.parts;
-                                 const std::int64_t last = plan.segments * (part + 1) / plan.parts;
-                                 const In* from = in + ReducePlan::offset(plan.kept, block / plan.parts) + column;
-                                 std::fill_n(sums, width, Policy::start());
-                                 if (plan.reduced.size() == 1) {
-                                   const std::int64_t stride = plan.reduced[0].stride;
-                                   Policy::rows(sums, from + first * stride, stride, last - first, width);
-                                 } else {
-                                   for (std::int64_t s = first; s < last; ++s)
-                                     Policy::rows(sums, from + ReducePlan::offset(plan.reduced, s), 0, 1, width);
-                                 }
-                                 if (plan.parts == 1) {
-                                   for (std::int64_t i = 0; i < width; ++i)
-                                     out[block * plan.inner + column + i] = policy.finish(sums[i]);
-                                 } else {
-                                   std::copy_n(sums, width, partial + block * plan.inner + column);
-                                 }
-                               }
-                             });
-                if (plan.parts == 1) return;
-                parallel_for(plan.outer * plan.inner, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-                  for (std::int64_t i = begin; i < end; ++i) {
-                    const Sum* from = partial + i / plan.inner * plan.parts * plan.inner + i % plan.inner;
-                    Sum sum = Policy::start();
-                    for (std::int64_t part = 0; part < plan.parts; ++part)
-                      sum = Policy::join(sum, from[part * plan.inner]);
-                    out[i] = policy.finish(sum);
-                  }
-                });
-              },
-          .scratch_bytes = scratch};
+  void run(const KernelArgs& args) const {
+    if (plan_.inner_reduced) {
+      reduce_rows(args);
+    } else {
+      reduce_columns(args);
+    }
+    if (plan_.parts > 1) join_parts(args);
+  }
+
+ private:
+  /// Results for each outer index.
+  std::int64_t columns() const { return plan_.inner_reduced ? 1 : plan_.inner; }
+
+  void reduce_rows(const KernelArgs& args) const {
+    const In* in = args.in<In>(0);
+    const std::int64_t work = plan_.segments * plan_.inner / plan_.parts;
+    parallel_for(plan_.outer * plan_.parts, grain_of(work), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t item = begin; item < end; ++item) {
+        const Sum sum = part_of_rows(in, item / plan_.parts, item % plan_.parts);
+        store(args, item, &sum, 1);
+      }
+    });
+  }
+
+  Sum part_of_rows(const In* in, std::int64_t outer, std::int64_t part) const {
+    const std::int64_t from = plan_.inner * part / plan_.parts;
+    const std::int64_t count = plan_.inner * (part + 1) / plan_.parts - from;
+    const In* row = in + ReducePlan::offset(plan_.kept, outer) + from;
+    Sum sum = Policy::start();
+    for (std::int64_t s = 0; s < plan_.segments; ++s)
+      sum = Policy::join(sum, Policy::row(row + ReducePlan::offset(plan_.reduced, s), count));
+    return sum;
+  }
+
+  void reduce_columns(const KernelArgs& args) const {
+    const In* in = args.in<In>(0);
+    const std::int64_t strips = (plan_.inner + kReduceStrip - 1) / kReduceStrip;
+    const std::int64_t work = std::min(plan_.inner, kReduceStrip) * plan_.segments / plan_.parts;
+    parallel_for(plan_.outer * plan_.parts * strips, grain_of(work), [&](std::int64_t begin, std::int64_t end) {
+      Sum sums[kReduceStrip];
+      for (std::int64_t item = begin; item < end; ++item) {
+        const std::int64_t block = item / strips;  // a part of an outer index
+        const std::int64_t column = item % strips * kReduceStrip;
+        const std::int64_t width = std::min(kReduceStrip, plan_.inner - column);
+        const In* from = in + ReducePlan::offset(plan_.kept, block / plan_.parts) + column;
+        part_of_columns(from, block % plan_.parts, sums, width);
+        store(args, block * plan_.inner + column, sums, width);
+      }
+    });
+  }
+
+  void part_of_columns(const In* from, std::int64_t part, Sum* sums, std::int64_t width) const {
+    const std::int64_t first = plan_.segments * part / plan_.parts;
+    const std::int64_t last = plan_.segments * (part + 1) / plan_.parts;
+    std::fill_n(sums, width, Policy::start());
+    if (plan_.reduced.size() == 1) {
+      const std::int64_t stride = plan_.reduced[0].stride;
+      Policy::rows(sums, from + first * stride, stride, last - first, width);
+    } else {
+      for (std::int64_t s = first; s < last; ++s)
+        Policy::rows(sums, from + ReducePlan::offset(plan_.reduced, s), 0, 1, width);
+    }
+  }
+
+  /// Results, or sums of parts, from position `at` on.
+  void store(const KernelArgs& args, std::int64_t at, const Sum* sums, std::int64_t count) const {
+    if (plan_.parts > 1) {
+      std::copy_n(sums, count, static_cast<Sum*>(args.scratch) + at);
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) args.out<Out>(0)[at + i] = policy_.finish(sums[i]);
+    }
+  }
+
+  void join_parts(const KernelArgs& args) const {
+    const auto* partial = static_cast<const Sum*>(args.scratch);
+    parallel_for(plan_.outer * columns(), kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const Sum* from = partial + i / columns() * plan_.parts * columns() + i % columns();
+        Sum sum = Policy::start();
+        for (std::int64_t part = 0; part < plan_.parts; ++part) sum = Policy::join(sum, from[part * columns()]);
+        args.out<Out>(0)[i] = policy_.finish(sum);
+      }
+    });
+  }
+
+  ReducePlan plan_;
+  Policy policy_;
+};
+
+template <class Policy>
+Kernel reduce_kernel(const Shape& x, const std::vector<int>& axes, Policy policy) {
+  const Reducer<Policy> reducer({x, axes}, policy);
+  return {.run = [reducer](const KernelArgs& args) { reducer.run(args); }, .scratch_bytes = reducer.scratch_bytes()};
 }
 
-/// Sums of f32 in double: short runs of rows are added in single precision first.
+/// Sums of f32 in double: short runs of neighbours are added in single precision first.
 struct FloatSum {
   using In = float;
   using Sum = double;

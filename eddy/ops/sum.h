@@ -7,7 +7,8 @@
 namespace eddy {
 
 /// Sum over `axes` (all by default) of f32 or i32 (wrapping); reduced axes stay with size 1 when `keep_dims`.
-/// f32 is summed in double precision.
+/// f32 is summed in double precision, but for blocks of neighbours, which are added in f32 first: a block whose sum is
+/// beyond the range of f32 makes an infinity.
 Value sum(Operand x, Axes axes = {}, bool keep_dims = false);
 
 /// x summed over the axes along which `shape` broadcasts to x's shape: the inverse of broadcasting.

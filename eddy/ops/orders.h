@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Internal: part of ops.
+
+#include <cstdint>
+#include <limits>
+
+#include "eddy/core/math.h"
+#include "eddy/ops/compare.h"
+
+namespace eddy {
+
+// Which of two elements is the better one, for ops that come for the largest and for the smallest. NaN is the best of
+// all in the functions on rows.
+
+struct Larger {
+  template <class T>
+  static bool beats(T a, T b) {
+    return a > b;
+  }
+  template <class T>
+  static T worst() {
+    using Limits = std::numeric_limits<T>;
+    return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
+  }
+  static float best_value(const float* x, std::int64_t n) { return vector_max_value(x, n); }
+  static void best_values(const float* a, const float* b, float* out, std::int64_t n) { vector_max(a, b, out, n); }
+  static Value better(Value a, Value b) { return greater(a, b); }
+  static Value not_worse(Value a, Value b) { return greater_equal(a, b); }
+};
+
+struct Smaller {
+  template <class T>
+  static bool beats(T a, T b) {
+    return a < b;
+  }
+  template <class T>
+  static T worst() {
+    using Limits = std::numeric_limits<T>;
+    return Limits::has_infinity ? Limits::infinity() : Limits::max();
+  }
+  static float best_value(const float* x, std::int64_t n) { return vector_min_value(x, n); }
+  static void best_values(const float* a, const float* b, float* out, std::int64_t n) { vector_min(a, b, out, n); }
+  static Value better(Value a, Value b) { return less(a, b); }
+  static Value not_worse(Value a, Value b) { return less_equal(a, b); }
+};
+
+}  // namespace eddy
