@@ -278,6 +278,24 @@ const RegisterOpCase case_vectors{{
           return FlatArrays{row, column};
         },
 }};
+const RegisterOpCase case_vectors_transposed{{
+    .name = "matmul/vectors_transposed",
+    .inputs = {{{f32, {3}}}, {{f32, {4, 3}}}, {{f32, {4}}}},
+    .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> {
+      return {matmul(in[0], in[1], {.transpose_a = true, .transpose_b = true}),
+              matmul(in[1], in[2], {.transpose_a = true, .transpose_b = true})};
+    },
+    .reference =
+        [](std::span<const std::vector<double>> in) {
+          std::vector<double> row(4, 0.0);
+          std::vector<double> column(3, 0.0);
+          for (std::size_t i = 0; i < 12; ++i) {
+            row[i / 3] += in[0][i % 3] * in[1][i];
+            column[i % 3] += in[1][i] * in[2][i / 3];
+          }
+          return FlatArrays{row, column};
+        },
+}};
 
 }  // namespace
 }  // namespace eddy
