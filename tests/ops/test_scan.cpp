@@ -446,12 +446,13 @@ TEST_CASE("random ops of one step draw other numbers each, whatever graphs their
 }
 
 TEST_CASE("values of as many axes as there can be have no place for time, but do in a loop") {
-  const Shape deep{1, 1, 1, 1, 1, 2, 2, 3};
+  const Shape deep{1, 1, 1, 1, 1, 2, 2, 5};
   const auto build = [&](Fed& fed, bool loop) {
-    const Value x = fed.leaf({kTime, 2, 2, 3}), w = fed.leaf({3, 3}), h = fed.leaf({2, 2, 3});
+    const Value x = fed.leaf({kTime, 2, 2, 5}), w = reshape(fed.leaf({5, 5}), {1, 1, 1, 1, 1, 1, 5, 5}),
+                h = fed.leaf({2, 2, 5});
     const auto step = [&](Value in, Value state) {
       const Value product = matmul(reshape(tanh(in), deep), w);
-      return reshape(tanh(transpose(product, {0, 1, 2, 3, 4, 6, 5, 7}) + reshape(state, deep)), {2, 2, 3});
+      return reshape(tanh(transpose(product, {0, 1, 2, 3, 4, 6, 5, 7}) + reshape(state, deep)), {2, 2, 5});
     };
     if (loop) {
       const auto function = [&](Value in, const State& s) -> Step {
