@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loops against the same step function unrolled by hand: values, gradients, second order, options, passes.
 #include <doctest/doctest.h>
+#include <pthread.h>
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
+#include <optional>
 
 #include "eddy/eddy.h"
 #include "eddy/ops/check_op.h"
@@ -480,11 +483,26 @@ TEST_CASE("values of as many axes as there can be have no place for time, but do
   CHECK(difference(runs[1], runs[0], 1e-4) == "");
 }
 
+/// Runs `work` where recursion as deep as a chain is long has no room.
+void on_small_stack(std::function<void()> work) {
+  pthread_attr_t small;
+  REQUIRE(pthread_attr_init(&small) == 0);
+  REQUIRE(pthread_attr_setstacksize(&small, std::size_t{256} * 1024) == 0);
+  const auto start = [](void* function) -> void* {
+    (*static_cast<std::function<void()>*>(function))();
+    return nullptr;
+  };
+  pthread_t thread{};
+  REQUIRE(pthread_create(&thread, &small, start, &work) == 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&small);
+}
+
 TEST_CASE("the steps of a loop may be chains of thousands of nodes, and so may their gradients") {
   Fed fed;
   const Value x = fed.leaf({2, 1, 3}), w = fed.leaf({3}), m = fed.leaf({3, 3});
   const auto chain = [&](Value value) {
-    for (int i = 0; i < 20000; ++i) value = value * w;
+    for (int i = 0; i < 5000; ++i) value = value * w;
     return value;
   };
   const auto step = [&](Value in, const State& s) -> Step {
@@ -494,10 +512,11 @@ TEST_CASE("the steps of a loop may be chains of thousands of nodes, and so may t
   const Value output = scan(step, x, zero_state(x, {"h"}, {1, 3})).output;
   const std::vector<Value> wrt{x};
   // With w of ones the chains change nothing.
-  Program program = compile(fed.graph, {output, dense_gradients(sum(output), wrt)[0]});
+  std::optional<Program> program;
+  on_small_stack([&] { program = compile(fed.graph, {output, dense_gradients(sum(output), wrt)[0]}); });
   const std::vector<float> steps{1, 2, 3, 40, 50, 60}, ones(3, 1), zeros(9, 0);
   const std::vector<Tensor> results = fed.run(
-      program,
+      *program,
       std::vector<Tensor>{Tensor::from(steps, {2, 1, 3}), Tensor::from(ones, {3}), Tensor::from(zeros, {3, 3})});
   CHECK(to_doubles(results[0]) == std::vector<double>{1, 2, 3, 41, 52, 63});
   CHECK(to_doubles(results[1]) == std::vector<double>{2, 2, 2, 1, 1, 1});
