@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "eddy/experiments/pair_inputs.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/graph/program.h"
 #include "eddy/optimizers/minimize.h"
@@ -19,14 +20,6 @@ struct BatchSize {
 
   auto operator<=>(const BatchSize&) const = default;
 };
-
-PairValues inputs(Graph& graph, const BatchSize& size) {
-  return {.source = graph.input("source", i32, {size.source, size.rows}),
-          .source_mask = graph.input("source_mask", f32, {size.source, size.rows}),
-          .target_in = graph.input("target_in", i32, {size.target, size.rows}),
-          .target_out = graph.input("target_out", i32, {size.target, size.rows}),
-          .target_mask = graph.input("target_mask", f32, {size.target, size.rows})};
-}
 
 PairBatchOptions batch_options(int rows, bool shuffle, std::uint64_t seed) {
   return {.batch_size = rows, .sizes = {}, .shuffle = shuffle, .seed = seed};
@@ -44,20 +37,14 @@ class PairTrainer::Programs {
 
   double train(const PairBatch& batch) {
     Program& program = training({batch.source_time(), batch.target_time(), batch.rows()});
-    return static_cast<double>(program
-                                   .run({{"source", batch.source},
-                                         {"source_mask", batch.source_mask},
-                                         {"target_in", batch.target_in},
-                                         {"target_out", batch.target_out},
-                                         {"target_mask", batch.target_mask}})[0]
-                                   .item());
+    return static_cast<double>(program.run(pair_bindings(batch))[0].item());
   }
 
   Program& training(const BatchSize& size) {
     auto found = training_.find(size);
     if (found == training_.end()) {
       Graph graph;
-      const Value loss = model_.loss(store_, inputs(graph, size));
+      const Value loss = model_.loss(store_, pair_inputs(graph, size.source, size.target, size.rows));
       const Updates updates = minimize(
           loss, store_,
           adam({.learning_rate = cosine_decay(options_.learning_rate, steps_), .clip_norm = options_.clip_norm}));

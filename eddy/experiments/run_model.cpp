@@ -4,6 +4,7 @@
 #include "eddy/core/error.h"
 #include "eddy/data/unicode.h"
 #include "eddy/experiments/number_text.h"
+#include "eddy/experiments/run_weights.h"
 #include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/text_trainer.h"
 #include "eddy/experiments/text_trainer_optimizer.h"
@@ -148,17 +149,10 @@ void check_savable(const ModelFile& model) {
 }
 
 void save_model(const fs::path& path, const ParameterStore& store, const ModelFile& model) {
-  ParameterStore weights(store.seed());
-  const auto leave = [](const Tensor&, Philox&) {};
-  for (const std::shared_ptr<Variable>& variable : store.all())
-    if (variable->trainable) {
-      const auto copy = weights.get(variable->name, {f32, {}}, leave);
-      copy->value = variable->value;  // shared, not copied: no program holds the copy's address
-    }
   // Times are left out, so that equal runs give equal files.
   ModelFile file = model;
   file.progress.seconds = file.progress.window.seconds = 0;
-  save_checkpoint(path, weights, make_metadata(file));
+  save_weights(path, store, make_metadata(file));
 }
 
 void save_run(const fs::path& path, const ParameterStore& store, const ModelFile& model) {
@@ -170,16 +164,8 @@ ModelFile read_model_file(const fs::path& path) { return parse_metadata(read_che
 LoadedModel load_model(const fs::path& path) {
   const CheckpointMetadata metadata = read_checkpoint_metadata(path);
   LoadedModel loaded{parse_metadata(metadata, path), std::make_unique<ParameterStore>(metadata.seed)};
-  load_checkpoint(path, *loaded.store);
-  // The config's own parameters, made now, must all be there already and of the same shapes.
-  const std::size_t in_file = loaded.store->all().size();
-  try {
-    create_parameters(*loaded.store, loaded.file.config, Mode::infer);
-  } catch (const GraphError& error) {
-    fail<DataError>("{}: weights and config do not agree: {}", path.string(), error.what());
-  }
-  require<DataError>(loaded.store->all().size() == in_file, "{}: holds {} variables, but the config needs {} more",
-                     path.string(), in_file, loaded.store->all().size() - in_file);
+  load_weights(path, *loaded.store,
+               [&](ParameterStore& store) { create_parameters(store, loaded.file.config, Mode::infer); });
   use_averages(*loaded.store);
   bring_rows_up_to_date(*loaded.store, make_optimizer(loaded.file.config));
   return loaded;

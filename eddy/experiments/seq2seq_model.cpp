@@ -7,6 +7,7 @@
 #include "eddy/data/headlines.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/run_data.h"
+#include "eddy/experiments/run_weights.h"
 #include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/text_trainer_optimizer.h"
 #include "eddy/experiments/training_config_members.h"
@@ -94,14 +95,7 @@ void save_seq2seq(const fs::path& path, const ParameterStore& store, const Seq2S
                    {"source_tokens", tokens_json(model.source_tokens)},
                    {"target_tokens", tokens_json(model.target_tokens)}};
   if (everything) return save_checkpoint(path, store, metadata);
-  ParameterStore weights(store.seed());
-  const auto leave = [](const Tensor&, Philox&) {};
-  for (const std::shared_ptr<Variable>& variable : store.all()) {
-    if (!variable->trainable) continue;
-    // Shared, not copied: no program holds the copy's address.
-    weights.get(variable->name, {f32, {}}, leave)->value = variable->value;
-  }
-  save_checkpoint(path, weights, metadata);
+  save_weights(path, store, metadata);
 }
 
 bool is_seq2seq(const fs::path& path) {
@@ -115,15 +109,8 @@ Seq2SeqModel read_seq2seq(const fs::path& path) { return parse(read_checkpoint_m
 LoadedSeq2Seq load_seq2seq(const fs::path& path) {
   const CheckpointMetadata metadata = read_checkpoint_metadata(path);
   LoadedSeq2Seq loaded{parse(metadata, path), std::make_unique<ParameterStore>(metadata.seed)};
-  load_checkpoint(path, *loaded.store);
-  const std::size_t in_file = loaded.store->all().size();
-  try {
-    create_parameters(*loaded.store, loaded.model.config.model);
-  } catch (const GraphError& error) {
-    fail<DataError>("{}: weights and config do not agree: {}", path.string(), error.what());
-  }
-  require<DataError>(loaded.store->all().size() == in_file, "{}: holds {} variables, but the config needs {} more",
-                     path.string(), in_file, loaded.store->all().size() - in_file);
+  load_weights(path, *loaded.store,
+               [&](ParameterStore& store) { create_parameters(store, loaded.model.config.model); });
   bring_rows_up_to_date(*loaded.store, make_optimizer(loaded.model.config.optimizer));
   return loaded;
 }

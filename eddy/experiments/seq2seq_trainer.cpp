@@ -9,6 +9,7 @@
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
 #include "eddy/data/pair_batches.h"
+#include "eddy/experiments/pair_inputs.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_log.h"
 #include "eddy/experiments/text_trainer_optimizer.h"
@@ -35,22 +36,6 @@ PairBatchOptions batches_of(const Seq2SeqConfig& config, bool training) {
           .seed = config.seed};
 }
 
-std::vector<Binding> bindings(const PairBatch& batch) {
-  return {{"source", batch.source},
-          {"source_mask", batch.source_mask},
-          {"target_in", batch.target_in},
-          {"target_out", batch.target_out},
-          {"target_mask", batch.target_mask}};
-}
-
-PairValues inputs(Graph& graph, const PairBatch& batch) {
-  return {.source = graph.input("source", i32, batch.source.shape()),
-          .source_mask = graph.input("source_mask", f32, batch.source_mask.shape()),
-          .target_in = graph.input("target_in", i32, batch.target_in.shape()),
-          .target_out = graph.input("target_out", i32, batch.target_out.shape()),
-          .target_mask = graph.input("target_mask", f32, batch.target_mask.shape())};
-}
-
 /// The steps of a batch's source and target: one program each.
 using ProgramSize = std::pair<std::int64_t, std::int64_t>;
 
@@ -73,7 +58,7 @@ class Seq2SeqEvaluator::Impl {
       stop_if_interrupted();
       const PairBatch batch = batches.next();
       const auto count = static_cast<double>(batch.target_count);
-      total += count * static_cast<double>(program_for(batch).run(bindings(batch))[0].item());
+      total += count * static_cast<double>(program_for(batch).run(pair_bindings(batch))[0].item());
       tokens += count;
     }
     return total / tokens;
@@ -84,7 +69,7 @@ class Seq2SeqEvaluator::Impl {
     const auto found = programs_.find(size_of(batch));
     if (found != programs_.end()) return found->second;
     Graph graph;
-    const Value loss = sequence_loss(store_, config_.model, inputs(graph, batch), Mode::infer);
+    const Value loss = sequence_loss(store_, config_.model, pair_inputs(graph, batch), Mode::infer);
     return programs_.emplace(size_of(batch), compile(graph, {loss}, {.arena = arena_})).first->second;
   }
 
@@ -113,9 +98,9 @@ class Seq2SeqTrainer::Impl {
   StepResult step() {
     const PairBatch batch = batches_.next();
     StepResult result;
-    Program& program = program_for(batch, result.compile_seconds);
+    Program& program = program_for(batch);
     const double start = steady_seconds();
-    const auto results = program.run(bindings(batch));
+    const auto results = program.run(pair_bindings(batch));
     result.loss = static_cast<double>(results[0].item());
     result.step = results[1].values<std::int32_t>()[0];
     result.gradient_norm = static_cast<double>(results[2].item());
@@ -123,7 +108,6 @@ class Seq2SeqTrainer::Impl {
     result.skipped = !results[4].values<bool>()[0];
     result.tokens = result.targets = batch.target_count;
     result.seconds = steady_seconds() - start;
-    result.epoch_end = batches_.position().index == 0;
     return result;
   }
 
@@ -133,19 +117,17 @@ class Seq2SeqTrainer::Impl {
 
   NextStep next_step() {
     const PairBatch batch = batches_.next();
-    double compile_seconds = 0;
-    return {program_for(batch, compile_seconds), bindings(batch)};
+    return {program_for(batch), pair_bindings(batch)};
   }
 
   PairBatches& batches() { return batches_; }
 
  private:
-  Program& program_for(const PairBatch& batch, double& compile_seconds) {
+  Program& program_for(const PairBatch& batch) {
     const auto found = programs_.find(size_of(batch));
     if (found != programs_.end()) return found->second;
-    const double start = steady_seconds();
     Graph graph;
-    const PairValues pairs = inputs(graph, batch);
+    const PairValues pairs = pair_inputs(graph, batch);
     Value own_share;
     if (config_.own_share > 0)
       own_share = linear_decay(0, config_.own_share, config_.own_share_steps)
@@ -153,9 +135,7 @@ class Seq2SeqTrainer::Impl {
     const Value loss = sequence_loss(store_, config_.model, pairs, Mode::train, own_share);
     const Updates updates = minimize(loss, store_, make_optimizer(config_.optimizer));
     const std::vector<Value> results{loss, updates.step, updates.gradient_norm, updates.learning_rate, updates.proceed};
-    Program& made = programs_.emplace(size_of(batch), compile(graph, results, {.arena = arena_})).first->second;
-    compile_seconds += steady_seconds() - start;
-    return made;
+    return programs_.emplace(size_of(batch), compile(graph, results, {.arena = arena_})).first->second;
   }
 
   ParameterStore& store_;
@@ -178,7 +158,6 @@ Seq2SeqTrainer::NextStep Seq2SeqTrainer::next_step() { return impl_->next_step()
 BatchPosition Seq2SeqTrainer::position() const { return impl_->batches().position(); }
 void Seq2SeqTrainer::seek(const BatchPosition& position) { impl_->batches().seek(position); }
 std::int64_t Seq2SeqTrainer::batches_per_epoch() const { return impl_->batches().batches_per_epoch(); }
-std::int64_t Seq2SeqTrainer::pairs_per_epoch() const { return impl_->batches().pairs_per_epoch(); }
 
 namespace {
 

@@ -50,7 +50,6 @@ class Seq2SeqTrainer {
   BatchPosition position() const;
   void seek(const BatchPosition& position);
   std::int64_t batches_per_epoch() const;
-  std::int64_t pairs_per_epoch() const;
 
  private:
   class Impl;

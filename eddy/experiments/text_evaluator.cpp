@@ -95,7 +95,6 @@ Program& TextEvaluator::program(std::int64_t time) { return program(time, config
 Program& TextEvaluator::program(std::int64_t time, std::int64_t rows) {
   const auto found = programs_.find({time, rows});
   if (found != programs_.end()) return found->second;
-  const double start = steady_seconds();
   Graph graph;
   TrainingConfig config = config_;
   config.batch_size = rows;
@@ -104,9 +103,7 @@ Program& TextEvaluator::program(std::int64_t time, std::int64_t rows) {
   results.insert(results.end(), task.carried.begin(), task.carried.end());
   CompileOptions options;
   options.arena = arena_;
-  Program& made = programs_.emplace(std::pair(time, rows), compile(graph, results, std::move(options))).first->second;
-  compile_seconds_ += steady_seconds() - start;
-  return made;
+  return programs_.emplace(std::pair(time, rows), compile(graph, results, std::move(options))).first->second;
 }
 
 std::vector<Binding> TextEvaluator::bindings(const Batch& batch) const {

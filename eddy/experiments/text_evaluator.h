@@ -77,7 +77,6 @@ class TextEvaluator {
   std::vector<Binding> bindings(const Batch& batch) const;
 
   const TrainingConfig& config() const { return config_; }
-  double compile_seconds() const { return compile_seconds_; }
 
  private:
   Evaluation evaluate_documents(const EncodedCorpus& corpus, const DocumentList& documents);
@@ -88,7 +87,6 @@ class TextEvaluator {
   TrainingConfig config_;
   std::shared_ptr<Arena> arena_;
   std::map<std::pair<std::int64_t, std::int64_t>, Program> programs_;  ///< by steps and rows
-  double compile_seconds_ = 0;
 };
 
 }  // namespace eddy

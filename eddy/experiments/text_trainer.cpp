@@ -68,7 +68,6 @@ class TextTrainer::Impl {
   }
 
   StepResult step() {
-    const double compile_before = compile_seconds_;
     const BatchPosition at = position();
     const Batch batch = std::visit([](auto& batches) { return batches.next(); }, batches_);
     Program& step_program = program_of(batch.time(), at.epoch);
@@ -89,8 +88,6 @@ class TextTrainer::Impl {
     result.tokens = batch.token_count;
     result.targets = count_targets(batch);
     result.seconds = steady_seconds() - start;
-    result.compile_seconds = compile_seconds_ - compile_before;
-    result.epoch_end = position().index == 0;
     return result;
   }
 
@@ -104,7 +101,6 @@ class TextTrainer::Impl {
     }
     const auto found = programs_.find(time);
     if (found != programs_.end()) return found->second;
-    const double start = steady_seconds();
     Graph graph;
     const TaskGraph task = build_task(graph, store_, config_, time, Mode::train);
     const Updates updates = minimize(task.loss, store_, make_optimizer(config_, groups_, batches_per_epoch()));
@@ -116,9 +112,7 @@ class TextTrainer::Impl {
     results.insert(results.end(), task.carried.begin(), task.carried.end());
     CompileOptions options;
     options.arena = arena_;
-    Program& made = programs_.emplace(time, compile(graph, results, std::move(options))).first->second;
-    compile_seconds_ += steady_seconds() - start;
-    return made;
+    return programs_.emplace(time, compile(graph, results, std::move(options))).first->second;
   }
 
   std::int64_t batches_per_epoch() const {
@@ -151,7 +145,6 @@ class TextTrainer::Impl {
   std::map<std::int64_t, Program> programs_;
   std::int64_t stream_documents_ = 0;
   std::int64_t groups_ = 0;  // of layers that the programs train
-  double compile_seconds_ = 0;
 };
 
 void create_parameters(ParameterStore& store, const TrainingConfig& config, Mode mode) {
@@ -194,22 +187,6 @@ Evaluation TextTrainer::evaluate(const EncodedCorpus& corpus, const DocumentList
   return result;
 }
 
-double TextTrainer::evaluate_loss(const EncodedCorpus& corpus, const DocumentList& documents) {
-  return evaluate(corpus, documents).loss;
-}
-
-Predictions TextTrainer::predict(const EncodedCorpus& corpus, const DocumentList& documents) {
-  Predictions result;
-  with_averaged_weights([&] { result = impl_->evaluator_.predict(corpus, documents); });
-  return result;
-}
-
-double TextTrainer::error_rate(const EncodedCorpus& corpus, const DocumentList& documents) {
-  require<UsageError>(is_classification(config().task), "a model for the task {} has no error rate",
-                      to_string(config().task));
-  return evaluate(corpus, documents).error_rate;
-}
-
 void TextTrainer::report_validation(double loss) {
   if (impl_->plateau_) impl_->plateau_->report(loss);
 }
@@ -230,6 +207,5 @@ const std::vector<std::int64_t>& TextTrainer::times() const { return impl_->time
 TextEvaluator& TextTrainer::evaluator() { return impl_->evaluator_; }
 const TrainingConfig& TextTrainer::config() const { return impl_->config_; }
 ParameterStore& TextTrainer::store() const { return impl_->store_; }
-double TextTrainer::compile_seconds() const { return impl_->compile_seconds_ + impl_->evaluator_.compile_seconds(); }
 
 }  // namespace eddy

@@ -21,12 +21,10 @@ struct StepResult {
   double loss = 0;        ///< mean over the batch, before the update
   double gradient_norm = 0;
   double learning_rate = 0;
-  std::int64_t tokens = 0;     ///< real input tokens read
-  std::int64_t targets = 0;    ///< tokens or documents with a loss
-  double seconds = 0;          ///< without compiling
-  double compile_seconds = 0;  ///< when this batch's length was seen first
-  bool skipped = false;        ///< a gradient was not finite; nothing was updated
-  bool epoch_end = false;      ///< the batch was the last of its epoch
+  std::int64_t tokens = 0;   ///< real input tokens read
+  std::int64_t targets = 0;  ///< tokens or documents with a loss
+  double seconds = 0;        ///< without compiling
+  bool skipped = false;      ///< a gradient was not finite; nothing was updated
 };
 
 /// Makes the parameters a task's model needs in `store`, so that weights can be copied in before training begins.
@@ -59,12 +57,6 @@ class TextTrainer {
 
   /// Loss (and error rate) with the averaged weights when the config has an ema_decay.
   Evaluation evaluate(const EncodedCorpus& corpus, const DocumentList& documents = std::nullopt);
-  /// Only the loss of evaluate().
-  double evaluate_loss(const EncodedCorpus& corpus, const DocumentList& documents = std::nullopt);
-  /// Class probabilities, with the averaged weights when there are any.
-  Predictions predict(const EncodedCorpus& corpus, const DocumentList& documents = std::nullopt);
-  /// Error rate of predict() on the labelled documents.
-  double error_rate(const EncodedCorpus& corpus, const DocumentList& documents = std::nullopt);
 
   /// Tells the plateau schedule the latest validation loss; without that schedule it does nothing.
   void report_validation(double loss);
@@ -81,8 +73,6 @@ class TextTrainer {
 
   const TrainingConfig& config() const;
   ParameterStore& store() const;
-  /// Compiling of all training and evaluation programs so far.
-  double compile_seconds() const;
 
  private:
   class Impl;

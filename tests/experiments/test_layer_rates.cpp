@@ -44,8 +44,8 @@ TrainingConfig two_layers() {
 }
 
 void train_epoch(TextTrainer& trainer) {
-  while (!trainer.step().epoch_end) {
-  }
+  do trainer.step();
+  while (trainer.position().index != 0);
 }
 
 TEST_CASE("the first step of Adam moves each layer by its own rate") {
@@ -78,7 +78,7 @@ TEST_CASE("layers are unfrozen one by one, and their first step is a first step 
   CHECK(by.at("classifier/output/w") > 0);
   CHECK(by.at("encoder1/w_x") == 0);
   CHECK(by.at("embedding") == 0);
-  CHECK(trainer.evaluate_loss(train) > 0);  // with the averages there are
+  CHECK(trainer.evaluate(train).loss > 0);  // with the averages there are
 
   before = weights_of(store);
   trainer.step();
@@ -145,7 +145,7 @@ TEST_CASE("classifiers learn under every kind of perturbation, and virtual adver
     ParameterStore store(1);
     TextTrainer trainer(store, config, train);
     for (int i = 0; i < 300; ++i) trainer.step();
-    CHECK(trainer.error_rate(test) == 0);
+    CHECK(trainer.evaluate(test).error_rate == 0);
   }
   CorpusArrays arrays;
   for (int label : {0, -1, 1}) {

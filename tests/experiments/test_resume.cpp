@@ -49,7 +49,7 @@ void check_resume(const TrainingConfig& config) {
   std::vector<double> losses;
   for (int i = 0; i < 2 * half; ++i) {
     losses.push_back(whole.step().loss);
-    if (i % 4 == 3) whole.report_validation(whole.evaluate_loss(corpus));
+    if (i % 4 == 3) whole.report_validation(whole.evaluate(corpus).loss);
   }
 
   BatchPosition position;
@@ -58,7 +58,7 @@ void check_resume(const TrainingConfig& config) {
     TextTrainer trainer(store, config, corpus);
     for (int i = 0; i < half; ++i) {
       CHECK(trainer.step().loss == losses[static_cast<std::size_t>(i)]);
-      if (i % 4 == 3) trainer.report_validation(trainer.evaluate_loss(corpus));
+      if (i % 4 == 3) trainer.report_validation(trainer.evaluate(corpus).loss);
     }
     position = trainer.position();
     save_checkpoint(file, store);
@@ -71,7 +71,7 @@ void check_resume(const TrainingConfig& config) {
     const StepResult step = trainer.step();
     CHECK(step.loss == losses[static_cast<std::size_t>(i)]);
     CHECK(step.step == i + 1);
-    if (i % 4 == 3) trainer.report_validation(trainer.evaluate_loss(corpus));
+    if (i % 4 == 3) trainer.report_validation(trainer.evaluate(corpus).loss);
   }
   CHECK(same_bits(whole_store, store));
 }

@@ -180,11 +180,10 @@ TEST_CASE("an evaluation that a signal ends is done anew by the run that goes on
     Seq2SeqModel model = fresh_model(config, data);
     ParameterStore store(config.seed);
     Seq2SeqTrainer trainer(store, model.config, data.pairs, data.split.train);
-    for (bool more = true; more; ++model.progress.steps) {
-      const StepResult step = trainer.step();
-      model.progress.tokens += step.tokens;
-      more = !step.epoch_end;
-    }
+    do {
+      model.progress.tokens += trainer.step().tokens;
+      ++model.progress.steps;
+    } while (trainer.position().index != 0);
     model.progress.position = trainer.position();
     const InterruptGuard guard;
     raise(SIGINT);

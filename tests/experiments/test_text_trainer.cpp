@@ -28,7 +28,7 @@ TEST_CASE("a language model learns what can be predicted") {
     TrainingConfig config = toy_config(TrainingTask::language_model);
     config.stream_steps = stream_steps;
     TextTrainer trainer(store, config, train);
-    const double before = trainer.evaluate_loss(test);
+    const double before = trainer.evaluate(test).loss;
     CHECK(before == doctest::Approx(std::log(40.0)).epsilon(0.1));
     mean_loss(trainer, 200);
     const Evaluation after = trainer.evaluate(test);
@@ -89,10 +89,10 @@ TEST_CASE("each supervised task learns to classify without error") {
     ParameterStore store(1);
     TrainingConfig config = toy_config(task);
     TextTrainer trainer(store, config, train);
-    const double before = trainer.error_rate(test);
+    const double before = trainer.evaluate(test).error_rate;
     mean_loss(trainer, 300);
     CHECK(before > 0.4);
-    CHECK(trainer.error_rate(test) == 0);
+    CHECK(trainer.evaluate(test).error_rate == 0);
   }
 }
 
@@ -102,7 +102,7 @@ TEST_CASE("an autoencoder and a bidirectional classifier learn") {
   TextTrainer autoencoder(store, toy_config(TrainingTask::autoencoder), train);
   const double before = mean_loss(autoencoder, 5);
   mean_loss(autoencoder, 200);
-  CHECK(autoencoder.evaluate_loss(train) < 0.8 * before);
+  CHECK(autoencoder.evaluate(train).loss < 0.8 * before);
 
   ParameterStore other(1);
   TrainingConfig config = toy_config(TrainingTask::classifier);
@@ -110,7 +110,7 @@ TEST_CASE("an autoencoder and a bidirectional classifier learn") {
   config.model.encoder.cell = CellKind::gru;
   TextTrainer classifier(other, config, train);
   mean_loss(classifier, 200);
-  CHECK(classifier.error_rate(train) == 0);
+  CHECK(classifier.evaluate(train).error_rate == 0);
 }
 
 TEST_CASE("predictions come in the order of the documents asked for, whatever the batches") {
@@ -119,10 +119,10 @@ TEST_CASE("predictions come in the order of the documents asked for, whatever th
   TrainingConfig config = toy_config(TrainingTask::classifier);
   TextTrainer trainer(store, config, corpus);
   mean_loss(trainer, 20);
-  const Predictions all = trainer.predict(corpus);
+  const Predictions all = trainer.evaluator().predict(corpus);
   REQUIRE(all.size() == 50);
   const std::vector<std::int32_t> some = {49, 3, 3, 0, 17};
-  const Predictions picked = trainer.predict(corpus, some);
+  const Predictions picked = trainer.evaluator().predict(corpus, some);
   REQUIRE(picked.size() == 5);
   for (std::size_t i = 0; i < some.size(); ++i) {
     double sum = 0;
@@ -145,10 +145,9 @@ TEST_CASE("documents without label are passed over, or named when none is left")
   const EncodedCorpus labelled = toy_corpus(20, 3, 1);
   TextTrainer trainer(store, toy_config(TrainingTask::classifier), labelled);
   CHECK_THROWS_AS(trainer.evaluate(unlabelled), DataError);
-  CHECK(trainer.predict(unlabelled).size() == 1);
+  CHECK(trainer.evaluator().predict(unlabelled).size() == 1);
   TextTrainer model(store, toy_config(TrainingTask::language_model), labelled);
-  CHECK_THROWS_AS(model.predict(labelled), UsageError);
-  CHECK_THROWS_AS(model.error_rate(labelled), UsageError);
+  CHECK_THROWS_AS(model.evaluator().predict(labelled), UsageError);
 }
 
 TEST_CASE("averaged weights serve evaluation and leave training alone") {
@@ -163,7 +162,7 @@ TEST_CASE("averaged weights serve evaluation and leave training alone") {
     CHECK(plain.step().loss == averaged.step().loss);
     averaged.evaluate(corpus);
   }
-  CHECK(plain.evaluate_loss(corpus) != averaged.evaluate_loss(corpus));
+  CHECK(plain.evaluate(corpus).loss != averaged.evaluate(corpus).loss);
   const auto weight = [](const ParameterStore& store) {
     return store.find("classifier/output/w")->value.values<float>()[0];
   };
@@ -186,7 +185,7 @@ TEST_CASE("rows that catch up train and are measured as if all were updated") {
   }
   CHECK(store.find("optimizer/row_step/embedding") != nullptr);
   CHECK(all_store.find("optimizer/row_step/embedding") == nullptr);
-  CHECK(trainer.evaluate_loss(corpus) == doctest::Approx(all.evaluate_loss(corpus)).epsilon(1e-4));
+  CHECK(trainer.evaluate(corpus).loss == doctest::Approx(all.evaluate(corpus).loss).epsilon(1e-4));
 }
 
 TEST_CASE("a plateau of the validation loss lowers the learning rate") {

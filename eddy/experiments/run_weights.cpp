@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/run_weights.h"
+
+#include "eddy/core/error.h"
+
+namespace eddy {
+
+void save_weights(const std::filesystem::path& path, const ParameterStore& store, const CheckpointMetadata& metadata) {
+  ParameterStore weights(store.seed());
+  const auto leave = [](const Tensor&, Philox&) {};
+  for (const std::shared_ptr<Variable>& variable : store.all())
+    if (variable->trainable)  // shared, not copied: no program holds the copy's address
+      weights.get(variable->name, {f32, {}}, leave)->value = variable->value;
+  save_checkpoint(path, weights, metadata);
+}
+
+void load_weights(const std::filesystem::path& path, ParameterStore& store,
+                  const std::function<void(ParameterStore& store)>& create) {
+  load_checkpoint(path, store);
+  const std::size_t in_file = store.all().size();
+  try {
+    create(store);
+  } catch (const GraphError& error) {
+    fail<DataError>("{}: weights and config do not agree: {}", path.string(), error.what());
+  }
+  require<DataError>(store.all().size() == in_file, "{}: holds {} variables, but the config needs {} more",
+                     path.string(), in_file, store.all().size() - in_file);
+}
+
+}  // namespace eddy

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <functional>
+
+#include "eddy/experiments/checkpoint.h"
+
+namespace eddy {
+
+/// Writes what is trained alone: a model without its optimizer.
+void save_weights(const std::filesystem::path& path, const ParameterStore& store, const CheckpointMetadata& metadata);
+
+/// Reads a file's variables into an empty store; DataError unless `create`, which makes those of the file's config,
+/// finds all of them there and of the same shapes.
+void load_weights(const std::filesystem::path& path, ParameterStore& store,
+                  const std::function<void(ParameterStore& store)>& create);
+
+}  // namespace eddy
