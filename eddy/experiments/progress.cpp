@@ -134,7 +134,8 @@ std::string Progress::line() const {
     add("in " + format_duration(elapsed()));
   } else if (options_.total > 0 && made > 0) {
     const auto left = static_cast<double>(std::max<std::int64_t>(options_.total - options_.done, 0));
-    add(format_duration(seconds * left / made) + " left");
+    const double most = std::max(options_.most_seconds - elapsed(), 0.0);
+    add(format_duration(std::min(seconds * left / made, most)) + " left");
   }
   return text;
 }

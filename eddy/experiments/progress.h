@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -29,9 +30,11 @@ enum class ProgressStyle : std::uint8_t {
 };
 
 struct ProgressOptions {
-  std::string label{};          ///< "pretrain lm seed 1"
-  std::int64_t total = 0;       ///< steps in all; 0 when unknown
-  std::int64_t done = 0;        ///< steps already done when a run is resumed
+  std::string label{};     ///< "pretrain lm seed 1"
+  std::int64_t total = 0;  ///< steps in all; 0 when unknown
+  std::int64_t done = 0;   ///< steps already done when a run is resumed
+  /// After so many it ends, whatever is left to do.
+  double most_seconds = std::numeric_limits<double>::infinity();
   std::string unit = "tokens";  ///< what the rate counts
   ProgressStyle style = ProgressStyle::automatic;
   double line_seconds = 10;     ///< between two lines

@@ -16,24 +16,24 @@
 namespace eddy {
 namespace {
 
-/// The lines up to a step; a line that is no JSON, such as one a full disk cut short, goes too.
-std::string kept_lines(const std::string& text, std::int64_t last_step) {
+/// The lines up to the end; a line that is no JSON, such as one a full disk cut short, goes too.
+std::string kept_lines(const std::string& text, const RunLog::End& end) {
   std::string kept;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     const nlohmann::json entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!entry.is_object() || !entry.contains("step") || !entry["step"].is_number_integer()) continue;
-    if (entry["step"].get<std::int64_t>() <= last_step) kept.append(line).append("\n");
+    const std::int64_t last = entry.contains("validation_loss") ? end.validation : end.training;
+    if (entry["step"].get<std::int64_t>() <= last) kept.append(line).append("\n");
   }
   return kept;
 }
 
 }  // namespace
 
-RunLog::RunLog(const std::filesystem::path& path, std::int64_t resume_step) : path_(path) {
+RunLog::RunLog(const std::filesystem::path& path, const End& end) : path_(path) {
   std::error_code error;
-  const bool go_on = resume_step > 0 && std::filesystem::exists(path, error);
-  write_atomically(path, go_on ? kept_lines(read_file(path), resume_step) : std::string());
+  write_atomically(path, std::filesystem::exists(path, error) ? kept_lines(read_file(path), end) : std::string());
   descriptor_ = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (descriptor_ < 0) fail<DataError>("{}: cannot be opened to append: {}", path.string(), std::strerror(errno));
 }

@@ -15,9 +15,14 @@ class RunLog {
  public:
   using Field = std::pair<std::string_view, double>;
 
-  /// Starts the file anew, or, when going on after `resume_step` steps, keeps its lines up to that step and drops what
-  /// a lost continuation wrote. Throws DataError when it cannot be written.
-  RunLog(const std::filesystem::path& path, std::int64_t resume_step);
+  /// Where the state that a run goes on from has its last lines; of a new run: nowhere.
+  struct End {
+    std::int64_t training = 0;
+    std::int64_t validation = 0;
+  };
+  /// Keeps the lines of training and of validation up to those steps, and drops what a lost continuation, or the end of
+  /// the run that was stopped, wrote. Throws DataError when the file cannot be written.
+  RunLog(const std::filesystem::path& path, const End& end);
   ~RunLog();
   RunLog(const RunLog&) = delete;
   RunLog& operator=(const RunLog&) = delete;

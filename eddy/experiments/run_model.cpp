@@ -149,9 +149,10 @@ void check_savable(const ModelFile& model) {
 }
 
 void save_model(const fs::path& path, const ParameterStore& store, const ModelFile& model) {
-  // Times are left out, so that equal runs give equal files.
+  // Times and where the log stands are left out, so that equal runs give equal files.
   ModelFile file = model;
-  file.progress.seconds = file.progress.window.seconds = 0;
+  file.progress.seconds = 0;
+  file.progress.window = {};
   save_weights(path, store, make_metadata(file));
 }
 
@@ -180,6 +181,7 @@ std::string describe_model(const TrainingConfig& config, std::int64_t parameters
 }
 
 fs::path checkpoint_path(const fs::path& output) { return with_suffix(output, ".checkpoint.safetensors"); }
+fs::path scheduled_path(const fs::path& output) { return with_suffix(output, ".scheduled.safetensors"); }
 fs::path log_path(const fs::path& output) { return with_suffix(output, ".log.jsonl"); }
 
 }  // namespace eddy

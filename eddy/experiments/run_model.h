@@ -73,8 +73,10 @@ TransferReport transfer_pretrained(const std::filesystem::path& from, ParameterS
 /// "classifier: lstm 1 × 256, embedding 128, vocabulary 30,000, 2 classes, 8,123,456 parameters"
 std::string describe_model(const TrainingConfig& config, std::int64_t parameters);
 
-/// "model.checkpoint.safetensors" and "model.log.jsonl" for "model.safetensors".
+/// "model.checkpoint.safetensors" and "model.log.jsonl" for "model.safetensors"; and "model.scheduled.safetensors", the
+/// best model before an evaluation that only the end of the run asked for, kept for a run that goes on.
 std::filesystem::path checkpoint_path(const std::filesystem::path& output);
+std::filesystem::path scheduled_path(const std::filesystem::path& output);
 std::filesystem::path log_path(const std::filesystem::path& output);
 
 }  // namespace eddy

@@ -23,21 +23,6 @@ namespace {
 /// Steps in a row without an update after which training has failed for good.
 constexpr int kMostSkipped = 100;
 
-std::int64_t steps_in_all(const TextTrainer& trainer) {
-  const TrainingConfig& config = trainer.config();
-  const std::int64_t steps = config.epochs * trainer.batches_per_epoch();
-  return config.max_steps > 0 ? std::min(config.max_steps, steps) : steps;
-}
-
-ProgressOptions progress_options(const TextTrainer& trainer, const RunProgress& progress, const RunSettings& settings) {
-  ProgressOptions options;
-  options.label = settings.label.empty() ? std::string(to_string(trainer.config().task)) : settings.label;
-  options.total = steps_in_all(trainer);
-  options.done = progress.steps;
-  options.style = settings.progress;
-  return options;
-}
-
 void add(const StepResult& step, LogWindow& window) {
   window.loss += step.loss;
   window.norm += step.gradient_norm;
@@ -57,11 +42,10 @@ class Run : TrainingLoop {
         validation_(validation),
         model_(std::move(model)),
         settings_(settings),
-        log_(log_path(settings.output), model_.progress.steps),
-        tensorboard_(settings.tensorboard.empty()
-                         ? nullptr
-                         : std::make_unique<TensorBoardWriter>(settings.tensorboard, model_.progress.steps)),
-        progress_line_(progress_options(trainer, model_.progress, settings)) {}
+        progress_line_(progress_options(
+            settings.label.empty() ? std::string(to_string(config().task)) : settings.label, model_.progress.steps,
+            {.epochs = config().epochs, .steps = config().max_steps, .seconds = config().max_seconds},
+            trainer.batches_per_epoch())) {}
 
   RunOutcome run() {
     RunOutcome outcome;
@@ -80,6 +64,20 @@ class Run : TrainingLoop {
   RunProgress& progress() { return model_.progress; }
   const TrainingConfig& config() const { return trainer_.config(); }
   std::int64_t steps_done() const override { return model_.progress.steps; }
+  bool chooses_best() const override { return !validation_.empty(); }
+  bool evaluated() const override { return model_.progress.evaluated_step == model_.progress.steps; }
+
+  std::optional<std::int64_t> best_step() const override {
+    if (!model_.progress.has_best) return std::nullopt;
+    return model_.progress.best_step;
+  }
+
+  void open_log() override {
+    const RunProgress& now = model_.progress;
+    log_.emplace(log_path(settings_.output),
+                 RunLog::End{.training = now.steps - now.window.steps, .validation = now.evaluated_step});
+    if (!settings_.tensorboard.empty()) tensorboard_.emplace(settings_.tensorboard, now.steps);
+  }
 
   std::optional<StopReason> reason_to_stop() const override {
     if (interrupted()) return StopReason::interrupt;
@@ -102,7 +100,7 @@ class Run : TrainingLoop {
 
   bool evaluation_due() const override {
     const RunProgress& now = model_.progress;
-    if (validation_.empty() || now.steps == 0 || now.evaluated_step == now.steps) return false;
+    if (validation_.empty() || now.steps == 0 || evaluated()) return false;
     if (config().evaluation_interval > 0) return now.steps % config().evaluation_interval == 0;
     return trainer_.position().index == 0;
   }
@@ -117,6 +115,7 @@ class Run : TrainingLoop {
   }
 
   void evaluate() override {
+    if (validation_.empty()) return save_output();
     const Evaluation now = trainer_.evaluate(corpus_, validation_);
     progress().evaluated_step = progress().steps;
     const bool improved = std::isfinite(now.loss) && better(now);
@@ -127,7 +126,7 @@ class Run : TrainingLoop {
       progress().best_error = now.error_rate;
       progress().best_step = progress().steps;
       progress().bad_evaluations = 0;
-      save_best();
+      save_output();
     } else {
       ++progress().bad_evaluations;
     }
@@ -168,7 +167,7 @@ class Run : TrainingLoop {
   }
 
   void log(const std::vector<RunLog::Field>& fields) {
-    log_.write(progress().steps, fields);
+    log_->write(progress().steps, fields);
     if (tensorboard_) tensorboard_->write(progress().steps, fields);
   }
 
@@ -176,9 +175,19 @@ class Run : TrainingLoop {
     return static_cast<double>(model_.progress.steps) / static_cast<double>(trainer_.batches_per_epoch());
   }
 
-  void save_best() {
+  void save_output() override {
     model_.progress.position = trainer_.position();
     trainer_.with_averaged_weights([&] { save_model(settings_.output, trainer_.store(), model_); });
+  }
+
+  bool restore_output(const std::filesystem::path& file) override {
+    ModelFile best = model_;
+    best.progress = read_model_file(file).progress;
+    if (best.progress.steps != progress().best_step) return false;
+    ParameterStore weights(trainer_.store().seed());
+    load_checkpoint(file, weights);
+    save_model(settings_.output, weights, best);
+    return true;
   }
 
   void write_checkpoint() override {
@@ -189,25 +198,13 @@ class Run : TrainingLoop {
     save_run(checkpoint_path(settings_.output), trainer_.store(), model_);
   }
 
-  /// The output must exist after a finished run, and be that of the best state, its last one among them.
-  void finish() override {
-    if (validation_.empty()) {
-      save_best();
-    } else if (progress().evaluated_step != progress().steps) {
-      evaluate();
-    }
-    // Every evaluation may have been infinite; a model is owed all the same.
-    std::error_code error;
-    if (!std::filesystem::exists(settings_.output, error)) save_best();
-  }
-
   TextTrainer& trainer_;
   const EncodedCorpus& corpus_;
   const std::vector<std::int32_t>& validation_;
   ModelFile model_;
   const RunSettings& settings_;
-  RunLog log_;
-  std::unique_ptr<TensorBoardWriter> tensorboard_;
+  std::optional<RunLog> log_;
+  std::optional<TensorBoardWriter> tensorboard_;
   Progress progress_line_;
 };
 

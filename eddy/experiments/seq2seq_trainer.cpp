@@ -9,6 +9,7 @@
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
 #include "eddy/data/pair_batches.h"
+#include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/pair_inputs.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_log.h"
@@ -171,11 +172,10 @@ class Run : TrainingLoop {
         model_(model),
         settings_(settings),
         trainer_(store, model.config, data.pairs, data.split.train),
-        log_(log_path(settings.output), model.progress.steps),
-        line_({.label = "seq2seq",
-               .total = trainer_.batches_per_epoch() * model.config.epochs,
-               .done = model.progress.steps,
-               .style = settings.progress}) {
+        line_(progress_options(
+            "seq2seq", model.progress.steps,
+            {.epochs = model.config.epochs, .steps = model.config.max_steps, .seconds = model.config.max_seconds},
+            trainer_.batches_per_epoch())) {
     trainer_.seek(model.progress.position);
     plateau_ = make_plateau(model.config.optimizer, store);
   }
@@ -188,19 +188,24 @@ class Run : TrainingLoop {
 
  private:
   std::int64_t steps_done() const override { return model_.progress.steps; }
+  bool chooses_best() const override { return !data_.split.validation.empty(); }
+  bool evaluated() const override { return model_.progress.evaluated_step == model_.progress.steps; }
+
+  std::optional<std::int64_t> best_step() const override {
+    if (!model_.progress.has_best) return std::nullopt;
+    return model_.progress.best_step;
+  }
+
+  void open_log() override {
+    const Seq2SeqProgress& now = model_.progress;
+    log_.emplace(log_path(settings_.output), RunLog::End{.training = now.steps, .validation = now.evaluated_step});
+  }
 
   bool evaluation_due() const override {
     const Seq2SeqProgress& now = model_.progress;
-    if (now.steps == 0 || now.evaluated_step == now.steps) return false;
+    if (now.steps == 0 || evaluated()) return false;
     const std::int64_t every = model_.config.evaluation_steps;
     return every > 0 ? now.steps % every == 0 : trainer_.position().index == 0;
-  }
-
-  /// The output must exist after a finished run, and be that of the best state, its last one among them.
-  void finish() override {
-    if (model_.progress.evaluated_step != model_.progress.steps) evaluate();
-    std::error_code error;
-    if (!std::filesystem::exists(settings_.output, error)) save_output();
   }
 
   std::optional<StopReason> reason_to_stop() const override {
@@ -223,16 +228,16 @@ class Run : TrainingLoop {
     }
     line_.step(step.loss, static_cast<double>(step.tokens));
     if (settings_.log_steps > 0 && model_.progress.steps % settings_.log_steps == 0)
-      log_.write(model_.progress.steps, {{"loss", step.loss},
-                                         {"gradient_norm", step.gradient_norm},
-                                         {"learning_rate", step.learning_rate},
-                                         {"tokens", static_cast<double>(model_.progress.tokens)},
-                                         {"seconds", seconds()}});
+      log_->write(model_.progress.steps, {{"loss", step.loss},
+                                          {"gradient_norm", step.gradient_norm},
+                                          {"learning_rate", step.learning_rate},
+                                          {"tokens", static_cast<double>(model_.progress.tokens)},
+                                          {"seconds", seconds()}});
   }
 
   void evaluate() override {
     Seq2SeqProgress& progress = model_.progress;
-    const bool measured = !data_.split.validation.empty();
+    const bool measured = chooses_best();
     const double loss = measured ? trainer_.loss(data_.pairs, data_.split.validation) : 0;
     progress.evaluated_step = progress.steps;
     const double recent = progress.recent_loss / static_cast<double>(std::max<std::int64_t>(progress.recent_steps, 1));
@@ -240,15 +245,15 @@ class Run : TrainingLoop {
     progress.recent_steps = 0;
     if (model_.config.plateau_on_training || measured)
       report_plateau(model_.config.plateau_on_training ? recent : loss);
-    if (!measured) return save_best();
+    if (!measured) return save_output();
     const bool better = std::isfinite(loss) && (!progress.has_best || loss < progress.best_loss);
     if (better) {
       progress.has_best = true;
       progress.best_loss = loss;
       progress.best_step = progress.steps;
-      save_best();
+      save_output();
     }
-    log_.write(progress.steps, {{"training_loss", recent}, {"validation_loss", loss}, {"best", better ? 1 : 0}});
+    log_->write(progress.steps, {{"training_loss", recent}, {"validation_loss", loss}, {"best", better ? 1 : 0}});
     line_.message(fmt::format(
         "step {}, epoch {:.2f}: training loss {:.4f}, validation loss {:.4f}, perplexity {:.2f}{}", progress.steps,
         static_cast<double>(progress.steps) / static_cast<double>(trainer_.batches_per_epoch()), recent, loss,
@@ -261,14 +266,20 @@ class Run : TrainingLoop {
                                 model_.config.optimizer.learning_rate * plateau_->scale()));
   }
 
-  void save_best() {
+  void save_output() override {
     model_.progress.position = trainer_.position();
-    save_output();
-  }
-
-  void save_output() {
     const CurrentRows current(store_, make_optimizer(model_.config.optimizer));
     save_seq2seq(settings_.output, store_, model_, false);
+  }
+
+  bool restore_output(const std::filesystem::path& file) override {
+    Seq2SeqModel best = model_;
+    best.progress = read_seq2seq(file).progress;
+    if (best.progress.steps != model_.progress.best_step) return false;
+    ParameterStore weights(store_.seed());
+    load_checkpoint(file, weights);
+    save_seq2seq(settings_.output, weights, best, false);
+    return true;
   }
 
   void write_checkpoint() override {
@@ -282,7 +293,7 @@ class Run : TrainingLoop {
   Seq2SeqModel& model_;
   const RunSettings& settings_;
   Seq2SeqTrainer trainer_;
-  RunLog log_;
+  std::optional<RunLog> log_;
   Progress line_;
   std::unique_ptr<ReduceOnPlateau> plateau_;
 };

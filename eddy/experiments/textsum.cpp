@@ -51,7 +51,7 @@ class TextsumRun {
     result_.pairs = {std::ssize(data_.split.train), std::ssize(data_.split.validation), std::ssize(data_.split.test)};
     count_leaked();
     announce(model);
-    if (model.progress.position.epoch < model.config.epochs || !fs::exists(last_)) train(store, model);
+    if (model.progress.position.epoch < model.config.epochs || !is_saved(model)) train(store, model);
     result_.progress = model.progress;
     read_curve();
     measure("last", last_);
@@ -110,8 +110,15 @@ class TextsumRun {
     std::fflush(stdout);
   }
 
+  /// A kill may have come between the last checkpoint and the saving of its model.
+  bool is_saved(const Seq2SeqModel& model) const {
+    return fs::exists(last_) && read_seq2seq(last_).progress.steps == model.progress.steps;
+  }
+
   void train(ParameterStore& store, Seq2SeqModel& model) {
     fs::create_directories(options_.output);
+    // Of a run before, which with as many steps could not be told from this one's.
+    if (model.progress.steps == 0) fs::remove(last_);
     RunSettings settings;
     settings.output = best_;
     settings.progress = options_.progress;

@@ -1,27 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/training_loop.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "eddy/core/error.h"
+#include "eddy/core/file.h"
 #include "eddy/experiments/progress_interrupt.h"
 
 namespace eddy {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Of a symbolic link what it leads to, as writing replaces that.
+void remove_file(const fs::path& file) {
+  if (fs::exists(file)) fs::remove(fs::canonical(file));
+}
+
+}  // namespace
 
 StopReason TrainingLoop::run_loop() {
+  begin();
   StopReason reason = StopReason::interrupt;
   try {
     reason = train();
   } catch (const Interrupted&) {
     // In the midst of an evaluation.
   }
-  end_log();
-  // The checkpoint comes first: an evaluation that only the end of the run asks for must not steer a continued run.
+  // The checkpoint comes first: what only the end of the run asks for must not steer a continued run.
   save_checkpoint();
+  end_log();
   try {
     if (reason != StopReason::interrupt) finish();
   } catch (const Interrupted&) {
     reason = StopReason::interrupt;
   }
   return reason;
+}
+
+void TrainingLoop::begin() {
+  const fs::path scheduled = scheduled_path(settings_.output);
+  // First of all: what an earlier run left must not be gone on with once the rest of it is gone.
+  if (steps_done() == 0) save_checkpoint();
+  if (steps_done() == 0 || (chooses_best() && !best_step())) {
+    remove_file(settings_.output);
+  } else if (best_step()) {
+    restore_best();
+  }
+  remove_file(scheduled);
+  open_log();
+}
+
+void TrainingLoop::restore_best() {
+  const fs::path scheduled = scheduled_path(settings_.output);
+  if (fs::exists(scheduled) && restore_output(scheduled)) return;
+  try {
+    if (fs::exists(settings_.output)) restore_output(settings_.output);
+  } catch (const DataError&) {
+    // Damaged or no model at all; the checkpoint needs none to go on.
+  }
+}
+
+void TrainingLoop::finish() {
+  if (!evaluated()) {
+    // The run may go on, and then only evaluations that were due count: their best model is kept for it.
+    const fs::path scheduled = scheduled_path(settings_.output);
+    const auto best = best_step();
+    if (best && fs::exists(settings_.output)) write_atomically(scheduled, MappedFile(settings_.output).bytes());
+    evaluate();
+    if (best_step() == best) remove_file(scheduled);
+  }
+  // Every evaluation may have been infinite; a model is owed all the same.
+  if (!fs::exists(settings_.output)) save_output();
 }
 
 StopReason TrainingLoop::train() {
@@ -43,6 +94,18 @@ bool TrainingLoop::checkpoint_due() const {
 void TrainingLoop::save_checkpoint() {
   write_checkpoint();
   saved_ = steady_seconds();
+}
+
+ProgressOptions TrainingLoop::progress_options(std::string label, std::int64_t steps_done, const Limits& limits,
+                                               std::int64_t batches_per_epoch) const {
+  ProgressOptions options;
+  options.label = std::move(label);
+  options.total = limits.epochs * batches_per_epoch;
+  if (limits.steps > 0) options.total = std::min(limits.steps, options.total);
+  options.done = steps_done;
+  if (limits.seconds > 0) options.most_seconds = limits.seconds - seconds_before_;
+  options.style = settings_.progress;
+  return options;
 }
 
 void TrainingLoop::check_gradients(const StepResult& step, std::int64_t number, double learning_rate) {

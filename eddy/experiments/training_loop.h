@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 
 #include "eddy/core/clock.h"
@@ -11,7 +12,8 @@
 namespace eddy {
 
 /// The course of a training run: steps, evaluations and checkpoints until a limit or a signal ends it. Derive from it
-/// to say what each of them is. `settings` must outlive it; one thread.
+/// to say what each of them is. Checkpoint, output and log agree at any moment at which the process may be killed: a
+/// run that goes on has the bits of one that was never stopped. `settings` must outlive it; one thread.
 class TrainingLoop {
  public:
   virtual ~TrainingLoop() = default;
@@ -22,6 +24,14 @@ class TrainingLoop {
   TrainingLoop(const RunSettings& settings, double seconds_before, int most_skipped)
       : settings_(settings), seconds_before_(seconds_before), most_skipped_(most_skipped) {}
 
+  /// Where a run ends at the latest; 0 steps or seconds: no such limit.
+  struct Limits {
+    std::int64_t epochs = 0, steps = 0;
+    double seconds = 0;
+  };
+  ProgressOptions progress_options(std::string label, std::int64_t steps_done, const Limits& limits,
+                                   std::int64_t batches_per_epoch) const;
+
   /// Trains until it ends; then everything is on disk.
   StopReason run_loop();
   /// Of training and evaluation, those before a resume too.
@@ -31,18 +41,33 @@ class TrainingLoop {
 
  private:
   virtual std::int64_t steps_done() const = 0;
+  /// Of the model in the output; nothing while no validation has chosen one.
+  virtual std::optional<std::int64_t> best_step() const = 0;
+  /// Whether there is a validation that chooses the model in the output.
+  virtual bool chooses_best() const = 0;
   virtual std::optional<StopReason> reason_to_stop() const = 0;
+  /// Called once, when the checkpoint is that of this run. A run that goes on drops from its log what came after it.
+  virtual void open_log() = 0;
   virtual void train_step() = 0;
   virtual bool evaluation_due() const = 0;
-  /// May throw Interrupted; a resumed run then begins it again.
+  /// Whether the latest evaluation was of this step.
+  virtual bool evaluated() const = 0;
+  /// Saves the output when the model is the best so far or none is chosen. May throw Interrupted; a resumed run then
+  /// begins it again.
   virtual void evaluate() = 0;
+  virtual void save_output() = 0;
+  /// Writes the output of the best step anew from a file that has that model, with the limits of this run; false when
+  /// the file has another one.
+  virtual bool restore_output(const std::filesystem::path& file) = 0;
   virtual void write_checkpoint() = 0;
-  /// Before the last checkpoint.
+  /// After the last checkpoint: lines that a run which goes on writes anew, of more steps.
   virtual void end_log() {}
-  /// What the output is owed after a run that no signal ended.
-  virtual void finish() = 0;
 
+  void begin();
+  void restore_best();
   StopReason train();
+  /// The output must exist after a finished run, and be that of the best state, its last one among them.
+  void finish();
   bool checkpoint_due() const;
   void save_checkpoint();
 

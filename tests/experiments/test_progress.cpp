@@ -89,6 +89,19 @@ TEST_CASE("a pipe gets a line every few seconds or steps") {
   CHECK(count_of(by_steps.text(), '\n') == 3);
 }
 
+TEST_CASE("the time left is no more than a limit of seconds leaves") {
+  double now = 0;
+  ProgressOptions options{.label = "train", .total = 1000, .most_seconds = 25, .style = ProgressStyle::quiet};
+  options.clock = [&] { return now; };
+  Progress progress(options);
+  now += 10;
+  progress.advance(10, 1, 0);
+  CHECK(progress.line() == "train  10/1000 1%  loss 1  15 s left");
+  now += 20;
+  progress.advance(20, 1, 0);
+  CHECK(progress.line() == "train  30/1000 3%  loss 1  0.0 s left");
+}
+
 TEST_CASE("a terminal gets one line, redrawn at most five times a second") {
   Capture capture;
   double now = 0;

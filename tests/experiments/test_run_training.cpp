@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <numeric>
+#include <sstream>
 
 #include "eddy/core/file.h"
 #include "eddy/experiments/checkpoint.h"
@@ -27,6 +29,18 @@ std::vector<std::int32_t> range(std::int32_t begin, std::int32_t end) {
   std::vector<std::int32_t> documents(static_cast<std::size_t>(end - begin));
   std::iota(documents.begin(), documents.end(), begin);
   return documents;
+}
+
+/// The lines of a run's log without what depends on time and machine.
+std::vector<std::string> timeless_log(const fs::path& output) {
+  std::vector<std::string> lines;
+  std::istringstream log(read_file(log_path(output)));
+  for (std::string line; std::getline(log, line);) {
+    auto entry = nlohmann::ordered_json::parse(line);
+    for (const char* key : {"seconds", "tokens_per_second", "resident_mb"}) entry.erase(key);
+    lines.push_back(entry.dump());
+  }
+  return lines;
 }
 
 /// Runs of a toy classifier: 5 steps an epoch, 20 in all; the learning rate follows every evaluation.
@@ -59,13 +73,14 @@ class ToyRun {
     save_run(checkpoint(), store, model);
   }
 
-  /// From the checkpoint when there is one.
-  RunOutcome run() {
+  /// From the checkpoint when there is one, to a limit that may be another.
+  RunOutcome run(std::int64_t max_steps = 20) {
     ParameterStore store(model.config.seed);
     if (fs::exists(checkpoint())) {
       model = read_model_file(checkpoint());
       load_checkpoint(checkpoint(), store);
     }
+    model.config.max_steps = max_steps;
     TextTrainer trainer(store, model.config, corpus, train);
     trainer.seek(model.progress.position);
     return run_training(trainer, corpus, validation, model, settings);
@@ -117,6 +132,78 @@ TEST_CASE("going on with a finished run changes nothing") {
     CHECK(toy.run().reason == StopReason::steps);
     CHECK(read_file(toy.settings.output) == model);
   }
+}
+
+TEST_CASE("a run stopped at any step and gone on with has the model and the log of one never stopped") {
+  const TemporaryFolder folder;
+  // Large, so that the best model is an early one.
+  const auto make = [&](const std::string& name) {
+    ToyRun toy(folder.path, name, 6);
+    toy.model.config.optimizer.learning_rate = 0.3;
+    toy.model.config.optimizer.schedule.kind = ScheduleKind::constant;
+    toy.settings.log_steps = 4;
+    return toy;
+  };
+  ToyRun whole = make("whole");
+  whole.run();
+  int kept = 0;
+  for (int limit = 1; limit < 20; ++limit) {
+    CAPTURE(limit);
+    ToyRun parts = make(fmt::format("parts-{}", limit));
+    const RunOutcome first = parts.run(limit);
+    REQUIRE(first.best);
+    CHECK(read_model_file(parts.settings.output).progress.steps == first.best_step);
+    kept += fs::exists(scheduled_path(parts.settings.output)) ? 1 : 0;
+    const RunOutcome second = parts.run();
+    CHECK(read_model_file(parts.settings.output).progress.steps == second.best_step);
+    CHECK(read_file(parts.settings.output) == read_file(whole.settings.output));
+    CHECK(timeless_log(parts.settings.output) == timeless_log(whole.settings.output));
+  }
+  CHECK(kept > 0);
+}
+
+TEST_CASE("of a run that goes on, the output is the best model that was due, until there is a better one") {
+  const TemporaryFolder folder;
+  ToyRun toy(folder.path, "toy", 6);
+  CHECK(toy.run(8).best_step == 8);
+  CHECK(fs::exists(scheduled_path(toy.settings.output)));
+  {
+    const InterruptGuard guard;
+    ::raise(SIGINT);
+    const RunOutcome outcome = toy.run();
+    CHECK(outcome.reason == StopReason::interrupt);
+    CHECK(outcome.best_step == 6);
+  }
+  CHECK(read_model_file(toy.settings.output).progress.steps == 6);
+  CHECK_FALSE(fs::exists(scheduled_path(toy.settings.output)));
+  // Nothing was due yet.
+  ToyRun early(folder.path, "early", 6);
+  CHECK(early.run(3).best_step == 3);
+  const InterruptGuard guard;
+  ::raise(SIGINT);
+  CHECK_FALSE(early.run().best);
+  CHECK_FALSE(fs::exists(early.settings.output));
+}
+
+TEST_CASE("a run that begins anew leaves nothing of the one before, through a link too") {
+  const TemporaryFolder folder;
+  ToyRun toy(folder.path, "toy", 6);
+  toy.run(8);
+  fs::rename(toy.settings.output, folder.path / "elsewhere.safetensors");
+  fs::create_symlink(folder.path / "elsewhere.safetensors", toy.settings.output);
+  // As --overwrite begins: a fresh store, though there is a checkpoint.
+  ToyRun fresh(folder.path, "toy", 6);
+  ParameterStore store(fresh.model.config.seed);
+  create_parameters(store, fresh.model.config);
+  TextTrainer trainer(store, fresh.model.config, fresh.corpus, fresh.train);
+  const InterruptGuard guard;
+  ::raise(SIGINT);
+  run_training(trainer, fresh.corpus, fresh.validation, fresh.model, fresh.settings);
+  CHECK(read_model_file(fresh.checkpoint()).progress.steps == 0);
+  CHECK(read_file(log_path(fresh.settings.output)).empty());
+  CHECK_FALSE(fs::exists(fresh.settings.output));
+  CHECK(fs::is_symlink(fresh.settings.output));
+  CHECK_FALSE(fs::exists(scheduled_path(fresh.settings.output)));
 }
 
 TEST_CASE("a signal ends evaluations and predictions between two batches") {

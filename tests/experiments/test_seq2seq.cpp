@@ -9,6 +9,7 @@
 #include "eddy/core/random.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/progress_interrupt.h"
+#include "eddy/experiments/run_history.h"
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/seq2seq_trainer.h"
 #include "eddy/experiments/seq2seq_translator.h"
@@ -162,6 +163,41 @@ TEST_CASE("a training stopped and resumed has the bits of one that ran through")
     CHECK(std::memcmp(variable->value.data(), other->value.data(), variable->value.bytes()) == 0);
   }
   CHECK(slurp(through) == slurp(stopped));
+}
+
+TEST_CASE("a training stopped between two validations and resumed has the model of one that ran through") {
+  const TemporaryFolder folder;
+  write_pairs(folder / "pairs.tsv");
+  Seq2SeqConfig config = small_config(folder / "pairs.tsv");
+  config.evaluation_steps = 6;
+  config.optimizer.learning_rate = 0.3;  // large, so that the best model is an early one
+  const Seq2SeqData data = load_seq2seq_data(config);
+  const auto run = [&](const std::filesystem::path& output, std::int64_t steps) {
+    Seq2SeqModel model = fresh_model(config, data);
+    ParameterStore store(config.seed);
+    if (std::filesystem::exists(checkpoint_path(output))) {
+      model = read_seq2seq(checkpoint_path(output));
+      load_checkpoint(checkpoint_path(output), store);
+    }
+    model.config.max_steps = steps;
+    CHECK(run_seq2seq(store, data, model, quiet(output)) == StopReason::steps);
+    CHECK(read_seq2seq(output).progress.steps == model.progress.best_step);
+  };
+  const auto validations = [](const std::filesystem::path& output) {
+    std::vector<std::pair<std::int64_t, double>> found;
+    for (const auto& point : read_run_history(log_path(output)).validation) found.emplace_back(point.step, point.loss);
+    return found;
+  };
+  const auto through = folder / "through.safetensors";
+  run(through, 20);
+  for (const std::int64_t limit : {3, 8, 12, 17}) {
+    CAPTURE(limit);
+    const auto stopped = folder / fmt::format("stopped-{}.safetensors", limit);
+    run(stopped, limit);
+    run(stopped, 20);
+    CHECK(slurp(through) == slurp(stopped));
+    CHECK(validations(through) == validations(stopped));
+  }
 }
 
 TEST_CASE("an evaluation that a signal ends is done anew by the run that goes on, to the same model") {

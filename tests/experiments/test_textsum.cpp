@@ -135,6 +135,23 @@ TEST_CASE("textsum: a run stopped and gone on with ends with the same bits") {
   CHECK(slurp(folder / "parts" / "last.safetensors") == slurp(folder / "through" / "last.safetensors"));
 }
 
+TEST_CASE("textsum: a kill before the last model was saved leaves no older one in its place") {
+  const TemporaryFolder folder;
+  write_corpus(folder / "news");
+  TextsumOptions options = small_options(folder / "news", folder / "report");
+  const auto last = folder / "report" / "last.safetensors";
+  options.config.epochs = 1;
+  run_textsum(options);
+  const std::string older = slurp(last);
+  options.config.epochs = 2;
+  run_textsum(options);
+  const std::string newer = slurp(last);
+  CHECK(older != newer);
+  spit(last, older);
+  run_textsum(options);
+  CHECK(slurp(last) == newer);
+}
+
 TEST_CASE("textsum: another config or other texts are refused, not written over") {
   const TemporaryFolder folder;
   write_corpus(folder / "news");
