@@ -199,6 +199,8 @@ void show(const InspectCommand& command, const Model& model, Loaded& loaded) {
 }
 
 void check_outputs(const InspectCommand& command) {
+  require<UsageError>(!command.json || command.graph != "-",
+                      "--json and --graph - would both print; give --graph a file");
   for (const auto& [flag, path] : {std::pair("--graph", command.graph), std::pair("--trace", command.trace)}) {
     if (path.empty() || (flag == std::string_view("--graph") && path == "-")) continue;
     require_no_input(flag, path, {command.model});
@@ -227,7 +229,7 @@ Command add_inspect_command(CLI::App& program) {
   app->add_option("-m,--model", command->model, "Model file or checkpoint")->type_name("FILE")->required();
   app->add_flag("--all", command->all, "Also what is not trained: optimizer slots, counters");
   app->add_flag("--config", command->config, "Also the training config");
-  app->add_flag("--json", command->json, "Print parameters and config as JSON");
+  CLI::Option* json = app->add_flag("--json", command->json, "Print parameters and config as JSON");
   app->add_option("--graph", command->graph,
                   "Write the compiled graph: Graphviz for FILE.dot, else text; \"-\" prints it")
       ->type_name("FILE")
@@ -236,8 +238,10 @@ Command add_inspect_command(CLI::App& program) {
       ->check(CLI::IsMember({"train", "infer"}))
       ->capture_default_str()
       ->group("Program");
-  app->add_flag("--memory", command->memory, "Print its memory plan")->group("Program");
+  // Their text after the JSON would make it none.
+  app->add_flag("--memory", command->memory, "Print its memory plan")->excludes(json)->group("Program");
   app->add_flag("--profile", command->profile, "Run it and print the time of each node, with its share of the peak")
+      ->excludes(json)
       ->group("Program");
   app->add_option("--trace", command->trace, "Run it and write a Chrome trace")->type_name("FILE")->group("Program");
   app->add_option("--time", command->time, "Steps of a text; of pairs the longest that were trained on are taken")

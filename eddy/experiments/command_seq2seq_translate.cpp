@@ -66,6 +66,8 @@ class LineTranslator {
     if (!texts.empty()) answer(texts);
   }
 
+  bool drawn() const { return drawn_; }
+
  private:
   void answer(const std::vector<std::string>& texts) {
     std::vector<TokenText> sources;
@@ -124,6 +126,8 @@ int translate(const TranslateCommand& command) {
   LineTranslator translator(command, loaded);
   const TextEncoding encoding = command.encoding.value_or(loaded.model.config.data.encoding);
   read_inputs(command.files, encoding, [&](LineReader lines) { translator.read(std::move(lines)); });
+  require<DataError>(command.heat_map.empty() || translator.drawn(),
+                     "{} is not written: there was no text with words to draw", command.heat_map);
   return 0;
 }
 

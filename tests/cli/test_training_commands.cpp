@@ -271,6 +271,13 @@ TEST_CASE("inspect shows parameters, graph, memory and profile") {
     CHECK(nlohmann::json::parse(folder.read("trace.json")).size() > 0);
   }
   CHECK(succeed({"inspect", "--model", model, "--graph", "-"}).out.find("embedding") != std::string::npos);
+  // Text would make the JSON none.
+  for (const Arguments& more : {Arguments{"--memory"}, {"--profile"}, {"--graph", "-"}}) {
+    const ProgramResult refused = run_eddy(joined({"inspect", "--model", model, "--json"}, more));
+    CHECK(refused.status == 2);
+    CHECK(refused.out.empty());
+    CHECK(refused.err.find(more[0]) != std::string::npos);
+  }
 }
 
 TEST_CASE("the second start reads the cache, and other data is refused on resume") {
