@@ -79,12 +79,12 @@ Command add_finetune_command(CLI::App& program, const CommandLine& line) {
     base.config.joint_task = flags->joint == "sa" ? TrainingTask::autoencoder : TrainingTask::language_model;
     const ModelFile model = command->plan(base);
     require<UsageError>(is_classification(model.config.task), "{} trains no classifier; {} it with eddy pretrain",
-                        command->origin(), command->resume ? "resume" : "use");
-    require<UsageError>(command->resume || !model.from.empty() || model.config.transferred == TransferredPart::all,
+                        command->origin(), command->run.resume ? "resume" : "use");
+    require<UsageError>(command->run.resume || !model.from.empty() || model.config.transferred == TransferredPart::all,
                         "--transfer {} needs --from", name_of(model.config.transferred));
     const bool task_given = flags->linear_gain || !flags->joint.empty();
     require<UsageError>(
-        !command->resume || !task_given ||
+        !command->run.resume || !task_given ||
             (model.config.task == base.config.task && model.config.joint_task == base.config.joint_task),
         "--resume cannot change the task from {} to {}", to_string(model.config.task), to_string(base.config.task));
     return command->train(model);

@@ -3,10 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "eddy/core/error.h"
 #include "eddy/experiments/training_config_names.h"
 
 namespace eddy {
@@ -23,6 +26,22 @@ CLI::Option* add_choice(CLI::App& app, const std::string& names, E otherwise, Se
       ->default_str(std::string(name_of(otherwise)))
       ->type_name("NAME");
 }
+
+/// UsageError for flags that were given to the command but do nothing, as what they need is not `met`.
+class FlagNeeds {
+ public:
+  explicit FlagNeeds(const CLI::App& app) : app_(app) {}
+
+  void operator()(std::string_view what, bool met, std::initializer_list<const char*> flags) const {
+    for (const char* flag : flags) {
+      const CLI::Option* option = app_.get_option_no_throw(flag);
+      require<UsageError>(met || option == nullptr || option->count() == 0, "{} does nothing without {}", flag, what);
+    }
+  }
+
+ private:
+  const CLI::App& app_;
+};
 
 /// Flags for the members of a config. It remembers which flags were given, so that they can be laid over a config from
 /// elsewhere, such as a checkpoint. CLI11 holds addresses into it: it neither moves nor copies.

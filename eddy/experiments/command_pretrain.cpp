@@ -49,7 +49,7 @@ Command add_pretrain_command(CLI::App& program, const CommandLine& line) {
     base.config = pretrain_defaults();
     const ModelFile model = command->plan(base);
     require<UsageError>(!is_classification(model.config.task), "{} trains a classifier; {} it with eddy finetune",
-                        command->origin(), command->resume ? "resume" : "use");
+                        command->origin(), command->run.resume ? "resume" : "use");
     return command->train(model);
   };
   return {app, run};

@@ -36,7 +36,7 @@ void add_pair_training_flags(FlagSet<Config>& flags) {
       "--decay", [](Config & c) -> auto& { return c.optimizer.schedule.decay; },
       "Factor of the learning rate on a plateau, or as the schedule falls");
   flags.value(
-      "--patience", [](Config & c) -> auto& { return c.optimizer.schedule.patience; },
+      "--plateau-patience", [](Config & c) -> auto& { return c.optimizer.schedule.patience; },
       "Validations without a lower loss that a plateau takes");
   flags.value(
       "--clip", [](Config & c) -> auto& { return c.optimizer.clip_norm; }, "Largest norm of all gradients");

@@ -5,13 +5,14 @@
 #include <memory>
 
 #include "eddy/core/cpu.h"
-#include "eddy/core/file.h"
+#include "eddy/core/error.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/command_header.h"
+#include "eddy/experiments/command_run_flags.h"
 #include "eddy/experiments/command_seq2seq.h"
+#include "eddy/experiments/command_training_flags.h"
 #include "eddy/experiments/number_text.h"
-#include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_data.h"
 #include "eddy/experiments/run_model.h"
@@ -24,17 +25,13 @@ namespace {
 namespace fs = std::filesystem;
 using Config = Seq2SeqConfig;
 
-const CLI::Validator kCount = CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description("");
-
 struct TrainCommand {
-  explicit TrainCommand(CLI::App& app) : flags(app, seq2seq_defaults()) {}
+  TrainCommand(CLI::App& subcommand, const CommandLine& line)
+      : app(subcommand), run(subcommand, line), flags(subcommand, seq2seq_defaults()) {}
 
+  const CLI::App& app;
+  RunFlags run;
   FlagSet<Config> flags;
-  std::string output;
-  bool resume = false, overwrite = false, quiet = false;
-  double checkpoint_minutes = 10;
-  std::int64_t checkpoint_steps = 0, log_steps = 10;
-  std::string line;
 };
 
 void add_data_flags(FlagSet<Config>& flags) {
@@ -111,40 +108,52 @@ void add_training_flags(FlagSet<Config>& flags) {
       "Steps in which that chance rises from 0");
 }
 
-Seq2SeqModel plan(TrainCommand& command) {
-  Seq2SeqModel model;
-  const fs::path checkpoint = checkpoint_path(command.output);
-  std::error_code error;
-  for (const fs::path& path : {fs::path(command.output), checkpoint, log_path(command.output)}) require_writable(path);
-  if (!command.resume) {
-    if (!command.overwrite)
-      for (const fs::path& path : {fs::path(command.output), checkpoint})
-        if (fs::exists(path, error))
-          fail<UsageError>("{} exists; --resume goes on with it, --overwrite starts anew", path.string());
-    model.config = seq2seq_defaults();
-    command.flags.apply(model.config);
-    require<UsageError>(!model.config.data.path.empty(), "--data is missing; expected a file, a folder or an archive");
-    check(model.config);
-    for (const fs::path& path : {fs::path(command.output), checkpoint, log_path(command.output)})
-      require_no_input("--output", path, {model.config.data.path});
-    return model;
-  }
-  require<UsageError>(fs::exists(checkpoint, error), "there is nothing to resume: {} does not exist",
-                      checkpoint.string());
-  model = read_seq2seq(checkpoint);
-  warn_of_other_bits(checkpoint);
+void check_given_flags(const CLI::App& app, const Config& config) {
+  check_optimizer_flags(app, config.optimizer);
+  const FlagNeeds needs(app);
+  const bool attention = config.model.mode == DecoderMode::attention;
+  needs("--mode attention", attention, {"--energy", "--attention"});
+  needs("--energy additive", config.model.energy == AttentionEnergy::additive, {"--attention"});
+  needs("--encoder-layers above 1", config.model.encoder.layers > 1, {"--layer-dropout"});
+  needs("--own-share", config.own_share > 0, {"--own-share-steps"});
+  require<UsageError>(config.optimizer.schedule.kind != ScheduleKind::plateau || config.data.validation > 0,
+                      "--schedule plateau goes by the validation loss, but --validation is 0");
+}
+
+Config started(TrainCommand& command) {
+  Config config = seq2seq_defaults();
+  command.flags.apply(config);
+  require<UsageError>(!config.data.path.empty(), "--data is missing; expected a file, a folder or an archive");
+  check(config);
+  return config;
+}
+
+Seq2SeqModel resumed(TrainCommand& command) {
+  Seq2SeqModel model = read_seq2seq(command.run.checkpoint());
   Config wanted = model.config, limits = model.config;
   command.flags.apply(wanted);
   check(wanted);
+  // Limits and where the data are may change; nothing else may.
   limits.epochs = wanted.epochs;
   limits.max_steps = wanted.max_steps;
   limits.max_seconds = wanted.max_seconds;
   limits.data.path = wanted.data.path;
   limits.data.file = wanted.data.file;
-  require<UsageError>(to_json(limits) == to_json(wanted),
-                      "--resume can change limits and where the data are only; it goes on with the config of {}",
-                      checkpoint.string());
+  command.run.require_unchanged(to_json(limits), to_json(wanted));
   model.config = wanted;
+  return model;
+}
+
+Seq2SeqModel plan(TrainCommand& command) {
+  command.run.claim();
+  Seq2SeqModel model;
+  if (command.run.resume) {
+    model = resumed(command);
+  } else {
+    model.config = started(command);
+  }
+  check_given_flags(command.app, model.config);
+  command.run.require_no_input({model.config.data.path});
   return model;
 }
 
@@ -168,53 +177,52 @@ std::string kept_model(const Seq2SeqProgress& progress, const PairSplit& split) 
   return fmt::format("best validation loss {:.4f} at step {}", progress.best_loss, progress.best_step);
 }
 
-int train(TrainCommand& command) {
-  const OutputLock lock = OutputLock::of_file(checkpoint_path(command.output));
-  Seq2SeqModel model = plan(command);
-  const auto say = [&](const std::string& message) {
-    if (!command.quiet) show_text(stderr, message + "\n");
-  };
-  const Seq2SeqData data = load_seq2seq_data(model.config, command.resume ? &model : nullptr);
-  if (command.resume) {
+/// The pairs of a new run shape its model; those of a run that goes on must be the same.
+Seq2SeqData load(const RunFlags& run, Seq2SeqModel& model) {
+  Seq2SeqData data = load_seq2seq_data(model.config, run.resume ? &model : nullptr);
+  if (run.resume) {
     require<DataError>(data.fingerprint == model.progress.data_fingerprint,
                        "{}: these are not the pairs that {} was trained on", model.config.data.path,
-                       checkpoint_path(command.output).string());
-  } else {
-    model.source_tokens = data.pairs.source_tokens;
-    model.target_tokens = data.pairs.target_tokens;
-    model.config.model.source_vocabulary = model.source_tokens.size();
-    model.config.model.target_vocabulary = model.target_tokens.size();
-    model.config.model.classes = model.target_tokens.classes();
-    // Fewer words than samples need no sampling.
-    if (model.config.model.softmax_samples >= model.config.model.classes) model.config.model.softmax_samples = 0;
-    model.progress.data_fingerprint = data.fingerprint;
+                       run.checkpoint().string());
+    return data;
   }
-  ParameterStore store(model.config.seed);
-  if (command.resume) load_checkpoint(checkpoint_path(command.output), store);
-  create_parameters(store, model.config.model);
-  say(fmt::format(
+  model.source_tokens = data.pairs.source_tokens;
+  model.target_tokens = data.pairs.target_tokens;
+  SequenceToSequenceConfig& sizes = model.config.model;
+  sizes.source_vocabulary = model.source_tokens.size();
+  sizes.target_vocabulary = model.target_tokens.size();
+  sizes.classes = model.target_tokens.classes();
+  // Fewer words than samples need no sampling.
+  if (sizes.softmax_samples >= sizes.classes) sizes.softmax_samples = 0;
+  model.progress.data_fingerprint = data.fingerprint;
+  return data;
+}
+
+std::string header(const Seq2SeqModel& model, const ParameterStore& store, const Seq2SeqData& data,
+                   const std::string& output) {
+  return fmt::format(
       "eddy seq2seq train: {}\n{} pairs: {} to train, {} to validate, {} to test; {} and {} words\n"
       "{}{} decoder, {} parameters; the model is {}",
       describe_cpu(), grouped(data.pairs.size()), grouped(std::ssize(data.split.train)),
       grouped(std::ssize(data.split.validation)), grouped(std::ssize(data.split.test)),
       grouped(model.source_tokens.size()), grouped(model.target_tokens.size()), left_out(model.config, data),
-      name_of(model.config.model.mode), grouped(store.parameter_count()), command.output));
-  RunSettings settings;
-  settings.output = command.output;
-  settings.checkpoint_seconds = 60 * command.checkpoint_minutes;
-  settings.checkpoint_steps = command.checkpoint_steps;
-  settings.log_steps = command.log_steps;
-  if (command.quiet) settings.progress = ProgressStyle::quiet;
+      name_of(model.config.model.mode), grouped(store.parameter_count()), output);
+}
+
+int train(TrainCommand& command) {
+  const RunFlags& run = command.run;
+  Seq2SeqModel model = plan(command);
+  const Seq2SeqData data = load(run, model);
+  ParameterStore store(model.config.seed);
+  if (run.resume) load_checkpoint(run.checkpoint(), store);
+  create_parameters(store, model.config.model);
+  run.say(header(model, store, data, run.output));
+  if (run.resume) warn_of_other_bits(run.checkpoint());
   const InterruptGuard guard;
-  const StopReason reason = run_seq2seq(store, data, model, settings);
-  if (reason == StopReason::interrupt) {
-    show_text(stderr, fmt::format("Interrupted after step {}. Everything is saved in {}; to go on:\n  {}{}\n",
-                                  model.progress.steps, checkpoint_path(command.output).string(), command.line,
-                                  command.resume ? "" : " --resume"));
-    return 128 + interrupt_signal();
-  }
-  say(fmt::format("{} steps, {} target tokens, {:.0f} s; {}", model.progress.steps, grouped(model.progress.tokens),
-                  model.progress.seconds, kept_model(model.progress, data.split)));
+  if (run_seq2seq(store, data, model, run.settings()) == StopReason::interrupt)
+    return run.interrupted(model.progress.steps);
+  run.say(fmt::format("{} steps, {} target tokens, {:.0f} s; {}", model.progress.steps, grouped(model.progress.tokens),
+                      model.progress.seconds, kept_model(model.progress, data.split)));
   return 0;
 }
 
@@ -222,23 +230,7 @@ int train(TrainCommand& command) {
 
 Command add_seq2seq_train(CLI::App& group, const CommandLine& line) {
   CLI::App* app = group.add_subcommand("train", "Train on pairs of texts");
-  auto command = std::make_shared<TrainCommand>(*app);
-  command->line = line.text;
-  app->add_option("-o,--output", command->output, "The model; checkpoint and log stand beside it")
-      ->type_name("FILE")
-      ->required();
-  app->add_flag("--resume", command->resume, "Go on from the checkpoint of --output, with the same bits");
-  app->add_flag("--overwrite", command->overwrite, "Start anew where --output or its checkpoint exists");
-  app->add_option("--checkpoint-minutes", command->checkpoint_minutes, "Between checkpoints; 0: only at the end")
-      ->check(CLI::Range(0.0, 1e6).description(""))
-      ->capture_default_str();
-  app->add_option("--checkpoint-steps", command->checkpoint_steps, "Also after so many steps; 0: not")
-      ->check(kCount)
-      ->capture_default_str();
-  app->add_option("--log-steps", command->log_steps, "Steps from line to line of the log")
-      ->check(kCount)
-      ->capture_default_str();
-  app->add_flag("--quiet", command->quiet, "No progress, no header");
+  auto command = std::make_shared<TrainCommand>(*app, line);
   add_data_flags(command->flags);
   add_model_flags(command->flags);
   add_training_flags(command->flags);

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <memory>
 #include <string>
-#include <vector>
 
-#include "eddy/core/file.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_data_flags.h"
 #include "eddy/experiments/command_flags.h"
+#include "eddy/experiments/command_run_flags.h"
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/run_training.h"
 
@@ -33,32 +31,21 @@ struct TrainingCommand {
 
   const CLI::App& app;
   const CommandLine line;
+  RunFlags run;
   DataFlags data;
   TextFlags text;
   FlagSet<TrainingConfig> config;
   std::string config_file;
   std::string from;
-  std::string output;
-  bool resume = false;
-  bool overwrite = false;
-  bool quiet = false;
-  double checkpoint_minutes = 10;
-  std::int64_t checkpoint_steps = 0;
-  std::int64_t log_steps = 10;
   std::string report;
   std::string tensorboard;
 
  private:
   ModelFile started(const ModelFile& defaults);
   ModelFile resumed();
-  /// Whether everything that is to be written can be.
-  void check_places() const;
-  /// Whether anything would be lost.
-  void check_output() const;
-  void check_inputs(const ModelFile& model) const;
-  RunSettings settings() const;
-
-  std::unique_ptr<const OutputLock> lock_;
+  EncodedDataset load(ModelFile& model) const;
+  void fill(ParameterStore& store, const ModelFile& model) const;
+  int write_report(const EncodedDataset& dataset, const ValidationSplit& split) const;
 };
 
 }  // namespace eddy

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/command_training_flags.h"
 
-#include <nlohmann/json.hpp>
-
 #include "eddy/core/error.h"
 
 namespace eddy {
@@ -169,25 +167,32 @@ void add_layer_flags(FlagSet<Config>& flags) {
       "The top layer learns first, one more after every so many epochs; 0: all learn from the start");
 }
 
-void check_given_flags(const CLI::App& app, const Config& config) {
-  const auto needs = [&](std::string_view what, bool met, std::initializer_list<const char*> flags) {
-    for (const char* flag : flags) {
-      const CLI::Option* option = app.get_option_no_throw(flag);
-      require<UsageError>(met || option == nullptr || option->count() == 0, "{} does nothing without {}", flag, what);
-    }
-  };
-  const OptimizerKind kind = config.optimizer.kind;
+void check_optimizer_flags(const CLI::App& app, const OptimizerSettings& optimizer) {
+  const FlagNeeds needs(app);
+  const OptimizerKind kind = optimizer.kind;
   needs("--optimizer momentum", kind == OptimizerKind::momentum, {"--momentum", "--nesterov"});
   needs("--optimizer adam or adamw", kind == OptimizerKind::adam || kind == OptimizerKind::adamw,
         {"--update-all-rows"});
-  needs("--clip", config.optimizer.clip_norm > 0, {"--clip-exclude"});
-  const ScheduleKind schedule = config.optimizer.schedule.kind;
+  needs("--clip", optimizer.clip_norm > 0, {"--clip-exclude"});
+  const ScheduleKind schedule = optimizer.schedule.kind;
   const bool exponential = schedule == ScheduleKind::exponential || schedule == ScheduleKind::step;
   const bool plateau = schedule == ScheduleKind::plateau, cosine = schedule == ScheduleKind::cosine;
   needs("--schedule exponential, step or plateau", exponential || plateau, {"--decay"});
   needs("--schedule exponential, step or cosine", exponential || cosine, {"--decay-steps"});
   needs("--schedule cosine or plateau", cosine || plateau, {"--rate-floor"});
   needs("--schedule plateau", plateau, {"--plateau-patience"});
+}
+
+void check_given_flags(const CLI::App& app, const Config& config) {
+  check_optimizer_flags(app, config.optimizer);
+  const FlagNeeds needs(app);
+  needs("--layers above 1", config.model.encoder.layers > 1, {"--layer-dropout"});
+  needs("--joint: a classifier alone predicts no words",
+        config.task != TrainingTask::classifier && config.task != TrainingTask::label_gain,
+        {"--softmax-samples", "--adaptive-softmax", "--tied-softmax"});
+  needs("--bptt 0: streams are read to their end", config.stream_steps == 0, {"--max-length", "--keep-first"});
+  needs("--max-length", config.max_length > 0, {"--keep-first"});
+  needs("--validation", config.validation_fraction > 0, {"--patience", "--evaluate-every"});
   const Perturbation perturbation = config.adversarial.kind;
   needs("--joint", config.task == TrainingTask::joint, {"--joint-weight"});
   needs("--adversarial", perturbation != Perturbation::none,
@@ -198,26 +203,6 @@ void check_given_flags(const CLI::App& app, const Config& config) {
         {"--power-iterations", "--finite-difference"});
   needs("--joint or --adversarial vat: a classifier alone learns from labels only", learns_without_labels(config),
         {"--unlabelled"});
-}
-
-std::vector<std::string> differences(const Config& old_config, const Config& new_config) {
-  const auto old_values = nlohmann::ordered_json::parse(to_json(old_config)).flatten();
-  const auto new_values = nlohmann::ordered_json::parse(to_json(new_config)).flatten();
-  // Pointers such as "/model/hidden_size"; of lists of different lengths one has keys that the other lacks.
-  std::vector<std::string> keys;
-  for (const auto& [key, value] : old_values.items()) keys.push_back(key);
-  for (const auto& [key, value] : new_values.items())
-    if (!old_values.contains(key)) keys.push_back(key);
-  const auto text = [](const auto& values, const std::string& key) {
-    return values.contains(key) ? values.at(key).dump() : std::string("none");
-  };
-  std::vector<std::string> found;
-  for (const std::string& key : keys) {
-    const std::string from = text(old_values, key);
-    const std::string to = text(new_values, key);
-    if (from != to) found.push_back(fmt::format("{} ({} → {})", key.substr(1), from, to));
-  }
-  return found;
 }
 
 }  // namespace eddy

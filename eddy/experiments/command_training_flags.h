@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/training_config.h"
 
@@ -19,8 +16,7 @@ void add_layer_flags(FlagSet<TrainingConfig>& flags);
 
 /// UsageError for a flag that was given to the command but does nothing with the rest of the config.
 void check_given_flags(const CLI::App& app, const TrainingConfig& config);
-
-/// Keys whose values differ, as "key (old → new)".
-std::vector<std::string> differences(const TrainingConfig& old_config, const TrainingConfig& new_config);
+/// The same for the flags of an optimizer alone.
+void check_optimizer_flags(const CLI::App& app, const OptimizerSettings& optimizer);
 
 }  // namespace eddy

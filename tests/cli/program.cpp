@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -14,6 +15,7 @@
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 #include "eddy/core/random.h"
 
@@ -34,6 +36,13 @@ std::string contents(const fs::path& path) {
 Arguments joined(Arguments first, const Arguments& second) {
   first.insert(first.end(), second.begin(), second.end());
   return first;
+}
+
+Arguments replaced(Arguments first, const Arguments& second) {
+  for (const std::string& flag : second)
+    if (const auto at = std::ranges::find(first, flag); flag.starts_with("--") && at != first.end())
+      first.erase(at, at + 2);
+  return joined(std::move(first), second);
 }
 
 ProgramResult succeed(const Arguments& arguments, const std::string& input) {
@@ -127,6 +136,15 @@ std::string text_lines(int count, int seed) {
   std::string texts;
   for (std::string line; std::getline(lines, line);) texts += line.substr(line.find('\t') + 1) + "\n";
   return texts;
+}
+
+void write_headlines(const TestFolder& folder, const std::string& name) {
+  fs::create_directories(folder.path(name));
+  folder.write(name + "/vocab", "_PAD\n_GO\n_EOS\n_UNK\na\nb\nc\nd\n");
+  for (const std::string part : {"train", "dev", "test"}) {
+    folder.write(name + "/content-" + part + ".txt", "a b c d\nb c d a\nc c d\n");
+    folder.write(name + "/title-" + part + ".txt", "a b\nb c\nc\n");
+  }
 }
 
 }  // namespace eddy

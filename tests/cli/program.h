@@ -18,6 +18,8 @@ struct ProgramResult {
 using Arguments = std::vector<std::string>;
 
 Arguments joined(Arguments first, const Arguments& second);
+/// The same, where flags of the second list, which take one value, stand in place of those of the first.
+Arguments replaced(Arguments first, const Arguments& second);
 
 /// Runs the built `eddy` with these arguments and standard input. `meanwhile` is called with its process id.
 ProgramResult run_eddy(const Arguments& arguments, const std::string& input = {},
@@ -53,5 +55,7 @@ ProgramResult run_shell(const TestFolder& folder, const std::string& command);
 std::string labelled_lines(int count, int seed);
 /// Texts alone.
 std::string text_lines(int count, int seed);
+/// A corpus for the experiment textsum.
+void write_headlines(const TestFolder& folder, const std::string& name);
 
 }  // namespace eddy

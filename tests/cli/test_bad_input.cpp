@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "eddy/core/random.h"
 #include "program.h"
@@ -22,23 +23,34 @@ void check_error(const Arguments& arguments, int status, const std::string& part
   CHECK(std::count(result.err.begin() + static_cast<std::ptrdiff_t>(at), result.err.end(), '\n') == 1);
 }
 
+/// Of a command, from its help.
+std::vector<std::string> subcommands(const std::string& help) {
+  std::vector<std::string> names;
+  const auto at = help.find("Subcommands:\n");
+  if (at == std::string::npos) return names;
+  std::istringstream lines(help.substr(help.find('\n', at) + 1));
+  // "  name    What it does"; an empty line ends them, and what goes on from the line before is further in.
+  for (std::string line; std::getline(lines, line) && !line.empty();)
+    if (line.starts_with("  ") && line[2] != ' ') names.push_back(line.substr(2, line.find(' ', 2) - 2));
+  return names;
+}
+
 }  // namespace
 
 TEST_CASE("help and version of every command") {
-  for (const Arguments& arguments : {Arguments{"--help"},
-                                     {"pretrain", "--help"},
-                                     {"finetune", "--help"},
-                                     {"evaluate", "--help"},
-                                     {"predict", "--help"},
-                                     {"inspect", "--help"},
-                                     {"experiment", "--help"},
-                                     {"report", "--help"},
-                                     {"--version"}}) {
-    const ProgramResult result = run_eddy(arguments);
+  std::vector<Arguments> commands = {{}};
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    const ProgramResult result = run_eddy(joined(commands[i], {"--help"}));
+    CAPTURE(result.out);
     CHECK(result.status == 0);
     CHECK(result.err.empty());
     CHECK(result.out.size() > 20);
+    for (const std::string& name : subcommands(result.out)) commands.push_back(joined(commands[i], {name}));
   }
+  for (const Arguments& known : {Arguments{"profile"}, {"seq2seq", "translate"}, {"experiment", "textsum"}})
+    CHECK(std::ranges::find(commands, known) != commands.end());
+  CHECK(commands.size() > 15);
+  CHECK(run_eddy({"--version"}).out.size() > 20);
   CHECK(run_eddy({"pretrain", "--help"}).out.find("--threads") != std::string::npos);
 }
 
@@ -80,6 +92,31 @@ TEST_CASE("flags that contradict each other or do nothing are usage errors, befo
   refused({"--clip", "0", "--clip-exclude", "embedding"}, "--clip-exclude does nothing without --clip");
   refused({"--clip-exclude", "nosuch"}, "--clip-exclude nosuch: no parameter's name begins so; they begin with emb");
   refused({"--schedule", "plateau", "--validation", "0"}, "goes by the validation loss");
+  refused({"--bptt", "8", "--max-length", "3"}, "--max-length does nothing without --bptt 0");
+  refused({"--bptt", "8", "--keep-first"}, "--keep-first does nothing without --bptt 0");
+  refused({"--max-length", "0", "--keep-first"}, "--keep-first does nothing without --max-length");
+  refused({"--validation", "0", "--patience", "1"}, "--patience does nothing without --validation");
+  refused({"--validation", "0", "--evaluate-every", "5"}, "--evaluate-every does nothing without --validation");
+  refused({"--layer-dropout", "0.1"}, "--layer-dropout does nothing without --layers above 1");
+  for (const Arguments& words : {Arguments{"--softmax-samples", "5"}, {"--adaptive-softmax", "5"}, {"--tied-softmax"}})
+    check_error(joined({"finetune", "--data", data, "--output", output, "--embedding", "256"}, words), 2,
+                words[0] + " does nothing without --joint");
+  const auto pairs_refused = [&](const Arguments& more, const std::string& part) {
+    check_error(joined({"seq2seq", "train", "--data", data, "--output", output}, more), 2, part);
+  };
+  pairs_refused({"--resume", "--overwrite"}, "excludes");
+  pairs_refused({"--decay", "0.5"}, "--decay does nothing without --schedule exponential, step or plateau");
+  pairs_refused({"--decay-steps", "5"}, "--decay-steps does nothing without --schedule");
+  pairs_refused({"--plateau-patience", "2"}, "--plateau-patience does nothing without --schedule plateau");
+  pairs_refused({"--own-share-steps", "5"}, "--own-share-steps does nothing without --own-share");
+  pairs_refused({"--mode", "feedback", "--energy", "dot"}, "--energy does nothing without --mode attention");
+  pairs_refused({"--energy", "general", "--attention", "8"}, "--attention does nothing without --energy additive");
+  pairs_refused({"--layer-dropout", "0.1"}, "--layer-dropout does nothing without --encoder-layers above 1");
+  pairs_refused({"--schedule", "plateau", "--validation", "0"}, "goes by the validation loss");
+  folder.write("notes.txt", "my notes\n");
+  check_error({"seq2seq", "train", "--data", data, "--output", folder.path("notes.txt"), "--overwrite"}, 2,
+              "is no model, so --overwrite does not replace it");
+  CHECK(folder.read("notes.txt") == "my notes\n");
   refused({"--seed", "-1"}, "-1 is no whole number from 0 to 18446744073709551615");
   refused({"--seed", "99999999999999999999"}, "99999999999999999999 is no whole number");
   refused({"--epochs", "99999999999999999999"}, "99999999999999999999 is no whole number");

@@ -27,39 +27,35 @@ std::string pairs() {
 }
 
 Arguments train(const TestFolder& folder, const std::string& output, const Arguments& more = {}) {
-  Arguments all{"seq2seq",
-                "train",
-                "--data",
-                folder.path("pairs.tsv"),
-                "--output",
-                folder.path(output),
-                "--hidden",
-                "24",
-                "--lr",
-                "0.01",
-                "--embedding",
-                "16",
-                "--attention",
-                "16",
-                "--test",
-                "10",
-                "--batch",
-                "16",
-                "--epochs",
-                "20",
-                "--validation",
-                "10",
-                "--softmax-samples",
-                "0",
-                "--min-count",
-                "1",
-                "--threads",
-                "2"};
-  // What is given in `more` stands in place of the same flag above.
-  for (const std::string& flag : more)
-    if (const auto at = std::ranges::find(all, flag); flag.starts_with("--") && at != all.end()) all.erase(at, at + 2);
-  all.insert(all.end(), more.begin(), more.end());
-  return all;
+  const Arguments all{"seq2seq",
+                      "train",
+                      "--data",
+                      folder.path("pairs.tsv"),
+                      "--output",
+                      folder.path(output),
+                      "--hidden",
+                      "24",
+                      "--lr",
+                      "0.01",
+                      "--embedding",
+                      "16",
+                      "--attention",
+                      "16",
+                      "--test",
+                      "10",
+                      "--batch",
+                      "16",
+                      "--epochs",
+                      "20",
+                      "--validation",
+                      "10",
+                      "--softmax-samples",
+                      "0",
+                      "--min-count",
+                      "1",
+                      "--threads",
+                      "2"};
+  return replaced(all, more);
 }
 
 std::string without_seconds(const std::string& text) { return text.substr(0, text.find("seconds")); }
@@ -118,7 +114,10 @@ TEST_CASE("pairs are trained on, translated, drawn and measured") {
   CHECK(again.err.find("--overwrite") != std::string::npos);
   const ProgramResult changed = run_eddy(train(folder, "m.safetensors", {"--resume", "--dropout", "0.5"}));
   CHECK(changed.status == 2);
-  CHECK(changed.err.find("--resume can change limits") != std::string::npos);
+  CHECK(changed.err.find("--resume cannot change model/dropout (0.2 → 0.5)") != std::string::npos);
+  const ProgramResult undrawn = run_eddy({"seq2seq", "translate", "-m", model, "--heat-map", folder.path("none.svg")});
+  CHECK(undrawn.status == 1);
+  CHECK(undrawn.err.find("none.svg is not written: there was no text with words to draw") != std::string::npos);
   const ProgramResult wide = run_eddy({"seq2seq", "translate", "-m", model, "--beam", "1", "--best", "2"}, "one\n");
   CHECK(wide.status == 2);
 }
@@ -205,7 +204,7 @@ TEST_CASE("numbers out of range are refused before anything is read") {
   refused({"--decay", "7", "--schedule", "exponential"}, "decay is 7, expected more than 0 and at most 1");
   refused({"--decay", "-1"}, "decay is -1, expected more than 0 and at most 1");
   refused({"--warm-up", "-3"}, "warm_up_steps is -3, expected 0 to 1000000000");
-  refused({"--patience", "-5"}, "patience is -5, expected 0 to 1000000000");
+  refused({"--plateau-patience", "-5"}, "patience is -5, expected 0 to 1000000000");
   refused({"--clip", "-1"}, "clip_norm is -1, expected 0 to 1e+30");
   refused({"--checkpoint-steps", "-1"}, "Value -1 not in range 0 to");
   refused({"--log-steps", "-1"}, "Value -1 not in range 0 to");
@@ -262,6 +261,43 @@ TEST_CASE("a training that a signal stops goes on to the same model") {
     REQUIRE_MESSAGE(resumed.status == 0, resumed.err);
   }
   CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
+}
+
+TEST_CASE("textsum begun anew and killed goes on with the new run, and nothing of the old one is taken for it") {
+  const TestFolder folder;
+  write_headlines(folder, "news");
+  const auto arguments = [&](const Arguments& more) {
+    return joined({"experiment",  "textsum",
+                   "--data",      folder.path("news"),
+                   "--output",    folder.path("report"),
+                   "--hidden",    "8",
+                   "--embedding", "8",
+                   "--attention", "8",
+                   "--layers",    "1",
+                   "--longest",   "3",
+                   "--threads",   "1",
+                   "--measured",  "1"},
+                  more);
+  };
+  succeed(arguments({"--epochs", "3", "--lr", "0.01"}));
+  REQUIRE(folder.has("report/last.safetensors"));
+  const Arguments anew = {"--force", "--epochs", "1000000", "--lr", "0.5"};
+  const ProgramResult killed = run_eddy(arguments(anew), {}, [&](int process) {
+    const auto begun = [&] {
+      return folder.read("report/best.log.jsonl").find("\"learning_rate\":0.5,") != std::string::npos;
+    };
+    while (!begun() && kill(process, 0) == 0) usleep(1000);
+    kill(process, SIGKILL);
+  });
+  REQUIRE(killed.status == 128 + SIGKILL);
+  CHECK_FALSE(folder.has("report/last.safetensors"));
+  succeed(arguments({"--epochs", "3", "--lr", "0.5"}));
+  for (const std::string model : {"last", "best"}) {
+    const std::string file = folder.path("report/" + model + ".safetensors");
+    const auto json = nlohmann::json::parse(succeed({"inspect", "-m", file, "--json"}).out);
+    CHECK(json["config"]["optimizer"]["learning_rate"] == 0.5);
+    CHECK(json["steps"] <= 3);
+  }
 }
 
 TEST_CASE("the decoders experiment prints targets and predictions as the original does") {

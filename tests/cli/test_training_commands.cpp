@@ -82,6 +82,76 @@ TEST_CASE("pretrain stopped after 10 steps and resumed gives the model of 20 ste
   }
 }
 
+TEST_CASE("a limit that is no multiple of the interval does not show in the model of a resumed run") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(60, 1));
+  const auto arguments = [&](const std::string& output, const std::string& steps) {
+    // A rate at which an early model is the best.
+    return replaced(pretrain(folder, output), {"--evaluate-every", "22", "--patience", "0", "--epochs", "1000", "--lr",
+                                               "0.2", "--log-steps", "10", "--max-steps", steps});
+  };
+  const auto summary_is_of = [&](const ProgramResult& result, const std::string& model) {
+    const auto json = nlohmann::json::parse(succeed({"inspect", "-m", folder.path(model), "--json"}).out);
+    CHECK_MESSAGE(result.err.find(fmt::format(", at step {}\n", json.at("steps").get<int>())) != std::string::npos,
+                  result.err);
+  };
+  summary_is_of(succeed(arguments("whole.safetensors", "80")), "whole.safetensors");
+  summary_is_of(succeed(arguments("parts.safetensors", "27")), "parts.safetensors");
+  summary_is_of(succeed(joined(arguments("parts.safetensors", "80"), {"--resume"})), "parts.safetensors");
+  CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
+  CHECK(lines_of(folder.read("whole.log.jsonl")) == lines_of(folder.read("parts.log.jsonl")));
+}
+
+TEST_CASE("a run that --overwrite began and a kill ended is the one that goes on") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(60, 1));
+  folder.write("pairs.tsv", [] {
+    std::string pairs;
+    for (int i = 0; i < 60; ++i) pairs += fmt::format("a{} b{}\tc{} d{}\n", i % 9, i % 7, i % 9, i % 7);
+    return pairs;
+  }());
+  struct Kind {
+    Arguments command, few, resumed;
+  };
+  const Arguments seq2seq = {"seq2seq",      "train", "--data",      folder.path("pairs.tsv"),
+                             "--validation", "5",     "--test",      "5",
+                             "--min-count",  "1",     "--log-steps", "1"};
+  const Arguments lm = {"pretrain",    "--data", folder.path("texts.txt"), "--validation", "0.2", "--patience", "0",
+                        "--log-steps", "1"};
+  for (const Kind& kind : {Kind{lm, {"--max-steps", "12"}, {"pretrain", "--max-steps", "3"}},
+                           Kind{seq2seq, {"--steps", "12"}, {"seq2seq", "train", "--steps", "3"}}}) {
+    const Arguments output = {"--output", folder.path("m.safetensors"), "--threads", "1"};
+    const Arguments base = joined(kind.command, output);
+    succeed(joined(joined(base, {"--hidden", "8", "--lr", "0.001", "--overwrite"}), kind.few));
+    const auto first_rate = [&] {
+      const std::string log = folder.read("m.log.jsonl");
+      const auto entry = nlohmann::json::parse(log.substr(0, log.find('\n')), nullptr, false);
+      return entry.is_object() ? entry.at("learning_rate").get<double>() : 0.0;
+    };
+    // No checkpoint but the first: the kill comes once there are lines of the new run.
+    const ProgramResult killed = run_eddy(joined(base, {"--hidden", "16", "--lr", "0.5", "--overwrite", "--epochs",
+                                                        "1000000", "--checkpoint-minutes", "0"}),
+                                          {}, [&](int process) {
+                                            while (first_rate() != 0.5 && kill(process, 0) == 0) usleep(1000);
+                                            kill(process, SIGKILL);
+                                          });
+    CHECK(killed.status == 128 + SIGKILL);
+    succeed(joined(joined(kind.resumed, output), {"--resume", "--log-steps", "1"}));
+    const auto json = nlohmann::json::parse(succeed({"inspect", "-m", folder.path("m.safetensors"), "--json"}).out);
+    CHECK(json.at("config").at("model").at("hidden_size") == 16);
+    std::istringstream log(folder.read("m.log.jsonl"));
+    int lines = 0;
+    for (std::string line; std::getline(log, line);) {
+      const auto entry = nlohmann::json::parse(line);
+      CHECK(entry.at("step") <= 3);
+      if (!entry.contains("learning_rate")) continue;
+      CHECK(entry.at("learning_rate").get<float>() == 0.5F);
+      ++lines;
+    }
+    CHECK(lines == 3);
+  }
+}
+
 TEST_CASE("finetune resumes bit for bit, from pretrained weights too") {
   const TestFolder folder;
   folder.write("texts.txt", text_lines(60, 1));

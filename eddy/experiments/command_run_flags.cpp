@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/command_run_flags.h"
+
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+
+#include "eddy/core/error.h"
+#include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/progress_interrupt.h"
+
+namespace eddy {
+namespace {
+
+namespace fs = std::filesystem;
+
+const CLI::Validator kCount = CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description("");
+
+/// Whether --overwrite may replace the file: a model, even a damaged one, or nothing of worth.
+bool is_model(const fs::path& file) {
+  std::error_code error;
+  if (file.extension() == ".safetensors" || fs::file_size(file, error) == 0) return true;
+  try {
+    read_checkpoint_metadata(file);
+    return true;
+  } catch (const DataError&) {
+    return false;
+  }
+}
+
+/// Keys whose values differ, as "key (old → new)".
+std::vector<std::string> differences(const std::string& old_json, const std::string& new_json) {
+  const auto old_values = nlohmann::ordered_json::parse(old_json).flatten();
+  const auto new_values = nlohmann::ordered_json::parse(new_json).flatten();
+  // Pointers such as "/model/hidden_size"; of lists of different lengths one has keys that the other lacks.
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : old_values.items()) keys.push_back(key);
+  for (const auto& [key, value] : new_values.items())
+    if (!old_values.contains(key)) keys.push_back(key);
+  const auto text = [](const auto& values, const std::string& key) {
+    return values.contains(key) ? values.at(key).dump() : std::string("none");
+  };
+  std::vector<std::string> found;
+  for (const std::string& key : keys) {
+    const std::string from = text(old_values, key);
+    const std::string to = text(new_values, key);
+    if (from != to) found.push_back(fmt::format("{} ({} → {})", key.substr(1), from, to));
+  }
+  return found;
+}
+
+}  // namespace
+
+RunFlags::RunFlags(CLI::App& app, const CommandLine& line) : line_(line) {
+  const auto group = [](CLI::Option* option) { return option->group("Output"); };
+  group(app.add_option("-o,--output", output, "Model file to write; its checkpoint and log stand beside it"))
+      ->type_name("FILE")
+      ->required();
+  CLI::Option* going_on = group(app.add_flag(
+      "--resume", resume, "Go on from the checkpoint of --output, with the same bits as if never stopped"));
+  group(app.add_flag("--overwrite", overwrite_, "Start anew where --output or its checkpoint exists"))
+      ->excludes(going_on);
+  group(app.add_option("--checkpoint-minutes", checkpoint_minutes_,
+                       "Minutes between checkpoints; 0: only at the beginning and at the end"))
+      ->check(CLI::Range(0.0, 1e6).description(""))
+      ->capture_default_str();
+  group(app.add_option("--checkpoint-steps", checkpoint_steps_, "Also a checkpoint after so many steps; 0: not"))
+      ->check(kCount)
+      ->capture_default_str();
+  group(app.add_option("--log-steps", log_steps_, "Steps from line to line of the log; 0: no such lines"))
+      ->check(kCount)
+      ->capture_default_str();
+  group(app.add_flag("--quiet", quiet_, "No progress, no header"));
+}
+
+std::vector<fs::path> RunFlags::written() const {
+  return {output, checkpoint(), log_path(output), scheduled_path(output)};
+}
+
+void RunFlags::claim() {
+  require<UsageError>(!output.empty(), "--output is empty; expected the name of a file");
+  for (const fs::path& path : written()) require_writable(path);
+  lock_.reset(new OutputLock(OutputLock::of_file(checkpoint())));
+  std::error_code error;
+  if (resume) {
+    require<UsageError>(fs::exists(checkpoint(), error), "there is nothing to resume: {} does not exist",
+                        checkpoint().string());
+    return;
+  }
+  for (const fs::path& path : {fs::path(output), checkpoint()}) {
+    if (!fs::exists(path, error)) continue;
+    require<UsageError>(overwrite_, "{} exists; --resume goes on with it, --overwrite starts anew", path.string());
+    require<UsageError>(is_model(path), "{} exists and is no model, so --overwrite does not replace it", path.string());
+  }
+}
+
+void RunFlags::require_no_input(const std::vector<fs::path>& inputs) const {
+  for (const fs::path& path : written()) eddy::require_no_input("--output", path, inputs);
+}
+
+void RunFlags::require_unchanged(const std::string& saved, const std::string& wanted) const {
+  const std::vector<std::string> changes = differences(saved, wanted);
+  require<UsageError>(changes.empty(), "--resume cannot change {}; it goes on with the config of {}",
+                      fmt::join(changes, ", "), checkpoint().string());
+}
+
+RunSettings RunFlags::settings() const {
+  RunSettings settings;
+  settings.output = output;
+  settings.checkpoint_seconds = 60 * checkpoint_minutes_;
+  settings.checkpoint_steps = checkpoint_steps_;
+  settings.log_steps = log_steps_;
+  if (quiet_) settings.progress = ProgressStyle::quiet;
+  return settings;
+}
+
+void RunFlags::say(const std::string& message) const {
+  if (!quiet_) show_text(stderr, message + "\n");
+}
+
+int RunFlags::interrupted(std::int64_t steps) const {
+  std::string command = line_.text;
+  constexpr std::string_view kOverwrite = " --overwrite";
+  if (const auto at = command.find(kOverwrite); at != std::string::npos) command.erase(at, kOverwrite.size());
+  show_text(stderr, fmt::format("Interrupted after step {}. Everything is saved in {}; to go on:\n  {}{}\n", steps,
+                                checkpoint().string(), command, resume ? "" : " --resume"));
+  return 128 + interrupt_signal();
+}
+
+}  // namespace eddy
