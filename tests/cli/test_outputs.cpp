@@ -117,7 +117,8 @@ TEST_CASE("a second run does not write where one is writing") {
   CHECK_FALSE(folder.has(".m.checkpoint.safetensors.lock"));
   // The lock of a killed run hinders nobody.
   const ProgramResult killed = run_eddy(joined(first, {"--resume"}), {}, [&](int process) {
-    usleep(200000);
+    // Once it is there, its maker holds it or is about to.
+    while (!folder.has(".m.checkpoint.safetensors.lock") && kill(process, 0) == 0) usleep(1000);
     kill(process, SIGKILL);
   });
   CHECK(killed.status == 128 + SIGKILL);
