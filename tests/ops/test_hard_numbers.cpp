@@ -10,17 +10,21 @@
 #include "eddy/graph/gradient.h"
 #include "eddy/graph/program.h"
 #include "eddy/ops/add.h"
+#include "eddy/ops/argmax.h"
 #include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/layer_norm.h"
 #include "eddy/ops/linear_cross_entropy.h"
 #include "eddy/ops/log_softmax.h"
+#include "eddy/ops/logsumexp.h"
 #include "eddy/ops/masked_linear.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/pow.h"
+#include "eddy/ops/sampled_softmax.h"
 #include "eddy/ops/slice.h"
 #include "eddy/ops/sub.h"
 #include "eddy/ops/sum.h"
 #include "eddy/ops/tanh.h"
+#include "eddy/ops/top_k.h"
 #include "tests/support/arrays.h"
 
 namespace eddy::test {
@@ -142,6 +146,18 @@ TEST_CASE("a loss over a table of no columns has the bias alone") {
       program.run({{"hidden", Tensor(f32, {4, 0})}, {"table", Tensor(f32, {300, 0})}, {"bias", Tensor(f32, {300})}}));
   CHECK(numbers(results[2])[0] == doctest::Approx(std::log(300.0)));
   CHECK(numbers(results[1])[0] == doctest::Approx(1.0 / 300 - 1));
+}
+
+TEST_CASE("costs count the elements that are read, and an exponential alike everywhere") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {20, 30});
+  const Value ids = graph.input("ids", i32, {30});
+  const Value targets = graph.input("targets", i32, {20});
+  const auto flops = [&](const Value& value) { return compile(graph, {value}).cost().flops; };
+  CHECK(flops(negatives_log_sum_exp(x, ids, targets)) == flops(logsumexp(x)));
+  CHECK(flops(cross_entropy(x, targets)) == flops(logsumexp(x)));
+  CHECK(flops(argmax(x)) == 600);
+  CHECK(flops(top_k(x, 2).values) == 600);
 }
 
 TEST_CASE("gradients of powers of zero and of negative numbers") {

@@ -92,7 +92,7 @@ TEST_CASE("a shape that cannot be is refused by the op, with the user's line") {
     return std::string("nothing");
   };
   const std::int64_t huge = std::int64_t{1} << 33;
-  for (const auto& [text, expected] : std::vector<std::pair<std::string, std::string>>{
+  for (const auto& found : std::vector<std::pair<std::string, std::string>>{
            {message([&] {
               reshape(x, {-2, -3});
             }),
@@ -114,6 +114,7 @@ TEST_CASE("a shape that cannot be is refused by the op, with the user's line") {
             }),
             "[reshape] a shape has at most 8 axes, 9"},
            {message([&] { expand_dims(deep, 0); }), "[expand_dims] f32[1,1,1,1,1,1,1,2] has 8 axes"}}) {
+    const std::string &text = found.first, &expected = found.second;
     CAPTURE(text);
     CHECK(text.find(expected) != std::string::npos);
     CHECK(text.find("test_layout_ops.cpp") != std::string::npos);
