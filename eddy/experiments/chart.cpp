@@ -228,12 +228,6 @@ class Plot {
   double left_, top_, right_, bottom_;
 };
 
-double widest(const std::vector<std::string>& labels) {
-  double width = 0;
-  for (const std::string& label : labels) width = std::max(width, text_width(label, kFont));
-  return width;
-}
-
 }  // namespace
 
 std::string to_svg(const LineChart& chart) {
@@ -263,7 +257,7 @@ std::string to_svg(const LineChart& chart) {
   if (!chart.log_y) end_at(chart.y_most, curves, y_axis);
   const Axis x_axis = linear_axis(x_range, 8, true, whole_x);
 
-  const double left = 16 + (chart.y_label.empty() ? 0 : 24) + widest(y_axis.labels) + 8;
+  const double left = 16 + (chart.y_label.empty() ? 0 : 24) + text_width(y_axis.labels, kFont) + 8;
   const double right = chart.width - 24;
   const double top = chart.title.empty() ? 20 : 48;
   const double bottom = chart.height - (chart.x_label.empty() ? 36 : 58);

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "eddy/data/unicode.h"
 
 namespace eddy {
@@ -56,6 +58,12 @@ double text_width(std::string_view text, double font_size) {
                                                                                        : 0.58;
   }
   return em * font_size;
+}
+
+double text_width(const std::vector<std::string>& texts, double font_size) {
+  double width = 0;
+  for (const std::string& text : texts) width = std::max(width, text_width(text, font_size));
+  return width;
 }
 
 SvgWriter::SvgWriter(double width, double height, std::string_view title) {

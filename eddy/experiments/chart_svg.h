@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace eddy {
 
@@ -11,6 +12,8 @@ std::string escape_markup(std::string_view text);
 
 /// Generous estimate of the width of a text in a sans-serif font, in pixels.
 double text_width(std::string_view text, double font_size);
+/// Of the widest one.
+double text_width(const std::vector<std::string>& texts, double font_size);
 
 /// Collects the elements of one picture.
 class SvgWriter {
