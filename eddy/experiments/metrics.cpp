@@ -9,32 +9,11 @@
 namespace eddy {
 namespace {
 
-double share(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
 void require_same_size(std::size_t predicted, std::size_t target) {
   require<UsageError>(predicted == target, "{} predictions cannot be compared with {} targets", predicted, target);
 }
 
 }  // namespace
-
-double accuracy(std::span<const std::int32_t> predicted, std::span<const std::int32_t> target) {
-  require_same_size(predicted.size(), target.size());
-  require<UsageError>(!target.empty(), "the accuracy of no predictions is undefined");
-  std::int64_t right = 0;
-  for (std::size_t i = 0; i < target.size(); ++i) right += predicted[i] == target[i] ? 1 : 0;
-  return share(right, static_cast<std::int64_t>(target.size()));
-}
-
-double error_rate(std::span<const std::int32_t> predicted, std::span<const std::int32_t> target) {
-  return 1.0 - accuracy(predicted, target);
-}
-
-double perplexity(double total_nll, double tokens) {
-  require<UsageError>(tokens > 0, "the perplexity of {} tokens is undefined", tokens);
-  return std::exp(total_nll / tokens);
-}
 
 Summary summarize(std::span<const double> values) {
   Summary result;

@@ -8,13 +8,8 @@
 /// Figures of merit. Pure functions; sizes that differ and labels out of range are UsageError.
 namespace eddy {
 
-/// Share of positions where the two agree, 0 to 1; at least one position is needed.
-double accuracy(std::span<const std::int32_t> predicted, std::span<const std::int32_t> target);
-/// 1 - accuracy
-double error_rate(std::span<const std::int32_t> predicted, std::span<const std::int32_t> target);
-
-/// exp of the mean negative log-likelihood per token, in nats.
-double perplexity(double total_nll, double tokens);
+/// 0 of nothing.
+inline double share(double part, double whole) { return whole > 0 ? part / whole : 0.0; }
 
 struct Summary {
   double mean = 0;

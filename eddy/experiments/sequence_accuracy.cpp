@@ -2,16 +2,9 @@
 #include "eddy/experiments/sequence_accuracy.h"
 
 #include "eddy/core/error.h"
+#include "eddy/experiments/metrics.h"
 
 namespace eddy {
-
-namespace {
-
-double share(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
-}  // namespace
 
 void SequenceAccuracy::add(const Tensor& predicted, const Tensor& target, const Tensor& mask) {
   require<UsageError>(

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "eddy/core/error.h"
+#include "eddy/experiments/metrics.h"
 
 namespace eddy {
 
@@ -70,8 +71,6 @@ std::int64_t common_subsequence(const TokenText& a, const TokenText& b) {
   }
   return row.back();
 }
-
-double share(double part, double whole) { return whole > 0 ? part / whole : 0.0; }
 
 RougeScore score_of(std::int64_t matches, std::int64_t in_text, std::int64_t in_reference) {
   RougeScore score;

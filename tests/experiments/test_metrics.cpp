@@ -11,18 +11,6 @@ namespace {
 
 using Labels = std::vector<std::int32_t>;
 
-TEST_CASE("accuracy and error rate") {
-  CHECK(accuracy(Labels{0, 1, 2, 2}, Labels{0, 1, 1, 2}) == doctest::Approx(0.75));
-  CHECK(error_rate(Labels{0, 1, 2, 2}, Labels{0, 1, 1, 2}) == doctest::Approx(0.25));
-  CHECK_THROWS_AS(accuracy(Labels{0}, Labels{0, 1}), UsageError);
-  CHECK_THROWS_AS(accuracy(Labels{}, Labels{}), UsageError);
-}
-
-TEST_CASE("perplexity of a uniform guess is the number of choices") {
-  CHECK(perplexity(10 * std::log(64.0), 10) == doctest::Approx(64));
-  CHECK_THROWS_AS(perplexity(1, 0), UsageError);
-}
-
 TEST_CASE("mean and sample deviation") {
   const Summary summary = summarize(std::vector<double>{2, 4, 4, 4, 5, 5, 7, 9});
   CHECK(summary.mean == doctest::Approx(5));
