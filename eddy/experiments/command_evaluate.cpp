@@ -106,27 +106,6 @@ void warn_trained_on(const EvaluateCommand& command, const TrainingConfig& confi
              config.validation_fraction > 0 ? ", but for those that --part validation measures" : "");
 }
 
-/// One line a class: how often, precision, recall, F1, and what it was taken for most often.
-std::string confusion_table(const ConfusionMatrix& matrix, const std::vector<std::string>& names) {
-  std::size_t width = 5;
-  for (const std::string& name : names) width = std::max(width, name.size());
-  std::string text = fmt::format("\n{:<{}} {:>8} {:>9} {:>8} {:>8}  most often taken for\n", "class", width, "texts",
-                                 "precision", "recall", "F1");
-  for (std::int32_t label = 0; label < matrix.classes(); ++label) {
-    std::int64_t count = 0;
-    std::int32_t worst = -1;
-    for (std::int32_t other = 0; other < matrix.classes(); ++other) {
-      count += matrix.count(label, other);
-      if (other != label && matrix.count(label, other) > (worst < 0 ? 0 : matrix.count(label, worst))) worst = other;
-    }
-    text += fmt::format(
-        "{:<{}} {:>8} {:>9.3f} {:>8.3f} {:>8.3f}  {}\n", names[static_cast<std::size_t>(label)], width, count,
-        matrix.precision(label), matrix.recall(label), matrix.f1(label),
-        worst < 0 ? "-" : fmt::format("{} ({})", names[static_cast<std::size_t>(worst)], matrix.count(label, worst)));
-  }
-  return text;
-}
-
 nlohmann::ordered_json confusion_json(const ConfusionMatrix& matrix) {
   auto rows = nlohmann::ordered_json::array();
   for (std::int32_t target = 0; target < matrix.classes(); ++target) {
@@ -170,7 +149,7 @@ ClassificationResult report_classifier(const EvaluateCommand& command, TextEvalu
              grouped(scores.documents), 100 * scores.error_rate, 100 * matrix.accuracy(), matrix.macro_f1(),
              scores.loss);
   print_cut(scores, evaluator);
-  if (command.confusion) fmt::print("{}", confusion_table(matrix, model.text.label_names));
+  if (command.confusion) fmt::print("\n{}", to_text(class_table(result, model.text.label_names)));
   return result;
 }
 
