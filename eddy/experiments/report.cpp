@@ -113,6 +113,7 @@ Json chart_json(const ReportChart& chart) {
   }
   json["lines"] = {{"title", lines.title}, {"x_label", lines.x_label},         {"y_label", lines.y_label},
                    {"log_y", lines.log_y}, {"y_from_zero", lines.y_from_zero}, {"series", std::move(series)}};
+  if (std::isfinite(lines.y_most)) json["lines"]["y_most"] = lines.y_most;
   return json;
 }
 

@@ -16,42 +16,101 @@ using Runs = std::vector<std::pair<std::string, Report>>;
 /// Facts of the environment that differ between any two runs and say nothing.
 const std::set<std::string> kAlwaysDifferent = {"/date", "/command"};
 
+/// What each run says of one thing, such as a title.
+using Said = std::vector<std::pair<std::string, std::string>>;
+
+bool agree(const Said& said) {
+  return std::ranges::all_of(said, [&](const auto& one) { return one.second == said.front().second; });
+}
+
+/// Said once where all agree, else each with its run.
+std::string joined(const Said& said) {
+  if (agree(said)) return said.front().second;
+  std::string text;
+  for (const auto& [run, words] : said) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", run, words);
+  return text;
+}
+
+struct JoinedTable {
+  Table table;
+  Said titles;
+};
+
 std::vector<Table> joined_tables(const Runs& runs) {
-  std::vector<Table> joined;
-  for (const auto& [name, report] : runs) {
-    for (const Table& table : report.tables) {
+  std::vector<JoinedTable> joined_ones;
+  for (const auto& run : runs) {
+    for (const Table& table : run.second.tables) {
       std::vector<std::string> columns = table.columns;
       columns.insert(columns.begin(), "run");
-      auto same = std::ranges::find_if(joined, [&](const Table& other) { return other.columns == columns; });
-      if (same == joined.end())
-        same = joined.insert(joined.end(), {.title = table.title, .columns = columns, .rows = {}});
+      // Of tables with these columns the one of the same title, else one that the run has no other in.
+      const auto titled = [&](const JoinedTable& other) {
+        return other.table.columns == columns &&
+               std::ranges::find(other.titles, table.title, &Said::value_type::second) != other.titles.end();
+      };
+      const auto without = [&](const JoinedTable& other) {
+        return other.table.columns == columns &&
+               std::ranges::find(other.titles, run.first, &Said::value_type::first) == other.titles.end();
+      };
+      auto same = std::ranges::find_if(joined_ones, titled);
+      if (same == joined_ones.end()) same = std::ranges::find_if(joined_ones, without);
+      if (same == joined_ones.end()) same = joined_ones.insert(joined_ones.end(), {{.columns = columns}, {}});
+      same->titles.emplace_back(run.first, table.title);
       for (std::vector<TableCell> row : table.rows) {
-        row.insert(row.begin(), name);
-        same->rows.push_back(std::move(row));
+        row.insert(row.begin(), run.first);
+        same->table.rows.push_back(std::move(row));
       }
     }
   }
-  return joined;
+  std::vector<Table> tables;
+  for (JoinedTable& one : joined_ones) {
+    one.table.title = joined(one.titles);
+    tables.push_back(std::move(one.table));
+  }
+  return tables;
 }
 
+struct OverlaidChart {
+  std::string name;  ///< in the runs' reports
+  LineChart lines;
+  Said titles, x_labels, captions;
+};
+
 std::vector<ReportChart> overlaid_charts(const Runs& runs) {
-  std::vector<ReportChart> overlaid;
+  std::vector<OverlaidChart> overlaid;
   for (const auto& [name, report] : runs) {
     for (const ReportChart& chart : report.charts) {
       if (!chart.lines) continue;
-      auto same = std::ranges::find(overlaid, chart.name, &ReportChart::name);
+      const LineChart& lines = *chart.lines;
+      auto same = std::ranges::find_if(overlaid, [&](const OverlaidChart& other) {
+        return other.name == chart.name && other.lines.y_label == lines.y_label && other.lines.log_y == lines.log_y;
+      });
       if (same == overlaid.end()) {
-        same = overlaid.insert(overlaid.end(), {chart.name, {}, chart.caption, chart.lines});
-        same->lines->series.clear();
+        same = overlaid.insert(overlaid.end(), {chart.name, lines, {}, {}, {}});
+        same->lines.series.clear();
       }
-      for (ChartSeries series : chart.lines->series) {
+      same->lines.y_from_zero = same->lines.y_from_zero && lines.y_from_zero;
+      same->lines.y_most = std::max(same->lines.y_most, lines.y_most);
+      same->titles.emplace_back(name, lines.title);
+      same->x_labels.emplace_back(name, lines.x_label);
+      same->captions.emplace_back(name, chart.caption);
+      for (ChartSeries series : lines.series) {
         series.name = series.name.empty() ? name : fmt::format("{}: {}", name, series.name);
-        same->lines->series.push_back(std::move(series));
+        same->lines.series.push_back(std::move(series));
       }
     }
   }
-  for (ReportChart& chart : overlaid) chart.svg = to_svg(*chart.lines);
-  return overlaid;
+  std::vector<ReportChart> charts;
+  std::set<std::string> names;
+  for (OverlaidChart& chart : overlaid) {
+    std::string file = chart.name;
+    for (int i = 2; !names.insert(file).second; ++i) file = fmt::format("{}-{}", chart.name, i);
+    chart.lines.title = agree(chart.titles) ? chart.titles.front().second : chart.name;
+    chart.lines.x_label = joined(chart.x_labels);
+    std::string caption = joined(chart.captions);
+    if (!agree(chart.titles)) caption = fmt::format("{}. {}", joined(chart.titles), caption);
+    charts.push_back(report_chart(std::move(file), std::move(chart.lines), std::move(caption)));
+  }
+  return charts;
 }
 
 /// One row for each member of the JSON objects that two runs have differently.

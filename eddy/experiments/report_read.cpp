@@ -5,25 +5,22 @@
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/experiments/report.h"
+#include "eddy/experiments/strict_json.h"
 
 namespace eddy {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-double number(const Json& json) {
-  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
-}
-
 std::vector<double> numbers(const Json& json) {
   std::vector<double> values;
-  for (const Json& value : json) values.push_back(number(value));
+  for (const Json& value : json) values.push_back(number_or_nan(value));
   return values;
 }
 
 TableCell cell(const Json& json) {
   if (json.is_string()) return json.get<std::string>();
-  Measure measure{.mean = number(json.at("mean")), .spread = {}, .decimals = json.value("decimals", 1)};
+  Measure measure{.mean = number_or_nan(json.at("mean")), .spread = {}, .decimals = json.value("decimals", 1)};
   if (!json.at("spread").is_null()) measure.spread = json.at("spread").get<double>();
   return measure;
 }
@@ -49,7 +46,8 @@ LineChart line_chart(const Json& json) {
                   .y_label = json.at("y_label").get<std::string>(),
                   .series = {},
                   .log_y = json.at("log_y").get<bool>(),
-                  .y_from_zero = json.at("y_from_zero").get<bool>()};
+                  .y_from_zero = json.at("y_from_zero").get<bool>(),
+                  .y_most = json.value("y_most", std::numeric_limits<double>::infinity())};
   for (const Json& one : json.at("series"))
     chart.series.push_back({.name = one.at("name").get<std::string>(),
                             .x = numbers(one.at("x")),

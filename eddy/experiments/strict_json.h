@@ -20,6 +20,11 @@ namespace eddy {
 template <class E>
 struct EnumNames;
 
+/// JSON writes null for a number that is not finite.
+inline double number_or_nan(const nlohmann::ordered_json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
 /// Writes members into an object, in order.
 class JsonWriter {
  public:

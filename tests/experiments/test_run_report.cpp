@@ -173,6 +173,50 @@ TEST_CASE("runs compared: rows side by side, curves overlaid, only differing set
   CHECK_THROWS_AS(compare_reports({{"A", small_report("a", 1, 1)}, {"A", small_report("b", 1, 1)}}), UsageError);
 }
 
+TEST_CASE("where an axis ends is read back, too") {
+  const TemporaryFolder folder;
+  Report report = small_report("a", 12, 64);
+  report.charts[0].lines->y_most = 100;
+  write_report(folder / "a", report);
+  CHECK(read_report(folder / "a").charts.at(0).lines->y_most == 100);
+  write_report(folder / "b", small_report("b", 12, 64));
+  CHECK(std::isinf(read_report(folder / "b").charts.at(0).lines->y_most));
+}
+
+TEST_CASE("other experiments do not stand under the first one's title, nor on its axis") {
+  Report other = small_report("b", 8, 128);
+  other.tables[0].title = "Results on images";
+  other.charts[0].lines->title = "Error on images";
+  other.charts[0].caption = "By epoch over the images.";
+  const Report joined = compare_reports({{"A", small_report("a", 10, 64)}, {"B", other}});
+  REQUIRE(joined.tables.size() == 1);
+  CHECK(joined.tables[0].title == "A: Results; B: Results on images");
+  REQUIRE(joined.charts.size() == 1);
+  CHECK(joined.charts[0].lines->title == "error");
+  CHECK(joined.charts[0].caption == "A: Error; B: Error on images. A: By epoch.; B: By epoch over the images.");
+
+  other.charts[0].lines->y_label = "squared error";
+  Report logarithmic = small_report("c", 8, 128);
+  logarithmic.charts[0].lines->log_y = true;
+  const Report apart = compare_reports({{"A", small_report("a", 10, 64)}, {"B", other}, {"C", logarithmic}});
+  REQUIRE(apart.charts.size() == 3);
+  CHECK(apart.charts[0].lines->title == "Error");
+  CHECK(apart.charts[1].name == "error-2");
+  CHECK(apart.charts[1].lines->title == "Error on images");
+  CHECK(apart.charts[1].lines->series.at(0).name == "B");
+  CHECK(apart.charts[2].name == "error-3");
+
+  // Tables of the same columns: those of a title together, whatever their order.
+  Report two = small_report("a", 10, 64), one = small_report("b", 8, 128);
+  two.tables.push_back(two.tables[0]);
+  two.tables[1].title = one.tables[0].title = "Results of the test";
+  const Report paired = compare_reports({{"A", two}, {"B", one}});
+  REQUIRE(paired.tables.size() == 2);
+  CHECK(paired.tables[0].rows.size() == 1);
+  CHECK(paired.tables[1].title == "Results of the test");
+  CHECK(paired.tables[1].rows.size() == 2);
+}
+
 TEST_CASE("the memory of this process is known") {
   const MemoryUse use = memory_use();
   CHECK(use.resident > 1'000'000);
