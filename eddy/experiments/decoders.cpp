@@ -6,6 +6,7 @@
 #include "eddy/data/number_stories.h"
 #include "eddy/data/pair_batches.h"
 #include "eddy/experiments/decoders_report.h"
+#include "eddy/experiments/distinct.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/sequence_accuracy.h"
 #include "eddy/experiments/sequence_names.h"
@@ -146,6 +147,9 @@ DecodersResult run_decoders(const DecodersOptions& options) {
       !options.modes.empty() && options.epochs > 0 && options.batch_size > 0 && options.learning_rate > 0,
       "{} modes, {} epochs, batches of {} and a learning rate of {}: each must be positive", options.modes.size(),
       options.epochs, options.batch_size, options.learning_rate);
+  std::vector<std::string_view> names;
+  for (const DecoderMode mode : options.modes) names.push_back(name_of(mode));
+  check_distinct("the mode", names);
   DecodersResult result;
   for (const DecoderMode mode : options.modes) {
     Trial trial(options, mode);

@@ -50,20 +50,21 @@ class RowRun {
     if (!experiment_.force) load();
     const auto done = static_cast<std::int64_t>(record_.curve.size());
     if (done < row_.training.epochs) {
-      fmt::print("{}: {} parameters, {} pairs to train on{}\n", record_.row, grouped(record_.parameters),
-                 grouped(static_cast<std::int64_t>(experiment_.split.train.size())),
-                 done > 0 ? fmt::format(", going on after epoch {}", done) : "");
+      show_text(stdout,
+                fmt::format("{}: {} parameters, {} pairs to train on{}\n", record_.row, grouped(record_.parameters),
+                            grouped(static_cast<std::int64_t>(experiment_.split.train.size())),
+                            done > 0 ? fmt::format(", going on after epoch {}", done) : ""));
       train(done);
     } else {
-      fmt::print("{}: already trained\n", record_.row);
+      show_text(stdout, fmt::format("{}: already trained\n", record_.row));
     }
     const SequenceAccuracy accuracy = trainer_.evaluate(row_.pairs, experiment_.split.test);
     record_.tested = accuracy.sequences();
     record_.token_accuracy = accuracy.token_accuracy();
     record_.sequence_accuracy = accuracy.sequence_accuracy();
-    fmt::print("{}: test: {:.2f} % of {} tokens and {:.2f} % of {} sequences right\n", record_.row,
-               100 * record_.token_accuracy, grouped(accuracy.tokens()), 100 * record_.sequence_accuracy,
-               grouped(accuracy.sequences()));
+    show_text(stdout, fmt::format("{}: test: {:.2f} % of {} tokens and {:.2f} % of {} sequences right\n", record_.row,
+                                  100 * record_.token_accuracy, grouped(accuracy.tokens()),
+                                  100 * record_.sequence_accuracy, grouped(accuracy.sequences())));
     decode_examples();
     return record_;
   }
@@ -83,16 +84,19 @@ class RowRun {
     try {
       const CheckpointMetadata metadata = read_checkpoint_metadata(file_);
       if (Json::parse(metadata.config) != config()) {
-        fmt::print("{}: {} was made with other options, so it is made anew\n", record_.row, file_.string());
+        show_text(stdout,
+                  fmt::format("{}: {} was made with other options, so it is made anew\n", record_.row, file_.string()));
         return;
       }
       std::vector<PairEpoch> curve = curve_of(Json::parse(metadata.position));
       load_checkpoint(file_, store_, Restore::exact);
       record_.curve = std::move(curve);
     } catch (const Json::exception& error) {
-      fmt::print("{}: {} cannot be used, so it is made anew: {}\n", record_.row, file_.string(), error.what());
+      show_text(stdout, fmt::format("{}: {} cannot be used, so it is made anew: {}\n", record_.row, file_.string(),
+                                    error.what()));
     } catch (const DataError& error) {
-      fmt::print("{}: its weights cannot be used, so it is made anew: {}\n", record_.row, error.what());
+      show_text(stdout,
+                fmt::format("{}: its weights cannot be used, so it is made anew: {}\n", record_.row, error.what()));
     }
   }
 

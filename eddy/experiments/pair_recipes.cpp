@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "eddy/data/additions.h"
+#include "eddy/experiments/distinct.h"
 #include "eddy/experiments/number_text.h"
 
 namespace eddy {
@@ -40,6 +41,7 @@ PairTrainingOptions training_of(const PairRecipeOptions& options, const Sizes& s
 PairExperiment begin(const PairRecipeOptions& options, const std::string& name, std::span<const std::string> keys,
                      Json data) {
   require<UsageError>(!options.models.empty(), "the experiment {} needs at least one model", name);
+  check_distinct("the model", options.models);
   PairExperiment experiment;
   experiment.name = name;
   experiment.split = split_by_key(keys, {.validation = options.validation, .test = options.test, .seed = options.seed});
@@ -77,22 +79,29 @@ PairRow token_row(const PairRecipeOptions& options, const std::string& name, Enc
   return {std::move(model), std::move(pairs), std::move(examples), training_of(options, sizes)};
 }
 
-/// Both models of Pig Latin and the adder.
-PairRow character_row(const PairRecipeOptions& options, const std::string& name, std::span<const TextPair> pairs,
-                      std::span<const TextPair> examples, std::string_view alphabet, const CharacterFrame& frame,
-                      FrameLoss loss, const Sizes& of_context, const Sizes& of_attention) {
+/// Words or sums, with both models that read them.
+struct CharacterTask {
+  std::span<const TextPair> pairs, examples;
+  std::string_view alphabet;
+  CharacterFrame frame;  ///< of "context", as are its loss and sizes
+  FrameLoss loss;
+  Sizes context, attention;
+};
+
+PairRow character_row(const PairRecipeOptions& options, const std::string& name, const CharacterTask& task) {
   if (name == "attention")
-    return token_row(options, name, encode_characters(pairs, alphabet), encode_characters(examples, alphabet),
-                     {.bidirectional = true}, chosen(options, of_attention));
+    return token_row(options, name, encode_characters(task.pairs, task.alphabet),
+                     encode_characters(task.examples, task.alphabet), {.bidirectional = true},
+                     chosen(options, task.attention));
   if (name != "context") unknown_model(name, "context or attention");
-  const Sizes sizes = chosen(options, of_context);
-  EncodedPairs encoded = encode_characters(pairs, alphabet, frame);
+  const Sizes sizes = chosen(options, task.context);
+  EncodedPairs encoded = encode_characters(task.pairs, task.alphabet, task.frame);
   PairModel model = repeated_context_model(name,
                                            {.characters = encoded.target_tokens.size(),
-                                            .target_length = frame.target_length,
+                                            .target_length = task.frame.target_length,
                                             .hidden_size = sizes.hidden_size},
-                                           loss);
-  return {std::move(model), std::move(encoded), encode_characters(examples, alphabet, frame),
+                                           task.loss);
+  return {std::move(model), std::move(encoded), encode_characters(task.examples, task.alphabet, task.frame),
           training_of(options, sizes)};
 }
 
@@ -123,10 +132,16 @@ PairExperiment make_piglatin(const PigLatinOptions& options) {
       "reads its last character and what it attends to. Every word counts as right only when all of it is.",
       grouped(static_cast<std::int64_t>(words.size())), options.list.shortest, options.list.longest)};
   // With words of up to 16 letters the frame of the original.
-  const CharacterFrame frame{.source_length = options.list.longest + 2, .target_length = options.list.longest + 4};
+  const CharacterTask task{
+      .pairs = pairs,
+      .examples = examples,
+      .alphabet = kPigLatinCharacters,
+      .frame = {.source_length = options.list.longest + 2, .target_length = options.list.longest + 4},
+      .loss = FrameLoss::squared_error,
+      .context = {.epochs = 20, .hidden_size = 128, .batch_size = 64, .learning_rate = 5e-3},
+      .attention = {.epochs = 4, .hidden_size = 96, .batch_size = 128, .learning_rate = 3e-3}};
   for (const std::string& model : options.common.models)
-    experiment.rows.push_back(character_row(options.common, model, pairs, examples, kPigLatinCharacters, frame,
-                                            FrameLoss::squared_error, {20, 128, 64, 5e-3}, {4, 96, 128, 3e-3}));
+    experiment.rows.push_back(character_row(options.common, model, task));
   return experiment;
 }
 
@@ -152,9 +167,15 @@ PairExperiment make_adder(const AdderOptions& options) {
       "one part. \"context\" reads a frame of {} characters into one vector that a second GRU reads at every step; "
       "\"attention\" reads its last character and what it attends to. A sum counts as right only when all of it is.",
       options.below, kAdditionFrame.source_length)};
+  const CharacterTask task{.pairs = pairs,
+                           .examples = examples,
+                           .alphabet = kAdditionCharacters,
+                           .frame = kAdditionFrame,
+                           .loss = FrameLoss::cross_entropy,
+                           .context = {.epochs = 100, .hidden_size = 128, .batch_size = 64, .learning_rate = 4e-3},
+                           .attention = {.epochs = 50, .hidden_size = 64, .batch_size = 128, .learning_rate = 3e-3}};
   for (const std::string& model : options.common.models)
-    experiment.rows.push_back(character_row(options.common, model, pairs, examples, kAdditionCharacters, kAdditionFrame,
-                                            FrameLoss::cross_entropy, {100, 128, 64, 4e-3}, {50, 64, 128, 3e-3}));
+    experiment.rows.push_back(character_row(options.common, model, task));
   return experiment;
 }
 
@@ -191,10 +212,12 @@ PairExperiment make_patterns(const PatternsOptions& options) {
     const bool attends = legacy || model == "embedding_attention";
     if (!attends && model != "embedding_rnn")
       unknown_model(model, "embedding_rnn, embedding_attention or legacy_attention");
-    experiment.rows.push_back(
-        token_row(options.common, model, pairs, examples,
-                  {.mode = attends ? DecoderMode::attention : DecoderMode::feedback, .input_feeding = legacy},
-                  chosen(options.common, attends ? Sizes{4, 64, 128, 3e-3} : Sizes{5, 128, 128, 3e-3})));
+    experiment.rows.push_back(token_row(
+        options.common, model, pairs, examples,
+        {.mode = attends ? DecoderMode::attention : DecoderMode::feedback, .input_feeding = legacy},
+        chosen(
+            options.common,
+            {.epochs = attends ? 4 : 5, .hidden_size = attends ? 64 : 128, .batch_size = 128, .learning_rate = 3e-3})));
   }
   return experiment;
 }

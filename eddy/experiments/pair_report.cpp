@@ -62,9 +62,9 @@ Table pair_table(const PairExperiment& experiment, const std::vector<PairRecord>
               .columns = {"model", "parameters", "epochs", "tokens right, %", "sequences right, %", "training, s"},
               .rows = {}};
   for (const PairRecord& record : records)
-    table.rows.push_back({record.row, grouped(record.parameters), exact(static_cast<double>(record.curve.size()), 0),
-                          exact(100 * record.token_accuracy, 2), exact(100 * record.sequence_accuracy, 2),
-                          exact(record.seconds(), 0)});
+    table.rows.push_back({record.row, exact(static_cast<double>(record.parameters), 0),
+                          exact(static_cast<double>(record.curve.size()), 0), exact(100 * record.token_accuracy, 2),
+                          exact(100 * record.sequence_accuracy, 2), exact(record.seconds(), 0)});
   return table;
 }
 

@@ -45,6 +45,12 @@ TEST_CASE("fed tokens, with other cells and a real attention, the stories are le
   for (const DecoderRun& run : run_decoders(options).runs) CHECK(run.reproduced);
 }
 
+TEST_CASE("a mode that is given twice is told before any training") {
+  DecodersOptions options = quiet();
+  options.modes = {DecoderMode::attention, DecoderMode::basic, DecoderMode::attention};
+  CHECK_THROWS_WITH_AS(run_decoders(options), doctest::Contains("the mode attention is given twice"), UsageError);
+}
+
 TEST_CASE("the same options train the same; the report is written, also of an unfinished training") {
   const TemporaryFolder folder;
   DecodersOptions options = quiet();

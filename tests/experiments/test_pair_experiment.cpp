@@ -46,6 +46,8 @@ TEST_CASE("the pattern experiment learns to reverse, and takes lengths it was no
   CHECK(report.find("embedding_attention") != std::string::npos);
   CHECK(report.find("7 6 5 4") != std::string::npos);
   CHECK(std::filesystem::exists(folder / "report" / "embedding_attention-1.svg"));
+  CHECK(std::get<Measure>(read_report(folder / "report").tables.at(0).rows.at(0).at(1)).mean ==
+        static_cast<double>(records[0].parameters));
 
   // Nothing is trained twice, and other examples need no training.
   PatternsOptions again = small_patterns(folder / "report");
@@ -146,6 +148,9 @@ TEST_CASE("wrong options of the small experiments are told") {
   PatternsOptions patterns = small_patterns("unused");
   patterns.common.models = {"rnn"};
   CHECK_THROWS_WITH_AS(make_patterns(patterns), doctest::Contains("there is no model \"rnn\""), UsageError);
+  patterns.common.models = {"embedding_rnn", "embedding_rnn"};
+  CHECK_THROWS_WITH_AS(make_patterns(patterns), doctest::Contains("the model embedding_rnn is given twice"),
+                       UsageError);
   patterns = small_patterns("unused");
   patterns.examples = {"1 x"};
   CHECK_THROWS_WITH_AS(make_patterns(patterns), doctest::Contains("\"1 x\" is not a sequence of digits"), UsageError);
