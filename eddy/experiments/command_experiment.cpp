@@ -19,18 +19,32 @@ struct Prepared {
   std::function<ExperimentRun()> make_run;
 };
 
+/// The command that finishes what another began: done again with --force, the parts it finished would be lost.
+std::string going_on(std::string command) {
+  constexpr std::string_view force = " --force";
+  for (std::size_t at = 0; (at = command.find(force, at)) != std::string::npos;) {
+    const std::size_t end = at + force.size();
+    if (end == command.size() || command[end] == ' ') {
+      command.erase(at, force.size());
+    } else {
+      at = end;
+    }
+  }
+  return command;
+}
+
 int run(const Prepared& experiment, const std::string& command) {
   const ExperimentRun run = experiment.make_run();
-  fmt::print("eddy experiment {}: {}\n", experiment.app->get_name(), describe_cpu());
+  show_text(stdout, fmt::format("eddy experiment {}: {}\n", experiment.app->get_name(), describe_cpu()));
   if (run.output.empty()) return run.work();
-  fmt::print("report folder {}\n", run.output.string());
+  show_text(stdout, fmt::format("report folder {}\n", run.output.string()));
   const OutputLock lock = OutputLock::of_folder(run.output);
   check_report_folder(run.output);
   try {
     return run.work();
   } catch (const Interrupted&) {
-    show_text(stderr, fmt::format("Interrupted. What was done is kept; the same command goes on where it was:\n  {}\n",
-                                  command));
+    show_text(stderr, fmt::format("Interrupted. What was done is kept; this command goes on where it was:\n  {}\n",
+                                  going_on(command)));
     return 128 + interrupt_signal();
   }
 }
