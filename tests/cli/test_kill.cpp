@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -20,13 +21,13 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr int kKills = 12;
+/// Runs that must have been killed, of those. What an experiment trains has an end, which late ones may find.
+constexpr int kFewestKills = 3;
 constexpr int kKilled = 128 + SIGKILL;
 
-/// Runs the program and kills it a random part of `most` milliseconds after `ready`, unless it ends before.
-ProgramResult run_and_kill(
-    const Arguments& arguments, Philox& random, std::uint64_t most,
-    const std::function<bool()>& ready = [] { return true; }) {
-  const auto pause = static_cast<useconds_t>(uniform_index(random, 1000 * most));
+/// Runs the program and kills it up to two milliseconds after `ready`, unless it ends before.
+ProgramResult run_and_kill(const Arguments& arguments, Philox& random, const std::function<bool()>& ready) {
+  const auto pause = static_cast<useconds_t>(uniform_index(random, 2000));
   return run_eddy(arguments, {}, [&](int process) {
     siginfo_t ended{};
     // WNOWAIT leaves the ended process to be waited for by run_eddy.
@@ -36,6 +37,32 @@ ProgramResult run_and_kill(
     usleep(pause);
     kill(process, SIGKILL);
   });
+}
+
+/// Checkpoints and records under the folder, with when they were written.
+std::map<std::string, fs::file_time_type> kept_in(const fs::path& folder) {
+  std::map<std::string, fs::file_time_type> kept;
+  std::error_code error;  // files come and go meanwhile
+  for (fs::directory_iterator entry(folder, error); entry != fs::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const fs::file_time_type time = fs::last_write_time(entry->path(), error);
+    if (!error && (name.ends_with(".checkpoint.safetensors") || name.ends_with(".json"))) kept[name] = time;
+  }
+  return kept;
+}
+
+/// True once the folder was seen with a new checkpoint or record for the given time.
+std::function<bool()> after_new_files(const fs::path& folder, std::uint64_t times) {
+  return [folder, times, before = kept_in(folder)]() mutable {
+    auto now = kept_in(folder);
+    const bool fresh = std::ranges::any_of(now, [&](const auto& file) {
+      const auto found = before.find(file.first);
+      return found == before.end() || found->second != file.second;
+    });
+    before = std::move(now);
+    times -= fresh ? 1 : 0;
+    return times == 0;
+  };
 }
 
 std::int64_t lines_of(const std::string& text) { return std::ranges::count(text, '\n'); }
@@ -89,9 +116,7 @@ TEST_CASE("pretrain killed at random moments and resumed ends with the bits of a
                      "--word-dropout",
                      "0.1",
                      "--epochs",
-                     "1000",
-                     "--max-steps",
-                     "3000",
+                     "1000000",
                      "--patience",
                      "0",
                      "--evaluate-every",
@@ -108,27 +133,26 @@ TEST_CASE("pretrain killed at random moments and resumed ends with the bits of a
   };
   fs::create_directories(folder.path("whole"));
   fs::create_directories(folder.path("killed"));
-  const ProgramResult whole = run_eddy(pretrain("whole/lm.safetensors"));
-  REQUIRE_MESSAGE(whole.status == 0, whole.err);
   const auto go_on = [&] {
     Arguments words = pretrain("killed/lm.safetensors");
     words.push_back(folder.has("killed/lm.checkpoint.safetensors") ? "--resume" : "--overwrite");
     return words;
   };
   Philox random(11);
-  int killed = 0;
   for (int i = 0; i < kKills; ++i) {
     const std::int64_t steps =
         lines_of(folder.read("killed/lm.log.jsonl")) + 1 + static_cast<std::int64_t>(uniform_index(random, 60));
     const auto ready = [&] { return lines_of(folder.read("killed/lm.log.jsonl")) >= steps; };
-    const ProgramResult result = run_and_kill(go_on(), random, 20, ready);
-    REQUIRE_MESSAGE((result.status == kKilled || result.status == 0), result.err);
-    killed += result.status == kKilled ? 1 : 0;
+    const ProgramResult result = run_and_kill(go_on(), random, ready);
+    REQUIRE_MESSAGE(result.status == kKilled, result.err);
     check_whole(folder.path("killed"));
   }
-  MESSAGE(killed << " of " << kKills << " runs were killed");
-  const ProgramResult last = run_eddy(go_on());
+  // Without the kills it would never have ended; now it may, a little later, and so may the other one.
+  const Arguments limit = {"--max-steps", std::to_string(lines_of(folder.read("killed/lm.log.jsonl")) + 100)};
+  const ProgramResult last = run_eddy(joined(go_on(), limit));
   REQUIRE_MESSAGE(last.status == 0, last.err);
+  const ProgramResult whole = run_eddy(joined(pretrain("whole/lm.safetensors"), limit));
+  REQUIRE_MESSAGE(whole.status == 0, whole.err);
   CHECK(folder.read("killed/lm.safetensors") == folder.read("whole/lm.safetensors"));
 }
 
@@ -150,6 +174,8 @@ TEST_CASE("an experiment killed at random moments ends with the models and the f
                      "16",
                      "--embedding",
                      "12",
+                     "--epochs",
+                     "60",
                      "--rows",
                      "lstm,sa-gain",
                      "--threads",
@@ -162,11 +188,15 @@ TEST_CASE("an experiment killed at random moments ends with the models and the f
   const ProgramResult whole = run_eddy(experiment("whole"));
   REQUIRE_MESSAGE(whole.status == 0, whole.err);
   Philox random(12);
+  int killed = 0;
   for (int i = 0; i < kKills; ++i) {
-    const ProgramResult result = run_and_kill(experiment("killed"), random, 700);
+    const auto ready = after_new_files(folder.path("killed/parts"), 1 + uniform_index(random, 6));
+    const ProgramResult result = run_and_kill(experiment("killed"), random, ready);
     REQUIRE_MESSAGE((result.status == kKilled || result.status == 0), result.err);
+    killed += result.status == kKilled ? 1 : 0;
     check_whole(folder.path("killed"));
   }
+  CHECK(killed >= kFewestKills);
   const ProgramResult last = run_eddy(experiment("killed"));
   REQUIRE_MESSAGE(last.status == 0, last.err);
   int models = 0;

@@ -55,6 +55,15 @@ Arguments finetune(const TestFolder& folder, const std::string& output) {
 
 std::int64_t lines_of(const std::string& text) { return std::ranges::count(text, '\n'); }
 
+/// A run that ends when it is stopped.
+const Arguments kEndless = {"--epochs", "1000000", "--patience", "0"};
+
+/// The limit that lets the stopped run go on for a while.
+Arguments limit_after(const TestFolder& folder, const std::string& checkpoint, std::int64_t steps) {
+  const ProgramResult shown = succeed({"inspect", "--model", folder.path(checkpoint), "--json"});
+  return {"--max-steps", std::to_string(nlohmann::json::parse(shown.out).at("steps").get<std::int64_t>() + steps)};
+}
+
 }  // namespace
 
 TEST_CASE("pretrain stopped after 10 steps and resumed gives the model of 20 steps, bit for bit") {
@@ -226,9 +235,9 @@ TEST_CASE("pretraining goes on with other texts or another task, from a model's 
 TEST_CASE("Ctrl-C saves, exits 130, and the resumed run ends with the bits of an uninterrupted one") {
   const TestFolder folder;
   folder.write("texts.txt", text_lines(200, 1));
-  const Arguments endless = {"--epochs", "1000000", "--evaluate-every", "50", "--patience", "0"};
+  const Arguments endless = joined(kEndless, {"--evaluate-every", "50"});
   const auto interrupt = [&](int process) {
-    // Training is under way once the log has lines; it has no end of its own.
+    // Training is under way once the log has lines.
     while (lines_of(folder.read("parts.log.jsonl")) < 3 && kill(process, 0) == 0) usleep(1000);
     kill(process, SIGINT);
   };
@@ -237,12 +246,10 @@ TEST_CASE("Ctrl-C saves, exits 130, and the resumed run ends with the bits of an
   REQUIRE(stopped.status == 130);
   CHECK(stopped.err.find("--resume") != std::string::npos);
   CHECK(stopped.err.find(folder.path("parts.safetensors")) != std::string::npos);
-  const std::string checkpoint = folder.path("parts.checkpoint.safetensors");
-  const auto json = nlohmann::json::parse(succeed({"inspect", "--model", checkpoint, "--all", "--json"}).out);
-  // As far again, wherever the signal came.
-  const Arguments limit = {"--max-steps", std::to_string(2 * json.at("steps").get<std::int64_t>())};
-  succeed(joined(joined(joined(pretrain(folder, "parts.safetensors"), endless), limit), {"--resume"}));
-  succeed(joined(joined(pretrain(folder, "whole.safetensors"), endless), limit));
+  succeed({"inspect", "--model", folder.path("parts.checkpoint.safetensors"), "--all"});
+  const Arguments steps = joined(endless, limit_after(folder, "parts.checkpoint.safetensors", 120));
+  succeed(joined(joined(pretrain(folder, "parts.safetensors"), steps), {"--resume"}));
+  succeed(joined(pretrain(folder, "whole.safetensors"), steps));
   CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
 }
 
@@ -253,9 +260,8 @@ TEST_CASE("Ctrl-C during an evaluation saves at once, and the resumed run begins
   const auto arguments = [&](const std::string& output) {
     Arguments words = pretrain(folder, output);
     *std::ranges::find(words, "0.2") = "0.99";
-    return joined(words, {"--max-steps", "4", "--evaluate-every", "2"});
+    return joined(joined(words, kEndless), {"--evaluate-every", "2"});
   };
-  succeed(arguments("whole.safetensors"));
   const auto interrupt = [&](int process) {
     while (lines_of(folder.read("parts.log.jsonl")) < 2 && kill(process, 0) == 0) usleep(1000);
     kill(process, SIGINT);
@@ -264,7 +270,9 @@ TEST_CASE("Ctrl-C during an evaluation saves at once, and the resumed run begins
   INFO(stopped.err);
   REQUIRE(stopped.status == 130);
   CHECK(stopped.err.find("Interrupted after step") != std::string::npos);
-  succeed(joined(arguments("parts.safetensors"), {"--resume"}));
+  const Arguments steps = limit_after(folder, "parts.checkpoint.safetensors", 2);
+  succeed(joined(joined(arguments("parts.safetensors"), steps), {"--resume"}));
+  succeed(joined(arguments("whole.safetensors"), steps));
   CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
 }
 
