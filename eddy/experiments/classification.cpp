@@ -14,8 +14,10 @@
 #include "eddy/experiments/classification_parts.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_report.h"
+#include "eddy/experiments/classification_settings.h"
+#include "eddy/experiments/distinct.h"
 #include "eddy/experiments/naive_bayes.h"
-#include "eddy/experiments/number_text.h"
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_report.h"
 #include "eddy/experiments/text_evaluator.h"
@@ -41,6 +43,7 @@ class Experiment {
     results_.unlabelled = train().size() - data_.labelled;
     results_.test = test().size();
     results_.tokens = train().token_count() + test().token_count();
+    results_.vocabulary = data_.encoded.vocabulary.size();
     results_.classes = static_cast<std::int64_t>(data_.encoded.label_names.size());
     results_.test_in_unlabelled = static_cast<std::int64_t>(data_.test_in_unlabelled.size());
     results_.test_in_train = data_.test_in_train;
@@ -49,10 +52,10 @@ class Experiment {
                           data_.labelled);
       results_.labels.push_back(labels == 0 ? data_.labelled : labels);
     }
+    check_distinct("the number of labels", results_.labels);
   }
 
   ClassificationResults run() {
-    const double start = steady_seconds();
     if (options_.naive_bayes)
       for (const std::int64_t labels : results_.labels) add_baselines(labels);
     for (const std::uint64_t seed : options_.seeds) {
@@ -60,7 +63,6 @@ class Experiment {
       for (const std::int64_t labels : results_.labels)
         for (const ClassificationRow& row : options_.rows) classify(row, seed, labels);
     }
-    results_.seconds = steady_seconds() - start;
     return results_;
   }
 
@@ -78,7 +80,8 @@ class Experiment {
       const NaiveBayes model(train(), range(0, count), vocabulary, results_.classes, smoothing);
       const double error = model.error_rate(test(), range(0, test().size()));
       results_.baselines.push_back({row, labels, error, steady_seconds() - start});
-      fmt::print("{}: {} labels, test error {:.1f} %\n", row, count, 100 * error);
+      results_.seconds += results_.baselines.back().seconds;
+      show_text(stdout, fmt::format("{}: {} labels, test error {:.1f} %\n", row, count, 100 * error));
     };
     evaluate("naive Bayes", labels);
     if (labels < data_.labelled) evaluate("naive Bayes, all labels", data_.labelled);
@@ -89,21 +92,32 @@ class Experiment {
     return labels - static_cast<std::int64_t>(options_.validation_fraction * static_cast<double>(labels));
   }
 
+  /// About as many batches as the training makes of them.
+  std::int64_t batches_of(const TrainingConfig& config, const Documents& documents) const {
+    if (config.stream_steps == 0) return static_cast<std::int64_t>(documents.size()) / config.batch_size;
+    std::int64_t tokens = 0;
+    for (const std::int32_t document : documents) tokens += train().length(document) + 1;
+    return tokens / (config.batch_size * config.stream_steps);
+  }
+
   TrainingConfig seeded(TrainingConfig config, std::uint64_t seed, const Documents& documents) const {
     config.seed = seed;
     fit_to_vocabulary(config.model, data_.encoded.vocabulary.size());
     config.model.word_counts = data_.encoded.vocabulary.counts();
     config.model.classes = results_.classes;
     if (config.optimizer.schedule.kind == ScheduleKind::cosine) {
-      std::int64_t batches = static_cast<std::int64_t>(documents.size()) / config.batch_size;
-      if (config.stream_steps > 0) {
-        std::int64_t tokens = 0;
-        for (const std::int32_t document : documents) tokens += train().length(document) + 1;
-        batches = tokens / (config.batch_size * config.stream_steps);
-      }
-      config.optimizer.schedule.decay_steps = std::max<std::int64_t>(1, config.epochs * batches);
+      std::int64_t steps = config.epochs * batches_of(config, documents);
+      if (config.max_steps > 0) steps = std::min(steps, config.max_steps);
+      config.optimizer.schedule.decay_steps = std::max<std::int64_t>(1, steps);
     }
     return config;
+  }
+
+  /// Runs a part, for the report with what it was made with.
+  RunRecord run_part(const TrainingPart& part, const RunRecord& record, const std::string& base,
+                     const std::function<void(ParameterStore&, RunRecord&)>& finish = {}) {
+    if (record.seed == options_.seeds.front()) results_.configs.push_back({part.name, base, part.config});
+    return parts_.run(part, record, finish);
   }
 
   static std::string pretraining_part(const ClassificationRow& row, std::uint64_t seed) {
@@ -122,19 +136,20 @@ class Experiment {
     if (before) part.from = pretraining_part(*before, seed);
     part.train = data_.pretraining;
     part.validation = data_.pretraining_validation;
-    part.config =
-        seeded(row.pretrained(language_model ? options_.language_model : options_.autoencoder), seed, part.train);
+    part.config = seeded(pretraining_config(options_, row), seed, part.train);
     const auto report = [&](ParameterStore&, RunRecord& record) {
       const bool rows = part.config.row_width > 0;
-      fmt::print("{}: {}, {:.0f} s, {:.0f} {}/s\n", part.name,
-                 rows ? fmt::format("squared error {:.4f}", record.validation)
-                      : fmt::format("perplexity {:.1f}", std::exp(record.validation)),
-                 record.seconds, record.tokens_per_second, rows ? "numbers" : "tokens");
+      show_text(stdout, fmt::format("{}: {}, {:.0f} s, {:.0f} {}/s\n", part.name,
+                                    rows ? fmt::format("squared error {:.4f}", record.validation)
+                                         : fmt::format("perplexity {:.1f}", std::exp(record.validation)),
+                                    record.seconds, record.tokens_per_second, rows ? "numbers" : "tokens"));
     };
     RunRecord record{.row = name, .seed = seed, .curve = {}};
     // Its time is that of all that was needed.
-    if (before) record.seconds = pretraining_record(*before, seed).seconds;
-    results_.pretraining.push_back(parts_.run(part, record, report));
+    const double seconds_before = before ? pretraining_record(*before, seed).seconds : 0;
+    record.seconds = seconds_before;
+    results_.pretraining.push_back(run_part(part, record, language_model ? "language_model" : "autoencoder", report));
+    results_.seconds += results_.pretraining.back().seconds - seconds_before;
   }
 
   const RunRecord& pretraining_record(const ClassificationRow& row, std::uint64_t seed) const {
@@ -149,7 +164,8 @@ class Experiment {
     if (row.pretraining != Pretraining::none) part.from = pretraining_part(row, seed);
     part.train = range(0, held_out(labels));
     part.validation = range(held_out(labels), labels);
-    const TrainingConfig config = row.classifier(part.from.empty() ? options_.classifier_scratch : options_.classifier);
+    const TrainingConfig config = classifier_config(options_, row);
+    const std::string base = part.from.empty() ? "classifier_scratch" : "classifier";
     // Virtual adversarial training learns from texts without label too; they count for the schedule.
     if (config.task == TrainingTask::classifier && learns_without_labels(config))
       std::ranges::copy_if(data_.pretraining, std::back_inserter(part.train),
@@ -157,18 +173,23 @@ class Experiment {
     part.config = seeded(config, seed, part.train);
     RunRecord record{.row = row.name(), .seed = seed, .labels = labels, .curve = {}};
     const auto finish = [&](ParameterStore& store, RunRecord& tested) { test_once(part, store, tested); };
-    results_.runs.push_back(options_.refit ? refit(part, record) : parts_.run(part, record, finish));
+    results_.runs.push_back(options_.refit ? refit(part, record, base) : run_part(part, record, base, finish));
+    results_.seconds += results_.runs.back().seconds;
   }
 
   /// Chooses the number of epochs with the validation part, then trains for as many with it, and tests that model.
-  RunRecord refit(TrainingPart part, const RunRecord& record) {
+  RunRecord refit(TrainingPart part, const RunRecord& record, const std::string& base) {
     TrainingPart choice = part;
     choice.name += "-choice";
-    const RunRecord chosen = parts_.run(choice, record);
+    const RunRecord chosen = run_part(choice, record, base);
     part.train.insert(part.train.end(), part.validation.begin(), part.validation.end());
     part.validation.clear();
-    part.config.epochs = static_cast<std::int64_t>(std::llround(chosen.best_epoch));
-    return parts_.run(part, record, [&](ParameterStore& store, RunRecord& tested) {
+    part.config.epochs = static_cast<std::int64_t>(std::ceil(chosen.best_epoch));
+    if (chosen.best_epoch != std::floor(chosen.best_epoch)) {
+      const double steps = chosen.best_epoch * static_cast<double>(batches_of(part.config, part.train));
+      part.config.max_steps = std::max<std::int64_t>(1, std::llround(steps));
+    }
+    return run_part(part, record, base, [&](ParameterStore& store, RunRecord& tested) {
       tested.validation = chosen.validation;
       tested.best_epoch = chosen.best_epoch;
       tested.curve = chosen.curve;
@@ -187,9 +208,10 @@ class Experiment {
     record.test_error = tested.scores.error_rate;
     record.seconds += steady_seconds() - start;
     write_report(options_.output / "runs" / part.name, run_report(facts_of(part, store, tested)));
-    fmt::print("{}: test error {:.1f} % (validation {:.1f} %, epoch {:.0f} of {}), {:.0f} s\n", part.name,
-               100 * record.test_error, 100 * record.validation, record.best_epoch, record.curve.size(),
-               record.seconds);
+    show_text(stdout,
+              fmt::format("{}: test error {:.1f} % (validation {:.1f} %, epoch {:.3g} of {:.3g}), {:.0f} s\n",
+                          part.name, 100 * record.test_error, 100 * record.validation, record.best_epoch,
+                          record.curve.empty() ? record.best_epoch : record.curve.back().epoch, record.seconds));
   }
 
   /// For the report of one run, beside that of the experiment.
@@ -216,6 +238,7 @@ class Experiment {
 ClassificationResults run_classification(const ClassificationOptions& options) {
   require<UsageError>(!options.rows.empty(), "no row to train; expected one at least, such as \"lm\"");
   require<UsageError>(!options.seeds.empty(), "no seed; expected one at least");
+  check_rows(options);
   const InterruptGuard guard;
   ClassificationResults results = Experiment(options).run();
   write_classification_report(options, results);

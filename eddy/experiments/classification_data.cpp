@@ -7,6 +7,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/data/corpus_cache.h"
+#include "eddy/experiments/progress.h"
 
 namespace eddy {
 namespace {
@@ -104,10 +105,10 @@ ClassificationData load_classification_data(const ClassificationOptions& options
   } else {
     data.encoded = load_or_build(
         file, key.hash(), [&] { return encode(options); },
-        [](const std::string& message) { fmt::print("{}\n", message); });
+        [](const std::string& message) { show_text(stdout, fmt::format("{}\n", message)); });
   }
   if (data.encoded.invalid_sequences > 0)
-    fmt::print("{} ill-formed UTF-8 sequences became U+FFFD\n", data.encoded.invalid_sequences);
+    show_text(stdout, fmt::format("{} ill-formed UTF-8 sequences became U+FFFD\n", data.encoded.invalid_sequences));
   data.identity = identity_of(data.encoded, options.text);
   find_parts(data, !own_files);
   require<DataError>(!data.pretraining.empty(), "{}: every text to train on is a test text too; expected others",

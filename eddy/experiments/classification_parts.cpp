@@ -10,9 +10,11 @@
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_history.h"
 #include "eddy/experiments/run_training.h"
+#include "eddy/experiments/strict_json.h"
 
 namespace eddy {
 namespace {
@@ -34,21 +36,18 @@ Json to_json_value(const RunRecord& record) {
           {"curve", std::move(curve)}};
 }
 
-/// JSON has no NaN: it writes null for the training loss of an epoch too short for a line of the log.
-double number(const Json& json) { return json.is_null() ? std::nan("") : json.get<double>(); }
-
 RunRecord from_json_value(const Json& json) {
   RunRecord record;
   json.at("row").get_to(record.row);
   json.at("seed").get_to(record.seed);
   json.at("labels").get_to(record.labels);
-  record.test_error = number(json.at("test_error"));
-  record.validation = number(json.at("validation"));
-  record.best_epoch = number(json.at("best_epoch"));
-  record.seconds = number(json.at("seconds"));
-  record.tokens_per_second = number(json.at("tokens_per_second"));
+  record.test_error = number_or_nan(json.at("test_error"));
+  record.validation = number_or_nan(json.at("validation"));
+  record.best_epoch = number_or_nan(json.at("best_epoch"));
+  record.seconds = number_or_nan(json.at("seconds"));
+  record.tokens_per_second = number_or_nan(json.at("tokens_per_second"));
   for (const Json& point : json.at("curve"))
-    record.curve.push_back({number(point.at(0)), number(point.at(1)), number(point.at(2))});
+    record.curve.push_back({number_or_nan(point.at(0)), number_or_nan(point.at(1)), number_or_nan(point.at(2))});
   return record;
 }
 
@@ -139,7 +138,8 @@ bool TrainingParts::has_weights(const TrainingPart& part) const {
     read_model_file(model_file(part.name));
     return true;
   } catch (const DataError& error) {
-    fmt::print("{}: its weights cannot be used, so it is done again: {}\n", part.name, error.what());
+    show_text(stdout,
+              fmt::format("{}: its weights cannot be used, so it is done again: {}\n", part.name, error.what()));
     return false;
   }
 }
@@ -159,7 +159,7 @@ std::optional<RunRecord> TrainingParts::choose_files(const std::string& name, co
   const fs::path others = folder_ / "of-other-settings";
   FoundPart found = find_part(folder_, name);
   if (!found.key.empty() && found.key != key) {
-    fmt::print("{}: what other settings made is kept in {}\n", name, (others / found.key).string());
+    show_text(stdout, fmt::format("{}: what other settings made is kept in {}\n", name, (others / found.key).string()));
     move(folder_, others / found.key);
     found = {};
   }
@@ -194,9 +194,10 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
       load_checkpoint(checkpoint, store);
       model.progress = found;
       resumed = true;
-      fmt::print("{}: going on after step {}\n", part.name, found.steps);
+      show_text(stdout, fmt::format("{}: going on after step {}\n", part.name, found.steps));
     } catch (const DataError& error) {
-      fmt::print("{}: its checkpoint cannot be used, so it begins again: {}\n", part.name, error.what());
+      show_text(stdout,
+                fmt::format("{}: its checkpoint cannot be used, so it begins again: {}\n", part.name, error.what()));
     }
   if (!resumed) {
     fs::remove(settings.output);  // nothing tells what made it
@@ -225,7 +226,7 @@ RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
     for (const fs::path& file : files_of(part.name)) fs::remove(folder_ / file);
   }
   if (found && has_weights(part)) {
-    fmt::print("{}: already done\n", part.name);
+    show_text(stdout, fmt::format("{}: already done\n", part.name));
     fs::remove(checkpoint_path(model_file(part.name)));  // a kill may have come just before this
     return *found;
   }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "eddy/core/error.h"
 #include "eddy/data/cifar10.h"
@@ -181,7 +180,6 @@ ClassificationOptions wordnet_cpu() {
                                               .adaptive_cutoffs = {},
                                               .softmax_samples = 512,
                                               .seeds = 3});
-  options.labels = {1000};
   options.refit = true;
   options.autoencoder.batch_size = 32;
   for (TrainingConfig* config :
@@ -206,7 +204,7 @@ ClassificationOptions wordnet_cpu() {
 
 /// Texts that nothing was tuned for. Labels may be few beside much unlabelled text, so the classifiers run at a
 /// constant rate until the validation part has had enough; pretraining goes by the amount of text.
-ClassificationOptions own_texts_cpu(TextAmount amount) {
+ClassificationOptions untuned_cpu(TextAmount amount) {
   Sizes sizes{.language_model_epochs = 6,
               .autoencoder_epochs = 3,
               .classifier_epochs = 20,
@@ -231,24 +229,26 @@ ClassificationOptions own_texts_cpu(TextAmount amount) {
   return options;
 }
 
-ClassificationOptions quick(std::string_view task, TextAmount amount) {
-  // Of little text, a few times as much.
-  std::int64_t epochs = task == "rt" ? 6 : task == "imdb" || task == "wordnet" ? 1 : 4;
-  if (task == "texts") epochs = amount == TextAmount::little ? 6 : amount == TextAmount::much ? 1 : 4;
-  ClassificationOptions options = from_sizes({.embedding = 64,
-                                              .hidden = 128,
-                                              .length = 100,
-                                              .vocabulary = 10000,
-                                              .language_model_epochs = epochs,
-                                              .autoencoder_epochs = (epochs + 1) / 2,
-                                              .classifier_epochs = 7,
-                                              .pretraining_batch = 64});
-  if (task == "wordnet") options.labels = {1000};
-  return options;
+/// Minutes, reading the texts of pretraining so many times.
+ClassificationOptions quick(std::int64_t epochs) {
+  return from_sizes({.embedding = 64,
+                     .hidden = 128,
+                     .length = 100,
+                     .vocabulary = 10000,
+                     .language_model_epochs = epochs,
+                     .autoencoder_epochs = (epochs + 1) / 2,
+                     .classifier_epochs = 7,
+                     .pretraining_batch = 64});
 }
 
+/// What the paper tuned for each data set.
+struct PaperSizes {
+  std::int64_t classifier_hidden = 30;
+  float embedding_dropout = 0.8f, word_dropout = 0;
+};
+
 /// Sections 3 and 4 of the paper; where it says nothing (rates, clipping, decays), the authors' later published code.
-ClassificationOptions paper(std::string_view task) {
+ClassificationOptions paper(const PaperSizes& sizes = {}) {
   ClassificationOptions options = from_sizes({.embedding = 512,
                                               .hidden = 1024,
                                               .vocabulary = 0,
@@ -262,7 +262,6 @@ ClassificationOptions paper(std::string_view task) {
                                               .pretraining_dropout = 0});
   options.rows = parse_rows({"lstm", "lstm-gain", "lm", "sa", "sa-gain", "sa-joint"});
   options.text.min_count = 2;  // words that occur once are left out
-  if (task == "wordnet") options.labels = {1000};
   for (TrainingConfig* config : {&options.language_model, &options.autoencoder}) {
     config->epochs = 100000;
     config->max_steps = 500000;
@@ -278,12 +277,16 @@ ClassificationOptions paper(std::string_view task) {
     config->optimizer.schedule = {.kind = ScheduleKind::exponential, .decay = 0.9998, .decay_steps = 1};
     model.pooling = Pooling::last;
     model.output_dropout = 0;
-    model.classifier_hidden_size = task == "imdb" ? 512 : 30;
+    model.classifier_hidden_size = sizes.classifier_hidden;
     model.classifier_dropout = 0.5f;
-    model.embedding_dropout = task == "rt" ? 0.95f : task == "20news" ? 0.7f : task == "dbpedia" ? 0 : 0.8f;
-    model.word_dropout = task == "rt" ? 0.5f : task == "20news" ? 0.75f : 0;
+    model.embedding_dropout = sizes.embedding_dropout;
+    model.word_dropout = sizes.word_dropout;
   }
-  if (task != "dbpedia") return options;
+  return options;
+}
+
+ClassificationOptions dbpedia_paper() {
+  ClassificationOptions options = paper({.embedding_dropout = 0});
   options.text.unit = TokenUnit::code_point;
   for (TrainingConfig* config :
        {&options.language_model, &options.autoencoder, &options.classifier, &options.classifier_scratch}) {
@@ -293,21 +296,6 @@ ClassificationOptions paper(std::string_view task) {
     config->model.classifier_dropout = 0;
   }
   return options;
-}
-
-std::vector<TrainingConfig*> configs_of(ClassificationOptions& options, std::string_view where) {
-  TrainingConfig *lm = &options.language_model, *sa = &options.autoencoder;
-  TrainingConfig *pretrained = &options.classifier, *scratch = &options.classifier_scratch;
-  if (where == "lm") return {lm};
-  if (where == "sa") return {sa};
-  if (where == "pretraining") return {lm, sa};
-  if (where == "pretrained") return {pretrained};
-  if (where == "scratch") return {scratch};
-  if (where == "classifiers") return {pretrained, scratch};
-  require<UsageError>(where == "all",
-                      "\"{}\" is no config; expected lm, sa, pretraining, pretrained, scratch, classifiers or all",
-                      where);
-  return {lm, sa, pretrained, scratch};
 }
 
 /// Bytes of a file, or of all files in a folder; none where there is nothing, of which the reader will tell.
@@ -337,18 +325,53 @@ TextAmount amount_of_text(const ClassificationSource& source) {
   return bytes < 4'000'000 ? TextAmount::little : bytes < 40'000'000 ? TextAmount::middle : TextAmount::much;
 }
 
+ClassificationOptions wordnet_preset(Preset preset, TextAmount) {
+  ClassificationOptions options = preset == Preset::paper   ? paper()
+                                  : preset == Preset::quick ? quick(1)
+                                                            : wordnet_cpu();
+  options.labels = {1000};
+  return options;
+}
+
+ClassificationOptions imdb_preset(Preset preset, TextAmount) {
+  if (preset == Preset::paper) return paper({.classifier_hidden = 512});
+  return preset == Preset::quick ? quick(1) : imdb_cpu();
+}
+
+ClassificationOptions rotten_tomatoes_preset(Preset preset, TextAmount amount) {
+  const bool other_text = amount == TextAmount::much;
+  if (preset == Preset::paper) return paper({.embedding_dropout = 0.95f, .word_dropout = 0.5f});
+  return preset == Preset::quick ? quick(other_text ? 1 : 6) : rotten_tomatoes_cpu(other_text);
+}
+
+ClassificationOptions newsgroups_preset(Preset preset, TextAmount) {
+  if (preset == Preset::paper) return paper({.embedding_dropout = 0.7f, .word_dropout = 0.75f});
+  return preset == Preset::quick ? quick(4) : newsgroups_cpu();
+}
+
+ClassificationOptions dbpedia_preset(Preset preset, TextAmount) {
+  if (preset == Preset::paper) return dbpedia_paper();
+  return preset == Preset::quick ? quick(4) : dbpedia_cpu();
+}
+
+ClassificationOptions cifar10_preset(Preset preset, TextAmount) {
+  ClassificationOptions options = preset == Preset::paper   ? paper()
+                                  : preset == Preset::quick ? quick(4)
+                                                            : cifar10_cpu();
+  read_rows(options);
+  return options;
+}
+
+ClassificationOptions untuned_preset(Preset preset, TextAmount amount) {
+  if (preset == Preset::paper) return paper();
+  if (preset == Preset::cpu) return untuned_cpu(amount);
+  // Of little text, a few times as much.
+  return quick(amount == TextAmount::little ? 6 : amount == TextAmount::much ? 1 : 4);
+}
+
 ClassificationOptions classification_preset(std::string_view task, Preset preset, TextAmount amount) {
   const ClassificationTask& known = classification_task(task);
-  ClassificationOptions options = preset == Preset::paper   ? paper(task)
-                                  : preset == Preset::quick ? quick(task, amount)
-                                  : task == "wordnet"       ? wordnet_cpu()
-                                  : task == "imdb"          ? imdb_cpu()
-                                  : task == "20news"        ? newsgroups_cpu()
-                                  : task == "rt"            ? rotten_tomatoes_cpu(amount == TextAmount::much)
-                                  : task == "dbpedia"       ? dbpedia_cpu()
-                                  : task == "texts"         ? own_texts_cpu(amount)
-                                                            : cifar10_cpu();
-  if (task == "cifar10") read_rows(options);
+  ClassificationOptions options = known.preset(preset, amount);
   options.source.task = known.name;
   options.source.data = known.default_data;
   options.source.test = known.default_test;
@@ -360,23 +383,6 @@ void fit_to_vocabulary(TextModelConfig& model, std::int64_t words) {
   // Samples pay only where they are few among many.
   if (2 * model.softmax_samples > words) model.softmax_samples = 0;
   std::erase_if(model.adaptive_cutoffs, [words](std::int64_t id) { return id >= words; });
-}
-
-void apply_setting(ClassificationOptions& options, std::string_view setting) {
-  const std::size_t dot = setting.find('.'), equals = setting.find('=');
-  require<UsageError>(dot != std::string_view::npos && equals != std::string_view::npos && dot < equals,
-                      "setting \"{}\": expected WHERE.KEY=VALUE, as in lm.epochs=3", setting);
-  const std::string_view value = setting.substr(equals + 1);
-  std::string key = "/" + std::string(setting.substr(dot + 1, equals - dot - 1));
-  std::replace(key.begin(), key.end(), '.', '/');
-  nlohmann::json parsed = nlohmann::json::parse(value, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded()) parsed = value;  // a name without quotes
-  nlohmann::json json;
-  json[nlohmann::json::json_pointer(key)] = std::move(parsed);
-  for (TrainingConfig* config : configs_of(options, setting.substr(0, dot))) {
-    *config = training_config_from_json(json.dump(), fmt::format("setting \"{}\"", setting), std::move(*config));
-    check(*config);
-  }
 }
 
 }  // namespace eddy

@@ -23,6 +23,15 @@ enum class TextAmount { little, middle, much };
 /// Much with other, larger text; that of the user's own files by their size on disk: little below 4 MB, much from 40.
 TextAmount amount_of_text(const ClassificationSource& source);
 
+/// ClassificationTask::preset of each task. The untuned ones go by the amount of text alone, for any texts.
+ClassificationOptions wordnet_preset(Preset preset, TextAmount amount);
+ClassificationOptions imdb_preset(Preset preset, TextAmount amount);
+ClassificationOptions rotten_tomatoes_preset(Preset preset, TextAmount amount);
+ClassificationOptions newsgroups_preset(Preset preset, TextAmount amount);
+ClassificationOptions dbpedia_preset(Preset preset, TextAmount amount);
+ClassificationOptions cifar10_preset(Preset preset, TextAmount amount);
+ClassificationOptions untuned_preset(Preset preset, TextAmount amount);
+
 /// All options of a task but the places of data, cache and output. Throws UsageError for an unknown task.
 ClassificationOptions classification_preset(std::string_view task, Preset preset,
                                             TextAmount amount = TextAmount::little);
@@ -30,10 +39,5 @@ ClassificationOptions classification_preset(std::string_view task, Preset preset
 /// Sets the vocabulary's size, once it is known, and drops what a preset says for larger ones: samples that would be
 /// half of the words, and stretches of an adaptive softmax that would hold none.
 void fit_to_vocabulary(TextModelConfig& model, std::int64_t words);
-
-/// Lays one setting "WHERE.KEY=VALUE" over the training configs, such as "lm.epochs=3" or
-/// "all.optimizer.learning_rate=1e-3". WHERE: lm, sa, pretraining (both), pretrained, scratch (the classifiers),
-/// classifiers (both) or all; KEY and VALUE as in a config's JSON. Throws UsageError or DataError saying what is wrong.
-void apply_setting(ClassificationOptions& options, std::string_view setting);
 
 }  // namespace eddy

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "eddy/experiments/chart.h"
+#include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/environment.h"
 #include "eddy/experiments/metrics.h"
 #include "eddy/experiments/number_text.h"
@@ -12,6 +13,8 @@
 
 namespace eddy {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 std::vector<const RunRecord*> select(const std::vector<RunRecord>& records, const std::string& row,
                                      std::int64_t labels) {
@@ -140,8 +143,9 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
       grouped(results.unlabelled), grouped(results.test), units, grouped(results.tokens), results.classes, units));
   paragraphs.push_back(fmt::format(
       "{:.0f} % of the labelled {} are kept from training to choose the number of epochs; {} ± is the standard "
-      "deviation over the seeds. tokens/s is the rate of pretraining where there is one, else of training. The whole "
-      "run took {}.",
+      "deviation over the seeds. tokens/s is the rate of pretraining where there is one, else of training. All "
+      "training "
+      "and tests, whenever they were done, took {}.",
       100 * options.validation_fraction, units,
       options.refit ? "a second run with all of them and that many epochs is tested once."
                     : "the model of the best epoch is tested once.",
@@ -168,6 +172,41 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
   return paragraphs;
 }
 
+/// As the run of any seed had it. What the experiment says for all configs is left out.
+Json json_of(const TrainingConfig& config) {
+  Json json = Json::parse(to_json(config));
+  json.erase("seed");
+  json.erase("validation_fraction");
+  return json;
+}
+
+/// The configs of the options, with what the data decided, and what single runs had otherwise. How long a cosine lasts
+/// differs from run to run.
+void add_configs(const ClassificationOptions& options, const ClassificationResults& results, Json& configuration) {
+  const auto add = [&](const char* name, TrainingConfig config) {
+    fit_to_vocabulary(config.model, results.vocabulary);
+    config.model.classes = results.classes;
+    Json& json = configuration[name] = json_of(config);
+    Json& schedule = json["optimizer"]["schedule"];
+    if (config.optimizer.schedule.kind == ScheduleKind::cosine) schedule.erase("decay_steps");
+  };
+  add("language_model", options.language_model);
+  add("autoencoder", options.autoencoder);
+  add("classifier", options.classifier);
+  add("classifier_scratch", options.classifier_scratch);
+  Json& runs = configuration["runs"] = Json::object();
+  for (const RunConfig& run : results.configs) {
+    const Json base = configuration[run.base].flatten(), own = json_of(run.config).flatten();
+    Json& others = runs[run.part] = {{"config", run.base}};
+    for (const auto& [key, value] : own.items()) {
+      if (base.contains(key) && base[key] == value) continue;
+      std::string name = key.substr(1);
+      std::ranges::replace(name, '/', '.');
+      others[name] = value;
+    }
+  }
+}
+
 }  // namespace
 
 Table classification_table(const ClassificationOptions& options, const ClassificationResults& results) {
@@ -175,7 +214,7 @@ Table classification_table(const ClassificationOptions& options, const Classific
                                    plural(classification_task(options.source.task).unit), results.classes,
                                    options.seeds.size(), options.seeds.size() == 1 ? "" : "s"),
               .columns = {"labels", "model", "test error, %", "validation error, %", "best epoch", "pretraining, s",
-                          "training, s", "tokens/s"},
+                          "training and test, s", "tokens/s"},
               .rows = {}};
   for (const std::int64_t labels : results.labels) {
     for (const ClassificationRow& row : options.rows) table.rows.push_back(run_cells(row, labels, results));
@@ -191,7 +230,6 @@ Table classification_table(const ClassificationOptions& options, const Classific
 }
 
 void write_classification_report(const ClassificationOptions& options, const ClassificationResults& results) {
-  using Json = nlohmann::ordered_json;
   Report report;
   report.title = classification_task(options.source.task).title;
   report.summary = summary_of(options, results);
@@ -207,11 +245,8 @@ void write_classification_report(const ClassificationOptions& options, const Cla
                      {"unlabelled", other_text(options.source)},
                      {"text", Json::parse(to_json(options.text))},
                      {"validation_fraction", options.validation_fraction},
-                     {"refit", options.refit},
-                     {"language_model", Json::parse(to_json(options.language_model))},
-                     {"autoencoder", Json::parse(to_json(options.autoencoder))},
-                     {"classifier", Json::parse(to_json(options.classifier))},
-                     {"classifier_scratch", Json::parse(to_json(options.classifier_scratch))}};
+                     {"refit", options.refit}};
+  add_configs(options, results, configuration);
   if (classification_task(options.source.task).own_files) {
     configuration["data"] = options.source.data.string();
     configuration["test_data"] = options.source.test_data.string();

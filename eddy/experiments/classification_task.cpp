@@ -16,6 +16,7 @@
 #include "eddy/data/rotten_tomatoes.h"
 #include "eddy/data/split.h"
 #include "eddy/data/wordnet.h"
+#include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_texts.h"
 
 namespace eddy {
@@ -81,6 +82,7 @@ ClassificationTask wordnet_task() {
   task.default_test = 5000;
   task.format = DataFormat::wordnet;
   task.read = read_wordnet_task;
+  task.preset = wordnet_preset;
   return task;
 }
 
@@ -106,6 +108,7 @@ ClassificationTask imdb_task() {
                     {"LM-LSTM, virtual adversarial training", 5.91, "Miyato et al. 2017"}};
   task.format = DataFormat::imdb;
   task.read = read_imdb_task;
+  task.preset = imdb_preset;
   return task;
 }
 
@@ -128,6 +131,7 @@ ClassificationTask rotten_tomatoes_task() {
   task.difference =
       "The set has no official split: ours is drawn at random, one for all seeds, as the published ones drew theirs.";
   task.read = read_rotten_tomatoes_task;
+  task.preset = rotten_tomatoes_preset;
   return task;
 }
 
@@ -144,6 +148,7 @@ ClassificationTask newsgroups_task() {
                     {"SA-LSTM", 15.6},
                     {"SVM, bag of words", 17.1, "Dai & Le 2015"}};
   task.read = read_newsgroups_task;
+  task.preset = newsgroups_preset;
   return task;
 }
 
@@ -167,6 +172,7 @@ ClassificationTask dbpedia_task() {
       "The published rates are on 560,000 training and 70,000 test texts; those of a smaller training part, or of "
       "another split, cannot be compared with them.";
   task.read = read_dbpedia_task;
+  task.preset = dbpedia_preset;
   return task;
 }
 
@@ -208,6 +214,7 @@ ClassificationTask cifar10_task() {
       "The published rates are on 50,000 training and 10,000 test images; those of a sample, or of images that went "
       "through JPEG, cannot be compared with them.";
   task.read_encoded = read_cifar10_task;
+  task.preset = cifar10_preset;
   return task;
 }
 

@@ -14,6 +14,10 @@
 
 namespace eddy {
 
+struct ClassificationOptions;
+enum class Preset;
+enum class TextAmount;
+
 /// Which data set a classification experiment is about, and where it is.
 struct ClassificationSource {
   std::string task = "wordnet";  ///< a name in classification_tasks()
@@ -43,8 +47,8 @@ struct PublishedResult {
   bool confirmed = true;  ///< false: quoted from memory, in none of the sources at hand
 };
 
-/// A data set as the recipe knows it: how its texts are read, and what has to be said of them. All else (models,
-/// training, protocol, report) is the same for every task.
+/// A data set as the recipe knows it: how its texts are read, what has to be said of them, and its presets. All else
+/// (models, training, protocol, report) is the same for every task.
 struct ClassificationTask {
   std::string name;                       ///< of the subcommand
   std::string title;                      ///< of the report
@@ -58,6 +62,8 @@ struct ClassificationTask {
   std::vector<PublishedResult> published;
   std::string difference;  ///< of our data from the published one's; empty: none
   std::function<ClassificationTexts(const ClassificationSource&)> read;
+  /// All but `source`; see classification_presets.h, which has untuned_preset for data that nothing was tuned for.
+  std::function<ClassificationOptions(Preset, TextAmount)> preset;
   /// In place of `read`, for what is no text: parts "train", labelled documents first, and "test".
   std::function<EncodedDataset(const ClassificationSource&)> read_encoded;
 };

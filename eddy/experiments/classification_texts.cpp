@@ -7,6 +7,8 @@
 #include "eddy/core/error.h"
 #include "eddy/data/delimited.h"
 #include "eddy/data/line_stream.h"
+#include "eddy/experiments/classification_presets.h"
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/table_columns.h"
 
 namespace eddy {
@@ -34,7 +36,8 @@ Dataset read_labelled(const DataConfig& reading, const fs::path& file, const std
   DelimitedOptions options = columns_of(config, format);
   options.label_names = known;
   Dataset data = read_delimited(file, options);
-  if (const std::string warning = header_warning(data, config); !warning.empty()) fmt::print("{}\n", warning);
+  if (const std::string warning = header_warning(data, config); !warning.empty())
+    show_text(stdout, fmt::format("{}\n", warning));
   return data;
 }
 
@@ -109,6 +112,7 @@ ClassificationTask own_texts_task() {
   task.unit = "text";
   task.own_files = true;
   task.read = read_own_texts;
+  task.preset = untuned_preset;
   return task;
 }
 

@@ -8,6 +8,7 @@
 
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_report.h"
+#include "eddy/experiments/classification_settings.h"
 #include "eddy/experiments/command_data_flags.h"
 #include "eddy/experiments/command_experiment.h"
 #include "eddy/experiments/command_flags.h"
@@ -19,8 +20,9 @@ namespace {
 
 int run(const ClassificationOptions& options) {
   const ClassificationResults results = run_classification(options);
-  fmt::print("\n{}\n{} in all; the report is {}\n", to_text(classification_table(options, results)),
-             format_duration(results.seconds), (options.output / "index.html").string());
+  fmt::print("\n{}\n{} of training and tests in all; the report is {}\n",
+             to_text(classification_table(options, results)), format_duration(results.seconds),
+             (options.output / "index.html").string());
   return 0;
 }
 
@@ -156,8 +158,7 @@ std::function<ExperimentRun()> prepare(const ClassificationTask& task, CLI::App&
   add_choice(
       app, "--preset", flags->preset, [&preset = flags->preset](Preset value) { preset = value; },
       "The sizes of Dai & Le 2015, of an hour or a few on two cores, or of minutes, for a look");
-  app.add_option("--rows", flags->rows, fmt::format("Rows of the table: {}", kRowGrammar))
-      ->delimiter(',');
+  app.add_option("--rows", flags->rows, fmt::format("Rows of the table: {}", kRowGrammar))->delimiter(',');
   app.add_option("--labels", flags->labels,
                  "Labelled texts to train on, 0 for all; several numbers give several tables")
       ->delimiter(',')

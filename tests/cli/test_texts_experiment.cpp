@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `eddy experiment texts`: files of one's own, from data to table.
 #include <doctest/doctest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -46,6 +48,28 @@ TEST_CASE("an experiment on files of one's own ends with a table and does nothin
       succeed({"evaluate", "--model", folder.path("report/parts/LSTM-150-labels-seed1.safetensors"), "--data",
                folder.path("test.tsv"), "--no-cache"});
   CHECK(told.out.find("texts      60") != std::string::npos);
+}
+
+TEST_CASE("an experiment's results are told as they come, and a run whose reader has gone comes to its end") {
+  const TestFolder folder;
+  folder.write("train.tsv", labelled_lines(60, 1));
+  std::string run = "exec ";
+  run += EDDY_PROGRAM;
+  for (const std::string& word : texts(folder, {"--data", folder.path("train.tsv"), "--rows", "lstm"}))
+    run += " " + word;
+  // It trains without end; by then what came before has arrived.
+  const auto interrupt = [&](int process) {
+    const std::string log = "report/parts/LSTM-48-labels-seed1.log.jsonl";
+    while (folder.read(log).empty() && kill(process, 0) == 0) usleep(1000);
+    CHECK(folder.read("out").find("naive Bayes: 48 labels, test error") != std::string::npos);
+    kill(process, SIGINT);
+  };
+  const std::string endless = " --set scratch.epochs=1000000 scratch.patience=0 > " + folder.path("out");
+  CHECK(run_program({"/bin/bash", "-c", run + endless}, {}, interrupt).status == 130);
+  const ProgramResult lost = run_program({"/bin/bash", "-c", run + " > /dev/full"});
+  CHECK(lost.status == 1);
+  CHECK_MESSAGE(lost.err.find("the standard output cannot be written") != std::string::npos, lost.err);
+  CHECK(folder.has("report/index.html"));
 }
 
 TEST_CASE("without a test file a part is held out; help names the flags and an example") {

@@ -12,7 +12,9 @@
 #include "eddy/experiments/classification_data.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_report.h"
+#include "eddy/experiments/classification_settings.h"
 #include "eddy/experiments/report.h"
+#include "eddy/experiments/run_model.h"
 #include "tests/data/files.h"
 
 namespace eddy {
@@ -91,6 +93,17 @@ void write_reviews(const fs::path& archive) {
   test::write_archive(archive, files, test::Packing::tar_xz);
 }
 
+/// Of what was trained and tested, whatever process did it.
+double seconds_of(const std::vector<RunRecord>& records) {
+  double sum = 0;
+  for (const RunRecord& record : records) sum += record.seconds;
+  return sum;
+}
+
+nlohmann::json configuration_of(const ClassificationOptions& options) {
+  return nlohmann::json::parse(read_report(options.output).configuration);
+}
+
 ClassificationOptions small_imdb(const TemporaryFolder& folder) {
   write_reviews(folder / "imdb.tar.xz");
   ClassificationOptions options = classification_preset("imdb", Preset::quick);
@@ -137,6 +150,17 @@ TEST_CASE("the WordNet experiment trains every row, reports, and does nothing tw
   // Seconds would differ if anything had been trained again.
   const ClassificationResults again = run_classification(options);
   for (std::size_t i = 0; i < 12; ++i) CHECK(again.runs[i].seconds == first.runs[i].seconds);
+  // The time of the whole is not that of the last process.
+  CHECK(again.seconds > 0.999 * (seconds_of(first.runs) + seconds_of(first.pretraining)));
+  // What the data and the row decided stands in the report.
+  const nlohmann::json configuration = configuration_of(options);
+  CHECK(configuration["language_model"]["model"]["vocabulary_size"] == 200);
+  CHECK(configuration["classifier"]["model"]["classes"] == first.classes);
+  CHECK_FALSE(configuration["classifier"].contains("seed"));
+  CHECK_FALSE(configuration["classifier"].contains("validation_fraction"));
+  CHECK(configuration["runs"]["LM-seed1"]["optimizer.schedule.decay_steps"] > 0);
+  CHECK(configuration["runs"]["LSTM-400-labels-seed1"]["config"] == "classifier_scratch");
+  CHECK_FALSE(configuration["runs"].contains("LM-seed2"));
   // Nor when a version wrote the records that knew fewer settings.
   for (const auto& file : fs::directory_iterator(options.output / "parts")) {
     if (file.path().extension() != ".json") continue;
@@ -166,6 +190,45 @@ TEST_CASE("the WordNet experiment trains every row, reports, and does nothing tw
   for (std::size_t i = 0; i < 12; ++i) CHECK(back.runs[i].seconds == first.runs[i].seconds);
 }
 
+TEST_CASE("equal numbers of labels are told before any training") {
+  const TemporaryFolder folder;
+  write_glosses(folder / "wordnet");
+  ClassificationOptions options = small_wordnet(folder.path());
+  for (const std::int64_t labels : {0, 2550}) {
+    options.labels = {labels, 2550};
+    CHECK_THROWS_WITH_AS(run_classification(options), doctest::Contains("the number of labels 2550 is given twice"),
+                         UsageError);
+  }
+  CHECK(fs::is_empty(options.output / "parts"));
+}
+
+TEST_CASE("a best step within the first epoch is trained up to again, and a cosine ends with the last step") {
+  const TemporaryFolder folder;
+  ClassificationOptions options = small_imdb(folder);
+  options.rows = parse_rows({"lstm", "lm"});
+  options.naive_bayes = false;
+  options.refit = true;
+  options.labels = {100};
+  apply_setting(options, "lm.max_steps=3");
+  apply_setting(options, "classifiers.batch_size=8");
+  apply_setting(options, "classifiers.evaluation_interval=1");
+  apply_setting(options, "classifiers.max_steps=3");
+  const ClassificationResults results = run_classification(options);
+  REQUIRE(results.runs.size() == 2);
+  for (const char* row : {"LSTM", "LM-LSTM"}) {
+    const auto steps = [&](const std::string& part) {
+      return read_model_file(options.output / "parts" / (row + part + ".safetensors")).progress.steps;
+    };
+    const std::int64_t best = steps("-100-labels-seed1-choice");
+    REQUIRE(best >= 1);
+    REQUIRE(best <= 3);
+    // About as many, of the texts with those that chose.
+    CHECK(steps("-100-labels-seed1") >= 1);
+    CHECK(steps("-100-labels-seed1") <= best + 1);
+  }
+  CHECK(configuration_of(options)["runs"]["LM-seed1"]["optimizer.schedule.decay_steps"] == 3);
+}
+
 TEST_CASE("parts whose records cannot be read are set aside, not written over") {
   const TemporaryFolder folder;
   ClassificationOptions options = small_imdb(folder);
@@ -193,6 +256,13 @@ TEST_CASE("every row of the paper runs, its pretraining once, and published rows
   REQUIRE(results.runs.size() == 11);
   // LM, SA after it, SA, LM of two layers, LM of two directions
   REQUIRE(results.pretraining.size() == 5);
+  // The autoencoder's time has the language model's, which counts once.
+  CHECK(results.seconds ==
+        doctest::Approx(seconds_of(results.runs) + seconds_of(results.pretraining) - results.pretraining[0].seconds));
+  const nlohmann::json runs = configuration_of(options)["runs"];
+  CHECK(runs["LM-bi-seed1"]["model.bidirectional"] == true);
+  CHECK(runs["LSTM-gain-120-labels-seed1"]["task"] == "label_gain");
+  CHECK_FALSE(runs["LM-seed1"].contains("model.bidirectional"));
   CHECK(results.pretraining[0].row == "LM");
   CHECK(results.pretraining[1].row == "LM-SA");
   CHECK(results.pretraining[1].seconds > results.pretraining[0].seconds);

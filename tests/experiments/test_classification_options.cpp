@@ -3,6 +3,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/experiments/classification_presets.h"
+#include "eddy/experiments/classification_settings.h"
 #include "tests/data/files.h"
 
 namespace eddy {
@@ -117,6 +118,69 @@ TEST_CASE("settings reach the configs they name, and no others") {
   CHECK(problem("lm.epoch=3").find("epoch") != std::string::npos);
   CHECK(problem("lm.epochs=many").find("epochs") != std::string::npos);
   CHECK(problem("lm.model.word_dropout=2").find("word_dropout") != std::string::npos);
+}
+
+TEST_CASE("what rows, seeds and data decide is no setting") {
+  ClassificationOptions options = classification_preset("imdb", Preset::quick);
+  const auto problem = [&](const char* setting) { return error_of<Error>([&] { apply_setting(options, setting); }); };
+  CHECK(problem("all.seed=3").find("seed is what --seed and --seeds say") != std::string::npos);
+  CHECK(problem("lm.model.bidirectional=true").find("--rows says, with -bi") != std::string::npos);
+  CHECK(problem("lm.model={\"hidden_size\":8,\"bidirectional\":true}").find("-bi") != std::string::npos);
+  CHECK(problem("lm.model.vocabulary_size=9").find("--vocabulary") != std::string::npos);
+  CHECK(problem("scratch.model.classes=9").find("the data says") != std::string::npos);
+  CHECK(problem("scratch.task=joint").find("--rows says") != std::string::npos);
+  CHECK(problem("all.validation_fraction=0.5").find("the same for all rows") != std::string::npos);
+  CHECK(problem("lm.optimizer.schedule.decay_steps=9").find("another schedule.kind before") != std::string::npos);
+  apply_setting(options, "lm.optimizer.schedule.kind=exponential");
+  apply_setting(options, "lm.optimizer.schedule.decay_steps=9");
+  CHECK(options.language_model.optimizer.schedule.decay_steps == 9);
+}
+
+TEST_CASE("rows that cannot be trained, or not begin with their pretraining, are told beforehand") {
+  const auto problem = [](const char* task, const std::vector<std::string>& rows,
+                          const std::vector<const char*>& settings) {
+    ClassificationOptions options = classification_preset(task, Preset::quick);
+    options.rows = parse_rows(rows);
+    for (const char* setting : settings) apply_setting(options, setting);
+    return error_of<UsageError>([&] { check_rows(options); });
+  };
+  const auto all_right = [](const char* task, const std::vector<std::string>& rows,
+                            const std::vector<const char*>& settings) {
+    ClassificationOptions options = classification_preset(task, Preset::quick);
+    options.rows = parse_rows(rows);
+    for (const char* setting : settings) apply_setting(options, setting);
+    CHECK_NOTHROW(check_rows(options));
+  };
+  for (const char* row : {"sa-gain", "lm-words", "sa-joint"}) {
+    const std::string what = problem("cifar10", {"lstm", "lm", "sa", row}, {});
+    CHECK_MESSAGE(what.find(fmt::format("row \"{}\": ", row)) != std::string::npos, what);
+    all_right("imdb", {"lstm", "lm", "sa", row}, {});
+  }
+  const std::string larger = problem("imdb", {"lstm", "lm"}, {"lm.model.hidden_size=1024"});
+  CHECK_MESSAGE(larger.find("row \"lm\": lm.model.hidden_size is 1024, but pretrained.model.hidden_size, which begins "
+                            "with those weights, is 128") != std::string::npos,
+                larger);
+  for (const char* setting :
+       {"embedding_size=8", "layers=2", "cell=gru", "normalize_embeddings=true", "hidden_size=8"}) {
+    const std::string key = std::string("pretrained.model.") + setting;
+    CHECK_MESSAGE(problem("imdb", {"lm"}, {key.c_str()}).find("pretrained.model.") != std::string::npos, setting);
+  }
+  // An autoencoder begins with a language model; words alone need no encoder; other rows are not concerned.
+  CHECK(problem("imdb", {"lm-sa"}, {"lm.model.layers=2"}).find("but sa.model.layers") != std::string::npos);
+  all_right("imdb", {"lm-words"}, {"lm.model.hidden_size=1024"});
+  all_right("imdb", {"lstm", "sa"}, {"lm.model.hidden_size=1024"});
+  all_right("imdb", {"lstm", "lm"}, {"scratch.model.hidden_size=1024"});
+  all_right("imdb", {"lm", "sa"}, {"all.model.hidden_size=1024"});
+}
+
+TEST_CASE("how often a look reads the texts of pretraining goes by how many there are") {
+  const auto epochs = [](const char* task, TextAmount amount) {
+    return classification_preset(task, Preset::quick, amount).language_model.epochs;
+  };
+  CHECK(epochs("rt", TextAmount::little) == 6);
+  CHECK(epochs("rt", TextAmount::much) == 1);
+  CHECK(epochs("texts", TextAmount::middle) == 4);
+  CHECK(epochs("imdb", TextAmount::little) == 1);
 }
 
 }  // namespace eddy

@@ -8,6 +8,7 @@
 #include "eddy/experiments/classification.h"
 #include "eddy/experiments/classification_data.h"
 #include "eddy/experiments/classification_presets.h"
+#include "eddy/experiments/classification_settings.h"
 #include "eddy/experiments/run_model.h"
 #include "tests/data/files.h"
 

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/classification_settings.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "eddy/core/error.h"
+#include "eddy/experiments/training_config_names.h"
+
+namespace eddy {
+namespace {
+
+using Json = nlohmann::json;
+
+std::vector<TrainingConfig*> configs_of(ClassificationOptions& options, std::string_view where) {
+  TrainingConfig *lm = &options.language_model, *sa = &options.autoencoder;
+  TrainingConfig *pretrained = &options.classifier, *scratch = &options.classifier_scratch;
+  if (where == "lm") return {lm};
+  if (where == "sa") return {sa};
+  if (where == "pretraining") return {lm, sa};
+  if (where == "pretrained") return {pretrained};
+  if (where == "scratch") return {scratch};
+  if (where == "classifiers") return {pretrained, scratch};
+  require<UsageError>(where == "all",
+                      "\"{}\" is no config; expected lm, sa, pretraining, pretrained, scratch, classifiers or all",
+                      where);
+  return {lm, sa, pretrained, scratch};
+}
+
+/// A member of a config that the experiment sets, and what it goes by.
+struct DecidedElsewhere {
+  const char* key;
+  std::string_view by;
+};
+constexpr std::array<DecidedElsewhere, 8> kDecidedElsewhere = {
+    {{"/seed", "--seed and --seeds say"},
+     {"/task", "--rows says"},
+     {"/joint_task", "--rows says, with lm-joint and sa-joint"},
+     {"/model/bidirectional", "--rows says, with -bi"},
+     {"/model/vocabulary_size", "--vocabulary and the data say"},
+     {"/model/classes", "the data says"},
+     {"/row_width", "the data says"},
+     {"/validation_fraction", "the experiment says, the same for all rows"}}};
+
+bool holds(const Json& json, const char* key) { return json.contains(Json::json_pointer(key)); }
+
+void refuse_decided(const Json& json, std::string_view setting) {
+  for (const DecidedElsewhere& decided : kDecidedElsewhere)
+    require<UsageError>(!holds(json, decided.key), "setting \"{}\": {} is what {}", setting,
+                        std::string_view(decided.key).substr(std::string_view(decided.key).rfind('/') + 1), decided.by);
+}
+
+/// A config with how it is named in a setting.
+struct NamedConfig {
+  std::string_view name;
+  TrainingConfig config;
+};
+
+NamedConfig named_pretraining(const ClassificationOptions& options, const ClassificationRow& row) {
+  const bool language_model = row.pretraining == Pretraining::language_model;
+  return {language_model ? "lm" : "sa", row.pretrained(language_model ? options.language_model : options.autoencoder)};
+}
+
+NamedConfig named_classifier(const ClassificationOptions& options, const ClassificationRow& row) {
+  const bool pretrained = row.pretraining != Pretraining::none;
+  return {pretrained ? "pretrained" : "scratch",
+          row.classifier(pretrained ? options.classifier : options.classifier_scratch)};
+}
+
+/// `to` begins with the weights of `from`; of another shape, or used otherwise, they would be lost without a word.
+void check_same_architecture(const NamedConfig& from, const NamedConfig& to) {
+  const TextModelConfig &a = from.config.model, &b = to.config.model;
+  const auto same = [&](std::string_view key, const auto& first, const auto& second) {
+    require<UsageError>(first == second,
+                        "{0}.model.{1} is {2}, but {3}.model.{1}, which begins with those weights, is {4}; expected "
+                        "one value",
+                        from.name, key, first, to.name, second);
+  };
+  same("embedding_size", a.embedding_size, b.embedding_size);
+  same("normalize_embeddings", a.normalize_embeddings, b.normalize_embeddings);
+  if (to.config.transferred == TransferredPart::embedding) return;
+  same("hidden_size", a.encoder.hidden_size, b.encoder.hidden_size);
+  same("layers", a.encoder.layers, b.encoder.layers);
+  same("cell", name_of(a.encoder.cell), name_of(b.encoder.cell));
+  same("reverse", a.encoder.reverse, b.encoder.reverse);
+}
+
+/// The row's classifier and all of its pretraining.
+void check_row(const ClassificationOptions& options, const ClassificationRow& row) {
+  NamedConfig later = named_classifier(options, row);
+  check(later.config);
+  if (row.pretraining == Pretraining::none) return;
+  for (std::optional<ClassificationRow> step = row; step; step = step->before_pretraining()) {
+    NamedConfig earlier = named_pretraining(options, *step);
+    check(earlier.config);
+    check_same_architecture(earlier, later);
+    later = std::move(earlier);
+  }
+}
+
+}  // namespace
+
+void apply_setting(ClassificationOptions& options, std::string_view setting) {
+  const std::size_t dot = setting.find('.'), equals = setting.find('=');
+  require<UsageError>(dot != std::string_view::npos && equals != std::string_view::npos && dot < equals,
+                      "setting \"{}\": expected WHERE.KEY=VALUE, as in lm.epochs=3", setting);
+  const std::string_view value = setting.substr(equals + 1);
+  std::string key = "/" + std::string(setting.substr(dot + 1, equals - dot - 1));
+  std::replace(key.begin(), key.end(), '.', '/');
+  Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_discarded()) parsed = value;  // a name without quotes
+  Json json;
+  json[Json::json_pointer(key)] = std::move(parsed);
+  refuse_decided(json, setting);
+  for (TrainingConfig* config : configs_of(options, setting.substr(0, dot))) {
+    *config = training_config_from_json(json.dump(), fmt::format("setting \"{}\"", setting), std::move(*config));
+    check(*config);
+    require<UsageError>(
+        !holds(json, "/optimizer/schedule/decay_steps") || config->optimizer.schedule.kind != ScheduleKind::cosine,
+        "setting \"{}\": a cosine ends with the last step, as epochs and max_steps say; expected "
+        "another schedule.kind before",
+        setting);
+  }
+}
+
+TrainingConfig classifier_config(const ClassificationOptions& options, const ClassificationRow& row) {
+  return named_classifier(options, row).config;
+}
+
+TrainingConfig pretraining_config(const ClassificationOptions& options, const ClassificationRow& row) {
+  return named_pretraining(options, row).config;
+}
+
+void check_rows(const ClassificationOptions& options) {
+  for (const ClassificationRow& row : options.rows) try {
+      check_row(options, row);
+    } catch (const UsageError& error) {
+      fail<UsageError>("row \"{}\": {}", row.key, error.what());
+    }
+}
+
+}  // namespace eddy

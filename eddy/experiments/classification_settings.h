@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string_view>
+
+#include "eddy/experiments/classification.h"
+
+namespace eddy {
+
+/// Lays one setting "WHERE.KEY=VALUE" over the training configs, such as "lm.epochs=3" or
+/// "all.optimizer.learning_rate=1e-3". WHERE: lm, sa, pretraining (both), pretrained, scratch (the classifiers),
+/// classifiers (both) or all; KEY and VALUE as in a config's JSON, but for what rows, seeds or data decide. Throws
+/// UsageError or DataError saying what is wrong.
+void apply_setting(ClassificationOptions& options, std::string_view setting);
+
+/// The configs of a row's classifier and of its pretraining, but for what the data decides.
+TrainingConfig classifier_config(const ClassificationOptions& options, const ClassificationRow& row);
+TrainingConfig pretraining_config(const ClassificationOptions& options, const ClassificationRow& row);
+
+/// Throws UsageError naming the row and the setting when one of the rows cannot be trained, or could not take over what
+/// it is to begin with.
+void check_rows(const ClassificationOptions& options);
+
+}  // namespace eddy
