@@ -15,7 +15,7 @@ namespace eddy {
 
 struct RunSettings {
   std::filesystem::path output;       ///< the model; checkpoint and log stand beside it
-  double checkpoint_seconds = 600;    ///< between checkpoints; 0: only at the end
+  double checkpoint_seconds = 600;    ///< between checkpoints; 0: only at the beginning and at the end
   std::int64_t checkpoint_steps = 0;  ///< also after so many steps; 0: not
   std::int64_t log_steps = 10;        ///< steps that one line of the log sums up
   std::filesystem::path tensorboard;  ///< folder for an event file with what the log has; empty: none

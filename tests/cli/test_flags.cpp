@@ -33,11 +33,12 @@ void check_rows(const TestFolder& folder, const Arguments& base, const std::vect
   for (const Row& row : rows) {
     CAPTURE(row.flags[0]);
     const Json config = config_of(row.flags);
-    for (const auto& [member, value] : row.members) {
+    for (const auto& expected : row.members) {
+      const std::string& member = expected.first;
       CAPTURE(member);
       const Json::json_pointer at(member);
-      CHECK(config.at(at) == value);
-      CHECK(plain.at(at) != value);
+      CHECK(config.at(at) == expected.second);
+      CHECK(plain.at(at) != expected.second);
     }
   }
 }
