@@ -144,13 +144,13 @@ bool TrainingParts::has_weights(const TrainingPart& part) const {
   }
 }
 
-std::array<fs::path, 4> TrainingParts::files_of(const std::string& name) const {
+std::array<fs::path, 5> TrainingParts::files_of(const std::string& name) const {
   const fs::path model = model_file(name).filename();
-  return {model, log_path(model), checkpoint_path(model), name + ".json"};
+  return {model, log_path(model), checkpoint_path(model), scheduled_path(model), name + ".json"};
 }
 
 std::optional<RunRecord> TrainingParts::choose_files(const std::string& name, const std::string& key) {
-  const std::array<fs::path, 4> files = files_of(name);
+  const std::array<fs::path, 5> files = files_of(name);
   const auto move = [&](const fs::path& from, const fs::path& to) {
     fs::create_directories(to);
     for (const fs::path& file : files)

@@ -46,7 +46,7 @@ class TrainingParts {
   /// Tells data, documents and beginning from others.
   std::uint64_t inputs_of(const TrainingPart& part) const;
   /// Names of its files; what tells the key comes last, so that a kill halfway leaves the rest to be moved.
-  std::array<std::filesystem::path, 4> files_of(const std::string& name) const;
+  std::array<std::filesystem::path, 5> files_of(const std::string& name) const;
   /// Whether the weights of a finished part can be read; says why not.
   bool has_weights(const TrainingPart& part) const;
   /// Sets the files of a part aside when another key made them, and brings back those that this one made. The record

@@ -7,6 +7,7 @@
 #include "eddy/data/pair_batches.h"
 #include "eddy/experiments/decoders_report.h"
 #include "eddy/experiments/distinct.h"
+#include "eddy/experiments/pair_inputs.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/sequence_accuracy.h"
 #include "eddy/experiments/sequence_names.h"
@@ -61,12 +62,7 @@ class Trial {
   Program training_program(DecoderMode mode) {
     config_.mode = mode;
     Graph graph;
-    const std::int64_t rows = options_.batch_size, source = all_.source_time(), target = all_.target_time();
-    const PairValues pairs{.source = graph.input("source", i32, {source, rows}),
-                           .source_mask = graph.input("source_mask", f32, {source, rows}),
-                           .target_in = graph.input("target_in", i32, {target, rows}),
-                           .target_out = graph.input("target_out", i32, {target, rows}),
-                           .target_mask = graph.input("target_mask", f32, {target, rows})};
+    const PairValues pairs = pair_inputs(graph, all_.source_time(), all_.target_time(), options_.batch_size);
     const Value loss = sequence_loss(store_, config_, pairs, Mode::train);
     return compile(graph, {loss, minimize(loss, store_, keras_rmsprop(options_.learning_rate))});
   }
@@ -85,11 +81,7 @@ class Trial {
     double loss = 0;
     for (std::int64_t batch = 0; batch < batches_.batches_per_epoch(); ++batch) {
       const PairBatch next = batches_.next();
-      const auto results = train_.run({{"source", next.source},
-                                       {"source_mask", next.source_mask},
-                                       {"target_in", next.target_in},
-                                       {"target_out", next.target_out},
-                                       {"target_mask", next.target_mask}});
+      const auto results = train_.run(pair_bindings(next));
       loss += static_cast<double>(results[0].item()) * next.real_rows / stories_.size();
     }
     return loss;
