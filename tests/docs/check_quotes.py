@@ -1,6 +1,7 @@
 """Checks that code quoted in the documentation still stands in the files it is quoted from.
 
-A block that follows a line `<!-- file: PATH -->` must be a contiguous part of that file.
+A block that follows a line `<!-- file: PATH -->` must be a contiguous part of that file. An error message that is quoted
+as `[op] …  (PATH:LINE)` must name a line that calls that op.
 """
 
 import pathlib
@@ -8,13 +9,21 @@ import re
 import sys
 
 QUOTE = re.compile(r"<!-- file: (\S+) -->\n```\w*\n(.*?)```", re.S)
+ERROR = re.compile(r"`\[(\w+)\] [^`]*\((\S+):(\d+)\)`")
 
 
 def main(root):
     root = pathlib.Path(root)
     quotes = wrong = 0
     for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
-        for path, code in QUOTE.findall(page.read_text(encoding="utf-8")):
+        text = page.read_text(encoding="utf-8")
+        for op, path, line in ERROR.findall(text):
+            quotes += 1
+            lines = (root / path).read_text(encoding="utf-8").splitlines()
+            if f"{op}(" not in "".join(lines[int(line) - 1:int(line)]):
+                wrong += 1
+                print(f"{page.name}: line {line} of {path} calls no {op}")
+        for path, code in QUOTE.findall(text):
             quotes += 1
             if code not in (root / path).read_text(encoding="utf-8"):
                 wrong += 1
