@@ -7,6 +7,7 @@
 #include <cctype>
 #include <cstring>
 
+#include "eddy/core/error.h"
 #include "eddy/core/math.h"
 #include "eddy/core/onednn.h"
 #include "eddy/core/threads.h"
@@ -67,6 +68,14 @@ bool must_cap_onednn_isa(const CpuCapabilities& cpu, const char* user_limit) {
         "AVX512_CORE_VNNI", "AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512"})
     if (limit == safe) return false;
   return true;
+}
+
+SimdLimit simd_limit(const char* value) {
+  const std::string_view limit = value == nullptr ? "" : value;
+  if (limit.empty()) return SimdLimit::none;
+  if (limit == "avx2") return SimdLimit::avx2;
+  require<UsageError>(limit == "portable", "EDDY_SIMD is '{}', expected avx2 or portable", limit);
+  return SimdLimit::portable;
 }
 
 std::string describe_cpu() {

@@ -36,6 +36,12 @@ CpuCapabilities cpu_capabilities(const CpuidFunction& query = cpuid);
 /// null) does not already exclude it.
 bool must_cap_onednn_isa(const CpuCapabilities& cpu, const char* user_limit);
 
+enum class SimdLimit { none, avx2, portable };
+
+/// How far `value`, that of the environment variable EDDY_SIMD, lowers the instructions of eddy's kernels: "avx2" or
+/// "portable"; null and "" do not. Throws UsageError for anything else.
+SimdLimit simd_limit(const char* value);
+
 /// One line: model, the instructions that eddy's kernels and oneDNN use, threads, oneDNN's version.
 std::string describe_cpu();
 

@@ -281,6 +281,11 @@ const char* target_name() { return hwy::TargetName(HWY_TARGET); }
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <cstdio>
+#include <cstdlib>
+
+#include "eddy/core/cpu.h"
+#include "eddy/core/error.h"
 #include "eddy/core/threads.h"
 
 namespace eddy {
@@ -336,6 +341,25 @@ HWY_EXPORT(do_dot);
 HWY_EXPORT(do_max_value);
 HWY_EXPORT(do_min_value);
 HWY_EXPORT(target_name);
+
+namespace {
+
+/// Done as the library is loaded, since the first dispatch settles what all others get.
+[[maybe_unused]] const bool simd_limited = [] {
+  try {
+    // A better target has a lower bit.
+    const SimdLimit limit = simd_limit(std::getenv("EDDY_SIMD"));
+    if (limit == SimdLimit::avx2) hwy::DisableTargets(HWY_AVX2 - 1);
+    if (limit == SimdLimit::portable) hwy::DisableTargets(2 * HWY_AVX2 - 1);
+    return limit != SimdLimit::none;
+  } catch (const UsageError& error) {
+    // Nobody can catch it this early.
+    std::fprintf(stderr, "eddy: %s\n", error.what());
+    std::exit(2);
+  }
+}();
+
+}  // namespace
 
 const char* vector_target() { return HWY_DYNAMIC_DISPATCH(target_name)(); }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "eddy/core/cpu.h"
+#include "eddy/core/error.h"
 #include "eddy/core/math.h"
 #include "eddy/core/onednn.h"
 
@@ -71,4 +73,28 @@ TEST_CASE("the description names processor, library and threads") {
   CHECK(text.find("oneDNN " + eddy::onednn_version()) != std::string::npos);
   CHECK(text.find(std::string("kernels on ") + eddy::vector_target()) != std::string::npos);
   CHECK(text.find("thread") != std::string::npos);
+}
+
+TEST_CASE("EDDY_SIMD has two values, and any other is an error") {
+  CHECK(eddy::simd_limit(nullptr) == eddy::SimdLimit::none);
+  CHECK(eddy::simd_limit("") == eddy::SimdLimit::none);
+  CHECK(eddy::simd_limit("avx2") == eddy::SimdLimit::avx2);
+  CHECK(eddy::simd_limit("portable") == eddy::SimdLimit::portable);
+  CHECK_THROWS_WITH_AS(eddy::simd_limit("sse"), "EDDY_SIMD is 'sse', expected avx2 or portable", eddy::UsageError);
+}
+
+// The suite runs this with each value, so that no run repeats another unnoticed.
+TEST_CASE("kernels run on the best instructions that EDDY_SIMD allows") {
+  const eddy::SimdLimit limit = eddy::simd_limit(std::getenv("EDDY_SIMD"));
+  // Unlike CPUID's bits these count what the operating system enables.
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
+  std::string target = eddy::vector_target();
+  // Portable code has one of two names.
+  if (target == "SCALAR" || target == "EMU128") target = "portable";
+  std::string expected = "portable";
+  if (avx2 && limit != eddy::SimdLimit::portable) expected = "AVX2";
+  if (avx512 && limit == eddy::SimdLimit::none) expected = "AVX3";
+  CHECK(target == expected);
 }
