@@ -11,6 +11,7 @@
 #include "eddy/core/packed_product.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
+#include "tests/support/largest.h"
 
 namespace {
 
@@ -81,11 +82,9 @@ struct Operands {
 
   /// Everything C holds is compared, so writes between rows show too.
   void check(const std::vector<float>& result) const {
-    const std::vector<float> want = expected();
-    double worst = 0;
-    for (std::size_t i = 0; i < want.size(); ++i) worst = std::max(worst, std::fabs(double{want[i]} - result[i]));
     INFO(eddy::to_string(config));
-    CHECK(worst <= 2e-6 * std::sqrt(static_cast<double>(config.k) + 1) + 1e-6);
+    CHECK(eddy::test::largest_difference(result, expected()) <=
+          2e-6 * std::sqrt(static_cast<double>(config.k) + 1) + 1e-6);
   }
 };
 

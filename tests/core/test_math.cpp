@@ -9,6 +9,7 @@
 
 #include "eddy/core/math.h"
 #include "eddy/core/threads.h"
+#include "tests/support/largest.h"
 
 namespace {
 
@@ -144,6 +145,19 @@ TEST_CASE("arithmetic kernels work at every length and in place") {
     CHECK(eddy::vector_max_value(a.data(), n) == largest);
     CHECK(eddy::vector_min_value(a.data(), n) == smallest);
   }
+}
+
+TEST_CASE("a comparison of the tests lets no NaN pass, wherever it is, nor a missing element") {
+  const std::vector<float> zeros(3, 0.0F);
+  CHECK(eddy::test::largest_difference(std::vector<float>{1, -3, 2}, zeros) == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    std::vector<float> values{1, 2, 3};
+    values[i] = kNan;
+    CHECK(std::isnan(eddy::test::largest_difference(values, zeros)));
+    CHECK(std::isnan(eddy::test::largest_difference(zeros, values)));
+    CHECK(std::isnan(eddy::test::largest_magnitude(values)));
+  }
+  CHECK(std::isnan(eddy::test::largest_difference(zeros, std::vector<float>{0, 0})));
 }
 
 TEST_CASE("maximum and minimum pass NaN on, whichever operand it is in") {

@@ -11,9 +11,11 @@
 #include "eddy/core/rnn_kernels.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
+#include "tests/support/largest.h"
 
 namespace {
 
+using eddy::test::largest_difference;
 using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
 
@@ -287,13 +289,8 @@ void check_case(const Case& c) {
           c0 = widen(data.c0);
   const auto loss = [&] { return reference.run(gates_x, w_h, b_h, h0, c0, data); };
   loss();
-  double worst = 0;
-  for (std::size_t i = 0; i < got.states_h.size(); ++i) {
-    worst = std::max(worst, std::fabs(got.states_h[i] - reference.states_h[i]));
-    if (c.cell == Cell::lstm) worst = std::max(worst, std::fabs(got.states_c[i] - reference.states_c[i]));
-    if (std::isnan(got.states_h[i])) worst = 1e9;
-  }
-  CHECK(worst < 2e-5);
+  CHECK(largest_difference(got.states_h, reference.states_h) < 2e-5);
+  if (c.cell == Cell::lstm) CHECK(largest_difference(got.states_c, reference.states_c) < 2e-5);
   // Finite differences in double of a sample of elements of each input.
   const auto compare = [&](const char* name, Doubles& input, const Floats& gradient) {
     const std::size_t stride = std::max<std::size_t>(1, input.size() / 40);
@@ -413,10 +410,8 @@ TEST_CASE("the LSTM kernels agree with oneDNN's LSTM primitive") {
                   zeros.data(), d_c_last.data(), d_x.data(), d_h0.data(), d_c0.data(), d_w_x.data(), d_w_h.data(),
                   d_bias.data());
     const auto check_near = [](const char* name, const float* a, const Floats& b) {
-      double worst = 0;
-      for (std::size_t i = 0; i < b.size(); ++i) worst = std::max(worst, std::fabs(double{a[i]} - b[i]));
       INFO(name);
-      CHECK(worst < 5e-5);
+      CHECK(largest_difference(std::span(a, b.size()), b) < 5e-5);
     };
     check_near("y", got.states_h.data() + first_output * state, y);
     check_near("c_last", got.states_c.data() + last_slot * state, c_last);

@@ -7,6 +7,7 @@
 
 #include "eddy/core/threads.h"
 #include "eddy/graph/initializer.h"
+#include "tests/support/largest.h"
 
 using eddy::Philox;
 using eddy::Shape;
@@ -34,7 +35,7 @@ double worst_product(const Tensor& weight, std::int64_t block, std::int64_t colu
     for (std::int64_t j = 0; j <= i; ++j) {
       double sum = i == j ? -gain * gain : 0;
       for (std::int64_t k = 0; k < std::max(rows, columns); ++k) sum += at(i, k) * at(j, k);
-      worst = std::max(worst, std::fabs(sum));
+      worst = eddy::test::larger(worst, std::fabs(sum));
     }
   return worst;
 }

@@ -14,6 +14,7 @@
 #include "tests/models/plain_vectors.h"
 #include "tests/support/arrays.h"
 #include "tests/support/finite_differences.h"
+#include "tests/support/largest.h"
 
 namespace eddy::test {
 namespace {
@@ -213,11 +214,7 @@ std::vector<Tensor> attention_gradients(AttentionEnergy energy, bool with_query)
   return fed.run(values);
 }
 
-double largest(const Tensor& tensor) {
-  double result = 0;
-  for (const double x : to_doubles(tensor)) result = std::max(result, std::abs(x));
-  return result;
-}
+double largest(const Tensor& tensor) { return largest_magnitude(tensor.values<const float>()); }
 
 TEST_CASE("the query and the bias of a linear energy change nothing and learn nothing; an additive one's query does") {
   const std::vector<Tensor> linear = attention_gradients(AttentionEnergy::linear, true);
@@ -246,7 +243,7 @@ TEST_CASE("the attention of a linear energy is the same at every step, that of a
     const std::size_t stride = weights.size() / kSteps;
     double change = 0;
     for (std::size_t i = stride; i < weights.size(); ++i)
-      change = std::max(change, std::abs(weights[i] - weights[i % stride]));
+      change = larger(change, std::abs(weights[i] - weights[i % stride]));
     if (energy == AttentionEnergy::linear) CHECK(change < 1e-6);
     if (energy == AttentionEnergy::additive) CHECK(change > 1e-4);
   }

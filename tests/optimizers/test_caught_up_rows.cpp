@@ -18,6 +18,7 @@
 #include "eddy/optimizers/moving_average.h"
 #include "eddy/optimizers/row_catch_up.h"
 #include "eddy/optimizers/rules.h"
+#include "tests/support/largest.h"
 
 namespace eddy::test {
 namespace {
@@ -119,12 +120,8 @@ std::vector<Binding> batch_of(int step) {
   return {{"tokens", tokens()}, {"others", tokens()}, {"target", target}};
 }
 
-double largest_difference(const Tensor& a, const Tensor& b) {
-  double worst = 0;
-  for (std::int64_t i = 0; i < a.elements(); ++i)
-    worst = std::max(worst, std::abs(static_cast<double>(a.values<float>()[static_cast<std::size_t>(i)]) -
-                                     static_cast<double>(b.values<float>()[static_cast<std::size_t>(i)])));
-  return worst;
+double distance(const Tensor& a, const Tensor& b) {
+  return largest_difference(a.values<const float>(), b.values<const float>());
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {
@@ -153,16 +150,16 @@ TEST_CASE("rows caught up later train as dense updates do") {
     }
     const Tensor got = store.find("table")->value, want = dense_store.find("table")->value;
     const Tensor raw = got.clone();
-    CHECK(largest_difference(got, want) > 1e-4);  // some rows are behind
+    CHECK(distance(got, want) > 1e-4);  // some rows are behind
     {
       const CurrentRows current(store, optimizer);
-      CHECK(largest_difference(got, want) < 2e-5);
+      CHECK(distance(got, want) < 2e-5);
     }
     CHECK(same_bits(got, raw));
     bring_rows_up_to_date(store, optimizer);
-    CHECK(largest_difference(got, want) < 2e-5);
+    CHECK(distance(got, want) < 2e-5);
     for (const char* slot : {"optimizer/adam_m/table", "optimizer/adam_v/table"})
-      CHECK(largest_difference(store.find(slot)->value, dense_store.find(slot)->value) < 2e-5);
+      CHECK(distance(store.find(slot)->value, dense_store.find(slot)->value) < 2e-5);
     const double loss = static_cast<double>(dense.run(batch_of(600))[0].item());
     CHECK(static_cast<double>(program.run(batch_of(600))[0].item()) == doctest::Approx(loss).epsilon(2e-5));
   }
@@ -183,7 +180,7 @@ TEST_CASE("whatever else reads the table in a program that trains sees it up to 
       const auto want = reference.run(batch_of(step));
       const auto got = program.run(batch_of(step));
       CHECK(static_cast<double>(got[0].item()) == doctest::Approx(static_cast<double>(want[0].item())).epsilon(1e-4));
-      CHECK(largest_difference(got[1], want[1]) < 1e-5);
+      CHECK(distance(got[1], want[1]) < 1e-5);
     }
   }
 }
@@ -225,7 +222,7 @@ TEST_CASE("rows can be left behind from any step on") {
     program.run(batch_of(step));
   }
   const CurrentRows current(store, optimizer);
-  CHECK(largest_difference(store.find("table")->value, dense_store.find("table")->value) < 1e-5);
+  CHECK(distance(store.find("table")->value, dense_store.find("table")->value) < 1e-5);
 }
 
 TEST_CASE("a step without finite gradients leaves everything but its counter") {

@@ -8,6 +8,7 @@
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/program.h"
 #include "eddy/optimizers/moving_average.h"
+#include "tests/support/largest.h"
 
 namespace eddy::test {
 
@@ -81,8 +82,7 @@ double largest_error(const std::vector<float>& got, const nlohmann::json& expect
   double largest = got.size() == expected.size() ? 0 : INFINITY;
   for (std::size_t i = 0; i < std::min(got.size(), expected.size()); ++i) {
     const double wanted = expected[i].get<double>();
-    const double error = std::abs(got[i] - wanted) / (1 + std::abs(wanted));
-    if (!(error <= largest)) largest = std::isnan(error) ? INFINITY : error;
+    largest = larger(largest, std::abs(got[i] - wanted) / (1 + std::abs(wanted)));
   }
   return largest;
 }
@@ -92,7 +92,7 @@ double trajectory_error(const Optimizer& optimizer, Form form, const nlohmann::j
   Trajectory trajectory(store, optimizer, form);
   double largest = 0;
   for (std::size_t step = 0; step < expected.size(); ++step)
-    largest = std::max(largest, largest_error(trajectory.step(step), expected[step]));
+    largest = larger(largest, largest_error(trajectory.step(step), expected[step]));
   return largest;
 }
 
