@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <functional>
 #include <stdexcept>
 
 #include "eddy/core/error.h"
@@ -23,6 +25,27 @@ std::string message_of(const std::function<void()>& action) {
     return error.what();
   }
   return "no error";
+}
+
+/// What `action` throws in a process that may write files of `bytes` bytes only, as on a disk that is full then.
+std::string with_limited_files(rlim_t bytes, const std::function<void()>& action) {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{bytes, bytes};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    const std::string message = message_of(action);
+    ::_exit(::write(ends[1], message.data(), message.size()) < 0);
+  }
+  ::close(ends[1]);
+  std::string message(1000, ' ');
+  message.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::read(ends[0], message.data(), message.size()))));
+  ::close(ends[0]);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return message;
 }
 
 TEST_CASE("a file is written, replaced and read back") {
@@ -116,11 +139,20 @@ TEST_CASE("a target that turns into a folder is an error and leaves nothing") {
   CHECK(folder.files() == 1);
 }
 
-TEST_CASE("a full disk is reported") {
+TEST_CASE("a device is refused before anything is replaced") {
   if (!std::filesystem::exists("/dev/full")) return;
-  // Devices are refused before anything is replaced.
   CHECK(message_of([] { write_atomically("/dev/full", "x"); }).find("/dev/full: is no regular file") == 0);
   CHECK(std::filesystem::is_character_file("/dev/full"));
+}
+
+TEST_CASE("a file that does not fit leaves the old one and nothing else") {
+  const TemporaryFolder folder;
+  const auto path = folder / "a";
+  write_atomically(path, "old");
+  const std::string error = with_limited_files(8, [&] { write_atomically(path, "123456789"); });
+  CHECK(error == path.string() + ": cannot be written: File too large");
+  CHECK(read_file(path) == "old");
+  CHECK(folder.files() == 1);
 }
 
 TEST_CASE("symbolic links are followed") {
@@ -245,20 +277,11 @@ TEST_CASE("whether a file can be written is known beforehand") {
 
 TEST_CASE("a line that meets the limit of a file's size says so") {
   const TemporaryFolder folder;
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{8, 8};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    const int file = ::open((folder / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    const std::string first = message_of([&] { append_at_once(file, "123456789\n", "log"); });
-    const std::string second = message_of([&] { append_at_once(file, "1\n", "log"); });
-    if (first != "log: cannot be written, but for 8 of 10 bytes: File too large") ::_exit(3);
-    ::_exit(second == "log: cannot be written: File too large" ? 0 : 4);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  CHECK(WEXITSTATUS(status) == 0);
+  const int file = ::open((folder / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  CHECK(with_limited_files(8, [&] { append_at_once(file, "123456789\n", "log"); }) ==
+        "log: cannot be written, but for 8 of 10 bytes: File too large");
+  CHECK(with_limited_files(8, [&] { append_at_once(file, "1\n", "log"); }) == "log: cannot be written: File too large");
+  ::close(file);
 }
 
 TEST_CASE("reading past the end names the byte") {

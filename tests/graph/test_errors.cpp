@@ -138,6 +138,7 @@ TEST_CASE("errors: op, sentence and line can be read apart, whatever the sentenc
   const Value x = graph.input("x", f32, {3, 4});
   try {
     x + graph.input("y", f32, {5});
+    FAIL("4 columns and 5 were added");
   } catch (const GraphError& error) {
     CHECK(error.op() == "add");
     CHECK(error.origin().file.ends_with("tests/graph/test_errors.cpp"));

@@ -121,8 +121,9 @@ TEST_CASE("passes: every switch can be off, and values stay") {
   const Value y = tanh(x * 1 + tanh(c)) + tanh(x * 1 + tanh(c));
   const Tensor data = Tensor::from(std::vector<float>{0.25F, 0.5F, -0.75F, 2}, {2, 2});
   std::vector<Tensor> first;
-  for (int bits = 0; bits < 16; ++bits) {
-    const PassSwitches passes{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+  for (int bits = 0; bits < 64; ++bits) {
+    const PassSwitches passes{(bits & 1) != 0, (bits & 2) != 0,  (bits & 4) != 0,
+                              (bits & 8) != 0, (bits & 16) != 0, (bits & 32) != 0};
     Program program = compile(graph, {y}, {.passes = passes});
     const std::vector<Tensor> got = copies(program.run({{"x", data}}));
     if (first.empty()) first = got;
