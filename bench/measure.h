@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/mismatch.h"
 #include "bench/timing.h"
 #include "eddy/graph/op.h"
 #include "eddy/graph/program.h"
@@ -37,10 +38,6 @@ double measure(benchmark::State& state, const Cost& cost, const std::function<vo
 /// Marks a benchmark as wrong instead of timing it; the program then ends with an error code.
 void refuse(benchmark::State& state, const std::string& why);
 bool anything_refused();
-
-/// Empty when every f32 number of `got` is finite and within tolerance * (largest |expected| of its tensor) of
-/// `expected`, integers are equal; else what differs.
-std::string mismatch(std::span<const Tensor> got, std::span<const Tensor> expected, double tolerance);
 
 std::vector<Tensor> copies(std::span<const Tensor> tensors);
 
