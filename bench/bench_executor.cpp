@@ -12,13 +12,17 @@ namespace eddy::bench {
 namespace {
 
 /// A chain of additions of one element each: next to no work, so that the time is the executor's.
-void node_overhead(benchmark::State& state) {
+void node_overhead(benchmark::State& state, bool fused) {
   constexpr int kNodes = 1000;
   Graph graph;
   const Value x = graph.input("x", f32, {1});
   Value y = x;
   for (int i = 0; i < kNodes; ++i) y = y + x;
-  Program program = compile(graph, {y}, {.passes = {false, false, false, false, false, false}});
+  Program program = compile(
+      graph, {y},
+      {.passes = {.prune = false, .simplify = false, .fold = false, .cse = false, .lower = false, .fuse = fused}});
+  if (fused == (program.instruction_count() >= kNodes))
+    return refuse(state, fmt::format("{} nodes run as {} instructions", kNodes, program.instruction_count()));
   const std::vector<Binding> bindings{{"x", Tensor::from(std::vector<float>{1}, {1})}};
   const float got = program.run(bindings)[0].item();
   if (got != kNodes + 1) return refuse(state, fmt::format("the chain yields {}, expected {}", got, kNodes + 1));
@@ -41,7 +45,11 @@ void compile_time(benchmark::State& state) {
 }  // namespace
 
 void register_executor_benchmarks() {
-  benchmark::RegisterBenchmark("executor/node_overhead", node_overhead)->UseManualTime()->Unit(benchmark::kMicrosecond);
+  for (const bool fused : {false, true})
+    benchmark::RegisterBenchmark(fused ? "executor/node_overhead_fused" : "executor/node_overhead",
+                                 [fused](benchmark::State& state) { node_overhead(state, fused); })
+        ->UseManualTime()
+        ->Unit(benchmark::kMicrosecond);
   benchmark::RegisterBenchmark("executor/compile", compile_time)
       ->Arg(1000)
       ->Arg(10000)
