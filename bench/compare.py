@@ -4,7 +4,7 @@
 
 Before anything is timed both must compute the same from the same weights and batch: the losses of three steps of
 training, the scores, or the words. A step of training is forward, backward, clipping by norm and Adam, with a full
-softmax. Only ratios within one run mean anything where a machine is shared; the FMA peak is measured between the steps
+softmax; each slice has five steps at least. A job that fails leaves the others' figures, and ends in status 1. Only ratios within one run mean anything where a machine is shared; the FMA peak is measured between the steps
 as well. Peak memory is that of a fresh process after three steps; of PyTorch's, what the bare import takes is
 subtracted.
 """
@@ -40,8 +40,9 @@ def check_same(name, ours, theirs):
 
 def eddy_slice(eddy, seconds, sizes):
     result = eddy.ask("time", seconds)
-    return {"seconds": result["median"], "share": sizes["flops"] / result["median"] / result["peak"],
-            "peak": result["peak"]}
+    # Without a count of products there is no share.
+    return {"seconds": result["median"], "steps": result["steps"], "peak": result["peak"],
+            "share": sizes["flops"] / result["median"] / result["peak"] if sizes["flops"] else None}
 
 
 def peak_memory(start, name):
@@ -67,17 +68,19 @@ def compare_workload(systems, name, seconds, rounds):
                 for _ in range(rounds):
                     slices.append(eddy_slice(eddy, seconds / rounds, sizes))
                     if torch:
-                        slices[-1]["torch"] = torch.ask("time", seconds / rounds)["median"]
+                        slices[-1]["torch"] = torch.ask("time", seconds / rounds)
         finally:
             if torch:
                 torch.__exit__()
     row["seconds"] = statistics.median(s["seconds"] for s in slices)
-    row["share"] = statistics.median(s["share"] for s in slices)
+    row["steps"] = sum(s["steps"] for s in slices)
+    row["share"] = statistics.median(s["share"] for s in slices) if sizes["flops"] else None
     row["peak"] = statistics.median(s["peak"] for s in slices)
     row["memory"] = peak_memory(systems.eddy, name)
     if torch:
-        row["torch_seconds"] = statistics.median(s["torch"] for s in slices)
-        row["ratios"] = sorted(s["torch"] / s["seconds"] for s in slices)
+        row["torch_seconds"] = statistics.median(s["torch"]["median"] for s in slices)
+        row["torch_steps"] = sum(s["torch"]["steps"] for s in slices)
+        row["ratios"] = sorted(s["torch"]["median"] / s["seconds"] for s in slices)
         row["ratio"] = statistics.median(row["ratios"])
         row["torch_memory"] = peak_memory(systems.torch, name)
     return row
@@ -134,7 +137,8 @@ def compile_time(systems, _, rounds):
 
 
 def node_overhead(systems, *_):
-    return {"property": "overhead per node", "value": systems.node_overhead() * 1e9, "unit": "ns"}
+    return [{"property": f"overhead per node, {text}", "value": value, "unit": "ns"}
+            for text, value in zip(("nothing fused", "within a fused chain"), systems.node_overheads(), strict=True)]
 
 
 PROPERTIES = {"threads": two_threads, "busy": busy_machine, "lengths": short_texts, "compile": compile_time,
@@ -161,39 +165,50 @@ def parse(systems_help="all"):
 
 
 def measure(systems, arguments, result):
-    """Fills `result` row by row, so that an interrupt leaves what was measured."""
+    """Fills `result` row by row, so that an interrupt leaves what was measured. A job that fails has a row with its
+    "error", and the others run. Returns whether all went well."""
     names = list(systems.workloads) if arguments.workloads is None else arguments.workloads
     for name in names:
         if name not in systems.workloads:
             raise Failure(f"there is no workload '{name}', but {', '.join(systems.workloads)}")
-    jobs = [(name, "workloads", lambda name=name: compare_workload(systems, name, arguments.seconds, arguments.rounds))
+    jobs = [(name, "workload", lambda name=name: compare_workload(systems, name, arguments.seconds, arguments.rounds))
             for name in names]
-    jobs += [(name, "properties", lambda name=name: PROPERTIES[name](systems, arguments.seconds, arguments.rounds))
+    jobs += [(name, "property", lambda name=name: PROPERTIES[name](systems, arguments.seconds, arguments.rounds))
              for name in arguments.properties]
+    rows_of = {"workload": result["workloads"], "property": result["properties"]}
+    well = True
     start = time.monotonic()
-    for done, (name, table, job) in enumerate(jobs):
+    for done, (name, kind, job) in enumerate(jobs):
         passed = time.monotonic() - start
         left = f", about {passed / done * (len(jobs) - done):.0f} s left" if done else ""
         print(f"{done + 1}/{len(jobs)} {name}{left}", file=sys.stderr, flush=True)
-        rows = job()
-        result[table] += rows if isinstance(rows, list) else [rows]
+        try:
+            rows = job()
+        except Exception as error:  # whatever one job meets, the others' figures stay
+            text = str(error) if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
+            print(f"{name}: {text}", file=sys.stderr)
+            rows = {kind: name, "error": text}
+            well = False
+        rows_of[kind].extend(rows if isinstance(rows, list) else [rows])
+    return well
 
 
 def main():
     arguments = parse()
-    python, version = (None, None) if arguments.no_torch else python_with_torch()
-    if not python:
-        print("without PyTorch: eddy's side only" if arguments.no_torch else
-              "PyTorch is not installed: eddy's side only", file=sys.stderr)
+    python = version = None
+    if not arguments.no_torch:
+        try:
+            python, version = python_with_torch()
+        except Failure as why:
+            print(f"eddy's side only, as no Python can import PyTorch and numpy: {why}", file=sys.stderr)
     systems = Systems(arguments.build, arguments.threads, python)
     with systems.eddy("toy0") as eddy:
         machine = eddy.greeting["machine"]
     result = {"machine": machine, "threads": arguments.threads, "torch": version, "seconds": arguments.seconds,
               "rounds": arguments.rounds, "tolerance": TOLERANCE, "date": time.strftime("%Y-%m-%d"), "workloads": [],
               "properties": []}
-    status = 0
     try:
-        measure(systems, arguments, result)
+        status = 0 if measure(systems, arguments, result) else 1
     except KeyboardInterrupt:
         print("interrupted; what was measured:", file=sys.stderr)
         status = 130

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that run one workload each, at our command: eddy_workloads, and the same in PyTorch."""
+import contextlib
 import json
 import os
 import subprocess
@@ -11,6 +12,18 @@ HERE = Path(__file__).resolve().parent
 
 class Failure(Exception):
     """What a user should read, without a traceback."""
+
+
+def last_line(text):
+    return text.strip().rpartition("\n")[2]
+
+
+def output_of(*command):
+    """What a command prints; Failure with its last words when it fails."""
+    ended = subprocess.run(command, capture_output=True, text=True)
+    if ended.returncode != 0:
+        raise Failure(f"{Path(command[0]).name} failed: {last_line(ended.stderr) or f'status {ended.returncode}'}")
+    return ended.stdout
 
 
 class Contestant:
@@ -26,7 +39,8 @@ class Contestant:
         return self
 
     def __exit__(self, *_):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -43,7 +57,10 @@ class Contestant:
         line = self.process.stdout.readline()
         if not line:
             raise Failure(f"{self.name} ended; its error is above")
-        return json.loads(line)
+        try:
+            return json.loads(line)
+        except json.JSONDecodeError:
+            raise Failure(f"{self.name} answered '{line.strip()}', which is no JSON") from None
 
     def ask(self, *words):
         self.tell(*words)
@@ -57,12 +74,14 @@ class Systems:
         self.program = Path(build) / "bench" / "eddy_workloads"
         self.benchmark = Path(build) / "bench" / "eddy_bench"
         if not self.program.exists():
-            raise Failure(f"there is no {self.program}; build it with: meson setup {build} -Dbuildtype=release && "
-                          f"ninja -C {build}")
+            configure = (f"meson configure {build} -Dbench=true" if (Path(build) / "build.ninja").exists() else
+                         f"meson setup {build} -Dbuildtype=release")
+            raise Failure(f"there is no {self.program}; build it with: scripts/install-dependencies --tests && "
+                          f"{configure} && meson compile -C {build}")
         self.threads = threads
         self.python = python
-        listed = subprocess.run([self.program, "--list"], check=True, capture_output=True, text=True).stdout
-        self.workloads = {sizes["name"]: sizes for sizes in map(json.loads, listed.splitlines())}
+        listed = output_of(self.program, "--list").splitlines()
+        self.workloads = {sizes["name"]: sizes for sizes in map(json.loads, listed)}
 
     def eddy(self, name, *options, threads=None):
         return Contestant([str(self.program), name, f"--threads={threads or self.threads}", *options])
@@ -76,18 +95,19 @@ class Systems:
         return Contestant([self.python, str(HERE / "peers" / "torch_workloads.py"), name, *sizes, "--threads",
                            str(self.threads), *options], environment)
 
-    def node_overhead(self):
-        """Seconds per executed node of next to no work."""
-        found = subprocess.run([self.benchmark, "--benchmark_filter=executor/node_overhead", "--benchmark_format=json",
-                                f"--threads={self.threads}"], check=True, capture_output=True, text=True)
-        return json.loads(found.stdout)["benchmarks"][0]["ns/node"] * 1e-9
+    def node_overheads(self):
+        """Nanoseconds per node of next to no work: when each runs by itself, and in one fused chain."""
+        found = output_of(self.benchmark, "--benchmark_filter=executor/node_overhead", "--benchmark_format=json",
+                          f"--threads={self.threads}")
+        return [benchmark["ns/node"] for benchmark in json.loads(found)["benchmarks"]]
 
 
 def python_with_torch():
-    """An interpreter that can import torch, and torch's version; (None, None) without."""
+    """An interpreter that can import torch and numpy, and torch's version. Failure says what each one lacks."""
+    refusals = []
     for python in dict.fromkeys([sys.executable, "/usr/bin/python3"]):
-        found = subprocess.run([python, "-c", "import torch, numpy; print(torch.__version__)"], capture_output=True,
-                               text=True)
-        if found.returncode == 0:
-            return python, found.stdout.strip()
-    return None, None
+        try:
+            return python, output_of(python, "-c", "import torch, numpy; print(torch.__version__)").strip()
+        except (Failure, OSError) as error:
+            refusals.append(f"{python}: {error}")
+    raise Failure("; ".join(refusals))

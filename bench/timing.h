@@ -24,10 +24,12 @@ inline double sampled_fma_peak() {
   return peak;
 }
 
-/// Median; the values are sorted in place. 0 for none.
+/// Median, of an even number the mean of the two in the middle, as Python's; the values are sorted in place. 0 for
+/// none.
 inline double median(std::vector<double>& values) {
+  if (values.empty()) return 0;
   std::ranges::sort(values);
-  return values.empty() ? 0 : values[values.size() / 2];
+  return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
 }
 
 }  // namespace eddy::bench

@@ -138,6 +138,7 @@ Value greedy_words(Graph& graph, ParameterStore& store, const Workload& w) {
 }  // namespace
 
 double Workload::flops() const {
+  if (model == Model::greedy) return 0;
   const auto v = static_cast<double>(vocabulary), e = static_cast<double>(embedding), h = static_cast<double>(hidden),
              t = static_cast<double>(time);
   const double layer = 4 * h * (e + h);
@@ -147,6 +148,10 @@ double Workload::flops() const {
   if (model == Model::decoder) {
     const bool wide = mode == DecoderMode::peek || mode == DecoderMode::attention;
     products += 4 * h * (wide ? 3 * h : 2 * h);
+    // What a basic decoder reads is the same at all steps: its products, forward and backward, are computed once. With
+    // feedback both weights see the state: of six products two, their gradients, are the same.
+    if (mode == DecoderMode::basic) products -= 4 * h * h * (1 - 1 / t);
+    if (mode == DecoderMode::feedback) products -= 4 * h * h / 3;
     // Keys and queries, then energies and weighted sum over the source.
     if (mode == DecoderMode::attention) products += 2 * h * h + 2 * t * h;
   }

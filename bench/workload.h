@@ -29,7 +29,8 @@ struct Workload {
 
   bool trains() const { return model != Model::greedy && model != Model::classifier; }
   std::int64_t tokens() const { return time * batch; }
-  /// Two for each multiply-add of the products of one step, forward and, when it trains, backward.
+  /// Two for each multiply-add of the products of one step, forward and, when it trains, backward. 0 for greedy
+  /// decoding, which skips as much of its largest product as the words allow.
   double flops() const;
 };
 

@@ -24,7 +24,8 @@ constexpr const char* kHelp =
     "eddy_workloads --list    names and sizes\n"
     "Runs one workload at the command of its standard input, one a line; the answer to each is a line of JSON.\n"
     "  values N      the losses of N steps of training; of inference the results, N is ignored\n"
-    "  time SECONDS  steps for that long: their number and median, the FMA peak measured between them (flop/s)\n"
+    "  time SECONDS  steps for that long, five at least: their number and median, the FMA peak measured between them "
+    "(flop/s)\n"
     "  memory        the most memory the process held so far, in bytes, and the program's arena\n"
     "  compile       seconds to build and compile the program again, and one for texts a tenth shorter\n"
     "  quit          as does the end of the input\n"
@@ -40,6 +41,9 @@ double number_from(const std::string& text) {
                       "'{}' is not a positive number", text);
   return number;
 }
+
+/// However short the time, so that a median is one; the peers do the same.
+constexpr std::size_t kLeastSteps = 5;
 
 class Session {
  public:
@@ -77,7 +81,7 @@ class Session {
     double spent = 0, since_peak = 0;
     double peak = sampled_fma_peak();
     program_.run(batch_);
-    while (spent < seconds) {
+    while (spent < seconds || steps.size() < kLeastSteps) {
       const double elapsed = seconds_of([&] { program_.run(batch_); });
       steps.push_back(elapsed);
       spent += elapsed;
