@@ -7,6 +7,7 @@
 #include "eddy/core/error.h"
 #include "eddy/experiments/text_trainer.h"
 #include "eddy/experiments/text_trainer_optimizer.h"
+#include "support/largest.h"
 #include "toy_corpus.h"
 
 namespace eddy {
@@ -26,14 +27,8 @@ std::map<std::string, Tensor> weights_of(const ParameterStore& store) {
 /// Largest change of any element, by variable.
 std::map<std::string, double> moved(const std::map<std::string, Tensor>& before, const ParameterStore& store) {
   std::map<std::string, double> result;
-  for (const auto& [name, old] : before) {
-    const Tensor now = store.find(name)->value;
-    double largest = 0;
-    for (std::size_t i = 0; i < old.values<const float>().size(); ++i)
-      largest =
-          std::max(largest, static_cast<double>(std::abs(old.values<const float>()[i] - now.values<const float>()[i])));
-    result[name] = largest;
-  }
+  for (const auto& [name, old] : before)
+    result[name] = test::largest_difference(store.find(name)->value.values<const float>(), old.values<const float>());
   return result;
 }
 
