@@ -102,7 +102,7 @@ struct ScatterAdd final : OpClass<ScatterAdd> {
     const TensorType table{f32, shape}, rows{f32, rows_of(shape, inputs[0].shape)};
     require<GraphError>(inputs[1] == rows, "rows must be {} for indices {} and a table {}, not {}", rows, inputs[0],
                         table, inputs[1]);
-    if (inputs.size() > 2) require<GraphError>(inputs[2] == table, "the base must be {}, not {}", table, inputs[2]);
+    if (inputs.size() > 2) require<GraphError>(inputs[2] == table, "base {} is not {}", inputs[2], table);
     return {table};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
