@@ -80,7 +80,6 @@ HWY_INLINE void map3(const F& f, const float* a, const float* b, const float* c,
 }  // namespace
 
 EDDY_UNARY(do_exp, exp_full(x))
-EDDY_UNARY(do_expm1, expm1_full(x))
 EDDY_UNARY(do_log, log_full(x))
 EDDY_UNARY(do_tanh, tanh_full(x))
 EDDY_UNARY(do_sigmoid, sigmoid_full(x))
@@ -305,7 +304,6 @@ namespace eddy {
   }
 
 EDDY_DISPATCH_UNARY(exp)
-EDDY_DISPATCH_UNARY(expm1)
 EDDY_DISPATCH_UNARY(log)
 EDDY_DISPATCH_UNARY(tanh)
 EDDY_DISPATCH_UNARY(sigmoid)

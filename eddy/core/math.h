@@ -18,7 +18,6 @@ const char* vector_target();
 // Largest errors, tested against double over the whole range; infinities and NaN follow the C library.
 
 void vector_exp(const float* in, float* out, std::int64_t n);      ///< 2 ulp, denormal results included
-void vector_expm1(const float* in, float* out, std::int64_t n);    ///< 3 ulp
 void vector_log(const float* in, float* out, std::int64_t n);      ///< 2 ulp, denormal arguments included
 void vector_tanh(const float* in, float* out, std::int64_t n);     ///< 4 ulp
 void vector_sigmoid(const float* in, float* out, std::int64_t n);  ///< 4 ulp

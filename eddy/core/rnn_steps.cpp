@@ -205,7 +205,8 @@ void plain_product(const float* packed, std::int64_t depth, const float* a, std:
     const std::int64_t unit = panels.unit(p), left = std::min<std::int64_t>(units.end - unit, kTileCols);
     const auto vecs = static_cast<int>((left + kLanes - 1) / kLanes);
     const auto last_lanes = static_cast<int>(left - static_cast<std::int64_t>(vecs - 1) * kLanes);
-    for (std::int64_t k0 = 0; k0 < depth; k0 += kDepthBlock) {
+    std::int64_t k0 = 0;
+    do {  // once even if there are no terms: the bias remains
       const float* panel = packed + unit * depth + k0 * vecs * kLanes;
       const std::int64_t part = std::min(kDepthBlock, depth - k0);
       const float* next = k0 + part < depth ? panel + part * vecs * kLanes : packed + panels.unit(p + 1) * depth;
@@ -223,7 +224,8 @@ void plain_product(const float* packed, std::int64_t depth, const float* a, std:
                     last_lanes);
         i += count;
       }
-    }
+      k0 += kDepthBlock;
+    } while (k0 < depth);
   }
 }
 

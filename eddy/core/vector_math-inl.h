@@ -90,15 +90,6 @@ HWY_INLINE FloatVec exp_clamped(FloatVec x) {
   return hn::Mul(p, hn::BitCast(Floats(), n.power()));
 }
 
-HWY_INLINE FloatVec expm1_full(FloatVec x) {
-  Whole n;
-  const FloatVec p = reduced_expm1(at_least(-18.0F, at_most(89.0F, x)), &n);
-  // Half of 2^n, as n may be 128.
-  const FloatVec s = hn::BitCast(Floats(), hn::Sub(n.power(), hn::Set(Ints(), 1 << 23)));
-  const FloatVec half = hn::MulAdd(s, p, hn::Sub(s, splat(0.5F)));
-  return hn::Add(half, half);
-}
-
 /// a / b for b in [2^-126, 2^126], within 2 ulp.
 HWY_INLINE FloatVec quotient(FloatVec a, FloatVec b) {
 #if HWY_TARGET == HWY_AVX3

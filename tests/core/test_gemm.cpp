@@ -183,7 +183,8 @@ TEST_CASE("products with a packed operand, whatever the number of threads") {
   const int before = eddy::num_threads();
   for (const bool transpose_b : {false, true})
     for (const std::int64_t m : {1, 7, 70})
-      for (const auto& [n, k] : {std::pair<std::int64_t, std::int64_t>{5, 3}, {130, 64}, {67, 1100}, {1030, 33}}) {
+      for (const auto& [n, k] :
+           {std::pair<std::int64_t, std::int64_t>{5, 3}, {130, 64}, {67, 1100}, {1030, 33}, {40, 0}}) {
         const Operands operands({.m = m, .n = n, .k = k, .transpose_b = transpose_b, .has_bias = true});
         std::vector<float> one;
         for (const int threads : {1, 2, 3}) {
