@@ -17,7 +17,7 @@ struct Weights {
       : w_x(parameter(graph, store, name + "/w_x", {in, gates * kHidden}, glorot_uniform(gates))),
         w_h(parameter(graph, store, name + "/w_h", {kHidden, gates * kHidden}, orthogonal(1, gates))),
         bias(parameter(graph, store, name + "/bias", {gates * kHidden},
-                       block_bias(1, gates, gates == 4 ? 1.0f : 0.0f))) {}
+                       gates == 4 ? block_bias(1, 4, 1.0f) : zeros())) {}
 };
 
 LstmCell lstm_cell(Graph& graph, ParameterStore& store, const std::string& name = "lstm", std::int64_t in = kSymbols) {

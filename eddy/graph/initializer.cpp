@@ -96,7 +96,8 @@ Initializer orthogonal(float gain, int blocks) {
 
 Initializer block_bias(int block, int blocks, float number) {
   return [block, blocks, number](const Tensor& value, Philox&) {
-    require<GraphError>(block >= 0 && block < blocks, "block {} of {} blocks of a bias does not exist", block, blocks);
+    require<GraphError>(block >= 0 && block < blocks, "a bias of {1} blocks has no block {0}, counted from 0", block,
+                        blocks);
     const std::span<float> values = value.values<float>();
     require<GraphError>(values.size() % static_cast<std::size_t>(blocks) == 0,
                         "a bias {} does not consist of {} blocks", value.type(), blocks);

@@ -34,9 +34,9 @@ TEST_CASE("refused: initializers without blocks, named with their variable and l
   const unsigned line = __LINE__ + 1;
   const auto made_with = [&](const Initializer& initializer) { parameter(graph, store, "layer/w", {4}, initializer); };
   for (const auto& [initializer, message] :
-       {std::pair<Initializer, std::string>{block_bias(0, 0, 1), "block 0 of 0 blocks"},
-        {block_bias(4, 4, 1), "block 4 of 4 blocks"},
-        {block_bias(-1, 4, 1), "block -1 of 4 blocks"},
+       {std::pair<Initializer, std::string>{block_bias(0, 0, 1), "a bias of 0 blocks has no block 0"},
+        {block_bias(4, 4, 1), "a bias of 4 blocks has no block 4"},
+        {block_bias(-1, 4, 1), "a bias of 4 blocks has no block -1"},
         {block_bias(0, 3, 1), "does not consist of 3 blocks"},
         {glorot_uniform(0), "at least one block, not 0"},
         {orthogonal(1, 0), "at least one block, not 0"},
