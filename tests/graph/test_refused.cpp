@@ -41,13 +41,14 @@ TEST_CASE("refused: initializers without blocks, named with their variable and l
         {glorot_uniform(0), "at least one block, not 0"},
         {orthogonal(1, 0), "at least one block, not 0"},
         {orthogonal(1, -2), "at least one block, not -2"}}) {
-    INFO(message);
+    const std::string expected = message;
+    INFO(expected);
     try {
       made_with(initializer);
       FAIL("is taken");
     } catch (const GraphError& error) {
       const std::string text = error.what();
-      CHECK_MESSAGE(text.find(message) != std::string::npos, text);
+      CHECK_MESSAGE(text.find(expected) != std::string::npos, text);
       CHECK_MESSAGE(text.find("[variable] 'layer/w'") != std::string::npos, text);
       CHECK_MESSAGE(text.find(here(line)) != std::string::npos, text);
     }
