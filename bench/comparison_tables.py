@@ -48,7 +48,7 @@ def markdown(result):
             + (f"; PyTorch {torch}" if torch else "") + ".\n\n")
     header = ["workload", "steps", "ms/step", "tokens/s", "of the FMA peak", "MiB"]
     if torch:
-        header += ["PyTorch tokens/s", "speed, of PyTorch's", "memory, of PyTorch's", "difference"]
+        header += ["PyTorch tokens/s", "speed ÷ PyTorch's", "memory ÷ PyTorch's", "difference"]
     if result["workloads"]:
         text += table(header, [workload_row(row, torch) for row in result["workloads"]]) + "\n"
     if result["properties"]:
