@@ -7,6 +7,7 @@
 #include "eddy/core/error.h"
 #include "eddy/core/gemm_blocks.h"
 #include "eddy/core/rnn_steps.h"
+#include "eddy/core/rounding.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
 
@@ -52,8 +53,7 @@ bool PackedProduct::pays(std::int64_t m, std::int64_t n, std::int64_t k, bool tr
 }
 
 std::size_t PackedProduct::packed_bytes() const {
-  const auto bytes = static_cast<std::size_t>(rnn_steps().plain_panel_floats(k_, n_)) * sizeof(float);
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  return round_up(static_cast<std::size_t>(rnn_steps().plain_panel_floats(k_, n_)) * sizeof(float), kAlignment);
 }
 
 void PackedProduct::pack(const float* b, void* packed) const {

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "eddy/core/rounding.h"
+
 /// The cross entropy of rows times a table of classes and its gradients as three products, serial and vectorised; the
 /// threads and the scratch are in ops/linear_cross_entropy.cpp.
 ///
@@ -79,7 +81,7 @@ const SoftmaxProducts& softmax_products();
 inline std::int64_t exponential_at(const SoftmaxProducts& products, const SoftmaxSizes& sizes, std::int64_t row,
                                    std::int64_t cls) {
   const std::int64_t first = cls / products.panel_classes * products.panel_classes;
-  const std::int64_t left = (sizes.classes - first + products.lanes - 1) / products.lanes * products.lanes;
+  const std::int64_t left = round_up(sizes.classes - first, products.lanes);
   const std::int64_t width = left < products.panel_classes ? left : products.panel_classes;
   return first * sizes.rows + row * width + cls - first;
 }

@@ -115,12 +115,13 @@ class FirstEqual {
   int find(int id, const Node& node, std::span<const Value> inputs) {
     const auto* constant = dynamic_cast<const ConstantOp*>(node.op.get());
     if (constant == nullptr) return nodes_.emplace(key_of(*node.op, inputs), id).first->second;
-    const auto [begin, end] = constants_.equal_range(std::hash<std::string_view>()(bytes_of(constant->tensor)));
+    const std::string_view bytes = bytes_of(constant->tensor);
+    const std::size_t hash = std::hash<std::string_view>()(bytes);
+    const auto [begin, end] = constants_.equal_range(hash);
     for (auto known = begin; known != end; ++known)
-      if (known->second.tensor.type() == constant->tensor.type() &&
-          bytes_of(known->second.tensor) == bytes_of(constant->tensor))
+      if (known->second.tensor.type() == constant->tensor.type() && bytes_of(known->second.tensor) == bytes)
         return known->second.id;
-    constants_.emplace(std::hash<std::string_view>()(bytes_of(constant->tensor)), Constant{constant->tensor, id});
+    constants_.emplace(hash, Constant{constant->tensor, id});
     return id;
   }
 

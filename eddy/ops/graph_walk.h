@@ -3,7 +3,6 @@
 
 // Internal: part of loops.
 
-#include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -17,10 +16,6 @@ using Place = std::pair<int, int>;
 inline Place place_of(const Value& value) { return {value.node(), value.output()}; }
 
 inline const Node& node_of(const Value& value) { return value.graph().node(value.node()); }
-
-inline bool is_view(const Node& node) {
-  return std::ranges::any_of(aliases_of(node), [](const Alias& a) { return a.kind == Alias::Kind::view; });
-}
 
 /// Calls visit(value) for `root` and what it depends on, the inputs of a node in order before the node. A value that
 /// `skip` holds for is left out, with what it alone depends on. Chains may be as long as memory allows.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "eddy/graph/aliases.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/gradient.h"
 #include "eddy/ops/add.h"

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "eddy/graph/aliases.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/passes.h"
 #include "eddy/ops/scan_op.h"

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "eddy/core/rounding.h"
 #include "eddy/core/tensor.h"
 #include "eddy/graph/op.h"
 
@@ -19,9 +20,7 @@ class ScratchPlan {
   explicit ScratchPlan(std::size_t bytes = 0) { take(bytes); }
 
   /// The offset of a new piece.
-  std::size_t take(std::size_t bytes) {
-    return std::exchange(bytes_, bytes_ + (bytes + kAlignment - 1) / kAlignment * kAlignment);
-  }
+  std::size_t take(std::size_t bytes) { return std::exchange(bytes_, bytes_ + round_up(bytes, kAlignment)); }
   template <class T>
   std::size_t take(std::int64_t count) {
     return take(static_cast<std::size_t>(count) * sizeof(T));
