@@ -3,7 +3,9 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 namespace eddy {
 
@@ -16,6 +18,8 @@ struct Command {
 /// What the user typed, quoted so that a shell reads it back.
 struct CommandLine {
   std::string text;
+  /// The same without a flag that takes no value.
+  std::string without(std::string_view flag) const;
 };
 
 Command add_pretrain_command(CLI::App& program, const CommandLine& line);
@@ -30,5 +34,8 @@ Command add_report_command(CLI::App& program, const CommandLine& line);
 
 /// --threads, which every command has. Applied as soon as the flags are parsed.
 void add_thread_flag(CLI::App& app);
+
+/// Prints JSON as a result, on one line where `indent` is -1; bytes that are no UTF-8 become U+FFFD.
+void print_json(const nlohmann::ordered_json& value, int indent = 2);
 
 }  // namespace eddy

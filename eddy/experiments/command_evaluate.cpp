@@ -117,10 +117,6 @@ nlohmann::ordered_json confusion_json(const ConfusionMatrix& matrix) {
   return rows;
 }
 
-void print_json(const nlohmann::ordered_json& value) {
-  fmt::print("{}\n", value.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
-}
-
 void print_cut(const Evaluation& scores, const TextEvaluator& evaluator) {
   if (scores.cut.any()) fmt::print("cut         {}\n", scores.cut.to_string(evaluator.config().max_length));
 }

@@ -19,21 +19,7 @@ struct Prepared {
   std::function<ExperimentRun()> make_run;
 };
 
-/// The command that finishes what another began: done again with --force, the parts it finished would be lost.
-std::string going_on(std::string command) {
-  constexpr std::string_view force = " --force";
-  for (std::size_t at = 0; (at = command.find(force, at)) != std::string::npos;) {
-    const std::size_t end = at + force.size();
-    if (end == command.size() || command[end] == ' ') {
-      command.erase(at, force.size());
-    } else {
-      at = end;
-    }
-  }
-  return command;
-}
-
-int run(const Prepared& experiment, const std::string& command) {
+int run(const Prepared& experiment, const CommandLine& line) {
   const ExperimentRun run = experiment.make_run();
   show_text(stdout, fmt::format("eddy experiment {}: {}\n", experiment.app->get_name(), describe_cpu()));
   if (run.output.empty()) return run.work();
@@ -44,7 +30,7 @@ int run(const Prepared& experiment, const std::string& command) {
     return run.work();
   } catch (const Interrupted&) {
     show_text(stderr, fmt::format("Interrupted. What was done is kept; this command goes on where it was:\n  {}\n",
-                                  going_on(command)));
+                                  line.without("--force")));
     return 128 + interrupt_signal();
   }
 }
@@ -61,7 +47,7 @@ Command add_experiment_command(CLI::App& program, const CommandLine& line) {
   }
   const auto run_chosen = [app, prepared, &line] {
     for (const Prepared& experiment : *prepared)
-      if (experiment.app->parsed()) return run(experiment, line.text);
+      if (experiment.app->parsed()) return run(experiment, line);
     // No name: say which there are.
     fmt::print("{}", app->help());
     return 0;

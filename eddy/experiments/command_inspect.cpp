@@ -95,10 +95,6 @@ nlohmann::ordered_json parameters_json(const std::vector<std::shared_ptr<Variabl
   return list;
 }
 
-void print_json(const nlohmann::ordered_json& value) {
-  fmt::print("{}\n", value.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
-}
-
 void print_model_json(const InspectCommand& command, const ModelFile& model, const ParameterStore& store) {
   print_json({{"config", nlohmann::ordered_json::parse(to_json(model.config))},
               {"vocabulary", model.text.vocabulary.size()},

@@ -90,7 +90,7 @@ class Predictor {
       if (command_.top > 1)
         for (const std::size_t label : order)
           entry["top"].push_back({{"label", names[label]}, {"probability", probabilities[label]}});
-      fmt::print("{}\n", entry.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+      print_json(entry, -1);
       return;
     }
     std::string line;

@@ -119,11 +119,8 @@ void RunFlags::say(const std::string& message) const {
 }
 
 int RunFlags::interrupted(std::int64_t steps) const {
-  std::string command = line_.text;
-  constexpr std::string_view kOverwrite = " --overwrite";
-  if (const auto at = command.find(kOverwrite); at != std::string::npos) command.erase(at, kOverwrite.size());
   show_text(stderr, fmt::format("Interrupted after step {}. Everything is saved in {}; to go on:\n  {}{}\n", steps,
-                                checkpoint().string(), command, resume ? "" : " --resume"));
+                                checkpoint().string(), line_.without("--overwrite"), resume ? "" : " --resume"));
   return 128 + interrupt_signal();
 }
 

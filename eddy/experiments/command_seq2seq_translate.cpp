@@ -85,8 +85,7 @@ class LineTranslator {
       Json list = Json::array();
       for (const Translation& one : translations)
         list.push_back({{"text", joined(one.words)}, {"score", one.score}, {"complete", one.complete}});
-      fmt::print("{}\n",
-                 Json{{"source", text}, {"translations", list}}.dump(-1, ' ', false, Json::error_handler_t::replace));
+      print_json({{"source", text}, {"translations", list}}, -1);
       return;
     }
     if (command_.search.beam.best == 1) {
