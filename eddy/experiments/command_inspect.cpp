@@ -116,9 +116,9 @@ void print_summary(const ModelFile& model, const ParameterStore& store) {
   fmt::print("trained   {} steps, epoch {}, {} tokens of {}{}\n", grouped(model.progress.steps),
              model.progress.position.epoch, grouped(model.progress.tokens), model.data.path,
              model.from.empty() ? "" : ", from " + model.from);
-  if (model.progress.has_best)
-    fmt::print("best      validation loss {:.4f} at step {}\n", model.progress.best_loss,
-               grouped(model.progress.best_step));
+  if (model.progress.validation.has_best)
+    fmt::print("best      validation loss {:.4f} at step {}\n", model.progress.validation.best_loss,
+               grouped(model.progress.validation.best_step));
   if (!model.text.label_names.empty()) fmt::print("classes   {}\n", fmt::join(model.text.label_names, ", "));
   fmt::print("\n");
 }
@@ -132,9 +132,9 @@ void print_summary(const Seq2SeqModel& model, const ParameterStore& store) {
              grouped(store.parameter_count()));
   fmt::print("trained   {} steps, epoch {}, {} target words of {}\n", grouped(model.progress.steps),
              model.progress.position.epoch, grouped(model.progress.tokens), model.config.data.path);
-  if (model.progress.has_best)
-    fmt::print("best      validation loss {:.4f} at step {}\n", model.progress.best_loss,
-               grouped(model.progress.best_step));
+  if (model.progress.validation.has_best)
+    fmt::print("best      validation loss {:.4f} at step {}\n", model.progress.validation.best_loss,
+               grouped(model.progress.validation.best_step));
   fmt::print("\n");
 }
 

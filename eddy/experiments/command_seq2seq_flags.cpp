@@ -49,6 +49,9 @@ void add_pair_training_flags(FlagSet<Config>& flags) {
   flags.value(
       "--seconds", [](Config & c) -> auto& { return c.max_seconds; }, "Most seconds; 0: no limit");
   flags.value(
+      "--patience", [](Config & c) -> auto& { return c.patience; },
+      "Validations without a lower loss before training stops; 0: never");
+  flags.value(
       "--evaluation-steps", [](Config & c) -> auto& { return c.evaluation_steps; },
       "Steps from validation to validation; 0: an epoch");
   flags.value(

@@ -116,6 +116,7 @@ void check_given_flags(const CLI::App& app, const Config& config) {
   needs("--energy additive", config.model.energy == AttentionEnergy::additive, {"--attention"});
   needs("--encoder-layers above 1", config.model.encoder.layers > 1, {"--layer-dropout"});
   needs("--own-share", config.own_share > 0, {"--own-share-steps"});
+  needs("--validation", config.data.validation > 0, {"--patience"});
   require<UsageError>(config.optimizer.schedule.kind != ScheduleKind::plateau || config.data.validation > 0,
                       "--schedule plateau goes by the validation loss, but --validation is 0");
 }
@@ -137,6 +138,7 @@ Seq2SeqModel resumed(TrainCommand& command) {
   limits.epochs = wanted.epochs;
   limits.max_steps = wanted.max_steps;
   limits.max_seconds = wanted.max_seconds;
+  limits.patience = wanted.patience;
   limits.data.path = wanted.data.path;
   limits.data.file = wanted.data.file;
   command.run.require_unchanged(to_json(limits), to_json(wanted));
@@ -173,8 +175,9 @@ std::string left_out(const Config& config, const Seq2SeqData& data) {
 /// Which of the models that a run came by is in the output.
 std::string kept_model(const Seq2SeqProgress& progress, const PairSplit& split) {
   if (split.validation.empty()) return "no pairs to validate, so the last model is kept";
-  if (!progress.has_best) return "no validation loss was finite, so the last model is kept";
-  return fmt::format("best validation loss {:.4f} at step {}", progress.best_loss, progress.best_step);
+  if (!progress.validation.has_best) return "no validation loss was finite, so the last model is kept";
+  return fmt::format("best validation loss {:.4f} at step {}", progress.validation.best_loss,
+                     progress.validation.best_step);
 }
 
 /// The pairs of a new run shape its model; those of a run that goes on must be the same.
@@ -219,8 +222,10 @@ int train(TrainCommand& command) {
   run.say(header(model, store, data, run.output));
   if (run.resume) warn_of_other_bits(run.checkpoint());
   const InterruptGuard guard;
-  if (run_seq2seq(store, data, model, run.settings()) == StopReason::interrupt)
-    return run.interrupted(model.progress.steps);
+  const StopReason reason = run_seq2seq(store, data, model, run.settings());
+  if (reason == StopReason::interrupt) return run.interrupted(model.progress.steps);
+  if (reason == StopReason::patience)
+    run.say(fmt::format("stopped after {} validations without a lower loss", model.config.patience));
   run.say(fmt::format("{} steps, {} target tokens, {:.0f} s; {}", model.progress.steps, grouped(model.progress.tokens),
                       model.progress.seconds, kept_model(model.progress, data.split)));
   return 0;

@@ -23,13 +23,7 @@ void visit_members(IsRunProgress auto& progress, auto& visit) {
   visit("epoch", progress.position.epoch);
   visit("batch", progress.position.index);
   visit("tokens", progress.tokens);
-  visit("evaluations", progress.evaluations);
-  visit("evaluated_step", progress.evaluated_step);
-  visit("bad_evaluations", progress.bad_evaluations);
-  visit("has_best", progress.has_best);
-  visit("best_loss", progress.best_loss);
-  visit("best_error", progress.best_error);
-  visit("best_step", progress.best_step);
+  visit_members_of_record(progress.validation, visit);
   visit("seconds", progress.seconds);
   visit("data_fingerprint", progress.data_fingerprint);
   visit("window_loss", progress.window.loss);

@@ -11,6 +11,7 @@
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/run_data.h"
 #include "eddy/experiments/training_config.h"
+#include "eddy/experiments/validation_record.h"
 #include "eddy/graph/variable.h"
 
 namespace eddy {
@@ -26,13 +27,7 @@ struct RunProgress {
   std::int64_t steps = 0;
   BatchPosition position;   ///< the next batch
   std::int64_t tokens = 0;  ///< read so far
-  std::int64_t evaluations = 0;
-  std::int64_t evaluated_step = -1;  ///< of the latest evaluation; a signal may have kept a due one from happening
-  std::int64_t bad_evaluations = 0;  ///< since the best one
-  bool has_best = false;
-  double best_loss = 0;
-  double best_error = 0;  ///< classification only
-  std::int64_t best_step = 0;
+  ValidationRecord validation;
   double seconds = 0;  ///< of training and evaluation
   std::uint64_t data_fingerprint = 0;
   LogWindow window;

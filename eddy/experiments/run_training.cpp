@@ -36,56 +36,49 @@ class Run : TrainingLoop {
  public:
   Run(TextTrainer& trainer, const EncodedCorpus& corpus, const std::vector<std::int32_t>& validation, ModelFile model,
       const RunSettings& settings)
-      : TrainingLoop(settings, model.progress.seconds, kMostSkipped),
+      : TrainingLoop(settings, course_of(trainer.config()), model.progress.seconds, kMostSkipped),
         trainer_(trainer),
         corpus_(corpus),
         validation_(validation),
         model_(std::move(model)),
         settings_(settings),
-        progress_line_(progress_options(
-            settings.label.empty() ? std::string(to_string(config().task)) : settings.label, model_.progress.steps,
-            {.epochs = config().epochs, .steps = config().max_steps, .seconds = config().max_seconds},
-            trainer.batches_per_epoch())) {}
+        progress_line_(progress_options(settings.label.empty() ? std::string(to_string(config().task)) : settings.label,
+                                        model_.progress.steps, trainer.batches_per_epoch())) {}
 
   RunOutcome run() {
     RunOutcome outcome;
     outcome.reason = run_loop();
     progress_line_.finish();
     outcome.progress = progress();
-    if (progress().has_best) {
-      outcome.best = Evaluation{.loss = progress().best_loss, .error_rate = progress().best_error};
-      outcome.best_step = progress().best_step;
+    if (const ValidationRecord& best = validations(); best.has_best) {
+      outcome.best = Evaluation{.loss = best.best_loss, .error_rate = best.best_error};
+      outcome.best_step = best.best_step;
     }
     outcome.tokens_per_second = progress_line_.rate();
     return outcome;
   }
 
  private:
+  static Course course_of(const TrainingConfig& config) {
+    return {.epochs = config.epochs,
+            .steps = config.max_steps,
+            .seconds = config.max_seconds,
+            .patience = config.patience,
+            .evaluation_interval = config.evaluation_interval};
+  }
+
   RunProgress& progress() { return model_.progress; }
   const TrainingConfig& config() const { return trainer_.config(); }
   std::int64_t steps_done() const override { return model_.progress.steps; }
   bool chooses_best() const override { return !validation_.empty(); }
-  bool evaluated() const override { return model_.progress.evaluated_step == model_.progress.steps; }
-
-  std::optional<std::int64_t> best_step() const override {
-    if (!model_.progress.has_best) return std::nullopt;
-    return model_.progress.best_step;
-  }
+  BatchPosition position() const override { return trainer_.position(); }
+  const ValidationRecord& validations() const override { return model_.progress.validation; }
 
   void open_log() override {
     const RunProgress& now = model_.progress;
     log_.emplace(log_path(settings_.output),
-                 RunLog::End{.training = now.steps - now.window.steps, .validation = now.evaluated_step});
+                 RunLog::End{.training = now.steps - now.window.steps, .validation = now.validation.evaluated_step});
     if (!settings_.tensorboard.empty()) tensorboard_.emplace(settings_.tensorboard, now.steps);
-  }
-
-  std::optional<StopReason> reason_to_stop() const override {
-    if (interrupted()) return StopReason::interrupt;
-    if (trainer_.position().epoch >= config().epochs) return StopReason::epochs;
-    if (config().max_steps > 0 && model_.progress.steps >= config().max_steps) return StopReason::steps;
-    if (config().patience > 0 && model_.progress.bad_evaluations >= config().patience) return StopReason::patience;
-    if (config().max_seconds > 0 && seconds() >= config().max_seconds) return StopReason::seconds;
-    return std::nullopt;
   }
 
   void train_step() override {
@@ -98,15 +91,8 @@ class Run : TrainingLoop {
     if (settings_.log_steps > 0 && progress().steps % settings_.log_steps == 0) write_log();
   }
 
-  bool evaluation_due() const override {
-    const RunProgress& now = model_.progress;
-    if (validation_.empty() || now.steps == 0 || evaluated()) return false;
-    if (config().evaluation_interval > 0) return now.steps % config().evaluation_interval == 0;
-    return trainer_.position().index == 0;
-  }
-
   bool better(const Evaluation& now) const {
-    const RunProgress& best = model_.progress;
+    const ValidationRecord& best = validations();
     if (!best.has_best) return true;
     if (!is_classification(config().task)) return now.loss < best.best_loss;
     if (now.error_rate != best.best_error) return now.error_rate < best.best_error;
@@ -117,19 +103,8 @@ class Run : TrainingLoop {
   void evaluate() override {
     if (validation_.empty()) return save_output();
     const Evaluation now = trainer_.evaluate(corpus_, validation_);
-    progress().evaluated_step = progress().steps;
-    const bool improved = std::isfinite(now.loss) && better(now);
-    ++progress().evaluations;
-    if (improved) {
-      progress().has_best = true;
-      progress().best_loss = now.loss;
-      progress().best_error = now.error_rate;
-      progress().best_step = progress().steps;
-      progress().bad_evaluations = 0;
-      save_output();
-    } else {
-      ++progress().bad_evaluations;
-    }
+    const bool improved = progress().validation.note(progress().steps, better(now), now.loss, now.error_rate);
+    if (improved) save_output();
     trainer_.report_validation(now.loss);
     report(now, improved);
   }
@@ -183,7 +158,7 @@ class Run : TrainingLoop {
   bool restore_output(const std::filesystem::path& file) override {
     ModelFile best = model_;
     best.progress = read_model_file(file).progress;
-    if (best.progress.steps != progress().best_step) return false;
+    if (best.progress.steps != validations().best_step) return false;
     ParameterStore weights(trainer_.store().seed());
     load_checkpoint(file, weights);
     save_model(settings_.output, weights, best);

@@ -75,6 +75,7 @@ void visit_members(Is<Seq2SeqConfig> auto& config, auto& visit) {
   visit("epochs", config.epochs);
   visit("max_steps", config.max_steps);
   visit("max_seconds", config.max_seconds);
+  visit("patience", config.patience);
   visit("evaluation_steps", config.evaluation_steps);
   visit("plateau_on_training", config.plateau_on_training);
   visit("seed", config.seed);
@@ -140,6 +141,7 @@ void check(const Seq2SeqConfig& config) {
   check_count("epochs", config.epochs, 1);
   check_count("max_steps", config.max_steps, 0);
   check_number("max_seconds", config.max_seconds, 0);
+  check_count("patience", config.patience, 0);
   check_count("evaluation_steps", config.evaluation_steps, 0);
 }
 

@@ -55,6 +55,7 @@ struct Seq2SeqConfig {
   std::int64_t epochs = 10;
   std::int64_t max_steps = 0;         ///< 0: no limit
   double max_seconds = 0;             ///< 0: no limit
+  std::int64_t patience = 0;          ///< stop after so many validations without a lower loss; 0: never
   std::int64_t evaluation_steps = 0;  ///< steps from validation to validation; 0: an epoch
   /// The plateau schedule looks at the mean training loss since the last validation, not at the validation loss.
   bool plateau_on_training = false;

@@ -23,10 +23,7 @@ void visit_members(Is<Seq2SeqProgress> auto& progress, auto& visit) {
   visit("epoch", progress.position.epoch);
   visit("batch", progress.position.index);
   visit("tokens", progress.tokens);
-  visit("has_best", progress.has_best);
-  visit("best_loss", progress.best_loss);
-  visit("best_step", progress.best_step);
-  visit("evaluated_step", progress.evaluated_step);
+  visit_members_of_record(progress.validation, visit);
   visit("seconds", progress.seconds);
   visit("data_fingerprint", progress.data_fingerprint);
   visit("recent_loss", progress.recent_loss);

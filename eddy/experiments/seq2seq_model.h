@@ -9,6 +9,7 @@
 #include "eddy/data/batch.h"
 #include "eddy/data/encoded_pairs.h"
 #include "eddy/experiments/seq2seq_config.h"
+#include "eddy/experiments/validation_record.h"
 #include "eddy/graph/variable.h"
 
 namespace eddy {
@@ -16,12 +17,9 @@ namespace eddy {
 /// How far a training has come.
 struct Seq2SeqProgress {
   std::int64_t steps = 0;
-  BatchPosition position;   ///< the next batch
-  std::int64_t tokens = 0;  ///< target tokens learned from
-  bool has_best = false;
-  double best_loss = 0;  ///< validation, nats per token
-  std::int64_t best_step = 0;
-  std::int64_t evaluated_step = -1;  ///< of the last evaluation
+  BatchPosition position;       ///< the next batch
+  std::int64_t tokens = 0;      ///< target tokens learned from
+  ValidationRecord validation;  ///< losses in nats per token
   double seconds = 0;
   std::uint64_t data_fingerprint = 0;
   /// Training since the last validation: sum of the losses of its steps.

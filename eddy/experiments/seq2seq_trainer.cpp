@@ -166,16 +166,13 @@ namespace {
 class Run : TrainingLoop {
  public:
   Run(ParameterStore& store, const Seq2SeqData& data, Seq2SeqModel& model, const RunSettings& settings)
-      : TrainingLoop(settings, model.progress.seconds, kMostSkipped),
+      : TrainingLoop(settings, course_of(model.config), model.progress.seconds, kMostSkipped),
         store_(store),
         data_(data),
         model_(model),
         settings_(settings),
         trainer_(store, model.config, data.pairs, data.split.train),
-        line_(progress_options(
-            "seq2seq", model.progress.steps,
-            {.epochs = model.config.epochs, .steps = model.config.max_steps, .seconds = model.config.max_seconds},
-            trainer_.batches_per_epoch())) {
+        line_(progress_options("seq2seq", model.progress.steps, trainer_.batches_per_epoch())) {
     trainer_.seek(model.progress.position);
     plateau_ = make_plateau(model.config.optimizer, store);
   }
@@ -187,34 +184,25 @@ class Run : TrainingLoop {
   }
 
  private:
-  std::int64_t steps_done() const override { return model_.progress.steps; }
-  bool chooses_best() const override { return !data_.split.validation.empty(); }
-  bool evaluated() const override { return model_.progress.evaluated_step == model_.progress.steps; }
-
-  std::optional<std::int64_t> best_step() const override {
-    if (!model_.progress.has_best) return std::nullopt;
-    return model_.progress.best_step;
+  static Course course_of(const Seq2SeqConfig& config) {
+    return {.epochs = config.epochs,
+            .steps = config.max_steps,
+            .seconds = config.max_seconds,
+            .patience = config.patience,
+            .evaluation_interval = config.evaluation_steps};
   }
+
+  std::int64_t steps_done() const override { return model_.progress.steps; }
+  BatchPosition position() const override { return trainer_.position(); }
+  const ValidationRecord& validations() const override { return model_.progress.validation; }
+  bool chooses_best() const override { return !data_.split.validation.empty(); }
+  /// Without validation it is the training loss that plateaus are seen in, and the last model that is kept.
+  bool evaluates() const override { return true; }
 
   void open_log() override {
     const Seq2SeqProgress& now = model_.progress;
-    log_.emplace(log_path(settings_.output), RunLog::End{.training = now.steps, .validation = now.evaluated_step});
-  }
-
-  bool evaluation_due() const override {
-    const Seq2SeqProgress& now = model_.progress;
-    if (now.steps == 0 || evaluated()) return false;
-    const std::int64_t every = model_.config.evaluation_steps;
-    return every > 0 ? now.steps % every == 0 : trainer_.position().index == 0;
-  }
-
-  std::optional<StopReason> reason_to_stop() const override {
-    const Seq2SeqConfig& config = model_.config;
-    if (interrupted()) return StopReason::interrupt;
-    if (trainer_.position().epoch >= config.epochs) return StopReason::epochs;
-    if (config.max_steps > 0 && model_.progress.steps >= config.max_steps) return StopReason::steps;
-    if (config.max_seconds > 0 && seconds() >= config.max_seconds) return StopReason::seconds;
-    return std::nullopt;
+    log_.emplace(log_path(settings_.output),
+                 RunLog::End{.training = now.steps, .validation = now.validation.evaluated_step});
   }
 
   void train_step() override {
@@ -239,20 +227,18 @@ class Run : TrainingLoop {
     Seq2SeqProgress& progress = model_.progress;
     const bool measured = chooses_best();
     const double loss = measured ? trainer_.loss(data_.pairs, data_.split.validation) : 0;
-    progress.evaluated_step = progress.steps;
     const double recent = progress.recent_loss / static_cast<double>(std::max<std::int64_t>(progress.recent_steps, 1));
     progress.recent_loss = 0;
     progress.recent_steps = 0;
     if (model_.config.plateau_on_training || measured)
       report_plateau(model_.config.plateau_on_training ? recent : loss);
-    if (!measured) return save_output();
-    const bool better = std::isfinite(loss) && (!progress.has_best || loss < progress.best_loss);
-    if (better) {
-      progress.has_best = true;
-      progress.best_loss = loss;
-      progress.best_step = progress.steps;
-      save_output();
+    ValidationRecord& record = progress.validation;
+    if (!measured) {
+      record.evaluated_step = progress.steps;
+      return save_output();
     }
+    const bool better = record.note(progress.steps, !record.has_best || loss < record.best_loss, loss);
+    if (better) save_output();
     log_->write(progress.steps, {{"training_loss", recent}, {"validation_loss", loss}, {"best", better ? 1 : 0}});
     line_.message(fmt::format(
         "step {}, epoch {:.2f}: training loss {:.4f}, validation loss {:.4f}, perplexity {:.2f}{}", progress.steps,
@@ -275,7 +261,7 @@ class Run : TrainingLoop {
   bool restore_output(const std::filesystem::path& file) override {
     Seq2SeqModel best = model_;
     best.progress = read_seq2seq(file).progress;
-    if (best.progress.steps != model_.progress.best_step) return false;
+    if (best.progress.steps != validations().best_step) return false;
     ParameterStore weights(store_.seed());
     load_checkpoint(file, weights);
     save_seq2seq(settings_.output, weights, best, false);

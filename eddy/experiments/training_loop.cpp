@@ -39,6 +39,26 @@ StopReason TrainingLoop::run_loop() {
   return reason;
 }
 
+std::optional<StopReason> TrainingLoop::reason_to_stop() const {
+  if (interrupted()) return StopReason::interrupt;
+  if (position().epoch >= course_.epochs) return StopReason::epochs;
+  if (course_.steps > 0 && steps_done() >= course_.steps) return StopReason::steps;
+  if (course_.patience > 0 && validations().bad_evaluations >= course_.patience) return StopReason::patience;
+  if (course_.seconds > 0 && seconds() >= course_.seconds) return StopReason::seconds;
+  return std::nullopt;
+}
+
+bool TrainingLoop::evaluation_due() const {
+  if (!evaluates() || steps_done() == 0 || evaluated()) return false;
+  if (course_.evaluation_interval > 0) return steps_done() % course_.evaluation_interval == 0;
+  return position().index == 0;
+}
+
+std::optional<std::int64_t> TrainingLoop::best_step() const {
+  if (!validations().has_best) return std::nullopt;
+  return validations().best_step;
+}
+
 void TrainingLoop::begin() {
   const fs::path scheduled = scheduled_path(settings_.output);
   // First of all: what an earlier run left must not be gone on with once the rest of it is gone.
@@ -96,14 +116,14 @@ void TrainingLoop::save_checkpoint() {
   saved_ = steady_seconds();
 }
 
-ProgressOptions TrainingLoop::progress_options(std::string label, std::int64_t steps_done, const Limits& limits,
+ProgressOptions TrainingLoop::progress_options(std::string label, std::int64_t steps_done,
                                                std::int64_t batches_per_epoch) const {
   ProgressOptions options;
   options.label = std::move(label);
-  options.total = limits.epochs * batches_per_epoch;
-  if (limits.steps > 0) options.total = std::min(limits.steps, options.total);
+  options.total = course_.epochs * batches_per_epoch;
+  if (course_.steps > 0) options.total = std::min(course_.steps, options.total);
   options.done = steps_done;
-  if (limits.seconds > 0) options.most_seconds = limits.seconds - seconds_before_;
+  if (course_.seconds > 0) options.most_seconds = course_.seconds - seconds_before_;
   options.style = settings_.progress;
   return options;
 }

@@ -19,18 +19,19 @@ class TrainingLoop {
   virtual ~TrainingLoop() = default;
 
  protected:
-  /// `seconds_before`: of the run that is resumed. After `most_skipped` steps in a row without an update training has
-  /// failed for good.
-  TrainingLoop(const RunSettings& settings, double seconds_before, int most_skipped)
-      : settings_(settings), seconds_before_(seconds_before), most_skipped_(most_skipped) {}
-
-  /// Where a run ends at the latest; 0 steps or seconds: no such limit.
-  struct Limits {
+  /// When a run validates and where it ends; all but `epochs` may be 0: no such limit.
+  struct Course {
     std::int64_t epochs = 0, steps = 0;
     double seconds = 0;
+    std::int64_t patience = 0;             ///< validations without a better one
+    std::int64_t evaluation_interval = 0;  ///< steps; 0: an epoch
   };
-  ProgressOptions progress_options(std::string label, std::int64_t steps_done, const Limits& limits,
-                                   std::int64_t batches_per_epoch) const;
+  /// `seconds_before`: of the run that is resumed. After `most_skipped` steps in a row without an update training has
+  /// failed for good.
+  TrainingLoop(const RunSettings& settings, const Course& course, double seconds_before, int most_skipped)
+      : settings_(settings), course_(course), seconds_before_(seconds_before), most_skipped_(most_skipped) {}
+
+  ProgressOptions progress_options(std::string label, std::int64_t steps_done, std::int64_t batches_per_epoch) const;
 
   /// Trains until it ends; then everything is on disk.
   StopReason run_loop();
@@ -41,17 +42,16 @@ class TrainingLoop {
 
  private:
   virtual std::int64_t steps_done() const = 0;
-  /// Of the model in the output; nothing while no validation has chosen one.
-  virtual std::optional<std::int64_t> best_step() const = 0;
+  /// Of the next batch.
+  virtual BatchPosition position() const = 0;
+  virtual const ValidationRecord& validations() const = 0;
   /// Whether there is a validation that chooses the model in the output.
   virtual bool chooses_best() const = 0;
-  virtual std::optional<StopReason> reason_to_stop() const = 0;
+  /// Whether evaluate() is called as training goes on, too.
+  virtual bool evaluates() const { return chooses_best(); }
   /// Called once, when the checkpoint is that of this run. A run that goes on drops from its log what came after it.
   virtual void open_log() = 0;
   virtual void train_step() = 0;
-  virtual bool evaluation_due() const = 0;
-  /// Whether the latest evaluation was of this step.
-  virtual bool evaluated() const = 0;
   /// Saves the output when the model is the best so far or none is chosen. May throw Interrupted; a resumed run then
   /// begins it again.
   virtual void evaluate() = 0;
@@ -63,6 +63,11 @@ class TrainingLoop {
   /// After the last checkpoint: lines that a run which goes on writes anew, of more steps.
   virtual void end_log() {}
 
+  std::optional<StopReason> reason_to_stop() const;
+  bool evaluation_due() const;
+  bool evaluated() const { return validations().evaluated_step == steps_done(); }
+  /// Of the model in the output; nothing while no validation has chosen one.
+  std::optional<std::int64_t> best_step() const;
   void begin();
   void restore_best();
   StopReason train();
@@ -72,6 +77,7 @@ class TrainingLoop {
   void save_checkpoint();
 
   const RunSettings& settings_;
+  Course course_;
   double seconds_before_;
   int most_skipped_;
   int skipped_ = 0;

@@ -172,6 +172,7 @@ TEST_CASE("what each flag of seq2seq train sets") {
        {{"--batch", "3"}, {{"/batch_size", 3}}},
        {{"--epochs", "77"}, {{"/epochs", 77}}},
        {{"--seconds", "777"}, {{"/max_seconds", 777}}},
+       {{"--patience", "7"}, {{"/patience", 7}}},
        {{"--evaluation-steps", "7"}, {{"/evaluation_steps", 7}}},
        {{"--seed", "7"}, {{"/seed", 7}}}});
 }

@@ -112,13 +112,13 @@ TEST_CASE("an evaluation that a signal kept from happening comes first when the 
     }
     CHECK_FALSE(fs::exists(cut.settings.output));
     const RunProgress saved = read_model_file(cut.checkpoint()).progress;
-    CHECK(saved.evaluations == 0);
-    CHECK(saved.evaluated_step == -1);
+    CHECK(saved.validation.evaluations == 0);
+    CHECK(saved.validation.evaluated_step == -1);
     CHECK(saved.steps == (interval == 0 ? 5 : 4));
     CHECK(cut.run().reason == StopReason::steps);
     CHECK(read_file(cut.settings.output) == read_file(whole.settings.output));
-    CHECK(read_model_file(cut.checkpoint()).progress.evaluations ==
-          read_model_file(whole.checkpoint()).progress.evaluations);
+    CHECK(read_model_file(cut.checkpoint()).progress.validation.evaluations ==
+          read_model_file(whole.checkpoint()).progress.validation.evaluations);
   }
 }
 

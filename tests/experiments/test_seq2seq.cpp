@@ -77,7 +77,7 @@ TEST_CASE("a model learns to turn sentences round, is saved, and translates held
   Seq2SeqModel model = fresh_model(config, data);
   ParameterStore store(config.seed);
   CHECK(run_seq2seq(store, data, model, quiet(folder / "model.safetensors")) == StopReason::epochs);
-  CHECK(model.progress.has_best);
+  CHECK(model.progress.validation.has_best);
   const LoadedSeq2Seq loaded = load_seq2seq(folder / "model.safetensors");
   CHECK(loaded.model.target_tokens == model.target_tokens);
   CHECK(to_json(loaded.model.config) == to_json(model.config));
@@ -181,7 +181,7 @@ TEST_CASE("a training stopped between two validations and resumed has the model 
     }
     model.config.max_steps = steps;
     CHECK(run_seq2seq(store, data, model, quiet(output)) == StopReason::steps);
-    CHECK(read_seq2seq(output).progress.steps == model.progress.best_step);
+    CHECK(read_seq2seq(output).progress.steps == model.progress.validation.best_step);
   };
   const auto validations = [](const std::filesystem::path& output) {
     std::vector<std::pair<std::int64_t, double>> found;
@@ -197,6 +197,39 @@ TEST_CASE("a training stopped between two validations and resumed has the model 
     run(stopped, 20);
     CHECK(slurp(through) == slurp(stopped));
     CHECK(validations(through) == validations(stopped));
+  }
+}
+
+TEST_CASE("a training stops after validations without a lower loss, stopped before or not") {
+  const TemporaryFolder folder;
+  write_pairs(folder / "pairs.tsv");
+  Seq2SeqConfig config = small_config(folder / "pairs.tsv");
+  config.evaluation_steps = 2;
+  config.patience = 3;
+  config.epochs = 1000;
+  config.optimizer.learning_rate = 1;  // large, so that losses rise soon
+  const Seq2SeqData data = load_seq2seq_data(config);
+  const auto through = folder / "through.safetensors", stopped = folder / "stopped.safetensors";
+  Seq2SeqModel model = fresh_model(config, data);
+  {
+    ParameterStore store(config.seed);
+    CHECK(run_seq2seq(store, data, model, quiet(through)) == StopReason::patience);
+  }
+  CHECK(model.progress.validation.bad_evaluations == 3);
+  CHECK(model.progress.steps == model.progress.validation.best_step + 6);
+  CHECK(read_seq2seq(through).progress.steps == model.progress.validation.best_step);
+  for (std::int64_t limit = model.progress.steps - 5; limit <= model.progress.steps; ++limit) {
+    Seq2SeqModel part = fresh_model(config, data);
+    part.config.max_steps = limit;
+    ParameterStore store(config.seed);
+    run_seq2seq(store, data, part, quiet(stopped));
+    part = read_seq2seq(checkpoint_path(stopped));
+    part.config.max_steps = 0;
+    ParameterStore again(config.seed);
+    load_checkpoint(checkpoint_path(stopped), again);
+    CHECK(run_seq2seq(again, data, part, quiet(stopped)) == StopReason::patience);
+    CHECK(part.progress.steps == model.progress.steps);
+    CHECK(slurp(stopped) == slurp(through));
   }
 }
 
@@ -225,7 +258,7 @@ TEST_CASE("an evaluation that a signal ends is done anew by the run that goes on
     raise(SIGINT);
     CHECK_THROWS_AS(trainer.loss(data.pairs, data.split.validation), Interrupted);
     CHECK(run_seq2seq(store, data, model, quiet(stopped)) == StopReason::interrupt);
-    CHECK_FALSE(model.progress.has_best);
+    CHECK_FALSE(model.progress.validation.has_best);
     CHECK_FALSE(std::filesystem::exists(stopped));
   }
   Seq2SeqModel model = read_seq2seq(checkpoint_path(stopped));
