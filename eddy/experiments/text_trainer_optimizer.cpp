@@ -99,6 +99,8 @@ Optimizer make_optimizer(const TrainingConfig& config, std::int64_t groups, std:
     return std::ranges::any_of(config.optimizer.rate_multipliers,
                                [&](const auto& entry) { return entry.first == prefix; });
   };
+  // Not every model has every group.
+  options.allow_unmatched = true;
   const auto layers = layer_groups(config.model);
   for (std::size_t depth = 0; depth < layers.size(); ++depth) {
     const bool learns = static_cast<std::int64_t>(depth) < groups;

@@ -50,7 +50,7 @@ struct TileProgram {
   std::vector<int> operand_buffers;  ///< for operands that repeat one element: where it is spread out; else -1
   int buffers = 0;
 
-  explicit TileProgram(const FusedOp::Plan& plan)
+  TileProgram(const FusedOp::Plan& plan, std::span<const bool> output_used)
       : rows(plan.rows), columns(plan.columns), operands(plan.operands), results(plan.results) {
     for (const FusedOp::Access& operand : operands)
       operand_buffers.push_back(operand.column_stride == 0 ? buffers++ : -1);
@@ -77,9 +77,13 @@ struct TileProgram {
           step.arguments.push_back({Place::Kind::operand, source.index});
         }
       }
-      if (!instruction.results.empty()) {
-        step.target = {Place::Kind::result, instruction.results[0]};
-        step.copies.assign(instruction.results.begin() + 1, instruction.results.end());
+      // An output that is not used has no memory.
+      for (const int result : instruction.results)
+        if (output_used[static_cast<std::size_t>(plan.results[static_cast<std::size_t>(result)].index)])
+          step.copies.push_back(result);
+      if (!step.copies.empty()) {
+        step.target = {Place::Kind::result, step.copies.front()};
+        step.copies.erase(step.copies.begin());
       } else {
         if (free.empty()) free.push_back(buffers++);
         step.target = {Place::Kind::buffer, free.back()};
@@ -209,8 +213,8 @@ std::vector<Alias> FusedOp::aliases(std::span<const TensorType> inputs, std::spa
   return result;
 }
 
-Kernel FusedOp::make_kernel(const KernelContext&) const {
-  const TileProgram program(plan_);
+Kernel FusedOp::make_kernel(const KernelContext& context) const {
+  const TileProgram program(plan_, context.output_used);
   const std::int64_t tiles = program.rows * program.tiles_per_row();
   // Work for one thread in tiles: a chain of many ops pays for a fork sooner than one op.
   const auto ops = static_cast<std::int64_t>(program.steps.size());

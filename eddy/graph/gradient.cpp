@@ -71,25 +71,46 @@ std::vector<Gradient> gradient_of(const Node& node, const GradientContext& conte
   }
 }
 
-/// Which nodes depend on one of `wrt`.
+/// Which values depend on one of `wrt` in a way that gradients pass.
 class Dependents {
  public:
   Dependents(const Graph& graph, const Stretch& stretch, std::span<const Value> wrt)
-      : stretch_(stretch), depends_(stretch.size(), false) {
+      : stretch_(stretch), depends_(stretch.size()) {
     for (const Value& value : wrt)
-      if (stretch.contains(value.node())) depends_[stretch.index(value.node())] = true;
-    for (int id = stretch.first; id <= stretch.last; ++id)
-      if (std::ranges::any_of(graph.node(id).inputs, [&](const Value& input) { return passes(input); }))
-        depends_[stretch.index(id)] = true;
+      if (stretch.contains(value.node()))
+        outputs_of(graph, value.node())[static_cast<std::size_t>(value.output())] = true;
+    for (int id = stretch.first; id <= stretch.last; ++id) add_node(graph, id);
   }
 
-  bool contains(int node) const { return stretch_.contains(node) && depends_[stretch_.index(node)]; }
+  bool contains(int node) const {
+    return stretch_.contains(node) && std::ranges::count(depends_[stretch_.index(node)], true) > 0;
+  }
   /// Whether a gradient passes through the value.
-  bool passes(const Value& value) const { return contains(value.node()) && value.dtype() == f32; }
+  bool passes(const Value& value) const {
+    if (value.dtype() != f32 || !stretch_.contains(value.node())) return false;
+    const std::vector<bool>& outputs = depends_[stretch_.index(value.node())];
+    return !outputs.empty() && outputs[static_cast<std::size_t>(value.output())];
+  }
 
  private:
+  std::vector<bool>& outputs_of(const Graph& graph, int id) {
+    std::vector<bool>& outputs = depends_[stretch_.index(id)];
+    outputs.resize(graph.node(id).outputs.size());
+    return outputs;
+  }
+
+  void add_node(const Graph& graph, int id) {
+    const Node& node = graph.node(id);
+    if (std::ranges::none_of(node.inputs, [&](const Value& input) { return passes(input); })) return;
+    const auto paths = node.op->gradient_paths();
+    std::vector<bool>& outputs = outputs_of(graph, id);
+    for (std::size_t output = 0; output < outputs.size(); ++output)
+      for (std::size_t input = 0; input < node.inputs.size() && !outputs[output]; ++input)
+        outputs[output] = passes(node.inputs[input]) && (paths.empty() || paths[output][input]);
+  }
+
   Stretch stretch_;
-  std::vector<bool> depends_;
+  std::vector<std::vector<bool>> depends_;  ///< by node and output; empty for none
 };
 
 }  // namespace
@@ -141,7 +162,7 @@ std::vector<Gradient> backpropagate(std::span<const Seed> seeds, std::span<const
   const Dependents dependents(graph, stretch, wrt);
   Adjoints adjoints(stretch);
   for (const Seed& seed : seeds)
-    if (dependents.contains(seed.value.node())) adjoints.add(seed.value, seed.gradient);
+    if (dependents.passes(seed.value)) adjoints.add(seed.value, seed.gradient);
   for (int id = stretch.last; id >= stretch.first; --id) {
     if (!dependents.contains(id) || !adjoints.any(id)) continue;
     const Node& node = graph.node(id);

@@ -54,8 +54,10 @@ struct GradientContext {
 };
 
 /// Derivatives of the scalar `loss` (f32, one element) with respect to each of `wrt`, as values of the same graph:
-/// an ordinary graph, so gradients of gradients work. A value the loss does not depend on gets an empty gradient.
-/// Throws GraphError naming the op, and the line that made its node, when one on the path has no gradient.
+/// an ordinary graph, so gradients of gradients work. A value the loss does not depend on gets an empty gradient; so
+/// does one it depends on only through integers, booleans (comparisons, argmax, the mask of a loop) or stop_gradient,
+/// which are constants to it. Throws GraphError naming the op, and the line that made its node, when the gradient would
+/// have to pass through an input that has none, such as the mask of a layer.
 std::vector<Gradient> gradients(Value loss, std::span<const Value> wrt,
                                 SourceLocation where = SourceLocation::current());
 

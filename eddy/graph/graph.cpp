@@ -129,6 +129,8 @@ Value Graph::add(std::shared_ptr<const Op> op, std::vector<Value> inputs, Source
       types.push_back(input.type());
     }
     std::vector<TensorType> outputs = op->infer(types);
+    // Sizes that an op set one by one are checked as those of a new shape are.
+    for (const TensorType& type : outputs) Shape(std::span(type.shape.begin(), type.shape.end()));
     nodes_.push_back({std::move(op), std::move(inputs), std::move(outputs), std::move(from)});
   } catch (const GraphError& error) {
     throw error.within(op->name(), from);

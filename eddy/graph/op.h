@@ -118,6 +118,9 @@ class Op {
   /// Gradients of the inputs as graph values; see GradientContext. An op that has none throws GraphError; op name, line
   /// and scope are added to an error that does not name them.
   virtual std::vector<Gradient> gradient(const GradientContext& context) const;
+  /// Which inputs a gradient can reach from each output, [output][input]; empty: each from all. What it cannot reach is
+  /// a constant to gradients.
+  virtual std::vector<std::vector<bool>> gradient_paths() const { return {}; }
   /// By default every byte is touched once and every output element costs one operation.
   virtual Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const;
   virtual Kernel make_kernel(const KernelContext& context) const = 0;

@@ -7,8 +7,26 @@
 
 namespace eddy {
 
-std::string CellStack::h(std::size_t layer) const { return share_state ? "h" : fmt::format("h{}", layer); }
-std::string CellStack::c(std::size_t layer) const { return share_state ? "c" : fmt::format("c{}", layer); }
+namespace {
+
+/// The states of cell `layer` under the cell's own names; "h12" is "h" of cell 12 alone.
+State states_of(const CellStack& stack, const State& all, std::size_t layer) {
+  if (stack.share_state) return all;
+  const std::string number = std::to_string(layer);
+  State own;
+  for (const auto& [name, value] : all) {
+    const std::size_t last = name.find_last_not_of("0123456789");
+    if (last == std::string::npos || name.substr(last + 1) != number) continue;
+    own.set(name.substr(0, last + 1), value);
+  }
+  return own;
+}
+
+}  // namespace
+
+std::string CellStack::name(std::string_view name, std::size_t layer) const {
+  return share_state ? std::string(name) : fmt::format("{}{}", name, layer);
+}
 
 Step CellStack::operator()(Value x, const State& state, Value step, SourceLocation where) const {
   const BuilderScope at("CellStack", "x", x, where);
@@ -21,11 +39,10 @@ Step CellStack::operator()(Value x, const State& state, Value step, SourceLocati
   Step result{.output = drop(x, drop_input), .state = state, .outputs = {}};
   for (std::size_t layer = 0; layer < cells.size(); ++layer) {
     if (layer > 0) result.output = drop(result.output, true);
-    const State before{{"h", result.state[h(layer)]}, {"c", result.state[c(layer)]}};
-    const Step one = cells[layer](result.output, before);
+    const Value in[] = {result.output, step};
+    const Step one = cells[layer](in, states_of(*this, result.state, layer), where);
     result.output = one.output;
-    result.state.set(h(layer), one.state["h"]);
-    result.state.set(c(layer), one.state["c"]);
+    for (const auto& [own, value] : one.state) result.state.set(name(own, layer), value);
     for (const auto& [name, value] : one.outputs) result.outputs.set(name, value);
   }
   result.output = drop(result.output, drop_output);
@@ -33,15 +50,14 @@ Step CellStack::operator()(Value x, const State& state, Value step, SourceLocati
 }
 
 State CellStack::zeros(Value like, std::int64_t batch, const std::vector<std::int64_t>& widths,
-                       SourceLocation where) const {
+                       std::initializer_list<std::string_view> names, SourceLocation where) const {
   const BuilderScope at("CellStack", "like", like, where);
   at.check(widths.size() == cells.size(), "there are {} widths for {} cells", widths.size(), cells.size());
   State state;
   for (std::size_t layer = 0; layer < cells.size(); ++layer) {
     if (share_state)
       at.check(widths[layer] == widths[0], "cells of widths {} and {} cannot share a state", widths[0], widths[layer]);
-    for (const auto& [name, value] : zero_state(like, {h(layer), c(layer)}, {batch, widths[layer]}))
-      state.set(name, value);
+    for (const auto& [own, value] : zero_state(like, names, {batch, widths[layer]})) state.set(name(own, layer), value);
   }
   return state;
 }

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "eddy/ops/scan.h"
@@ -11,13 +12,12 @@
 namespace eddy {
 
 /// Recurrent cells on top of each other as one step function for scan(): what one yields is what the next one reads.
-/// Cell l keeps its states under "h<l>" and "c<l>", or all share one "h" and "c". A plain value.
+/// Cells are functions of x and their states, of any names, or of [x, the number of the step] and their states, as
+/// ZoneoutLstmCell is. State "h" of cell l goes by "h<l>", or all cells share one. A plain value.
 struct CellStack {
-  using Cell = std::function<Step(Value x, const State& state)>;
-
-  std::vector<Cell> cells;
-  /// One (h, c) goes up through the cells; what the top cell leaves is where the bottom one begins at the next step
-  /// ("state_sync" of recurrentshop). All cells must have one width.
+  std::vector<StepFunction> cells;
+  /// One set of states goes up through the cells; what the top cell leaves is where the bottom one begins at the next
+  /// step ("state_sync" of recurrentshop). All cells must have one width.
   bool share_state = false;
   /// Between the cells, while training; each step draws anew.
   float dropout = 0;
@@ -25,14 +25,17 @@ struct CellStack {
   bool drop_output = false;  ///< also after the top cell
   Value key = {};            ///< random_key(); empty: no dropout
 
-  /// x f32[batch, in], `step` i32[] for the dropout. Named outputs of the cells keep their names.
+  /// x f32[batch, in], `step` i32[] for the dropout and the cells. Named outputs of the cells keep their names; states
+  /// that are no cell's stay as they are.
   Step operator()(Value x, const State& state, Value step, SourceLocation where = SourceLocation::current()) const;
 
-  /// Names of the states of cell `layer`.
-  std::string h(std::size_t layer) const;
-  std::string c(std::size_t layer) const;
-  /// Zeros for cells of the given widths; `like` is any value of the graph.
+  /// What the stack calls state `name` of cell `layer`.
+  std::string name(std::string_view name, std::size_t layer) const;
+  std::string h(std::size_t layer) const { return name("h", layer); }
+  std::string c(std::size_t layer) const { return name("c", layer); }
+  /// Zeros for cells of the given widths with states of these names; `like` is any value of the graph.
   State zeros(Value like, std::int64_t batch, const std::vector<std::int64_t>& widths,
+              std::initializer_list<std::string_view> names = {"h", "c"},
               SourceLocation where = SourceLocation::current()) const;
 };
 

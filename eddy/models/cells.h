@@ -72,7 +72,7 @@ struct LayerNormLstmCell {
 /// and "kept_c", bool[batch, hidden], tell which elements kept their value.
 struct ZoneoutLstmCell {
   LstmCell base;
-  Value key;  ///< i32[4], see random_key(); empty for evaluation
+  Value key = {};  ///< i32[4], see random_key(); empty for evaluation
   float rate_c = 0.5F;
   float rate_h = 0.05F;
 

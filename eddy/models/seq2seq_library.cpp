@@ -70,7 +70,7 @@ class Builder {
             .hard_sigmoid = model_.cells.hard_sigmoid};
   }
 
-  CellStack::Cell encoder_cell(const std::string& name, std::int64_t in, std::int64_t width) {
+  StepFunction encoder_cell(const std::string& name, std::int64_t in, std::int64_t width) {
     const LstmCell cell = lstm(name, in, width, orthogonal(1, 4));
     const Seq2SeqCells& cells = model_.cells;
     if (!cells.store_tanh_of_cell && !cells.linear_output_gate) return cell;

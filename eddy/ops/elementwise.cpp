@@ -7,6 +7,7 @@
 
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/user_line.h"
+#include "eddy/ops/broadcast_to.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
 
@@ -69,6 +70,16 @@ std::vector<Value> elementwise_over_time(const Op& op, const TimeContext& contex
   std::vector<Value> inputs;
   for (std::size_t i = 0; i < context.inputs.size(); ++i)
     inputs.push_back(context.stepped[i] ? with_rank_after_time(context.in(i), rank) : context.in(i));
+  return {inputs[0].graph().add(op.clone(), inputs, SourceLocation::current())};
+}
+
+std::vector<Value> same_types_over_time(const Op& op, const TimeContext& context) {
+  std::vector<Value> inputs;
+  for (std::size_t i = 0; i < context.inputs.size(); ++i) {
+    const Value& input = context.in(i);
+    if (!context.stepped[i] && input.rank() >= Shape::kMaxRank) return {};
+    inputs.push_back(context.stepped[i] ? input : broadcast_to(input, input.shape().inserted(0, context.time)));
+  }
   return {inputs[0].graph().add(op.clone(), inputs, SourceLocation::current())};
 }
 

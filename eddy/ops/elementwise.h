@@ -47,6 +47,8 @@ std::vector<Alias> share_equal_sizes(std::span<const TensorType> inputs, std::sp
 /// An elementwise op applied at all steps of a loop at once: stepped inputs get axes of size 1 after time until the op
 /// broadcasts them as it does at one step.
 std::vector<Value> elementwise_over_time(const Op& op, const TimeContext& context);
+/// The same for an op whose inputs must be of one type: those that are the same at every step are repeated.
+std::vector<Value> same_types_over_time(const Op& op, const TimeContext& context);
 
 /// Base of ops y = f(x) on each f32 element by itself. `Derived` has
 /// - `void span(const float* x, float* y, std::int64_t n) const` (may be static): f on n elements; y may be x;
@@ -107,7 +109,7 @@ struct DerivativeOp : OpClass<Derived> {
     return share_equal_sizes(inputs, outputs);
   }
   std::vector<Value> over_time(const TimeContext& context) const override {
-    return elementwise_over_time(*this, context);
+    return same_types_over_time(*this, context);
   }
   TileFunction tile(std::span<const TensorType>) const override {
     return [op = self()](const void* const* in, void* out, std::int64_t n) {

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "eddy/graph/aliases.h"
 #include "eddy/graph/builder_scope.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/user_line.h"
@@ -44,6 +45,7 @@ class Tracer {
   Tracer& operator=(const Tracer&) = delete;
 
   ScanResult trace(const StepFunction& function) {
+    require_that(static_cast<bool>(function), "the step is an empty function");
     for (const Value& sequence : sequences_) add_sequence(sequence);
     const std::vector<Value> inputs = body_->sequences;
     State before;
@@ -162,6 +164,18 @@ class Tracer {
     }
   }
 
+  /// Steps are copies of one body, whose nodes need not run once for each; a variable is written once a run.
+  void check_no_updates() const {
+    for (int id = 0; id < body_->graph->size(); ++id) {
+      const Node& node = body_->graph->node(id);
+      if (updates_variable(node))
+        throw GraphError(node.op->name(),
+                         "a step of a loop cannot write to a variable; return what changes as a state, and write that "
+                         "after the loop",
+                         node.origin);
+    }
+  }
+
   void apply_mask(Step& step, const State& before) {
     const Value active = not_equal(here(add_sequence(options_.mask)), Operand(0, where_));
     const std::int64_t batch = active.dim(0);
@@ -194,6 +208,7 @@ class Tracer {
       body_->captures.push_back(capture.inner);
     }
     check_inputs();
+    check_no_updates();
     graph().close();
     const ScanOp op(body_, sequences_[0].dim(0), options_.reverse, options_.recompute);
     const std::vector<Value> node = Graph::outputs(add_scan(outer(), op, sequences_, initial, captures, where_));
@@ -232,6 +247,13 @@ class Tracer {
 thread_local Graph* Tracer::traced = nullptr;
 
 }  // namespace
+
+State::State(std::initializer_list<Entry> entries, SourceLocation where) {
+  for (const auto& [name, value] : entries) {
+    require_at(!contains(name), user_line(where), "state", "'{}' is given twice", name);
+    entries_.emplace_back(name, value);
+  }
+}
 
 const Value& State::operator[](const StateName& name) const {
   for (const Entry& entry : entries_)

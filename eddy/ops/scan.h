@@ -32,7 +32,8 @@ class State {
   using Entry = std::pair<std::string, Value>;
 
   State() = default;
-  State(std::initializer_list<Entry> entries) : entries_(entries) {}
+  /// Throws GraphError when two have one name.
+  State(std::initializer_list<Entry> entries, SourceLocation where = SourceLocation::current());
 
   /// Throws GraphError listing the names there are, with the user's line, when `name` is not one of them.
   const Value& operator[](const StateName& name) const;
@@ -60,7 +61,8 @@ struct Step {
 
 struct ScanOptions {
   /// f32[time, batch] of 0 and 1; empty for all 1. At a masked step a row of the batch (axis 0 of states and outputs)
-  /// carries its states through unchanged and yields zeros. No gradient flows to the mask.
+  /// carries its states through unchanged and yields zeros. No gradient flows to the mask. What the step computes of
+  /// padding is thrown away, but must have a finite gradient: 0 times infinity is not 0.
   Value mask = {};
   /// From the last step to the first; outputs keep their places in time.
   bool reverse = false;
@@ -94,21 +96,31 @@ concept IsStep = requires(F function, std::span<const Value> inputs, const State
   { function(inputs, state) } -> std::convertible_to<Step>;
 };
 
-/// One step of a loop: a function of the values of all sequences at this step and the states before it. One that takes
-/// the user's line as well, as the cells of the library do, gets that of the loop.
+template <class F>
+concept IsStepOfOne = std::is_invocable_r_v<Step, F&, Value, const State&>;
+
+/// One step of a loop: a function of the values of all sequences at this step, or of the first alone, and the states
+/// before it. One that takes the user's line as well, as the cells of the library do, gets that of the loop.
 class StepFunction {
  public:
   StepFunction() = default;
-  template <IsStep F>
-  StepFunction(F function) {  // NOLINT
-    if constexpr (std::is_invocable_r_v<Step, F&, std::span<const Value>, const State&, SourceLocation>) {
-      call_ = std::move(function);
-    } else {
-      call_ = [function = std::move(function)](std::span<const Value> inputs, const State& state,
-                                               SourceLocation) mutable -> Step { return function(inputs, state); };
-    }
+  template <class F>
+  requires(IsStep<F> || IsStepOfOne<F>) StepFunction(F function) {  // NOLINT
+    call_ = [function = std::move(function)](std::span<const Value> inputs, const State& state,
+                                             SourceLocation where) mutable -> Step {
+      if constexpr (std::is_invocable_r_v<Step, F&, std::span<const Value>, const State&, SourceLocation>) {
+        return function(inputs, state, where);
+      } else if constexpr (IsStep<F>) {
+        return function(inputs, state);
+      } else if constexpr (std::is_invocable_r_v<Step, F&, Value, const State&, SourceLocation>) {
+        return function(inputs[0], state, where);
+      } else {
+        return function(inputs[0], state);
+      }
+    };
   }
 
+  explicit operator bool() const { return static_cast<bool>(call_); }
   Step operator()(std::span<const Value> inputs, const State& state,
                   SourceLocation where = SourceLocation::current()) const {
     return call_(inputs, state, where);
@@ -119,24 +131,16 @@ class StepFunction {
 };
 
 /// A loop over axis 0 (time) of `sequences`, all of one length. `step` is called once, on values of a graph of its own:
-/// it may use any value around it, which is then the same at every step. Differentiable, to any order its ops allow, in
-/// the sequences, the initial states and the values the step captures. Throws GraphError with the user's line.
+/// it may use any value around it, which is then the same at every step, and write to no variable. Differentiable, to
+/// any order its ops allow, in the sequences, the initial states and the values the step captures. Throws GraphError
+/// with the user's line.
 ScanResult scan(const StepFunction& step, const std::vector<Value>& sequences, const State& initial,
                 const ScanOptions& options = {}, SourceLocation where = SourceLocation::current());
 
-/// The same with a step of one sequence: `step(Value x, const State& state)`.
-template <class F>
-requires std::is_invocable_r_v<Step, F, Value, const State&> ScanResult
-scan(F&& step, Value sequence, const State& initial, const ScanOptions& options = {},
-     SourceLocation where = SourceLocation::current()) {
-  const StepFunction of_one = [&](std::span<const Value> inputs, const State& state) -> Step {
-    if constexpr (std::is_invocable_r_v<Step, F, Value, const State&, SourceLocation>) {
-      return step(inputs[0], state, where);
-    } else {
-      return step(inputs[0], state);
-    }
-  };
-  return scan(of_one, std::vector<Value>{sequence}, initial, options, where);
+/// The same over one sequence.
+inline ScanResult scan(const StepFunction& step, Value sequence, const State& initial, const ScanOptions& options = {},
+                       SourceLocation where = SourceLocation::current()) {
+  return scan(step, std::vector<Value>{sequence}, initial, options, where);
 }
 
 }  // namespace eddy

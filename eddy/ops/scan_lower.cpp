@@ -17,7 +17,7 @@ namespace {
 bool is_heavy(const Node& node) {
   double elements = 0;
   for (const TensorType& type : node.outputs) elements += static_cast<double>(type.shape.elements());
-  return node.op->cost(input_types(node), node.outputs).flops >= 8 * elements;
+  return elements > 0 && node.op->cost(input_types(node), node.outputs).flops >= 8 * elements;
 }
 
 /// Which of the loop's results are needed, and which states they depend on.
@@ -335,8 +335,19 @@ class Lowering {
     };
   }
 
-  /// The sum of a value over the steps: where possible, products and sums over all steps at once, after the loop.
+  /// The sum of a value over the steps. One that is wanted again, as in sums of sums, is found and built once.
   Builder sum_outside(const Value& value) {
+    if (const auto known = sum_builders_.find(place_of(value)); known != sum_builders_.end()) return known->second;
+    Builder once = [this, place = place_of(value), build = new_sum_outside(value)] {
+      Value& sum = built_sums_[place];
+      if (!sum) sum = build();
+      return sum;
+    };
+    return sum_builders_.emplace(place_of(value), std::move(once)).first->second;
+  }
+
+  /// Where possible, products and sums over all steps at once, after the loop.
+  Builder new_sum_outside(const Value& value) {
     const Node& node = node_of(value);
     if (is_invariant(value) || node.inputs.empty()) return sum_inside(value);
     if (node.op->name() == "add_n") {
@@ -379,6 +390,11 @@ class Lowering {
 
   std::vector<Value> finish(ScanOp::Stage stage) {
     if (!body_->next.empty() || !body_->stacked.empty() || !body_->summed.empty()) {
+      // Steps that read nothing still have a node, and that a graph to stand in.
+      if (sequences_.empty() && initial_.empty() && captures_.empty()) {
+        new_input(inputs_[0].type(), body_->captures);
+        captures_.push_back(inputs_[0]);
+      }
       const ScanOp op(body_, op_.time(), op_.reverse(), false, stage);
       node_ = Graph::outputs(add_scan(outer_, op, sequences_, initial_, captures_));
     }
@@ -413,6 +429,8 @@ class Lowering {
   std::map<Place, Value> sequence_inputs_;       ///< the node's inputs by what they are in the clean body
   std::map<Place, std::size_t> stacked_places_;  ///< by value of the new body
   std::vector<Builder> stacked_, sums_;
+  std::map<Place, Builder> sum_builders_;  ///< by value of the clean body
+  std::map<Place, Value> built_sums_;
   std::vector<Value> node_;
 };
 

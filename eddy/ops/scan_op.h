@@ -56,6 +56,7 @@ class ScanOp final : public Op {
 
   std::string_view name() const override { return "scan"; }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override;
+  std::vector<std::vector<bool>> gradient_paths() const override;
   std::vector<Gradient> gradient(const GradientContext& context) const override;
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override;
   Kernel make_kernel(const KernelContext& context) const override;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "eddy/graph/graph.h"
 #include "eddy/ops/elementwise.h"
@@ -24,6 +25,7 @@ struct Shift final : OpClass<Shift> {
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require<GraphError>(inputs[0].shape.rank() >= 1, "a scalar has no axis to shift along");
+    require<GraphError>(steps != std::numeric_limits<std::int64_t>::min(), "cannot shift by {} steps", steps);
     return {inputs[0]};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {

@@ -86,7 +86,9 @@ struct Pad final : OpClass<Pad> {
     visit("number", op.number);
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    require<GraphError>(before >= 0 && after >= 0, "cannot pad by {} and {} elements", before, after);
+    constexpr std::int64_t kMost = std::int64_t{1} << 56;
+    require<GraphError>(before >= 0 && after >= 0 && before < kMost && after < kMost,
+                        "cannot pad by {} and {} elements", before, after);
     TensorType type = inputs[0];
     type.shape[axis] += before + after;
     return {type};

@@ -13,6 +13,7 @@ struct StopGradient final : OpClass<StopGradient> {
 
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override { return {inputs[0]}; }
   std::vector<Gradient> gradient(const GradientContext&) const override { return {Gradient()}; }
+  std::vector<std::vector<bool>> gradient_paths() const override { return {{false}}; }
   Cost cost(std::span<const TensorType>, std::span<const TensorType>) const override { return {}; }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
     return {{.output = 0, .input = 0, .kind = Alias::Kind::view}};

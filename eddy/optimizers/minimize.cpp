@@ -57,6 +57,33 @@ Value boolean_constant(Graph& graph, bool value) {
   return graph.constant(tensor);
 }
 
+/// A prefix that fits nothing is a slip of the pen, and what it should have frozen would be trained.
+void check_prefixes(const BuilderScope& at, const ParameterStore& store, const UpdateOptions& options) {
+  if (options.allow_unmatched) return;
+  std::vector<std::string> names;
+  for (const auto& variable : store.all())
+    if (variable->trainable) names.push_back(variable->name);
+  const auto expect = [&](std::string_view option, std::string_view prefix) {
+    at.check(std::ranges::any_of(names, [&](const std::string& name) { return name.starts_with(prefix); }),
+             "no trainable variable's name begins with \"{}\", which stands in {}; there are: {}", prefix, option,
+             fmt::join(names, ", "));
+  };
+  for (const std::string& prefix : options.unclipped) expect("unclipped", prefix);
+  for (const std::string& prefix : options.undecayed) expect("undecayed", prefix);
+  for (const auto& [prefix, factor] : options.rate_multipliers) expect("rate_multipliers", prefix);
+  for (const auto& [prefix, step] : options.first_steps) expect("first_steps", prefix);
+}
+
+/// The key after this run; all optimizers of a graph move it on together.
+Value advanced(Value key) {
+  Graph& graph = key.graph();
+  for (int id = key.node() + 1; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    if (node.op->name() == "advance_random" && node.inputs[0] == key) return {&graph, id, 0};
+  }
+  return advance_random(key);
+}
+
 struct PreparedGradients {
   std::vector<Gradient> gradients;
   std::vector<NormedGradient> normed;
@@ -181,7 +208,7 @@ Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterS
     ties.push_back(count_when(counter(graph, store, options.name + "/skipped_steps"), updates.proceed, false));
   // The next step draws other numbers, after a skipped step as well.
   for (const Value& value : graph.variables())
-    if (variable_of(value)->name == "random/key") ties.push_back(advance_random(value));
+    if (variable_of(value)->name == "random/key") ties.push_back(advanced(value));
   updates.step = after(step, ties);
   return updates;
 }
@@ -190,10 +217,19 @@ Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer, 
   const BuilderScope at("minimize", "the loss", loss, where);
   at.check(loss.dtype() == f32 && loss.shape().elements() == 1, "the loss must be one f32 number, not {}",
            to_string(loss.type()));
+  check_prefixes(at, store, optimizer.options);
   std::vector<Value> parameters;
+  bool frozen = false;
   for (const Value& value : loss.graph().variables()) {
     const Variable& variable = *variable_of(value);
-    if (!variable.trainable || rate_multiplier(optimizer.options, variable.name) == 0) continue;
+    if (!variable.trainable) continue;
+    at.check(store.find(variable.name).get() == &variable,
+             "the trainable variable '{}' is not of the store that the optimizer's state would be kept in",
+             variable.name);
+    if (rate_multiplier(optimizer.options, variable.name) == 0) {
+      frozen = true;
+      continue;
+    }
     at.check(value.dtype() == f32, "the trainable variable '{}' is {}, not f32", variable.name,
              to_string(value.type()));
     parameters.push_back(value);
@@ -209,9 +245,10 @@ Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer, 
     }
   }
   at.check(unused.empty() || optimizer.options.allow_unused,
-           "the loss does not depend on the trainable variables {}; freeze them with a rate_multiplier of 0 or set "
-           "allow_unused",
+           "the loss does not depend on the trainable variables {}, or only by way of what has no gradient (integers, "
+           "comparisons, masks, stop_gradient); freeze them with a rate_multiplier of 0 or set allow_unused",
            fmt::join(unused, ", "));
+  at.check(!pairs.empty() || !frozen, "rate_multipliers of 0 freeze all that the loss depends on");
   at.check(!pairs.empty(), "the loss depends on no trainable variable");
   return apply_gradients(pairs, store, optimizer, where);
 }

@@ -39,6 +39,8 @@ struct UpdateOptions {
   bool skip_non_finite = true;
   /// Accepts trainable variables that the loss does not depend on; otherwise they are an error.
   bool allow_unused = false;
+  /// Accepts prefixes above that no trainable variable of the store begins with; otherwise they are an error.
+  bool allow_unmatched = false;
   /// Prefix of the optimizer's variables: "<name>/step", "<name>/<slot>/<parameter>". Optimizers of one name share
   /// them.
   std::string name = "optimizer";

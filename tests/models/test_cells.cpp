@@ -7,9 +7,12 @@
 #include <functional>
 
 #include "eddy/core/random.h"
+#include "eddy/models/cell_stack.h"
 #include "eddy/models/seq2seq_cells.h"
+#include "eddy/ops/add.h"
 #include "eddy/ops/iota.h"
 #include "tests/models/model_runs.h"
+#include "tests/support/largest.h"
 
 namespace eddy::test {
 namespace {
@@ -100,6 +103,33 @@ TEST_CASE("every cell that is made of an LSTM clips its cell state") {
     if (cell.name != "LayerNormLstmCell") CHECK(largest(clipped[1]) <= std::tanh(kClip) * 1.0001F);
     CHECK_THROWS_AS(state_after(-1), GraphError);
   }
+}
+
+TEST_CASE("a stack takes cells with any states, and those that read the step's number") {
+  Inputs in;
+  const Value x = in.of({4, kBatch, kIn});
+  const LstmCell base = in.lstm(0, kHidden);
+  const GruCell gru{
+      .w_x = in.of({kIn, 3 * kHidden}), .w_h = in.of({kHidden, 3 * kHidden}), .bias = in.of({3 * kHidden})};
+  const auto sum_of_all = [](Value seen, const State& state) -> Step {
+    return {.output = seen + state["m"], .state = {{"m", state["m"] + seen}}};
+  };
+  const ZoneoutLstmCell zoneout{.base = base, .rate_c = 0.25F, .rate_h = 0.5F};
+  const CellStack stack{.cells = {gru, sum_of_all, zoneout}};
+  State initial;
+  for (const char* name : {"h0", "m1", "h2", "c2", "other"}) initial.set(name, in.of({kBatch, kHidden}));
+  const auto step = [&](std::span<const Value> seen, const State& state) { return stack(seen[0], state, seen[1]); };
+  const ScanResult stacked = scan(step, {x, iota(x.graph(), 4)}, initial);
+  const ScanResult first = scan(gru, x, {{"h", initial["h0"]}});
+  const ScanResult second = scan(sum_of_all, first.output, {{"m", initial["m1"]}});
+  const ScanResult third =
+      scan(zoneout, {second.output, iota(x.graph(), 4)}, {{"h", initial["h2"]}, {"c", initial["c2"]}});
+  const std::vector<Tensor> results =
+      in.fed.run({stacked.output, third.output, stacked.last["h0"], first.last["h"], stacked.last["m1"],
+                  second.last["m"], stacked.last["c2"], third.last["c"], stacked.last["other"], initial["other"]});
+  for (std::size_t i = 0; i < results.size(); i += 2)
+    CHECK(largest_difference(results[i].values<const float>(), results[i + 1].values<const float>()) < 1e-6);
+  CHECK(stack.zeros(x, kBatch, {2, 3, 4}, {"m"})["m1"].shape() == Shape{kBatch, 3});
 }
 
 }  // namespace eddy::test

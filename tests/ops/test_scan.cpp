@@ -624,6 +624,27 @@ TEST_CASE("what is wrong with a loop is said with the user's line") {
     return {.output = in[0] + in[0].graph().input("mine", f32, in[0].shape()), .state = {{"h", s["h"]}}};
   };
   CHECK(has(message(own_input, {x}, {}), {"[scan]", "makes an input 'mine'", "test_scan.cpp"}) == "");
+  ParameterStore store;
+  const StepFunction writes = [&](std::span<const Value> in, const State& s) -> Step {
+    const Value count = state(in[0].graph(), store, "count", {f32, {}});
+    return {.output = in[0] + assign(count, count + 1), .state = {{"h", s["h"]}}};
+  };
+  CHECK(has(message(writes, {x}, {}), {"[assign]", "a step of a loop cannot write to a variable", "test_scan.cpp"}) ==
+        "");
+  const Value outside = state(x.graph(), store, "outside", {f32, {}});
+  const StepFunction writes_captured = [&](std::span<const Value> in, const State& s) -> Step {
+    return {.output = in[0] + assign(outside, outside + 1), .state = {{"h", s["h"]}}};
+  };
+  scan(writes_captured, {x}, start);  // all of it stands outside: done once
+  const StepFunction counts_words = [&](std::span<const Value> in, const State& s) -> Step {
+    return {.output = in[0] + assign(outside, sum(in[0])), .state = {{"h", s["h"]}}};
+  };
+  CHECK(has(message(counts_words, {x}, {}), {"[assign]", "cannot write to a variable"}) == "");
+  const StepFunction twice = [](std::span<const Value> in, const State& s) -> Step {
+    return {.output = in[0], .state = {{"h", s["h"]}, {"h", s["h"]}}};
+  };
+  CHECK(has(message(twice, {x}, {}), {"[state]", "'h' is given twice", "test_scan.cpp"}) == "");
+  CHECK(has(message({}, {x}, {}), {"[scan]", "the step is an empty function"}) == "");
   CHECK(has(message(keep, {x, fed.leaf({2, 2})}, {}), {"differ in length", "f32[6,3,5]", "f32[2,2]"}) == "");
   CHECK(has(message(keep, {x}, {.mask = fed.leaf({5, 3})}), {"f32[time=6, batch]", "f32[5,3]"}) == "");
   CHECK(has(message(forgets, {x}, {}), {"[scan]", "does not return state 'h'", "test_scan.cpp"}) == "");

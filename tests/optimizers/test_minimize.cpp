@@ -7,6 +7,8 @@
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/program.h"
 #include "eddy/ops/add.h"
+#include "eddy/ops/argmax.h"
+#include "eddy/ops/cast.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/random_key.h"
@@ -143,6 +145,41 @@ TEST_CASE("a loss of no parameter is an error") {
   Graph graph;
   CHECK_THROWS_WITH_AS(minimize(graph.input("x", f32, {}), store, sgd()), doctest::Contains("no trainable variable"),
                        GraphError);
+  Model model(store);
+  CHECK_THROWS_WITH_AS(minimize(model.loss, store, sgd({}, {.rate_multipliers = {{"embedding/", 0}, {"scale", 0}}})),
+                       doctest::Contains("rate_multipliers of 0 freeze all that the loss depends on"), GraphError);
+}
+
+TEST_CASE("a loss that depends on a parameter through integers alone is an error that says so") {
+  ParameterStore store;
+  Graph graph;
+  const Value w = parameter(graph, store, "w", {3}, uniform(1));
+  const Value v = parameter(graph, store, "v", {3}, uniform(1));
+  CHECK_THROWS_WITH_AS(minimize(sum(v) + cast(argmax(w), f32), store, sgd()),
+                       doctest::Contains("'w', or only by way of what has no gradient (integers"), GraphError);
+}
+
+TEST_CASE("prefixes that fit no parameter are errors that list those there are") {
+  ParameterStore store;
+  Model model(store);
+  const auto refused = [&](const UpdateOptions& options, const std::string& part) {
+    CAPTURE(part);
+    CHECK_THROWS_WITH_AS(minimize(model.loss, store, sgd({}, options)), doctest::Contains(part.c_str()), GraphError);
+  };
+  refused({.unclipped = {"scale", "x/"}}, "begins with \"x/\", which stands in unclipped; there are: embedding/table");
+  refused({.undecayed = {"scael"}}, "begins with \"scael\", which stands in undecayed");
+  refused({.rate_multipliers = {{"embeding/", 0}}}, "begins with \"embeding/\", which stands in rate_multipliers");
+  refused({.first_steps = {{"optimizer/step", 3}}}, "which stands in first_steps");
+  CHECK_NOTHROW(minimize(model.loss, store, sgd({}, {.undecayed = {"scael"}, .allow_unmatched = true})));
+}
+
+TEST_CASE("a store that does not hold the parameters is refused") {
+  ParameterStore store, other;
+  Model model(store);
+  CHECK_THROWS_WITH_AS(minimize(model.loss, other, sgd()), doctest::Contains("'embedding/table' is not of the store"),
+                       GraphError);
+  parameter(model.graph, other, "scale", {5}, zeros());
+  CHECK_THROWS_WITH_AS(minimize(model.loss, other, sgd()), doctest::Contains("is not of the store"), GraphError);
 }
 
 TEST_CASE("rates by prefix: the longest fits, and 0 freezes without slots") {

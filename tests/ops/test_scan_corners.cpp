@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loops whose results, inputs or gradients are partly not wanted, or wanted in unusual ways.
+#include <doctest/doctest.h>
+
+#include <functional>
+
+#include "eddy/eddy.h"
+#include "eddy/ops/check_op.h"
+#include "tests/support/largest.h"
+
+namespace eddy::test {
+namespace {
+
+/// A graph with inputs of random numbers.
+class Fed {
+ public:
+  Graph graph;
+
+  Value feed(const Shape& shape) {
+    const Tensor tensor(f32, shape);
+    for (float& x : tensor.values<float>()) x = uniform_float(random_, -1, 1);
+    return add(tensor);
+  }
+  Value feed_ids(const Shape& shape, std::int32_t below) {
+    const Tensor tensor(i32, shape);
+    for (std::int32_t& id : tensor.values<std::int32_t>())
+      id = static_cast<std::int32_t>(uniform_index(random_, below));
+    return add(tensor);
+  }
+  std::vector<Binding> bindings() const {
+    std::vector<Binding> result;
+    for (std::size_t i = 0; i < tensors_.size(); ++i) result.push_back({names_[i], tensors_[i]});
+    return result;
+  }
+  std::vector<Tensor> run(const std::vector<Value>& values, const PassSwitches& passes) {
+    Program program = compile(graph, values, {.passes = passes});
+    std::vector<Tensor> results;
+    for (const Tensor& tensor : program.run(bindings())) results.push_back(tensor.clone());
+    return results;
+  }
+  /// With all passes as without those that change loops.
+  void check_same(const std::vector<Value>& values) {
+    const std::vector<Tensor> plain = run(values, {.lower = false, .fuse = false});
+    const std::vector<Tensor> optimised = run(values, {});
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      CAPTURE(i);
+      CHECK(largest_difference(optimised[i].values<const float>(), plain[i].values<const float>()) < 1e-5);
+    }
+  }
+
+ private:
+  Value add(const Tensor& tensor) {
+    tensors_.push_back(tensor);
+    names_.push_back(fmt::format("in{}", names_.size()));
+    return graph.input(names_.back(), tensor.dtype(), tensor.shape());
+  }
+
+  Philox random_{5};
+  std::vector<std::string> names_;
+  std::vector<Tensor> tensors_;
+};
+
+TEST_CASE("of two loops, one after the other, the gradient of one parameter alone may be asked for") {
+  Fed fed;
+  const Value x = fed.feed({3, 2}), a = fed.feed({2}), b = fed.feed({2});
+  const Value zero = full(fed.graph, {f32, {2}}, 0);
+  const auto first = [&](Value in, const State& s) -> Step {
+    return {.state = {{"h", tanh(s["h"] + in * a)}, {"k", tanh(s["k"] + in * b)}}};
+  };
+  const ScanResult one = scan(first, x, {{"h", zero}, {"k", zero}});
+  const auto second = [&](std::span<const Value> in, const State& s) -> Step {
+    return {.state = {{"z", tanh(s["z"] + in[0] + tanh(in[1]) * 0.5F)}}};
+  };
+  const ScanResult two = scan(second, {one.states["h"], one.states["k"]}, {{"z", zero}});
+  const Value loss = sum(two.last["z"]);
+  const std::vector<Value> d = dense_gradients(loss, std::vector<Value>{a, b});
+  fed.check_same({loss, d[0]});
+  fed.check_same({loss, d[1]});
+  fed.check_same({loss, d[0], d[1]});
+}
+
+TEST_CASE("the outputs of a loop may depend on none of its inputs") {
+  Fed fed;
+  const Value x = fed.feed({3, 2});
+  const Value one = fed.graph.constant(Tensor::from(std::vector<float>{1, 2}, {2}));
+  const auto constant = [&](Value, const State&) -> Step { return {.output = one}; };
+  const auto zeros = [&](Value in, const State&) -> Step { return {.output = full(in.graph(), {f32, {2}}, 0)}; };
+  fed.check_same({scan(constant, x, {}).output});
+  fed.check_same({scan(zeros, x, {}).output, scan(constant, x, {}).output * x});
+}
+
+TEST_CASE("a gradient that is the same at every step meets values that are not") {
+  Fed fed;
+  const Value x = fed.feed({3, 5, 8}), c = fed.feed({5, 8}), w = fed.feed({8, 8}), v = fed.feed({8, 8});
+  const auto step = [&](Value in, const State&) -> Step { return {.output = matmul(tanh(matmul(in, w) + c), v)}; };
+  const Value loss = sum(square(scan(step, x, {}).output));
+  const Value penalty = sum(square(dense_gradients(loss, std::vector<Value>{c})[0]));
+  const std::vector<Value> d = dense_gradients(penalty, std::vector<Value>{w, v});
+  const std::vector<Tensor> plain = fed.run({d[0], d[1]}, {.lower = false, .fuse = false});
+  const std::vector<Tensor> optimised = fed.run({d[0], d[1]}, {});
+  for (std::size_t i = 0; i < 2; ++i) CHECK(relative_difference(optimised[i], plain[i]) < 1e-4);
+  CHECK(check_gradients(penalty * 1e-3F, {w, v}, fed.bindings(), 1e-2) == "");
+}
+
+TEST_CASE("what no gradient passes may be a mask or a loss's weights") {
+  Fed fed;
+  const Value x = fed.feed({3, 2, 4}), w = fed.feed({4, 5}), labels = fed.feed_ids({3, 2}, 5);
+  const Value logits = matmul(x, w);
+  SUBCASE("weights behind stop_gradient") {
+    const Value loss = cross_entropy(logits, labels, {.weights = stop_gradient(square(max(logits, -1)))});
+    CHECK_NOTHROW(fed.check_same({loss, dense_gradients(loss, std::vector<Value>{w})[0]}));
+    CHECK_THROWS_WITH_AS(
+        dense_gradients(cross_entropy(logits, labels, {.weights = square(max(logits, -1))}), std::vector<Value>{w}),
+        doctest::Contains("no gradient with respect to the weights"), GraphError);
+  }
+  SUBCASE("a mask behind stop_gradient, made by a loop") {
+    const Value u = fed.feed({4});
+    const auto step = [&](Value in, const State& s) -> Step {
+      const Value h = tanh(s["h"] + in * u);
+      return {.output = cast(greater(mean(h, 1), 0), f32), .state = {{"h", h}}};
+    };
+    const ScanResult loop = scan(step, x, zero_state(x, {"h"}, {2, 4}));
+    const Value w_x = fed.feed({4, 12}), w_h = fed.feed({3, 12}), bias = fed.feed({12});
+    // The loop's output has no gradient in itself, beside a state that has.
+    for (const Value& mask : {stop_gradient(loop.output), loop.output}) {
+      const Value loss = sum(lstm(x, w_x, w_h, bias, {.mask = mask}).outputs) + sum(loop.last["h"]);
+      const std::vector<Value> d = dense_gradients(loss, std::vector<Value>{u, w_x});
+      fed.check_same({loss, d[0], d[1]});
+    }
+  }
+  SUBCASE("weights that a step makes of integers, to the second order") {
+    const auto step = [&](std::span<const Value> in, const State&) -> Step {
+      const Value weights = cast(greater(in[1], 1), f32);
+      return {.output = cross_entropy(matmul(in[0], w), in[1], {.weights = weights})};
+    };
+    const Value loss = sum(scan(step, {x, labels}, {}).output);
+    const Value penalty = sum(square(dense_gradients(loss, std::vector<Value>{w})[0]));
+    CHECK(check_gradients(penalty, {w}, fed.bindings(), 1e-2) == "");
+  }
+}
+
+TEST_CASE("gradients pass states that pass values on") {
+  Fed fed;
+  const Value x = fed.feed({4, 2}), start = fed.feed({2});
+  // "b" is what "a" was a step before, and "c" what "b" was; the output reads "c" alone.
+  const auto step = [](Value in, const State& s) -> Step {
+    return {.output = s["c"] * 2, .state = {{"a", in}, {"b", s["a"]}, {"c", s["b"]}}};
+  };
+  const ScanResult loop = scan(step, x, {{"a", start}, {"b", start}, {"c", start}});
+  CHECK(check_gradients(sum(square(loop.output)), {x, start}, fed.bindings()) == "");
+}
+
+TEST_CASE("sums of sums of one value are built once") {
+  Fed fed;
+  const Value x = fed.feed({3, 2}), w = fed.feed({2});
+  const auto step = [&](Value in, const State&) -> Step {
+    Value y = w + in * 0;
+    for (int i = 0; i < 20; ++i) y = y + y;
+    return {.output = y * in};
+  };
+  const Value d = dense_gradients(sum(scan(step, x, {}).output), std::vector<Value>{w})[0];
+  Program program = compile(fed.graph, {d});
+  CHECK(program.instruction_count() < 100);
+  const Tensor plain = fed.run({d}, {.lower = false, .fuse = false})[0];
+  CHECK(relative_difference(program.run(fed.bindings())[0], plain) < 1e-5);
+}
+
+TEST_CASE("a large constant in a step is not copied into keys") {
+  Fed fed;
+  const Value table = fed.graph.constant(Tensor(f32, {1 << 16, 4}));
+  const Value ids = fed.feed_ids({3, 2}, 1 << 16);
+  scan([&](Value in, const State&) -> Step { return {.output = gather_rows(table, in)}; }, ids, {});
+  std::size_t longest = 0;
+  for (int id = 0; id < fed.graph.size(); ++id)
+    if (fed.graph.node(id).op->name() == "scan")
+      longest = std::max(longest, fed.graph.node(id).op->attribute_bytes().size());
+  CHECK(longest > 0);
+  CHECK(longest < 2000);
+}
+
+TEST_CASE("sizes beyond all bounds are refused, whatever op asks for them") {
+  Fed fed;
+  const Value x = fed.feed({2});
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  CHECK_THROWS_WITH_AS(pad(x, 0, kMost, 1), doctest::Contains("[pad] cannot pad by"), GraphError);
+  CHECK_THROWS_WITH_AS(pad(x, 0, std::int64_t{1} << 55, std::int64_t{1} << 55), doctest::Contains("[pad]"), GraphError);
+  CHECK_THROWS_WITH_AS(shift(x, std::numeric_limits<std::int64_t>::min()), doctest::Contains("[shift]"), GraphError);
+}
+
+TEST_CASE("two optimizers of one graph move its random key on together") {
+  ParameterStore store(1);
+  Graph graph;
+  const Value key = random_key(graph, store);
+  std::vector<Value> results;
+  for (const std::string name : {"one", "two"}) {
+    const Value w = parameter(graph, store, name, {4}, uniform(1));
+    const Value loss = sum(square(dropout(w, 0.5F, key)));
+    results.push_back(
+        minimize(loss, store, sgd({.learning_rate = 0.1}, {.allow_unused = true, .name = "sgd/" + name})));
+  }
+  Program program = compile(graph, results);
+  program.run();
+  CHECK(store.find("random/key")->value.values<std::int32_t>()[2] == 1);
+  program.run();
+  CHECK(store.find("random/key")->value.values<std::int32_t>()[2] == 2);
+}
+
+}  // namespace
+}  // namespace eddy::test
