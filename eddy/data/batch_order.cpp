@@ -11,11 +11,22 @@ namespace eddy {
 
 BatchOrder::BatchOrder(std::vector<std::vector<std::int32_t>> buckets, const BatchOrderOptions& options)
     : options_(options), buckets_(std::move(buckets)) {
+  const auto batches_of = [&](std::int64_t count) { return (count + options_.batch_size - 1) / options_.batch_size; };
+  options_.carry_over = options_.carry_over && options_.shuffle;
   for (const std::vector<std::int32_t>& bucket : buckets_) {
     const auto count = static_cast<std::int64_t>(bucket.size());
     members_per_epoch_ += count;
-    batches_per_epoch_ += (count + options_.batch_size - 1) / options_.batch_size;
+    batches_per_epoch_ += batches_of(count);
   }
+  if (options_.carry_over) batches_per_epoch_ = batches_of(members_per_epoch_);
+}
+
+void BatchOrder::carry_over(std::size_t bucket) {
+  if (!options_.carry_over || bucket + 1 == ordered_.size()) return;
+  std::vector<std::int32_t>&from = ordered_[bucket], &to = ordered_[bucket + 1];
+  const std::size_t whole = from.size() - from.size() % static_cast<std::size_t>(options_.batch_size);
+  to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(whole), from.end());
+  from.resize(whole);
 }
 
 void BatchOrder::plan_epoch() {
@@ -25,6 +36,7 @@ void BatchOrder::plan_epoch() {
   Philox random(options_.seed, options_.stream + static_cast<std::uint64_t>(position_.epoch));
   for (std::size_t i = 0; i < ordered_.size(); ++i) {
     if (options_.shuffle) shuffle(std::span(ordered_[i]), random);
+    carry_over(i);
     for (std::size_t first = 0; first < ordered_[i].size(); first += static_cast<std::size_t>(options_.batch_size))
       plan_.push_back({i, first});
   }

@@ -16,12 +16,16 @@ struct BatchOrderOptions {
   /// Off: the buckets in turn, each in the order it was given, in every epoch.
   bool shuffle = true;
   std::uint64_t seed = 1;
+  /// What is left of a bucket, too few for a batch, joins the next bucket of the epoch, so that all batches but one
+  /// are whole: a text in a small batch would count for more. Not without shuffling.
+  bool carry_over = false;
   /// Tells orders of one seed apart.
   std::uint64_t stream = 0;
 };
 
 /// Which members of some buckets make up which batch, and where an epoch stands. Each member comes once an epoch, the
-/// last batch of a bucket may be smaller; the order is a function of (seed, stream, epoch) alone. Not thread-safe.
+/// last batch of a bucket (with carry_over: of the last one) may be smaller; the order is a function of (seed, stream,
+/// epoch) alone. Not thread-safe.
 class BatchOrder {
  public:
   BatchOrder() = default;
@@ -49,6 +53,7 @@ class BatchOrder {
     std::size_t first = 0;
   };
   void plan_epoch();
+  void carry_over(std::size_t bucket);
 
   BatchOrderOptions options_;
   /// As given, and in the order of the planned epoch.

@@ -144,6 +144,7 @@ BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
   order_ = BatchOrder(std::move(buckets), {.batch_size = options_.batch_size,
                                            .shuffle = options_.shuffle,
                                            .seed = options_.seed,
+                                           .carry_over = true,
                                            .stream = stable_hash("bucket batches")});
   require<DataError>(documents_per_epoch() > 0, "none of {} documents can be batched: {} have nothing to predict",
                      documents->size(), left_out_);

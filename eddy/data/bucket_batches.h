@@ -53,8 +53,9 @@ CutDocuments count_cut(const EncodedCorpus& corpus, std::int64_t max_length,
                        const std::optional<std::vector<std::int32_t>>& documents = std::nullopt);
 
 /// Documents of one corpus in batches of similar length. Every batch has exactly batch_size rows and one of the time
-/// sizes; the last batch of a bucket is filled with empty rows. Each document comes once an epoch; order is a function
-/// of (seed, epoch) alone. Documents without anything to predict (empty ones under language_model, or without
+/// sizes. What is left of a size, too few for a batch, joins the next larger one (without shuffling: the batch is
+/// filled with empty rows, as the last one of an epoch always is). Each document comes once an epoch; order is a
+/// function of (seed, epoch) alone. Documents without anything to predict (empty ones under language_model, or without
 /// label under label_gain) are left out; under plain an empty document is a row of length 0.
 /// Shares the arrays of the corpus, which may go before it. Not thread-safe.
 class BucketBatches {
@@ -74,7 +75,7 @@ class BucketBatches {
   std::int64_t left_out() const { return left_out_; }
   /// Documents of an epoch that options.max_length cuts.
   const CutDocuments& cut() const { return cut_; }
-  /// Time sizes in use, rising.
+  /// Time sizes that documents have, rising; one of few documents may have no batch of its own.
   const std::vector<std::int64_t>& times() const { return times_; }
 
   BatchPosition position() const { return order_.position(); }

@@ -152,9 +152,10 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
       format_duration(results.seconds)));
   std::string overlap;
   if (results.test_in_unlabelled > 0)
-    overlap +=
-        fmt::format("{} unlabelled texts are test texts too, token for token; they are left out of pretraining. ",
-                    grouped(results.test_in_unlabelled));
+    overlap += fmt::format(
+        "{} unlabelled texts are test texts too, rare words counting as equal; they are left out of "
+        "pretraining. ",
+        grouped(results.test_in_unlabelled));
   if (results.test_in_train > 0)
     overlap += fmt::format("{} labelled training texts are test texts too, rare words counting as equal; they {}.",
                            grouped(results.test_in_train),

@@ -37,10 +37,10 @@ void expect_texts(const BuilderScope& at, Value embedded, Value mask) {
 }
 
 /// A perturbation in the config's unit of norms.
-Value in_unit(Value perturbation, Value embedded, Value mask, const AdversarialConfig& config) {
+Value in_unit(Value perturbation, Value undropped, Value mask, const AdversarialConfig& config) {
   if (!config.relative) return perturbation;
-  const Value elements = maximum(sum(mask), 1.0F) * static_cast<float>(embedded.dim(2));
-  return perturbation * stop_gradient(sqrt(sum(square(without_padding(embedded, mask))) / elements));
+  const Value elements = maximum(sum(mask), 1.0F) * static_cast<float>(undropped.dim(2));
+  return perturbation * stop_gradient(sqrt(sum(square(without_padding(undropped, mask))) / elements));
 }
 
 }  // namespace
@@ -71,19 +71,21 @@ Value adversarial_perturbation(Value loss, Value embedded, Value mask, float nor
 }
 
 Value virtual_adversarial_perturbation(const ClassScores& model, Value embedded, Value mask, Value scores,
-                                       Value row_weights, Value start, const AdversarialConfig& config,
+                                       Value row_weights, Value start, const AdversarialConfig& config, Value undropped,
                                        SourceLocation where) {
   const BuilderScope at("virtual_adversarial_perturbation", "embedded", embedded, where);
   expect_texts(at, embedded, mask);
   at.expect("start", start, f32, {embedded.dim(0), embedded.dim(1), embedded.dim(2)});
+  if (!undropped) undropped = embedded;
+  expect_texts(at, undropped, mask);
   Value direction = start;
   for (int i = 0; i < config.power_iterations; ++i) {
     const Value trial =
-        in_unit(scaled_to_norm(without_padding(direction, mask), config.finite_difference), embedded, mask, config);
+        in_unit(scaled_to_norm(without_padding(direction, mask), config.finite_difference), undropped, mask, config);
     const Value divergence = kl_divergence(scores, model(embedded + trial), row_weights);
     direction = gradient_as_number(divergence, trial);
   }
-  return in_unit(scaled_to_norm(without_padding(direction, mask), config.norm), embedded, mask, config);
+  return in_unit(scaled_to_norm(without_padding(direction, mask), config.norm), undropped, mask, config);
 }
 
 Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& config, SourceLocation where) {
@@ -91,9 +93,11 @@ Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& conf
   expect_texts(at, pass.embedded, pass.mask);
   at.expect("scores", pass.scores, f32, {pass.embedded.dim(1), "classes"});
   const NameScope scope(at.graph(), "adversarial");
-  const auto& [model, loss, embedded, mask, scores, key] = pass;
+  const auto& [model, loss, embedded, mask, scores, key, given_undropped] = pass;
+  const Value undropped = given_undropped ? given_undropped : embedded;
+  expect_texts(at, undropped, mask);
   const bool both = config.kind == Perturbation::adversarial_virtual_adversarial;
-  const auto unit = [&](Value perturbation) { return in_unit(perturbation, pass.embedded, pass.mask, config); };
+  const auto unit = [&](Value perturbation) { return in_unit(perturbation, undropped, pass.mask, config); };
   Value added;
   const auto add_loss = [&](Value more) { added = added ? added + more : more; };
   if (config.kind == Perturbation::random) {
@@ -104,8 +108,8 @@ Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& conf
     add_loss(loss(model(embedded + unit(adversarial_perturbation(loss(scores), embedded, mask, config.norm)))));
   if (config.kind == Perturbation::virtual_adversarial || both) {
     const Value texts = texts_of(mask);
-    const Value perturbation = virtual_adversarial_perturbation(model, embedded, mask, scores, texts,
-                                                                random_normal(key, embedded.shape()), config);
+    const Value perturbation = virtual_adversarial_perturbation(
+        model, embedded, mask, scores, texts, random_normal(key, embedded.shape()), config, undropped);
     add_loss(kl_divergence(scores, model(embedded + perturbation), texts));
   }
   at.check(static_cast<bool>(added), "there is no perturbation to train against");

@@ -23,8 +23,8 @@ enum class Perturbation {
 struct AdversarialConfig {
   Perturbation kind = Perturbation::none;
   float norm = 5;  ///< L2 norm of a text's perturbation, over all its steps and features
-  /// Whether norms count root mean squares of the embedded elements, so that one number suits any scale of embeddings;
-  /// the paper's embeddings are normalised to 1.
+  /// Whether norms count root mean squares of the embedded elements before dropout, so that one number suits any scale
+  /// of embeddings; the paper's are normalised to 1.
   bool relative = true;
   int power_iterations = 1;        ///< virtual adversarial: steps towards the direction of largest change
   float finite_difference = 0.1F;  ///< virtual adversarial: norm of the trial perturbation of a power iteration
@@ -47,10 +47,10 @@ using ClassScores = std::function<Value(Value embedded)>;
 
 /// The direction that changes the prediction `scores` most (equations 6 and 7): power iterations on the Hessian of the
 /// divergence, from `start` f32[time, batch, size], each by the gradient at a small perturbation. Of the norm, and by
-/// trials of the norm, that the config asks for.
+/// trials of the norm, that the config asks for; relative ones count elements of `undropped`, or `embedded` when empty.
 Value virtual_adversarial_perturbation(const ClassScores& model, Value embedded, Value mask, Value scores,
                                        Value row_weights, Value start, const AdversarialConfig& config,
-                                       SourceLocation where = SourceLocation::current());
+                                       Value undropped = {}, SourceLocation where = SourceLocation::current());
 
 /// What the classifier is trained on beside its loss on the texts as they are.
 struct ClassifierPass {
@@ -58,8 +58,9 @@ struct ClassifierPass {
   std::function<Value(Value scores)> loss;  ///< of scores, over the rows with a label
   Value embedded;
   Value mask;
-  Value scores;  ///< of `embedded`
-  Value key;     ///< see random_key
+  Value scores;          ///< of `embedded`
+  Value key;             ///< see random_key
+  Value undropped = {};  ///< `embedded` before dropout; empty: the same
 };
 
 /// `weight` times the loss of the perturbed texts: that of the labels for random and adversarial perturbations (rows

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/text_classifier.h"
 
+#include "eddy/graph/builtin.h"
 #include "eddy/models/language_model.h"
 #include "eddy/models/sequence_autoencoder.h"
 #include "eddy/models/text_arguments.h"
@@ -32,15 +33,47 @@ void check_classes(const BuilderScope& at, const TextModelConfig& config) {
   at.check(config.classes >= 2, "a classifier needs at least two classes, not {}", config.classes);
 }
 
+Value hidden_features(ParameterStore& store, const TextModelConfig& config, Value features) {
+  if (config.classifier_hidden_size == 0) return features;
+  return relu(dense(store, "classifier/hidden", features, config.classifier_hidden_size));
+}
+
 /// Class scores of features f32[..., features].
 Value class_scores(ParameterStore& store, const TextModelConfig& config, Value features, Mode mode) {
   const NameScope scope(features.graph(), "classifier");
-  if (config.classifier_hidden_size > 0)
-    features = relu(dense(store, "classifier/hidden", features, config.classifier_hidden_size));
+  features = hidden_features(store, config, features);
   if (mode == Mode::train && config.classifier_dropout > 0)
     features = dropout(features, config.classifier_dropout, random_key(features.graph(), store));
   return dense(store, "classifier/output", features, config.classes);
 }
+
+/// What a classifier drops of a batch of texts, as factors. Drawn once, so that a perturbed text differs from the text
+/// in the perturbation alone.
+struct ClassifierDropouts {
+  Value units, reverse_units;  ///< f32[batch, hidden]; empty: none is dropped
+  Value features;              ///< f32[batch, features]
+};
+
+ClassifierDropouts draw_dropouts(Graph& graph, ParameterStore& store, const TextModelConfig& config, std::int64_t batch,
+                                 Mode mode) {
+  if (mode != Mode::train) return {};
+  const NameScope scope(graph, "classifier");
+  const auto factors = [&](float rate, std::int64_t width) {
+    if (rate == 0) return Value();
+    return dropout(full(graph, {f32, {batch, width}}, 1), rate, random_key(graph, store));
+  };
+  const std::int64_t hidden = config.encoder.hidden_size;
+  const std::int64_t parts = config.pooling == Pooling::concat ? 3 : config.pooling == Pooling::last_mean ? 2 : 1;
+  const std::int64_t pooled_width = parts * hidden * (config.bidirectional ? 2 : 1);
+  ClassifierDropouts drawn;
+  drawn.units = factors(config.output_dropout, hidden);
+  if (config.bidirectional) drawn.reverse_units = factors(config.output_dropout, hidden);
+  drawn.features = factors(config.classifier_dropout,
+                           config.classifier_hidden_size > 0 ? config.classifier_hidden_size : pooled_width);
+  return drawn;
+}
+
+Value times(Value x, Value factors) { return factors ? x * factors : x; }
 
 /// Features f32[batch, …] of the top layer's states under `mask` f32[time, batch].
 std::vector<Value> pooled(const StackResult& states, Value mask, Pooling pooling) {
@@ -62,6 +95,21 @@ Value unsupervised_loss(ParameterStore& store, const TextModelConfig& config, Va
   return language_model(store, config, tokens, mask, next.targets, next.weights, mode).loss;
 }
 
+Value classify(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode,
+               const ClassifierDropouts& dropouts) {
+  TextModelConfig encoder = config;
+  encoder.output_dropout = 0;
+  const EncodedText encoded = encode_embedded(store, encoder, embedded, mask, mode);
+  std::vector<Value> parts;
+  for (const Value& part : pooled(encoded.forward, mask, config.pooling)) parts.push_back(times(part, dropouts.units));
+  if (config.bidirectional)
+    for (const Value& part : pooled(encoded.reverse, mask, config.pooling))
+      parts.push_back(times(part, dropouts.reverse_units));
+  const NameScope scope(embedded.graph(), "classifier");
+  const Value features = hidden_features(store, config, parts.size() == 1 ? parts[0] : concat(parts, 1));
+  return dense(store, "classifier/output", times(features, dropouts.features), config.classes);
+}
+
 }  // namespace
 
 Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode,
@@ -70,14 +118,7 @@ Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Va
   check_classes(at, config);
   at.expect("embedded", embedded, f32, {"time", "batch", "embedding_size"});
   if (mask || config.pooling != Pooling::last) at.expect("mask", mask, f32, {embedded.dim(0), embedded.dim(1)});
-  const EncodedText encoded = encode_embedded(store, config, embedded, mask, mode);
-  std::vector<Value> parts = pooled(encoded.forward, mask, config.pooling);
-  if (config.bidirectional)
-    for (const Value& part : pooled(encoded.reverse, mask, config.pooling)) parts.push_back(part);
-  Value features = parts.size() == 1 ? parts[0] : concat(parts, 1);
-  if (mode == Mode::train && config.output_dropout > 0 && config.pooling == Pooling::last)
-    features = dropout(features, config.output_dropout, random_key(features.graph(), store));
-  return class_scores(store, config, features, mode);
+  return classify(store, config, embedded, mask, mode, draw_dropouts(at.graph(), store, config, embedded.dim(1), mode));
 }
 
 Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
@@ -96,8 +137,9 @@ Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Valu
   at.expect("labels", labels, i32, {tokens.dim(1)});
   at.expect("row_weights", row_weights, f32, {tokens.dim(1)});
   const auto loss = [&](Value scores) { return cross_entropy(scores, labels, {.weights = row_weights}); };
-  const auto model = [&](Value embedded) { return classify_embedded(store, config, embedded, mask, mode); };
   const Value embedded = embed_tokens(store, config, tokens, mode);
+  const ClassifierDropouts dropouts = draw_dropouts(at.graph(), store, config, embedded.dim(1), mode);
+  const auto model = [&](Value x) { return classify(store, config, x, mask, mode, dropouts); };
   const Value scores = model(embedded);
   if (adversarial.kind == Perturbation::none) return loss(scores);
   const ClassifierPass pass{.model = model,
@@ -105,7 +147,8 @@ Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Valu
                             .embedded = embedded,
                             .mask = mask,
                             .scores = scores,
-                            .key = random_key(tokens.graph(), store)};
+                            .key = random_key(tokens.graph(), store),
+                            .undropped = embed_tokens(store, config, tokens, Mode::infer)};
   return loss(scores) + adversarial_loss(pass, adversarial);
 }
 

@@ -7,7 +7,8 @@
 namespace eddy {
 
 /// Class scores f32[batch, classes] from the pooled states of the encoder (both directions' when bidirectional):
-/// [linear, relu,] [dropout,] linear. Parameters "classifier/hidden/{w,b}", "classifier/output/{w,b}".
+/// [dropout of units,] [linear, relu,] [dropout,] linear. Parameters "classifier/hidden/{w,b}",
+/// "classifier/output/{w,b}".
 Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
                       SourceLocation where = SourceLocation::current());
 
@@ -17,7 +18,8 @@ Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Va
 
 /// Mean cross entropy of labels i32[batch] over the rows with a weight; `row_weights` f32[batch]. With `adversarial`
 /// plus the loss of perturbed texts that it asks for: rows without label have row weight 0, yet virtual adversarial
-/// training learns from them too. The perturbation is one of the embeddings after dropout.
+/// training learns from them too. Perturbed are the embeddings after dropout, and what else is dropped of a text is the
+/// same with the perturbation as without (but between the layers of a deeper encoder).
 Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
                       Value row_weights, Mode mode, const AdversarialConfig& adversarial = {},
                       SourceLocation where = SourceLocation::current());

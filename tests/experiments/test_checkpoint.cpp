@@ -226,6 +226,27 @@ TEST_CASE("weights are transferred by name with a report") {
   }
 }
 
+TEST_CASE("weights go to and come from plain safetensors files") {
+  const TemporaryFolder folder;
+  const ParameterStore source = make_store();
+  save_weights(folder / "weights", source);
+  const SafetensorsReader reader(folder / "weights");
+  for (const auto& variable : source.all()) CHECK((reader.find(variable->name) != nullptr) == variable->trainable);
+  // As another program would have written them.
+  std::vector<NamedTensor> tensors;
+  for (const SafetensorsEntry& entry : reader.entries()) tensors.push_back({entry.name, reader.read(entry.name)});
+  write_safetensors(folder / "plain", tensors);
+  ParameterStore target(77);
+  for (const auto& variable : source.all())
+    if (variable->trainable) target.get(variable->name, variable->value.type(), zeros());
+  const TransferReport report = transfer(folder / "plain", target);
+  CHECK(report.transferred.size() == tensors.size());
+  CHECK(report.missing_in_source.empty());
+  for (const auto& variable : target.all())
+    CHECK(std::memcmp(variable->value.data(), source.find(variable->name)->value.data(), variable->value.bytes()) == 0);
+  CHECK_THROWS_AS(load_checkpoint(folder / "plain", target), DataError);
+}
+
 TEST_CASE("a transfer of the embedding alone leaves all else as it is, and out of the report") {
   const TemporaryFolder folder;
   const ParameterStore source = make_store();

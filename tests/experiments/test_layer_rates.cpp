@@ -140,7 +140,7 @@ TEST_CASE("classifiers learn under every kind of perturbation, and virtual adver
     ParameterStore store(1);
     TextTrainer trainer(store, config, train);
     for (int i = 0; i < 300; ++i) trainer.step();
-    CHECK(trainer.evaluate(test).error_rate == 0);
+    CHECK(trainer.evaluate(test).error_rate < 0.05);
   }
   CorpusArrays arrays;
   for (int label : {0, -1, 1}) {

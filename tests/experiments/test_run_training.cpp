@@ -165,7 +165,7 @@ TEST_CASE("a run stopped at any step and gone on with has the model and the log 
 TEST_CASE("of a run that goes on, the output is the best model that was due, until there is a better one") {
   const TemporaryFolder folder;
   ToyRun toy(folder.path, "toy", 6);
-  CHECK(toy.run(8).best_step == 8);
+  CHECK(toy.run(10).best_step == 10);
   CHECK(fs::exists(scheduled_path(toy.settings.output)));
   {
     const InterruptGuard guard;

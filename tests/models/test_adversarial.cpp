@@ -12,6 +12,7 @@
 #include "eddy/models/text_classifier.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/cross_entropy.h"
+#include "eddy/ops/mul.h"
 #include "eddy/ops/random_normal.h"
 #include "eddy/optimizers/minimize.h"
 #include "tests/models/model_runs.h"
@@ -293,18 +294,24 @@ TEST_CASE("relative norms count root mean squares of the elements that are no pa
   const Value scores = model(fed.embedded);
   const ClassifierPass pass{
       .model = model, .loss = loss, .embedded = fed.embedded, .mask = fed.mask, .scores = scores, .key = {}};
+  ClassifierPass twice = pass;
+  twice.undropped = fed.embedded * 2;
   const Value start = fed.graph.feed(numbers(kTexts, 9, 1));
   const Value texts = fed.graph.feed(all_rows());
-  const auto found = [&](const AdversarialConfig& config) {
-    return virtual_adversarial_perturbation(model, fed.embedded, fed.mask, scores, texts, start, config);
+  const auto found = [&](const AdversarialConfig& config, Value undropped = {}) {
+    return virtual_adversarial_perturbation(model, fed.embedded, fed.mask, scores, texts, start, config, undropped);
   };
   const auto results = fed.graph.run(
       {adversarial_loss(pass, {.kind = Perturbation::adversarial, .norm = 1.5F}),
        adversarial_loss(pass, {.kind = Perturbation::adversarial, .norm = 1.5F * unit, .relative = false}),
        found({.norm = 1.5F, .finite_difference = 0.5F}),
-       found({.norm = 1.5F * unit, .relative = false, .finite_difference = 0.5F * unit})});
+       found({.norm = 1.5F * unit, .relative = false, .finite_difference = 0.5F * unit}),
+       adversarial_loss(twice, {.kind = Perturbation::adversarial, .norm = 0.75F}),
+       found({.norm = 0.75F, .finite_difference = 0.25F}, twice.undropped)});
   CHECK(results[0].item() == doctest::Approx(results[1].item()).epsilon(1e-5));
   check_near(results[2], results[3], 1e-4);
+  CHECK(results[0].item() == doctest::Approx(results[4].item()).epsilon(1e-5));
+  check_near(results[2], results[5], 1e-4);
   CHECK(unit < 0.6F);
 }
 

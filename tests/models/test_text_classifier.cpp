@@ -188,6 +188,28 @@ TEST_CASE("the joint loss is the classifier's plus the weighted unsupervised one
   CHECK(std::abs(expected.loss - graph.run({classifier})[0].item()) > 0.1);
 }
 
+TEST_CASE("a perturbed text has the dropout of the text, and norms count what embeddings are without it") {
+  TextModelConfig config = small_config();
+  config.embedding_dropout = config.output_dropout = config.classifier_dropout = 0.5F;
+  config.pooling = Pooling::concat;
+  for (const Perturbation kind : {Perturbation::random, Perturbation::adversarial, Perturbation::virtual_adversarial}) {
+    const auto loss = [&](float weight) {
+      ParameterStore store(4);
+      FedGraph graph;
+      const std::vector<Ints> rows = random_rows({7, 3, 5, 6}, config.vocabulary_size, 5);
+      const Value total = classifier_loss(store, config, graph.feed(columns(rows, 0)), graph.feed(mask_of(rows)),
+                                          graph.feed(Tensor::from(Ints{0, 1, 1, 0}, {4})),
+                                          graph.feed(Tensor::from(Floats{1, 1, 1, 1}, {4})), Mode::train,
+                                          {.kind = kind, .norm = 1e-6F, .weight = weight});
+      randomize(store);
+      return static_cast<double>(graph.run({total})[0].item());
+    };
+    // The loss of labels comes once more; the divergence from the text itself is none.
+    const double copies = kind == Perturbation::virtual_adversarial ? 1 : 2;
+    CHECK(loss(1) == doctest::Approx(copies * loss(0)).epsilon(1e-4));
+  }
+}
+
 TEST_CASE("wrong classifiers are refused with their numbers") {
   ParameterStore store;
   FedGraph graph;
