@@ -117,10 +117,8 @@ std::vector<std::string> differences(const std::vector<CheckpointVariable>& save
   return lines;
 }
 
-}  // namespace
-
-void save_checkpoint(const std::filesystem::path& path, const ParameterStore& store,
-                     const CheckpointMetadata& metadata) {
+void save(const std::filesystem::path& path, const ParameterStore& store, const CheckpointMetadata& metadata,
+          bool trainable_only) {
   require_json(metadata.config, "configuration");
   require_json(metadata.position, "position");
   require<UsageError>(
@@ -129,6 +127,7 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterStore& st
   std::vector<NamedTensor> tensors;
   std::vector<std::string> fixed;
   for (const auto& variable : store.all()) {
+    if (trainable_only && !variable->trainable) continue;
     tensors.push_back({variable->name, variable->value});
     if (!variable->trainable) fixed.push_back(variable->name);
   }
@@ -146,6 +145,17 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterStore& st
   write_safetensors(path, tensors, fields);
 }
 
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const ParameterStore& store,
+                     const CheckpointMetadata& metadata) {
+  save(path, store, metadata, /*trainable_only=*/false);
+}
+
+void save_weights(const std::filesystem::path& path, const ParameterStore& store, const CheckpointMetadata& metadata) {
+  save(path, store, metadata, /*trainable_only=*/true);
+}
+
 CheckpointMetadata read_checkpoint_metadata(const std::filesystem::path& path) {
   const SafetensorsReader reader(path);
   require_checkpoint(reader);
@@ -161,6 +171,12 @@ std::string read_checkpoint_arithmetic(const std::filesystem::path& path) {
 std::vector<CheckpointVariable> read_checkpoint_variables(const std::filesystem::path& path) {
   const SafetensorsReader reader(path);
   require_checkpoint(reader);
+  return variables_of(reader);
+}
+
+std::vector<CheckpointVariable> read_safetensors_variables(const std::filesystem::path& path) {
+  const SafetensorsReader reader(path);
+  if (text_of(reader.metadata(), "format") == kFormat) require_checkpoint(reader);
   return variables_of(reader);
 }
 

@@ -32,6 +32,10 @@ struct CheckpointMetadata {
 void save_checkpoint(const std::filesystem::path& path, const ParameterStore& store,
                      const CheckpointMetadata& metadata = {});
 
+/// The same with the trainable variables alone: a model without its optimizer, and a plain safetensors file to others.
+void save_weights(const std::filesystem::path& path, const ParameterStore& store,
+                  const CheckpointMetadata& metadata = {});
+
 /// The metadata alone; DataError naming the file when it is no checkpoint.
 CheckpointMetadata read_checkpoint_metadata(const std::filesystem::path& path);
 
@@ -47,6 +51,8 @@ struct CheckpointVariable {
 
 /// The variables of a checkpoint by name, without their values.
 std::vector<CheckpointVariable> read_checkpoint_variables(const std::filesystem::path& path);
+/// The same of any safetensors file; all are trainable but those that a checkpoint says are not.
+std::vector<CheckpointVariable> read_safetensors_variables(const std::filesystem::path& path);
 
 enum class Restore : std::uint8_t {
   create,  ///< variables that the store lacks are made
@@ -94,9 +100,8 @@ struct TransferReport {
 std::string to_string(const TransferReport& report);
 
 /// Copies values by name into the variables `to` already has; none are made. UsageError when two sources get one
-/// target name.
+/// target name. Of a safetensors file that is no checkpoint, such as PyTorch's, all tensors count as trainable.
 TransferReport transfer(const ParameterStore& from, ParameterStore& to, const TransferOptions& options = {});
-TransferReport transfer(const std::filesystem::path& checkpoint, ParameterStore& to,
-                        const TransferOptions& options = {});
+TransferReport transfer(const std::filesystem::path& file, ParameterStore& to, const TransferOptions& options = {});
 
 }  // namespace eddy

@@ -68,9 +68,9 @@ TransferReport transfer(const ParameterStore& from, ParameterStore& to, const Tr
   });
 }
 
-TransferReport transfer(const std::filesystem::path& checkpoint, ParameterStore& to, const TransferOptions& options) {
-  const std::vector<CheckpointVariable> sources = read_checkpoint_variables(checkpoint);
-  const SafetensorsReader reader(checkpoint);
+TransferReport transfer(const std::filesystem::path& file, ParameterStore& to, const TransferOptions& options) {
+  const std::vector<CheckpointVariable> sources = read_safetensors_variables(file);
+  const SafetensorsReader reader(file);
   return transfer_variables(sources, to, options,
                             [&](const std::string& source, const Tensor& target) { reader.read_into(source, target); });
 }

@@ -28,7 +28,10 @@ void LineReader::fill() {
   scanned_ -= begin_;
   begin_ = 0;
   const std::string_view block = blocks_.next();
-  require<DataError>(begun_ || !looks_like_archive(block), "{}: is an archive; expected one text a line", name_);
+  if (!begun_) {
+    require<DataError>(!looks_like_archive(block), "{}: is an archive; expected one text a line", name_);
+    require_byte_text(block, name_);
+  }
   begun_ = true;
   ended_ = block.empty();
   buffer_ += block;

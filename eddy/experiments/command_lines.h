@@ -15,8 +15,8 @@ namespace eddy {
 
 /// Lines of a file descriptor that tells whether the next one is there already: a batch is worth waiting for while the
 /// input flows, an answer is due when it pauses. Does not own the descriptor. The lines are UTF-8 whatever the input
-/// is: a byte-order mark is dropped, compressed input is unpacked, an ill-formed sequence becomes U+FFFD. When the
-/// input ends, what was odd about it is said on the standard error.
+/// is: a byte-order mark is dropped, compressed input is unpacked, an ill-formed sequence becomes U+FFFD; UTF-16 is
+/// refused. When the input ends, what was odd about it is said on the standard error.
 class LineReader {
  public:
   LineReader(int descriptor, std::string name, TextEncoding encoding = TextEncoding::utf8)

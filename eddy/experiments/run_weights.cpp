@@ -5,15 +5,6 @@
 
 namespace eddy {
 
-void save_weights(const std::filesystem::path& path, const ParameterStore& store, const CheckpointMetadata& metadata) {
-  ParameterStore weights(store.seed());
-  const auto leave = [](const Tensor&, Philox&) {};
-  for (const std::shared_ptr<Variable>& variable : store.all())
-    if (variable->trainable)  // shared, not copied: no program holds the copy's address
-      weights.get(variable->name, {f32, {}}, leave)->value = variable->value;
-  save_checkpoint(path, weights, metadata);
-}
-
 void load_weights(const std::filesystem::path& path, ParameterStore& store,
                   const std::function<void(ParameterStore& store)>& create) {
   load_checkpoint(path, store);

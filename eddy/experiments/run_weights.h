@@ -8,9 +8,6 @@
 
 namespace eddy {
 
-/// Writes what is trained alone: a model without its optimizer.
-void save_weights(const std::filesystem::path& path, const ParameterStore& store, const CheckpointMetadata& metadata);
-
 /// Reads a file's variables into an empty store; DataError unless `create`, which makes those of the file's config,
 /// finds all of them there and of the same shapes.
 void load_weights(const std::filesystem::path& path, ParameterStore& store,

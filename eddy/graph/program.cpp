@@ -39,11 +39,11 @@ void ProgramImpl::bind(std::span<const Binding> bindings) {
     char& is_bound = bound[static_cast<std::size_t>(found - inputs.begin())];
     require<GraphError>(is_bound == 0, "input '{}' is bound twice", found->name);
     is_bound = 1;
-    if (found->base < 0) continue;
     require<GraphError>(static_cast<bool>(binding.tensor), "input '{}' ({}) is bound to an empty tensor", found->name,
                         found->type);
     require<GraphError>(binding.tensor.type() == found->type, "input '{}' is {}, but a tensor {} is bound", found->name,
                         found->type, binding.tensor.type());
+    if (found->base < 0) continue;
     check_unwritten(*found, binding.tensor);
     bases[static_cast<std::size_t>(found->base)] = static_cast<std::byte*>(binding.tensor.data());
   }
@@ -113,6 +113,13 @@ std::span<const Tensor> Program::run(std::span<const Binding> bindings) {
     impl_->run();
   }
   return impl_->results;
+}
+
+std::vector<ProgramInputInfo> Program::inputs() const {
+  std::vector<ProgramInputInfo> result;
+  for (const ProgramInput& input : impl_->inputs)
+    result.push_back({.name = input.name, .type = input.type, .is_used = input.base >= 0});
+  return result;
 }
 
 const MemoryPlan& Program::memory_plan() const { return impl_->plan; }

@@ -30,6 +30,13 @@ struct Binding {
   Tensor tensor;
 };
 
+/// An input of a program's graph.
+struct ProgramInputInfo {
+  std::string name;
+  TensorType type;
+  bool is_used = true;  ///< whether a result depends on it
+};
+
 /// Time and work of one node, from Program::profile.
 struct NodeProfile {
   std::string op;
@@ -62,8 +69,9 @@ class Program {
   ~Program();
 
   /// Computes the results from the inputs. The tensors stay valid, and keep their values, until the next run of this
-  /// program; bind a clone() to feed one back. Every input must be bound, once and with its exact type, to memory that
-  /// the run does not write. From the second run on nothing is allocated.
+  /// program; bind a clone() to feed one back. Every input that a result depends on must be bound, and what is bound
+  /// must be, once and with its exact type, to memory that the run does not write. From the second run on nothing is
+  /// allocated.
   std::span<const Tensor> run(std::span<const Binding> bindings);
   std::span<const Tensor> run(std::initializer_list<Binding> bindings = {}) {
     return run(std::span<const Binding>(bindings.begin(), bindings.size()));
@@ -72,6 +80,8 @@ class Program {
   /// Runs `runs` times with a clock around each node.
   Profile profile(std::span<const Binding> bindings, int runs = 5);
 
+  /// In order of name.
+  std::vector<ProgramInputInfo> inputs() const;
   const MemoryPlan& memory_plan() const;
   /// Number of kernels a run executes.
   int instruction_count() const;

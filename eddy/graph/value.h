@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 #include "eddy/core/shape.h"
 #include "eddy/core/source_location.h"
@@ -52,10 +53,10 @@ struct Operand {
   std::optional<double> scalar;  ///< a double holds every i32
   SourceLocation where;
 
-  Operand(Value v, SourceLocation at = SourceLocation::current()) : value(v), where(user_line(at)) {}    // NOLINT
-  Operand(float s, SourceLocation at = SourceLocation::current()) : scalar(s), where(user_line(at)) {}   // NOLINT
-  Operand(double s, SourceLocation at = SourceLocation::current()) : scalar(s), where(user_line(at)) {}  // NOLINT
-  Operand(int s, SourceLocation at = SourceLocation::current()) : scalar(s), where(user_line(at)) {}     // NOLINT
+  Operand(Value v, SourceLocation at = SourceLocation::current()) : value(v), where(user_line(at)) {}  // NOLINT
+  template <class T>
+  requires std::is_arithmetic_v<T> Operand(T s, SourceLocation at = SourceLocation::current())  // NOLINT
+      : scalar(static_cast<double>(s)), where(user_line(at)) {}
 };
 
 }  // namespace eddy

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/graph/variable.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "eddy/graph/graph.h"
 #include "eddy/graph/user_line.h"
 
@@ -8,6 +11,18 @@ namespace eddy {
 namespace {
 
 constexpr std::string_view kVariable = "variable";
+
+/// The names that have most of the beginning in common with `name`, at most three.
+std::vector<std::string> nearest(std::string_view name, const std::vector<std::shared_ptr<Variable>>& variables) {
+  const auto common = [name](const std::string& other) {
+    return std::ranges::mismatch(name, other).in1 - name.begin();
+  };
+  std::vector<std::string> names;
+  for (const auto& variable : variables) names.push_back(variable->name);
+  std::ranges::stable_sort(names, std::greater(), common);
+  names.resize(std::min<std::size_t>(names.size(), 3));
+  return names;
+}
 
 }  // namespace
 
@@ -21,6 +36,9 @@ std::shared_ptr<Variable> ParameterStore::get(std::string_view name, const Tenso
                existing->trainable ? "a weight" : "no weight", trainable ? "a weight" : "none");
     return existing;
   }
+  if (sealed_)
+    fail_at(where, kVariable, "there is no '{}', and the store is sealed; the nearest are: {}", name,
+            fmt::join(nearest(name, all()), ", "));
   auto variable = std::make_shared<Variable>(Variable{std::string(name), Tensor(type), trainable});
   Philox random(seed_, stable_hash(name));
   try {

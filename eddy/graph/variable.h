@@ -17,10 +17,11 @@ namespace eddy {
 
 class Graph;
 
-/// A named tensor outside all graphs. Programs hold its address: write through it, never replace it.
+/// A named tensor outside all graphs. Programs hold its address: give it other numbers with `value.copy_from(…)` or
+/// through `value.values<float>()`.
 struct Variable {
-  std::string name;
-  Tensor value;
+  const std::string name;
+  const Tensor value;
   bool trainable = true;  ///< optimizers touch only trainable variables; optimizer slots and counters are not
 };
 
@@ -34,6 +35,9 @@ class ParameterStore {
   /// seed, the name and the type. Throws GraphError with the user's line when it exists with another type.
   std::shared_ptr<Variable> get(std::string_view name, const TensorType& type, const Initializer& initializer,
                                 bool trainable = true, SourceLocation where = SourceLocation::current());
+  /// From now on get() makes no variable, but throws GraphError for a name that is not there: for programs that use
+  /// weights of a file, where a misspelt name would otherwise be a new random weight.
+  void seal() { sealed_ = true; }
   /// nullptr when there is none.
   std::shared_ptr<Variable> find(std::string_view name) const;
   /// All variables in order of name.
@@ -46,6 +50,7 @@ class ParameterStore {
 
  private:
   std::uint64_t seed_;
+  bool sealed_ = false;
   std::map<std::string, std::shared_ptr<Variable>, std::less<>> variables_;
 };
 

@@ -560,6 +560,30 @@ std::string check_gradients(const Terms& terms, std::span<const Tensor> inputs, 
   return check_gradients(terms, inputs, wrt, gradients, tolerance, seed, numbered_names(inputs.size()));
 }
 
+namespace {
+
+/// Values of variables, which get them back in the end.
+class VariableValues {
+ public:
+  VariableValues() = default;
+  ~VariableValues() { set(before_); }
+  VariableValues(const VariableValues&) = delete;
+  VariableValues& operator=(const VariableValues&) = delete;
+
+  void add(const Tensor& value) {
+    values_.push_back(value);
+    before_.push_back(value.clone());
+  }
+  void set(std::span<const Tensor> to) const {
+    for (std::size_t i = 0; i < values_.size(); ++i) values_[i].copy_from(to[i]);
+  }
+
+ private:
+  std::vector<Tensor> values_, before_;
+};
+
+}  // namespace
+
 std::string check_gradients(Value loss, const std::vector<Value>& wrt, const std::vector<Binding>& bindings,
                             double tolerance, std::uint64_t seed) {
   require<GraphError>(loss.dtype() == f32 && loss.shape().elements() == 1,
@@ -570,14 +594,24 @@ std::string check_gradients(Value loss, const std::vector<Value>& wrt, const std
     names.emplace_back(binding.name);
     tensors.push_back(binding.tensor);
   }
+  const std::size_t inputs_end = tensors.size();
   std::vector<int> places;
+  VariableValues variables;
   for (const Value& value : wrt) {
+    if (const Variable* variable = value.dtype() == f32 ? variable_of(value) : nullptr) {
+      variables.add(variable->value);
+      places.push_back(static_cast<int>(tensors.size()));
+      names.push_back(variable->name);
+      tensors.push_back(variable->value.clone());
+      continue;
+    }
     const auto* input = dynamic_cast<const InputOp*>(loss.graph().node(value.node()).op.get());
     require<GraphError>(input != nullptr && value.dtype() == f32,
-                        "gradients are checked with respect to f32 inputs of the graph, not to {}",
+                        "gradients are checked with respect to f32 inputs and parameters of the graph, not to {}",
                         to_string(value.type()));
-    const auto found = std::ranges::find(names, input->label);
-    require<GraphError>(found != names.end(), "input '{}' has no binding", input->label);
+    const auto end = names.begin() + static_cast<std::ptrdiff_t>(inputs_end);
+    const auto found = std::find(names.begin(), end, input->label);
+    require<GraphError>(found != end, "input '{}' has no binding", input->label);
     places.push_back(static_cast<int>(found - names.begin()));
   }
   Program forward = compile(loss.graph(), {loss});
@@ -585,7 +619,8 @@ std::string check_gradients(Value loss, const std::vector<Value>& wrt, const std
   const FlatArrays gradients = doubles(backward.run(bindings));
   const Terms terms = [&](std::span<const Tensor> inputs) {
     std::vector<Binding> moved;
-    for (std::size_t i = 0; i < names.size(); ++i) moved.push_back({names[i], inputs[i]});
+    for (std::size_t i = 0; i < inputs_end; ++i) moved.push_back({names[i], inputs[i]});
+    variables.set(inputs.subspan(inputs_end));
     return std::vector<double>{static_cast<double>(forward.run(moved)[0].item())};
   };
   return check_gradients(terms, tensors, places, gradients, tolerance, seed, names);

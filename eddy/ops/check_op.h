@@ -58,8 +58,9 @@ using Terms = std::function<std::vector<double>(std::span<const Tensor> inputs)>
 std::string check_gradients(const Terms& terms, std::span<const Tensor> inputs, std::span<const int> wrt,
                             std::span<const std::vector<double>> gradients, double tolerance, std::uint64_t seed);
 
-/// The same for a graph: the gradients of `loss` (f32, one element) with respect to each of `wrt`, f32 inputs of its
-/// graph, at `bindings`, which holds all inputs. Throws GraphError for other arguments.
+/// The same for a graph: the gradients of `loss` (f32, one element) with respect to each of `wrt`, f32 inputs and
+/// parameters of its graph, at `bindings`, which holds all inputs, and the values that parameters have; they have them
+/// again in the end. Throws GraphError for other arguments.
 std::string check_gradients(Value loss, const std::vector<Value>& wrt, const std::vector<Binding>& bindings,
                             double tolerance = 2e-3, std::uint64_t seed = 7);
 

@@ -93,6 +93,7 @@ TEST_CASE("predict reads texts as the training did: encoding, mark, packing") {
   CHECK(contains(broken.err, "standard input: 120 ill-formed UTF-8 sequences became U+FFFD"));
   check_refused(run_eddy(joined(predict, {"--encoding", "utf8_strict"}), "fine\n\xE9\n"), 1,
                 "standard input:2: byte 0xe9");
+  check_refused(run_eddy(predict, std::string("\xFF\xFEt\0h\0e\0\n\0", 10)), 1, "standard input: is UTF-16 text");
 
   test::write_compressed(folder.path("texts.gz"), seasons(false), test::Packing::tar_gz);
   CHECK(succeed(joined(predict, {folder.path("texts.gz")})).out == trained.out);

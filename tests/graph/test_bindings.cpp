@@ -55,6 +55,27 @@ TEST_CASE("bindings: a name is bound once, used or not") {
   CHECK_NOTHROW(program.run({{"spare", one}, {"x", one}}));
 }
 
+TEST_CASE("bindings: an input that no result needs is told, need not be bound, and has its type all the same") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {1});
+  graph.input("mask", f32, {2});
+  Program program = compile(graph, {x + 1});
+  const std::vector<ProgramInputInfo> inputs = program.inputs();
+  REQUIRE(inputs.size() == 2);
+  CHECK(inputs[0].name == "mask");
+  CHECK(inputs[0].type == TensorType{f32, {2}});
+  CHECK_FALSE(inputs[0].is_used);
+  CHECK(inputs[1].name == "x");
+  CHECK(inputs[1].is_used);
+  const Tensor one = floats({1});
+  CHECK_NOTHROW(program.run({{"x", one}}));
+  CHECK_NOTHROW(program.run({{"x", one}, {"mask", floats({1, 0})}}));
+  CHECK_THROWS_WITH_AS(program.run({{"x", one}, {"mask", one}}),
+                       doctest::Contains("input 'mask' is f32[2], but a tensor f32[1] is bound"), GraphError);
+  CHECK_THROWS_WITH_AS(program.run({{"x", one}, {"mask", Tensor()}}),
+                       doctest::Contains("'mask' (f32[2]) is bound to an empty tensor"), GraphError);
+}
+
 TEST_CASE("bindings: a constant is what its tensor was when the graph was built") {
   Graph graph;
   const Value x = graph.input("x", f32, {2});

@@ -28,6 +28,21 @@ TEST_CASE("refused: a variable there is none of, and an empty constant") {
   CHECK_THROWS_WITH_AS(graph.constant(Tensor()), doctest::Contains("[constant] the tensor is empty"), GraphError);
 }
 
+TEST_CASE("refused: a name that a sealed store does not have") {
+  ParameterStore store;
+  Graph graph;
+  parameter(graph, store, "layer0/w_x", {2, 3}, zeros());
+  parameter(graph, store, "layer0/w_h", {2, 3}, zeros());
+  parameter(graph, store, "softmax/w", {2, 3}, zeros());
+  store.seal();
+  CHECK_NOTHROW(parameter(graph, store, "layer0/w_h", {2, 3}, zeros()));
+  CHECK_THROWS_WITH_AS(parameter(graph, store, "layer0/wx", {2, 3}, zeros()),
+                       doctest::Contains("there is no 'layer0/wx', and the store is sealed; the nearest are: "
+                                         "layer0/w_h, layer0/w_x, softmax/w"),
+                       GraphError);
+  CHECK(store.all().size() == 3);
+}
+
 TEST_CASE("refused: initializers without blocks, named with their variable and line") {
   Graph graph;
   ParameterStore store;

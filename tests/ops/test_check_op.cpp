@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "eddy/eddy.h"
 #include "eddy/ops/check_op.h"
@@ -142,6 +143,19 @@ TEST_CASE("check_gradients: of a loss in a graph, with the names of its inputs")
   CHECK_THROWS_WITH_AS(check_gradients(x, {x}, {{"x", x_at}}), doctest::Contains("f32[4]"), GraphError);
   CHECK_THROWS_WITH_AS(check_gradients(sum(x), {x}, {{"w", w_at}}), doctest::Contains("'x'"), GraphError);
   CHECK_THROWS_AS(check_gradients(sum(x), {x + w}, {{"x", x_at}}), GraphError);
+}
+
+TEST_CASE("check_gradients: with respect to parameters, which keep their values") {
+  ParameterStore store(3);
+  Graph graph;
+  const Value x = graph.input("x", f32, {4});
+  const Value w = parameter(graph, store, "w", {4}, uniform(1)), v = parameter(graph, store, "v", {4}, uniform(1));
+  const Tensor x_at = Tensor::from(std::vector<float>{0.25F, -0.5F, 1, 1.5F}, {4});
+  const Tensor before = store.find("w")->value.clone();
+  CHECK(check_gradients(sum(tanh(x * w) * v), {w, x, v}, {{"x", x_at}}) == "");
+  const Value wrong = add_node(graph, Triple(Flaw::gradient), {w}, SourceLocation::current());
+  CHECK(has(check_gradients(sum(tanh(x) * wrong), {w}, {{"x", x_at}}), "w f32[4], element 1: the gradient is "));
+  CHECK(std::memcmp(before.data(), store.find("w")->value.data(), before.bytes()) == 0);
 }
 
 }  // namespace
