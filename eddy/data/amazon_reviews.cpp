@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "eddy/core/error.h"
+#include "eddy/data/entities.h"
 #include "eddy/data/source.h"
 #include "eddy/data/unicode.h"
 
@@ -34,8 +35,8 @@ Dataset read_amazon_reviews(const std::filesystem::path& source) {
           ++number;
           require<DataError>(end != std::string::npos, "{}, file {} inside: review {} has no {}", source.string(), name,
                              number, kClose);
-          data.documents.push_back({std::string(trimmed(std::string_view(text).substr(begin, end - begin))), -1,
-                                    fmt::format("{}:{}", place, number)});
+          const std::string review = decode_entities(trimmed(std::string_view(text).substr(begin, end - begin)));
+          data.documents.push_back({review, -1, fmt::format("{}:{}", place, number)});
           at = end;
         }
       });

@@ -25,6 +25,9 @@ def read_safetensors(path):
     metadata = header.pop("__metadata__")
     arrays = {}
     for name, entry in header.items():
+        if "/row_step/" in name:
+            raise SystemExit(f"{path} is a checkpoint whose embedding has rows that are yet to catch up; use the model "
+                             "file beside it")
         if entry["dtype"] != "F32":
             continue  # counters of a checkpoint
         begin, end = entry["data_offsets"]

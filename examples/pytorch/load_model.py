@@ -15,7 +15,7 @@ from eddy_text import LoadedModel, compare_with_eddy
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", help="model file or checkpoint of a classifier")
+    parser.add_argument("model", help="model file of a classifier")
     parser.add_argument("--compare", metavar="PROGRAM", help="the eddy program: fail unless it agrees to 1e-4")
     arguments = parser.parse_args()
     loaded = LoadedModel(arguments.model)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "eddy/data/amazon_reviews.h"
+#include "eddy/data/entities.h"
 #include "eddy/data/dbpedia.h"
 #include "eddy/data/newsgroups.h"
 #include "eddy/data/rotten_tomatoes.h"
@@ -127,11 +128,20 @@ TEST_CASE("DBpedia reads classes, titles with abstracts, and further files as un
   CHECK(contains(problem(files, read_dbpedia), "holds no file test.csv"));
 }
 
+TEST_CASE("entities become their characters once; what is none stays") {
+  CHECK(decode_entities("&lt;b&gt; &amp;quot; &apos;") == "<b> &quot; '");
+  CHECK(decode_entities("&#233;&#xE9;&#x1F600;&#45;") == "\xC3\xA9\xC3\xA9\xF0\x9F\x98\x80-");
+  for (const char* none : {"", "&", "AT&T; x", "&nbsp;", "&#;", "&#x;", "&#0;", "&#xD800;", "&#1114112;", "&#12a;",
+                           "&#99999999999;", "& quot;", "&quot"})
+    CHECK(decode_entities(none) == none);
+  CHECK(decode_entities("&&lt;&lt") == "&<&lt");
+}
+
 TEST_CASE("Amazon reviews are the texts between the tags, whatever else there is") {
   const NamedTexts files = {{"amazon/sorted_data_acl/books/positive.review",
                              "<review>\n<title>\nT\n</title>\n<review_text>\nfine b\xE9"
                              "book\n\nsecond\n</review_text>\n</review>\n"
-                             "<review>\n<review_text>\nshort\n</review_text>\n</review>\n"},
+                             "<review>\n<review_text>\na &quot;short&#34; one\n</review_text>\n</review>\n"},
                             {"amazon/README.txt", "<review_text>none</review_text>"}};
   const auto [data, same] = read_both(files, read_amazon_reviews);
   check_same(data, same);
@@ -140,6 +150,7 @@ TEST_CASE("Amazon reviews are the texts between the tags, whatever else there is
         "fine b\xC3\xA9"
         "book\n\nsecond");
   CHECK(data.documents[0].label == -1);
+  CHECK(data.documents[1].text == "a \"short\" one");
   CHECK(data.documents[1].id == "books/positive.review:2");
   CHECK(contains(problem({{"a/b.review", "<review_text> x"}}, read_amazon_reviews), "review 1 has no </review_text>"));
   CHECK(contains(problem({{"a/b.txt", "x"}}, read_amazon_reviews), "holds no review"));
