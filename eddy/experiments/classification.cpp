@@ -189,6 +189,7 @@ class Experiment {
       const double steps = chosen.best_epoch * static_cast<double>(batches_of(part.config, part.train));
       part.config.max_steps = std::max<std::int64_t>(1, std::llround(steps));
     }
+    part.config = seeded(part.config, record.seed, part.train);  // a cosine ends with the last step of this run
     return run_part(part, record, base, [&](ParameterStore& store, RunRecord& tested) {
       tested.validation = chosen.validation;
       tested.best_epoch = chosen.best_epoch;

@@ -2,12 +2,12 @@
 #include "eddy/ops/scan_op.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <utility>
 
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/node_key.h"
+#include "eddy/ops/scan_paths.h"
 #include "eddy/ops/slice.h"
 
 namespace eddy {
@@ -66,68 +66,7 @@ ScanOp::ScanOp(std::shared_ptr<const ScanBody> body, std::int64_t time, bool rev
       stage_(stage),
       key_(fmt::format("{};{}", static_cast<int>(stage), key_of(*body_, time, reverse, recompute))) {}
 
-std::vector<std::vector<bool>> ScanOp::gradient_paths() const {
-  const ScanBody& body = *body_;
-  const std::size_t states_begin = body.sequences.size(), states_end = states_begin + body.states.size();
-  const std::size_t inputs = states_end + body.captures.size();
-  // Inputs of the loop that each value of one step depends on, of states those before the step.
-  std::map<Place, std::vector<bool>> of_step;
-  const auto name = [&](const std::vector<Value>& values, std::size_t first) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (values[i].dtype() != f32) continue;
-      std::vector<bool>& own = of_step[place_of(values[i])];
-      own.resize(inputs);
-      own[first + i] = true;
-    }
-  };
-  name(body.sequences, 0);
-  name(body.states, states_begin);
-  name(body.captures, states_end);
-  const auto join = [](std::vector<bool>& to, const std::vector<bool>& from) {
-    bool grew = false;
-    for (std::size_t i = 0; i < from.size(); ++i) {
-      grew = grew || (from[i] && !to[i]);
-      to[i] = to[i] || from[i];
-    }
-    return grew;
-  };
-  for (int id = 0; id < body.graph->size(); ++id) {
-    const Node& node = body.graph->node(id);
-    const auto paths = node.op->gradient_paths();
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      const auto found = of_step.find(place_of(node.inputs[i]));
-      if (found == of_step.end()) continue;
-      const std::vector<bool> from = found->second;
-      for (std::size_t output = 0; output < node.outputs.size(); ++output) {
-        if (node.outputs[output].dtype != f32 || (!paths.empty() && !paths[output][i])) continue;
-        std::vector<bool>& own = of_step[{id, static_cast<int>(output)}];
-        own.resize(inputs);
-        join(own, from);
-      }
-    }
-  }
-  // And those that states depend on after any number of steps.
-  std::vector<std::vector<bool>> of_state(body.states.size(), std::vector<bool>(inputs, false));
-  for (std::size_t i = 0; i < body.states.size(); ++i) of_state[i][states_begin + i] = body.states[i].dtype() == f32;
-  const auto over_steps = [&](const Value& value) {
-    const auto found = of_step.find(place_of(value));
-    std::vector<bool> result(inputs, false);
-    if (found == of_step.end()) return result;
-    result = found->second;
-    for (std::size_t i = 0; i < body.states.size(); ++i)
-      if (found->second[states_begin + i]) join(result, of_state[i]);
-    return result;
-  };
-  for (bool grew = true; grew;) {
-    grew = false;
-    for (std::size_t i = 0; i < body.states.size(); ++i) grew = join(of_state[i], over_steps(body.next[i])) || grew;
-  }
-  std::vector<std::vector<bool>> paths = of_state;
-  paths.insert(paths.end(), of_state.begin(), of_state.end());
-  for (const auto* values : {&body.stacked, &body.summed})
-    for (const Value& value : *values) paths.push_back(over_steps(value));
-  return paths;
-}
+std::vector<std::vector<bool>> ScanOp::gradient_paths() const { return paths_of_gradients(*body_); }
 
 std::vector<TensorType> ScanOp::infer(std::span<const TensorType> inputs) const {
   const ScanBody& b = *body_;

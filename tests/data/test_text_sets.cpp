@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "eddy/data/amazon_reviews.h"
-#include "eddy/data/entities.h"
 #include "eddy/data/dbpedia.h"
+#include "eddy/data/entities.h"
 #include "eddy/data/newsgroups.h"
 #include "eddy/data/rotten_tomatoes.h"
 #include "files.h"
