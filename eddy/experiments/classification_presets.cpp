@@ -87,6 +87,7 @@ ClassificationOptions from_sizes(const Sizes& sizes) {
   options.classifier.model.pooling = Pooling::last_mean;
   options.classifier.model.word_dropout = 0.1f;
   options.classifier.model.embedding_dropout = sizes.embedding_dropout;
+  options.classifier.model.output_dropout = 0.5f;
   options.classifier.model.classifier_dropout = sizes.classifier_dropout;
   if (sizes.all_states) {
     options.classifier.model.pooling = Pooling::concat;
@@ -278,6 +279,7 @@ ClassificationOptions paper(const PaperSizes& sizes = {}) {
     config->optimizer.ema_decay = 0.999;
     config->optimizer.schedule = {.kind = ScheduleKind::exponential, .decay = 0.9998, .decay_steps = 1};
     model.pooling = Pooling::last;
+    model.output_dropout = 0;
     model.classifier_hidden_size = sizes.classifier_hidden;
     model.classifier_dropout = 0.5f;
     model.embedding_dropout = sizes.embedding_dropout;

@@ -47,44 +47,49 @@ Value class_scores(ParameterStore& store, const TextModelConfig& config, Value f
   return dense(store, "classifier/output", features, config.classes);
 }
 
+Value times(Value x, Value factors) { return factors ? x * factors : x; }
+
 /// What a classifier drops of a batch of texts, as factors. Drawn once, so that a perturbed text differs from the text
 /// in the perturbation alone.
 struct ClassifierDropouts {
-  Value units, reverse_units;  ///< f32[batch, hidden]; empty: none is dropped
-  Value features;              ///< f32[batch, features]
+  Value outputs, reverse_outputs;  ///< f32[time, batch, hidden], or [batch, hidden] of final states; empty: none
+  Value features;                  ///< f32[batch, features]
 };
 
-ClassifierDropouts draw_dropouts(Graph& graph, ParameterStore& store, const TextModelConfig& config, std::int64_t batch,
+ClassifierDropouts draw_dropouts(Graph& graph, ParameterStore& store, const TextModelConfig& config, Value embedded,
                                  Mode mode) {
   if (mode != Mode::train) return {};
   const NameScope scope(graph, "classifier");
-  const auto factors = [&](float rate, std::int64_t width) {
+  const auto factors = [&](float rate, const Shape& shape) {
     if (rate == 0) return Value();
-    return dropout(full(graph, {f32, {batch, width}}, 1), rate, random_key(graph, store));
+    return dropout(full(graph, {f32, shape}, 1), rate, random_key(graph, store));
   };
-  const std::int64_t hidden = config.encoder.hidden_size;
+  const std::int64_t time = embedded.dim(0), batch = embedded.dim(1), hidden = config.encoder.hidden_size;
+  const Shape read = config.pooling == Pooling::last ? Shape{batch, hidden} : Shape{time, batch, hidden};
   const std::int64_t parts = config.pooling == Pooling::concat ? 3 : config.pooling == Pooling::last_mean ? 2 : 1;
   const std::int64_t pooled_width = parts * hidden * (config.bidirectional ? 2 : 1);
   ClassifierDropouts drawn;
-  drawn.units = factors(config.output_dropout, hidden);
-  if (config.bidirectional) drawn.reverse_units = factors(config.output_dropout, hidden);
-  drawn.features = factors(config.classifier_dropout,
-                           config.classifier_hidden_size > 0 ? config.classifier_hidden_size : pooled_width);
+  drawn.outputs = factors(config.output_dropout, read);
+  if (config.bidirectional) drawn.reverse_outputs = factors(config.output_dropout, read);
+  const std::int64_t width = config.classifier_hidden_size > 0 ? config.classifier_hidden_size : pooled_width;
+  drawn.features = factors(config.classifier_dropout, {batch, width});
   return drawn;
 }
 
-Value times(Value x, Value factors) { return factors ? x * factors : x; }
-
-/// Features f32[batch, …] of the top layer's states under `mask` f32[time, batch].
-std::vector<Value> pooled(const StackResult& states, Value mask, Pooling pooling) {
+/// Features f32[batch, …] of the top layer's states under `mask` f32[time, batch]. `factors` of a dropout at this rate
+/// for what is read of the states; empty: none.
+std::vector<Value> pooled(const StackResult& states, Value mask, Pooling pooling, Value factors, float rate) {
+  if (pooling == Pooling::last) return {times(states.last.h.back(), factors)};
   std::vector<Value> features;
   if (pooling != Pooling::mean) features.push_back(states.last.h.back());
-  if (pooling == Pooling::last) return features;
+  const Value outputs = times(states.outputs, factors);
   // Masked steps are zero, so the sum is that of the real ones; an empty row has none.
   const Value length = maximum(sum(mask, {0}), 1.0f);
-  features.push_back(sum(states.outputs, {0}) / expand_dims(length, 1));
+  features.push_back(sum(outputs, {0}) / expand_dims(length, 1));
+  if (pooling != Pooling::concat) return features;
   // Far below any state, so that masked steps do not count.
-  if (pooling == Pooling::concat) features.push_back(max(states.outputs - expand_dims((1.0f - mask) * 100.0f, 2), {0}));
+  const Value largest = max(outputs - expand_dims((1.0f - mask) * 100.0f, 2), {0});
+  features.push_back(factors ? largest * (1 - rate) : largest);
   return features;
 }
 
@@ -100,11 +105,11 @@ Value classify(ParameterStore& store, const TextModelConfig& config, Value embed
   TextModelConfig encoder = config;
   encoder.output_dropout = 0;
   const EncodedText encoded = encode_embedded(store, encoder, embedded, mask, mode);
-  std::vector<Value> parts;
-  for (const Value& part : pooled(encoded.forward, mask, config.pooling)) parts.push_back(times(part, dropouts.units));
+  std::vector<Value> parts = pooled(encoded.forward, mask, config.pooling, dropouts.outputs, config.output_dropout);
   if (config.bidirectional)
-    for (const Value& part : pooled(encoded.reverse, mask, config.pooling))
-      parts.push_back(times(part, dropouts.reverse_units));
+    for (const Value& part :
+         pooled(encoded.reverse, mask, config.pooling, dropouts.reverse_outputs, config.output_dropout))
+      parts.push_back(part);
   const NameScope scope(embedded.graph(), "classifier");
   const Value features = hidden_features(store, config, parts.size() == 1 ? parts[0] : concat(parts, 1));
   return dense(store, "classifier/output", times(features, dropouts.features), config.classes);
@@ -118,7 +123,7 @@ Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Va
   check_classes(at, config);
   at.expect("embedded", embedded, f32, {"time", "batch", "embedding_size"});
   if (mask || config.pooling != Pooling::last) at.expect("mask", mask, f32, {embedded.dim(0), embedded.dim(1)});
-  return classify(store, config, embedded, mask, mode, draw_dropouts(at.graph(), store, config, embedded.dim(1), mode));
+  return classify(store, config, embedded, mask, mode, draw_dropouts(at.graph(), store, config, embedded, mode));
 }
 
 Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
@@ -138,7 +143,7 @@ Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Valu
   at.expect("row_weights", row_weights, f32, {tokens.dim(1)});
   const auto loss = [&](Value scores) { return cross_entropy(scores, labels, {.weights = row_weights}); };
   const Value embedded = embed_tokens(store, config, tokens, mode);
-  const ClassifierDropouts dropouts = draw_dropouts(at.graph(), store, config, embedded.dim(1), mode);
+  const ClassifierDropouts dropouts = draw_dropouts(at.graph(), store, config, embedded, mode);
   const auto model = [&](Value x) { return classify(store, config, x, mask, mode, dropouts); };
   const Value scores = model(embedded);
   if (adversarial.kind == Perturbation::none) return loss(scores);

@@ -7,7 +7,7 @@
 namespace eddy {
 
 /// Class scores f32[batch, classes] from the pooled states of the encoder (both directions' when bidirectional):
-/// [dropout of units,] [linear, relu,] [dropout,] linear. Parameters "classifier/hidden/{w,b}",
+/// [linear, relu,] [dropout,] linear. Parameters "classifier/hidden/{w,b}",
 /// "classifier/output/{w,b}".
 Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
                       SourceLocation where = SourceLocation::current());

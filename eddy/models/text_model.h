@@ -32,9 +32,9 @@ struct TextModelConfig {
 
   float word_dropout = 0;       ///< chance that a token's whole embedding is zero
   float embedding_dropout = 0;  ///< chance that an embedding dimension is zero for a whole sequence
-  /// On the outputs of the encoder at every step. A classifier of pooled states drops a unit for a whole text instead:
-  /// of its final state, mean and maximum. (The maximum over steps that are dropped apart is larger than any that the
-  /// model is tested with.)
+  /// On the outputs of the encoder at every step. A classifier with Pooling::last has it on the final states instead;
+  /// with the others it reaches the mean and the maximum, by way of the outputs, but not the final states. The maximum
+  /// is that of the outputs left, not scaled up as they are: one kept output decides it, whatever the others are.
   float output_dropout = 0;
 
   std::int64_t softmax_samples = 0;  ///< shared negatives of the sampled softmax while training; 0: full softmax
