@@ -232,7 +232,7 @@ ClassificationOptions untuned_cpu(TextAmount amount) {
 }
 
 /// Minutes, reading the texts of pretraining so many times.
-ClassificationOptions quick(std::int64_t epochs) {
+ClassificationOptions quick(std::int64_t epochs, bool keep_last = true) {
   return from_sizes({.embedding = 64,
                      .hidden = 128,
                      .length = 100,
@@ -240,7 +240,8 @@ ClassificationOptions quick(std::int64_t epochs) {
                      .language_model_epochs = epochs,
                      .autoencoder_epochs = (epochs + 1) / 2,
                      .classifier_epochs = 7,
-                     .pretraining_batch = 64});
+                     .pretraining_batch = 64,
+                     .keep_last = keep_last});
 }
 
 /// What the paper tuned for each data set.
@@ -349,12 +350,7 @@ ClassificationOptions rotten_tomatoes_preset(Preset preset, TextAmount amount) {
 
 ClassificationOptions newsgroups_preset(Preset preset, TextAmount) {
   if (preset == Preset::paper) return paper({.embedding_dropout = 0.7f, .word_dropout = 0.75f});
-  if (preset == Preset::cpu) return newsgroups_cpu();
-  ClassificationOptions options = quick(4);
-  for (TrainingConfig* config :
-       {&options.language_model, &options.autoencoder, &options.classifier, &options.classifier_scratch})
-    config->keep_last = false;
-  return options;
+  return preset == Preset::quick ? quick(4, /*keep_last=*/false) : newsgroups_cpu();
 }
 
 ClassificationOptions dbpedia_preset(Preset preset, TextAmount) {

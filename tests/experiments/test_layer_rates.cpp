@@ -130,7 +130,7 @@ TEST_CASE("groups go from the classes to the embedding") {
 }
 
 TEST_CASE("classifiers learn under every kind of perturbation, and virtual adversarial ones read unlabelled texts") {
-  const EncodedCorpus train = toy_corpus(200, 3, 1);
+  const EncodedCorpus train = toy_corpus(300, 3, 1);
   const EncodedCorpus test = toy_corpus(60, 3, 2);
   for (const Perturbation kind : {Perturbation::random, Perturbation::adversarial, Perturbation::virtual_adversarial,
                                   Perturbation::adversarial_virtual_adversarial}) {
@@ -140,7 +140,7 @@ TEST_CASE("classifiers learn under every kind of perturbation, and virtual adver
     ParameterStore store(1);
     TextTrainer trainer(store, config, train);
     for (int i = 0; i < 300; ++i) trainer.step();
-    CHECK(trainer.evaluate(test).error_rate < 0.05);
+    CHECK(trainer.evaluate(test).error_rate == 0);
   }
   CorpusArrays arrays;
   for (int label : {0, -1, 1}) {
