@@ -57,6 +57,8 @@ struct EncodedDataset {
 
 /// Reads every text once: counts the tokens, makes the vocabulary, encodes. Label names are those of the first part;
 /// DataError when another part has others.
-EncodedDataset encode_dataset(std::span<const DatasetPart> parts, const EncodeOptions& options = {});
+/// With `vocabulary` given, nothing is counted: the ids are those.
+EncodedDataset encode_dataset(std::span<const DatasetPart> parts, const EncodeOptions& options = {},
+                              const Vocabulary* vocabulary = nullptr);
 
 }  // namespace eddy

@@ -25,6 +25,7 @@
 namespace eddy {
 namespace {
 
+namespace fs = std::filesystem;
 using Documents = std::vector<std::int32_t>;
 
 Documents range(std::int64_t begin, std::int64_t end) {
@@ -124,16 +125,28 @@ class Experiment {
     return fmt::format("{}-seed{}", row.pretraining_name(), seed);
   }
 
+  /// Whether the row's pretraining is the model the options begin with, as it is.
+  bool given(const ClassificationRow& row) const {
+    return row.pretraining == Pretraining::language_model && !options_.from.empty() &&
+           options_.language_model.epochs == 0;
+  }
+
+  /// The file of what the row's pretraining ends with.
+  fs::path weights_after(const ClassificationRow& row, std::uint64_t seed) const {
+    return given(row) ? options_.from : parts_.model_file(pretraining_part(row, seed));
+  }
+
   /// What the row begins with, unless an earlier row has it.
   void pretrain(const ClassificationRow& row, std::uint64_t seed) {
     const std::string name = row.pretraining_name();
-    if (name.empty() || !pretrained_.insert(pretraining_part(row, seed)).second) return;
+    if (name.empty() || given(row) || !pretrained_.insert(pretraining_part(row, seed)).second) return;
     const std::optional<ClassificationRow> before = row.before_pretraining();
     if (before) pretrain(*before, seed);
     const bool language_model = row.pretraining == Pretraining::language_model;
     TrainingPart part;
     part.name = pretraining_part(row, seed);
-    if (before) part.from = pretraining_part(*before, seed);
+    if (before) part.from = weights_after(*before, seed);
+    if (language_model) part.from = options_.from;
     part.train = data_.pretraining;
     part.validation = data_.pretraining_validation;
     part.config = seeded(pretraining_config(options_, row), seed, part.train);
@@ -146,7 +159,7 @@ class Experiment {
     };
     RunRecord record{.row = name, .seed = seed, .curve = {}};
     // Its time is that of all that was needed.
-    const double seconds_before = before ? pretraining_record(*before, seed).seconds : 0;
+    const double seconds_before = before && !given(*before) ? pretraining_record(*before, seed).seconds : 0;
     record.seconds = seconds_before;
     results_.pretraining.push_back(run_part(part, record, language_model ? "language_model" : "autoencoder", report));
     results_.seconds += results_.pretraining.back().seconds - seconds_before;
@@ -161,7 +174,7 @@ class Experiment {
   void classify(const ClassificationRow& row, std::uint64_t seed, std::int64_t labels) {
     TrainingPart part;
     part.name = fmt::format("{}-{}-labels-seed{}", row.file_name(), labels, seed);
-    if (row.pretraining != Pretraining::none) part.from = pretraining_part(row, seed);
+    if (row.pretraining != Pretraining::none) part.from = weights_after(row, seed);
     part.train = range(0, held_out(labels));
     part.validation = range(held_out(labels), labels);
     const TrainingConfig config = classifier_config(options_, row);

@@ -18,6 +18,7 @@ struct ClassificationOptions {
   ClassificationSource source;
   TextConfig text;
   std::filesystem::path cache;             ///< folder for the encoded corpus; empty: none
+  std::filesystem::path from;              ///< see begin_with in classification_settings.h; empty: none
   std::filesystem::path output;            ///< report folder; also holds the models and finished parts
   std::vector<ClassificationRow> rows;     ///< of the table, in this order
   std::vector<std::int64_t> labels = {0};  ///< labelled documents to train on, one table each; 0: all there are

@@ -2,12 +2,14 @@
 #include "eddy/experiments/classification_data.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <unordered_set>
 
 #include "eddy/core/error.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/progress.h"
+#include "eddy/experiments/run_model.h"
 
 namespace eddy {
 namespace {
@@ -18,13 +20,14 @@ std::string_view bytes_of(const EncodedCorpus& corpus, std::int32_t document) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-EncodedDataset encode(const ClassificationOptions& options) {
+/// `vocabulary`: of the model that the options begin with; none: a fresh one.
+EncodedDataset encode(const ClassificationOptions& options, const Vocabulary* vocabulary) {
   const ClassificationTask& task = classification_task(options.source.task);
   if (task.read_encoded) return task.read_encoded(options.source);
   ClassificationTexts texts = task.read(options.source);
   append(texts.train, std::move(texts.unlabelled));
   const std::vector<DatasetPart> parts{{"train", &texts.train, true}, {"test", &texts.test, false}};
-  return encode_dataset(parts, encode_options(options.text));
+  return encode_dataset(parts, encode_options(options.text), vocabulary);
 }
 
 /// One is its own name.
@@ -93,6 +96,12 @@ ClassificationData load_classification_data(const ClassificationOptions& options
     key.add_option("reading", to_json(source.reading)).add_option("test texts", source.test_data.string());
     key.add_option("held out", fmt::format("{}", source.test_fraction));
   }
+  std::optional<Vocabulary> vocabulary;
+  if (!options.from.empty()) {
+    vocabulary = read_model_file(options.from).text.vocabulary;
+    for (const std::string& token : vocabulary->tokens()) key.add_option("token", token);
+  }
+  const auto build = [&] { return encode(options, vocabulary ? &*vocabulary : nullptr); };
   // Named by paths and options, keyed by the state of the files and by the encoding too: what is made of a changed
   // source or by a new version replaces the old cache.
   const auto file = options.cache / fmt::format("{}-{:016x}.cache", source.task, key.hash());
@@ -101,11 +110,10 @@ ClassificationData load_classification_data(const ClassificationOptions& options
   for (const auto& path : source.unlabelled_data) key.add_source(path);
   ClassificationData data;
   if (options.cache.empty()) {
-    data.encoded = encode(options);
+    data.encoded = build();
   } else {
-    data.encoded = load_or_build(
-        file, key.hash(), [&] { return encode(options); },
-        [](const std::string& message) { show_text(stdout, fmt::format("{}\n", message)); });
+    data.encoded = load_or_build(file, key.hash(), build,
+                                 [](const std::string& message) { show_text(stdout, fmt::format("{}\n", message)); });
   }
   if (data.encoded.invalid_sequences > 0)
     show_text(stdout, fmt::format("{} ill-formed UTF-8 sequences became U+FFFD\n", data.encoded.invalid_sequences));

@@ -129,8 +129,12 @@ std::uint64_t TrainingParts::inputs_of(const TrainingPart& part) const {
   key.add_option("data", static_cast<std::int64_t>(data_));
   key.add_option("train", documents(part.train));
   key.add_option("validation", documents(part.validation));
-  if (!part.from.empty()) key.add_option("from", static_cast<std::int64_t>(checksum_of(model_file(part.from))));
+  if (!part.from.empty()) key.add_option("from", static_cast<std::int64_t>(checksum_of(part.from)));
   return key.hash();
+}
+
+std::string TrainingParts::origin_of(const TrainingPart& part) const {
+  return part.from.parent_path() == folder_ ? part.from.stem().string() : part.from.string();
 }
 
 bool TrainingParts::has_weights(const TrainingPart& part) const {
@@ -184,7 +188,7 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
   const fs::path checkpoint = checkpoint_path(settings.output);
   ModelFile model = model_;
   model.config = part.config;
-  model.from = part.from;
+  model.from = origin_of(part);
   model.progress.data_fingerprint = inputs;
 
   ParameterStore store(part.config.seed);
@@ -202,7 +206,7 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
   if (!resumed) {
     fs::remove(settings.output);  // nothing tells what made it
     create_parameters(store, part.config);
-    if (!part.from.empty()) transfer_pretrained(model_file(part.from), store, part.config);
+    if (!part.from.empty()) transfer_pretrained(part.from, store, part.config);
   }
   TextTrainer trainer(store, part.config, corpus_, part.train);
   if (resumed) trainer.seek(model.progress.position);
@@ -234,7 +238,7 @@ RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
   if (finish) finish(*load_model(model_file(part.name)).store, record);
   const Json json{{"inputs", inputs},
                   {"config", Json::parse(to_json(part.config))},
-                  {"from", part.from},
+                  {"from", origin_of(part)},
                   {"record", to_json_value(record)}};
   write_atomically(folder_ / (part.name + ".json"), json.dump(1));
   fs::remove(checkpoint_path(model_file(part.name)));

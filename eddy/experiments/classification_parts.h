@@ -21,7 +21,7 @@ struct TrainingPart {
   TrainingConfig config;
   std::vector<std::int32_t> train;       ///< documents of the corpus
   std::vector<std::int32_t> validation;  ///< choose the best epoch; empty: the last one is taken
-  std::string from;                      ///< the part whose weights are the beginning; empty: fresh ones
+  std::filesystem::path from;            ///< model file whose weights are the beginning; empty: fresh ones
 };
 
 /// The training runs of an experiment on disk, so that one killed at any moment goes on where it was. Each has a model
@@ -47,6 +47,8 @@ class TrainingParts {
   std::uint64_t inputs_of(const TrainingPart& part) const;
   /// Names of its files; what tells the key comes last, so that a kill halfway leaves the rest to be moved.
   std::array<std::filesystem::path, 5> files_of(const std::string& name) const;
+  /// What a part began with, as its files say: another part by its name, so that they are the same in any folder.
+  std::string origin_of(const TrainingPart& part) const;
   /// Whether the weights of a finished part can be read; says why not.
   bool has_weights(const TrainingPart& part) const;
   /// Sets the files of a part aside when another key made them, and brings back those that this one made. The record

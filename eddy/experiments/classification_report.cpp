@@ -163,6 +163,14 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
   if (!overlap.empty()) paragraphs.push_back(overlap);
   if (const std::string other = other_text(options.source); !other.empty())
     paragraphs.push_back(fmt::format("Pretraining reads other text as well: {}.", other));
+  if (!options.from.empty())
+    paragraphs.push_back(fmt::format(
+        "The language model begins with the weights of {}, and all rows with its words; here it was {}. What it read "
+        "before is not "
+        "known here.",
+        options.from.string(),
+        options.language_model.epochs == 0 ? std::string("not trained on")
+                                           : fmt::format("trained for {} more epochs", options.language_model.epochs)));
   if (!task.published.empty())
     paragraphs.push_back(
         "Rows marked \"published\" are error rates from the literature, not ours. Those with a "
@@ -244,6 +252,7 @@ void write_classification_report(const ClassificationOptions& options, const Cla
                      {"seeds", options.seeds},
                      {"split_seed", options.source.split_seed},
                      {"unlabelled", other_text(options.source)},
+                     {"from", options.from.string()},
                      {"text", Json::parse(to_json(options.text))},
                      {"validation_fraction", options.validation_fraction},
                      {"refit", options.refit}};

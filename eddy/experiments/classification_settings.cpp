@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "eddy/core/error.h"
+#include "eddy/experiments/architecture.h"
+#include "eddy/experiments/run_model.h"
 #include "eddy/experiments/training_config_names.h"
 
 namespace eddy {
@@ -53,7 +55,7 @@ void refuse_decided(const Json& json, std::string_view setting) {
 
 /// A config with how it is named in a setting.
 struct NamedConfig {
-  std::string_view name;
+  std::string name;
   TrainingConfig config;
 };
 
@@ -70,20 +72,11 @@ NamedConfig named_classifier(const ClassificationOptions& options, const Classif
 
 /// `to` begins with the weights of `from`; of another shape, or used otherwise, they would be lost without a word.
 void check_same_architecture(const NamedConfig& from, const NamedConfig& to) {
-  const TextModelConfig &a = from.config.model, &b = to.config.model;
-  const auto same = [&](std::string_view key, const auto& first, const auto& second) {
-    require<UsageError>(first == second,
-                        "{0}.model.{1} is {2}, but {3}.model.{1}, which begins with those weights, is {4}; expected "
-                        "one value",
-                        from.name, key, first, to.name, second);
-  };
-  same("embedding_size", a.embedding_size, b.embedding_size);
-  same("normalize_embeddings", a.normalize_embeddings, b.normalize_embeddings);
-  if (to.config.transferred == TransferredPart::embedding) return;
-  same("hidden_size", a.encoder.hidden_size, b.encoder.hidden_size);
-  same("layers", a.encoder.layers, b.encoder.layers);
-  same("cell", name_of(a.encoder.cell), name_of(b.encoder.cell));
-  same("reverse", a.encoder.reverse, b.encoder.reverse);
+  const auto difference = architecture_difference(from.config.model, to.config.model, to.config.transferred);
+  if (!difference) return;
+  fail<UsageError>(
+      "{0}.model.{1} is {2}, but {3}.model.{1}, which begins with those weights, is {4}; expected one value", from.name,
+      difference->member, difference->from, to.name, difference->to);
 }
 
 /// The row's classifier and all of its pretraining.
@@ -97,6 +90,8 @@ void check_row(const ClassificationOptions& options, const ClassificationRow& ro
     check_same_architecture(earlier, later);
     later = std::move(earlier);
   }
+  if (options.from.empty() || later.config.task != TrainingTask::language_model) return;
+  check_same_architecture({options.from.string(), read_model_file(options.from).config}, later);
 }
 
 }  // namespace
@@ -132,7 +127,27 @@ TrainingConfig pretraining_config(const ClassificationOptions& options, const Cl
   return named_pretraining(options, row).config;
 }
 
+void begin_with(ClassificationOptions& options, const std::filesystem::path& model) {
+  const ModelFile file = read_model_file(model);
+  require<UsageError>(file.config.task == TrainingTask::language_model && file.config.row_width == 0,
+                      "{}: is a model of task {}; expected a language model to begin with", model.string(),
+                      file.config.row_width > 0 ? "rows of numbers" : to_string(file.config.task));
+  options.from = model;
+  options.text = file.text.text;
+  for (TrainingConfig* config : configs_of(options, "all")) take_architecture(file.config.model, config->model);
+  for (TrainingConfig* config : configs_of(options, "pretraining")) {
+    config->model.adaptive_cutoffs = file.config.model.adaptive_cutoffs;
+    config->model.tied_softmax = file.config.model.tied_softmax;
+    if (config->model.tied_softmax || !config->model.adaptive_cutoffs.empty()) config->model.softmax_samples = 0;
+  }
+  options.language_model.epochs = 0;
+}
+
 void check_rows(const ClassificationOptions& options) {
+  if (!options.from.empty())
+    require<UsageError>(to_json(read_model_file(options.from).text.text) == to_json(options.text),
+                        "how texts become tokens is said by {}, with the words it knows; leave the flags for that out",
+                        options.from.string());
   for (const ClassificationRow& row : options.rows) try {
       check_row(options, row);
     } catch (const UsageError& error) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <filesystem>
 #include <string_view>
 
 #include "eddy/experiments/classification.h"
@@ -12,6 +13,12 @@ namespace eddy {
 /// classifiers (both) or all; KEY and VALUE as in a config's JSON, but for what rows, seeds or data decide. Throws
 /// UsageError or DataError saying what is wrong.
 void apply_setting(ClassificationOptions& options, std::string_view setting);
+
+/// Lays a language model of `eddy pretrain`, or of an experiment, over the options: its words, and how text becomes
+/// tokens; its architecture, for all configs; the softmax, for pretraining; and no more epochs of language modelling,
+/// so that rows begin with it as it is. With epochs again, a language model goes on from it. Throws DataError for a
+/// file that cannot be read, UsageError for a model of another kind.
+void begin_with(ClassificationOptions& options, const std::filesystem::path& model);
 
 /// The configs of a row's classifier and of its pretraining, but for what the data decides.
 TrainingConfig classifier_config(const ClassificationOptions& options, const ClassificationRow& row);

@@ -31,6 +31,7 @@ struct Flags {
   std::string task;
   Preset preset = Preset::cpu;
   ClassificationSource source;
+  std::filesystem::path from;
   std::filesystem::path output, cache = default_cache_directory();
   std::vector<std::string> rows, settings;
   std::vector<std::int64_t> labels;
@@ -52,6 +53,7 @@ ClassificationOptions Flags::options() {
   if (reading) source.reading = reading->values();
   ClassificationOptions made = classification_preset(task, preset, amount_of_text(source));
   made.source = source;
+  if (!from.empty()) begin_with(made, from);
   made.output = output;
   made.cache = cache;
   if (!rows.empty()) made.rows = parse_rows(rows);
@@ -133,8 +135,14 @@ void add_data_flags(CLI::App& app, Flags& flags, const ClassificationTask& task)
         ->check(CLI::IsMember({"word", "character"}));
 }
 
-void add_model_flags(CLI::App& app, Flags& flags) {
+void add_model_flags(CLI::App& app, Flags& flags, const ClassificationTask& task) {
   const auto count = CLI::Range(std::int64_t{1}, std::int64_t{1} << 20);
+  if (!task.read_encoded)
+    app.add_option(
+           "--from", flags.from,
+           "Language model that the lm rows begin with, of eddy pretrain or a report's parts: as it is, or with "
+           "--pretraining-epochs trained on here; words and sizes are its")
+        ->type_name("FILE");
   app.add_option("--hidden", flags.hidden, "Size of the recurrent state")->check(count);
   app.add_option("--embedding", flags.embedding, "Size of a word's embedding")->check(count);
   app.add_option("--max-length", flags.length, "Tokens of a text that are read")->check(count);
@@ -166,7 +174,7 @@ std::function<ExperimentRun()> prepare(const ClassificationTask& task, CLI::App&
   app.add_option("--seed", flags->seed, "First seed")->capture_default_str();
   app.add_option("--seeds", flags->seeds, "Runs of each row, with the first seed and those after it")
       ->check(CLI::Range(1, 100));
-  add_model_flags(app, *flags);
+  add_model_flags(app, *flags, task);
   app.add_option("--output", flags->output, "Folder for the report and the models")->capture_default_str();
   app.add_option("--cache-dir", flags->cache, "Folder for the encoded texts")->capture_default_str();
   app.add_option("--checkpoint-minutes", flags->checkpoint_minutes, "Between checkpoints: what a kill loses at most")

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/command_from.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "eddy/core/error.h"
+#include "eddy/experiments/architecture.h"
 
 namespace eddy {
 namespace {
@@ -12,6 +14,15 @@ namespace {
 bool same_file(const std::string& a, const std::string& b) {
   std::error_code error;
   return a == b || std::filesystem::equivalent(a, b, error);
+}
+
+/// That sets a member of the architecture.
+std::string flag_of(std::string_view member) {
+  if (member == "embedding_size") return "--embedding";
+  if (member == "hidden_size") return "--hidden";
+  std::string flag = "--" + std::string(member);
+  std::ranges::replace(flag, '_', '-');
+  return flag;
 }
 
 bool predicts_words(TrainingTask task) { return task != TrainingTask::classifier && task != TrainingTask::label_gain; }
@@ -23,16 +34,7 @@ ModelFile base_on(const std::string& from, const ModelFile& defaults) {
   ModelFile base = defaults;
   const TextModelConfig& source = pretrained.config.model;
   TextModelConfig& model = base.config.model;
-  model.vocabulary_size = source.vocabulary_size;
-  model.embedding_size = source.embedding_size;
-  model.encoder.cell = source.encoder.cell;
-  model.encoder.hidden_size = source.encoder.hidden_size;
-  model.encoder.layers = source.encoder.layers;
-  model.encoder.reverse = source.encoder.reverse;
-  model.encoder.forget_bias = source.encoder.forget_bias;
-  model.encoder.clip_cell = source.encoder.clip_cell;
-  model.bidirectional = source.bidirectional;
-  model.normalize_embeddings = source.normalize_embeddings;
+  take_architecture(source, model);
   model.tied_softmax = source.tied_softmax;
   if (predicts_words(base.config.task)) model.adaptive_cutoffs = source.adaptive_cutoffs;
   base.config.max_length = pretrained.config.max_length;
@@ -49,17 +51,9 @@ void check_same_from(const std::string& from, const ModelFile& model) {
 }
 
 void check_architecture(const ModelFile& base, const ModelFile& model) {
-  const TextModelConfig& a = base.config.model;
-  const TextModelConfig& b = model.config.model;
-  const auto same = [&](std::string_view flag, auto from, auto wanted) {
-    require<UsageError>(from == wanted, "{} is {}, but {} has {}; leave the flag out", flag, wanted, base.from, from);
-  };
-  same("--embedding", a.embedding_size, b.embedding_size);
-  same("--hidden", a.encoder.hidden_size, b.encoder.hidden_size);
-  same("--layers", a.encoder.layers, b.encoder.layers);
-  same("--cell", name_of(a.encoder.cell), name_of(b.encoder.cell));
-  same("--bidirectional", a.bidirectional, b.bidirectional);
-  same("--normalize-embeddings", a.normalize_embeddings, b.normalize_embeddings);
+  if (const auto difference = architecture_difference(base.config.model, model.config.model))
+    fail<UsageError>("{} is {}, but {} has {}; leave the flag out", flag_of(difference->member), difference->to,
+                     base.from, difference->from);
   require<UsageError>(to_json(base.text.text) == to_json(model.text.text),
                       "the flags of group Tokens change how text becomes tokens, but the vocabulary is that of {}",
                       base.from);

@@ -123,23 +123,12 @@ OutOfVocabulary unknown_rule(const TextConfig& text) {
   return text.drop_unknown ? OutOfVocabulary::drop : OutOfVocabulary::unknown;
 }
 
-EncodedDataset encode_fresh(const RawParts& raw, const TextConfig& text) {
+/// `model`: whose vocabulary; none: a fresh one.
+EncodedDataset encode(const RawParts& raw, const TextConfig& text, const TextModelVocabulary* model) {
   std::vector<DatasetPart> parts = {{"train", &raw.train, true}};
   if (raw.test) parts.push_back({"test", &*raw.test, false});
-  return encode_dataset(parts, encode_options(text));
-}
-
-EncodedDataset encode_for_model(const RawParts& raw, const DataLoading& loading) {
-  const TextModelVocabulary& model = *loading.model;
-  Tokenizer tokenizer(tokenizer_options(model.text));
-  EncodedDataset result;
-  result.vocabulary = model.vocabulary;
-  result.label_names = raw.train.label_names;
-  result.parts.push_back({"train", encode_corpus(raw.train, tokenizer, model.vocabulary, unknown_rule(model.text))});
-  if (raw.test)
-    result.parts.push_back({"test", encode_corpus(*raw.test, tokenizer, model.vocabulary, unknown_rule(model.text))});
-  result.invalid_sequences = tokenizer.invalid_sequences();
-  return result;
+  if (model == nullptr) return encode_dataset(parts, encode_options(text));
+  return encode_dataset(parts, encode_options(model->text), &model->vocabulary);
 }
 
 void add_model(CacheKey& key, const TextModelVocabulary& model) {
@@ -229,7 +218,7 @@ EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoa
   const std::optional<std::string> contents = complete(data, format, loading);
   const auto build = [&] {
     const RawParts raw = read_raw_with_unlabelled(data, format, loading, contents);
-    return loading.model != nullptr ? encode_for_model(raw, loading) : encode_fresh(raw, text);
+    return encode(raw, text, loading.model);
   };
   bool cached = !loading.cache.empty();
   for (const std::string& path : {data.path, data.unlabelled})

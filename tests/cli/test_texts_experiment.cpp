@@ -43,6 +43,25 @@ TEST_CASE("an experiment on files of one's own ends with a table and does nothin
   const ProgramResult again = succeed(run);
   // Three pretrained models, four classifiers.
   CHECK(count(again.out, "already done") == 7);
+  // Another experiment begins with the language model of this one.
+  folder.write("other.tsv", labelled_lines(80, 4));
+  const Arguments begun = {"experiment",  "texts",
+                           "--data",      folder.path("other.tsv"),
+                           "--from",      folder.path("report/parts/LM-seed1.safetensors"),
+                           "--output",    folder.path("other"),
+                           "--cache-dir", folder.path("cache"),
+                           "--preset",    "quick",
+                           "--rows",      "lm",
+                           "--epochs",    "2"};
+  const ProgramResult from = succeed(begun);
+  CHECK(from.out.find("LM-seed1") == std::string::npos);
+  CHECK(folder.read("other/report.md").find("parts/LM-seed1.safetensors") != std::string::npos);
+  const ProgramResult more = succeed(joined(begun, {"--pretraining-epochs", "1"}));
+  CHECK(more.out.find("LM-seed1: perplexity") != std::string::npos);
+  const ProgramResult sizes = run_eddy(joined(begun, {"--hidden", "32"}));
+  CHECK(sizes.status == 2);
+  CHECK(sizes.err.find("hidden_size is 16, but lm.model.hidden_size") != std::string::npos);
+  CHECK(run_eddy(joined(begun, {"--vocabulary", "50"})).err.find("leave the flags for that out") != std::string::npos);
   // The models know the columns.
   const ProgramResult told =
       succeed({"evaluate", "--model", folder.path("report/parts/LSTM-150-labels-seed1.safetensors"), "--data",

@@ -62,6 +62,18 @@ TEST_CASE("the two ways to encode agree") {
   }
 }
 
+TEST_CASE("parts are encoded in a vocabulary that is there already") {
+  const DatasetPart first[] = {{"train", &kTrain, true}};
+  const Vocabulary known = encode_dataset(first, {.vocabulary = {.min_count = 2}}).vocabulary;
+  const DatasetPart parts[] = {{"train", &kTest, true}, {"test", &kTrain, false}};
+  const EncodedDataset data = encode_dataset(parts, {}, &known);
+  CHECK(data.vocabulary == known);
+  CHECK(data.label_names == kTest.label_names);
+  CHECK(ids_of(data.part("train"), 0) == Ids{2, 0, 3});
+  CHECK(ids_of(data.part("test"), 0) == Ids{2, 3, 2, 0});
+  CHECK(ids_of(encode_dataset(parts, {.unknown = OutOfVocabulary::drop}, &known).part("train"), 0) == Ids{2, 3});
+}
+
 TEST_CASE("refused text names its document, differing labels their part") {
   const Dataset bad{{{"fine", 0, "a.txt"}, {"b\xFF", 0, "b.txt"}}, {}};
   const DatasetPart parts[] = {{"train", &bad, true}};

@@ -284,6 +284,68 @@ TEST_CASE("every row of the paper runs, its pretraining once, and published rows
   CHECK(report.find("1 labelled training texts are test texts too") != std::string::npos);
 }
 
+TEST_CASE("an experiment begins with the language model of another, with its words and sizes, as it is or trained on") {
+  const TemporaryFolder folder;
+  ClassificationOptions options = small_imdb(folder);
+  options.rows = parse_rows({"lm"});
+  options.naive_bayes = false;
+  const ClassificationResults first = run_classification(options);
+  const fs::path model = options.output / "parts/LM-seed1.safetensors";
+
+  ClassificationOptions other = classification_preset("texts", Preset::quick);
+  std::string lines;
+  Philox random(9);
+  for (int i = 0; i < 160; ++i) {
+    const char* label = i % 2 == 0 ? "neg" : "pos";
+    lines += fmt::format("{}\t{} {}\n", label, words(random, label), i % 20 == 0 ? "never-seen" : "");
+  }
+  other.source.data = folder.write("own.tsv", lines);
+  other.source.reading.label_column = "0";
+  other.output = folder / "other";
+  other.cache = folder / "cache";
+  other.rows = parse_rows({"lm", "lm-sa", "lstm"});
+  other.naive_bayes = false;
+  begin_with(other, model);
+  CHECK(other.classifier_scratch.model.encoder.hidden_size == 16);
+  CHECK(other.autoencoder.model.embedding_size == 8);
+  CHECK(other.text.vocabulary_size == 200);
+  for (const char* setting : {"all.optimizer.learning_rate=2e-2", "classifiers.epochs=10", "sa.epochs=1"})
+    apply_setting(other, setting);
+
+  const ModelFile before = read_model_file(model);
+  CHECK(load_classification_data(other).encoded.vocabulary == before.text.vocabulary);
+  const ClassificationResults as_it_is = run_classification(other);
+  REQUIRE(as_it_is.pretraining.size() == 1);  // the autoencoder's alone
+  CHECK(as_it_is.pretraining[0].row == "LM-SA");
+  CHECK_FALSE(fs::exists(other.output / "parts/LM-seed1.safetensors"));
+  CHECK(as_it_is.runs[0].test_error < 0.1);
+  const ModelFile classifier = read_model_file(other.output / "parts/LM-LSTM-128-labels-seed1.safetensors");
+  CHECK(classifier.from == model.string());
+  CHECK(classifier.text.vocabulary == before.text.vocabulary);
+  CHECK(read_model_file(other.output / "parts/LM-SA-seed1.safetensors").from == model.string());
+  CHECK(test::slurp(other.output / "report.md").find("not trained on") != std::string::npos);
+  CHECK(configuration_of(other)["from"] == model.string());
+
+  other.rows = parse_rows({"lm", "lm-sa"});
+  other.language_model.epochs = 2;
+  const ClassificationResults more = run_classification(other);
+  REQUIRE(more.pretraining.size() == 2);
+  const ModelFile trained_on = read_model_file(other.output / "parts/LM-seed1.safetensors");
+  CHECK(trained_on.from == model.string());
+  CHECK(read_model_file(other.output / "parts/LM-SA-seed1.safetensors").from == "LM-seed1");
+  CHECK(test::slurp(other.output / "report.md").find("trained for 2 more epochs") != std::string::npos);
+
+  // Nothing is begun afresh: at a rate of next to nothing the weights stay what they were.
+  apply_setting(other, "lm.optimizer.learning_rate=1e-30");
+  run_classification(other);
+  const LoadedModel given = load_model(model), same = load_model(other.output / "parts/LM-seed1.safetensors");
+  CHECK(given.store->all().size() == same.store->all().size());
+  for (const auto& variable : given.store->all()) {
+    const Tensor &a = variable->value, &b = same.store->find(variable->name)->value;
+    CHECK_MESSAGE(std::ranges::equal(a.values<float>(), b.values<float>()), variable->name);
+  }
+}
+
 TEST_CASE("test texts among the unlabelled ones are kept from pretraining") {
   const TemporaryFolder folder;
   const ClassificationOptions options = small_imdb(folder);

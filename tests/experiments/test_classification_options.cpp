@@ -4,11 +4,14 @@
 #include "eddy/core/error.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_settings.h"
+#include "eddy/experiments/run_model.h"
+#include "eddy/experiments/text_trainer.h"
 #include "tests/data/files.h"
 
 namespace eddy {
 
 using test::error_of;
+using test::TemporaryFolder;
 
 TEST_CASE("every preset of every task holds together with every row") {
   const auto all_rows = parse_rows({"lstm", "lstm-gain", "lm", "lm-gain", "sa", "sa-gain", "sa-joint", "lm-joint",
@@ -171,6 +174,60 @@ TEST_CASE("rows that cannot be trained, or not begin with their pretraining, are
   all_right("imdb", {"lstm", "sa"}, {"lm.model.hidden_size=1024"});
   all_right("imdb", {"lstm", "lm"}, {"scratch.model.hidden_size=1024"});
   all_right("imdb", {"lm", "sa"}, {"all.model.hidden_size=1024"});
+}
+
+TEST_CASE("only a language model is begun with, and neither its sizes nor its words change") {
+  const TemporaryFolder folder;
+  const auto saved = [&](const std::string& name, const TrainingConfig& config) {
+    ParameterStore store(1);
+    create_parameters(store, config);
+    ModelFile model;
+    model.config = config;
+    model.text.text.vocabulary_size = 77;
+    TokenCounter counter;
+    for (int i = 0; i < 28; ++i) counter.add(fmt::format("word{}", i));
+    model.text.vocabulary = Vocabulary(counter, {});
+    if (config.task == TrainingTask::classifier) model.text.label_names = {"bad", "good"};
+    save_model(folder / name, store, model);
+    return folder / name;
+  };
+  TrainingConfig config;
+  config.model.vocabulary_size = 30;
+  config.model.embedding_size = config.model.encoder.hidden_size = 12;
+  config.model.encoder.cell = CellKind::gru;
+  config.model.tied_softmax = true;
+  const auto lm = saved("lm.safetensors", config);
+  config.task = TrainingTask::classifier;
+  config.model.classes = 2;
+  const auto classifier = saved("classifier.safetensors", config);
+
+  ClassificationOptions options = classification_preset("imdb", Preset::quick);
+  const std::string kind = error_of<UsageError>([&] { begin_with(options, classifier); });
+  CHECK_MESSAGE(kind.find("is a model of task classifier; expected a language model") != std::string::npos, kind);
+  CHECK_THROWS_AS(begin_with(options, folder / "none.safetensors"), DataError);
+
+  begin_with(options, lm);
+  options.rows = parse_rows({"lm", "lstm", "sa", "lm-sa", "lm-words"});
+  CHECK_NOTHROW(check_rows(options));
+  CHECK(options.language_model.epochs == 0);
+  CHECK(options.autoencoder.model.encoder.cell == CellKind::gru);
+  CHECK(options.language_model.model.tied_softmax);
+  CHECK(options.language_model.model.softmax_samples == 0);
+
+  const auto problem = [&](const char* row, const auto& change) {
+    ClassificationOptions changed = options;
+    changed.rows = parse_rows({row});
+    change(changed);
+    return error_of<UsageError>([&] { check_rows(changed); });
+  };
+  const std::string layers = problem("lm-2", [](auto&) {});
+  CHECK_MESSAGE(layers.find("lm.safetensors.model.layers is 1, but lm.model.layers") != std::string::npos, layers);
+  const std::string directions = problem("lm-bi", [](auto&) {});
+  CHECK_MESSAGE(directions.find("bidirectional is false, but lm.model.bidirectional") != std::string::npos, directions);
+  CHECK(problem("lm", [](auto& o) { apply_setting(o, "all.model.cell=lstm"); }).find("cell is gru, but") !=
+        std::string::npos);
+  CHECK(problem("lm", [](auto& o) { o.text.vocabulary_size = 78; }).find("leave the flags for that out") !=
+        std::string::npos);
 }
 
 TEST_CASE("how often a look reads the texts of pretraining goes by how many there are") {

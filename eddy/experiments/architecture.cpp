@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eddy/experiments/architecture.h"
+
+#include <fmt/core.h>
+
+#include "eddy/experiments/training_config_names.h"
+
+namespace eddy {
+
+void take_architecture(const TextModelConfig& from, TextModelConfig& to) {
+  to.vocabulary_size = from.vocabulary_size;
+  to.embedding_size = from.embedding_size;
+  to.normalize_embeddings = from.normalize_embeddings;
+  to.encoder.cell = from.encoder.cell;
+  to.encoder.hidden_size = from.encoder.hidden_size;
+  to.encoder.layers = from.encoder.layers;
+  to.encoder.reverse = from.encoder.reverse;
+  to.encoder.forget_bias = from.encoder.forget_bias;
+  to.encoder.clip_cell = from.encoder.clip_cell;
+  to.bidirectional = from.bidirectional;
+}
+
+std::optional<ArchitectureDifference> architecture_difference(const TextModelConfig& from, const TextModelConfig& to,
+                                                              TransferredPart transferred) {
+  std::optional<ArchitectureDifference> found;
+  const auto compare = [&](std::string_view member, const auto& a, const auto& b) {
+    if (!found && a != b) found = {member, fmt::format("{}", a), fmt::format("{}", b)};
+  };
+  compare("embedding_size", from.embedding_size, to.embedding_size);
+  compare("normalize_embeddings", from.normalize_embeddings, to.normalize_embeddings);
+  if (transferred == TransferredPart::embedding) return found;
+  compare("hidden_size", from.encoder.hidden_size, to.encoder.hidden_size);
+  compare("layers", from.encoder.layers, to.encoder.layers);
+  compare("cell", name_of(from.encoder.cell), name_of(to.encoder.cell));
+  compare("reverse", from.encoder.reverse, to.encoder.reverse);
+  compare("bidirectional", from.bidirectional, to.bidirectional);
+  return found;
+}
+
+}  // namespace eddy
