@@ -151,6 +151,62 @@ void for_each_step(Pass pass, const Config& config, const Share& share, const fl
 
 std::int64_t row_list_floats(const RnnPlan& plan, std::int64_t batch) { return round_up(batch, 16) * plan.threads; }
 
+/// gates_x of a stretch of steps, made when the first of them comes.
+class InputStretches {
+ public:
+  /// `width` columns of gates_x.
+  template <class Config>
+  InputStretches(const Config& config, std::int64_t width, const RnnPlan& plan, Pieces& pieces)
+      : size_(config.input),
+        width_(width),
+        batch_(config.batch),
+        time_(config.time),
+        reverse_(config.reverse),
+        steps_(std::clamp<std::int64_t>(kRnnInputRows / std::max<std::int64_t>(batch_, 1), 1,
+                                        std::max<std::int64_t>(time_, 1))),
+        list_(size_ > 0 ? round_up(steps_ * batch_, 16) : 0),
+        packed_(pieces.take(size_ > 0 ? rnn_steps().plain_panel_floats(size_, width) : 0)),
+        gates_(pieces.take(size_ > 0 ? steps_ * batch_ * width : 0)),
+        rows_(pieces.take(list_ * plan.threads)) {}
+
+  void pack(const RnnInput& input, const Share& share) const {
+    if (size_ == 0) return;
+    const UnitRange columns = part_of(width_, rnn_steps().geometry.unit, share.thread, share.team);
+    rnn_steps().pack_plain(input.w_x, width_, false, size_, columns, packed_);
+  }
+
+  /// gates_x of step `t`: of the array `given`, or made here. All threads call it for each step, in the order of steps.
+  const float* at(std::int64_t t, const float* given, const RnnInput& input, const float* mask, const Share& share,
+                  Barrier& barrier) const {
+    if (size_ == 0) return given + t * batch_ * width_;
+    const std::int64_t done = reverse_ ? time_ - 1 - t : t, since = done % steps_, begin = done - since,
+                       count = std::min(steps_, time_ - begin), first = reverse_ ? time_ - begin - count : begin;
+    if (since == 0) {
+      rnn_steps().plain_product(packed_, size_, input.x + first * batch_ * size_, size_, input.bias, false, gates_,
+                                width_, {0, width_}, active(first, count, mask, share));
+      if (share.barriers) barrier.wait(share.team);
+    }
+    return gates_ + (t - first) * batch_ * width_;
+  }
+
+ private:
+  /// The rows of the share in steps first … first + count - 1 that the mask leaves.
+  ActiveRows active(std::int64_t first, std::int64_t count, const float* mask, const Share& share) const {
+    auto* rows = reinterpret_cast<std::int32_t*>(rows_ + list_ * share.thread);
+    std::int64_t found = 0;
+    for (std::int64_t step = 0; step < count; ++step)
+      for (std::int64_t row = share.thread; row < batch_; row += share.team)
+        if (mask == nullptr || mask[(first + step) * batch_ + row] != 0.0F)
+          rows[found++] = static_cast<std::int32_t>(step * batch_ + row);
+    return {rows, found};
+  }
+
+  std::int64_t size_, width_, batch_, time_;
+  bool reverse_;
+  std::int64_t steps_, list_;
+  float *packed_, *gates_, *rows_;
+};
+
 }  // namespace
 
 // --- LSTM -----------------------------------------------------------------------------------------------------------
@@ -165,6 +221,7 @@ std::size_t LstmKernel::forward_scratch_bytes() const {
   Pieces pieces(nullptr);
   pieces.take(rnn_steps().gate_panel_floats(config_.hidden, 4));
   pieces.take(row_list_floats(plan_, config_.batch));
+  InputStretches(config_, 4 * config_.hidden, plan_, pieces);
   return pieces.bytes();
 }
 
@@ -183,6 +240,7 @@ void LstmKernel::forward(const LstmForward& io, void* scratch) const {
   Pieces pieces(scratch);
   float* packed = pieces.take(steps.gate_panel_floats(hidden, 4));
   float* row_lists = pieces.take(row_list_floats(plan_, batch));
+  const InputStretches stretches(config_, 4 * hidden, plan_, pieces);
   // Without room for all cell states, the last one is updated in place.
   const bool keep_c = io.states_c != nullptr;
   require(keep_c || io.c_last != nullptr, "LSTM forward needs room for the cell states: states_c or c_last");
@@ -191,7 +249,10 @@ void LstmKernel::forward(const LstmForward& io, void* scratch) const {
   Barrier barrier;
   parallel_team(plan_.threads, [&](int thread, int team) {
     const Share share(plan_, batch, hidden, thread, team, row_lists);
-    if (time > 0) steps.pack_gates(io.w_h, hidden, 4 * hidden, 4, share.packed_gates, packed);
+    if (time > 0) {
+      steps.pack_gates(io.w_h, hidden, 4 * hidden, 4, share.packed_gates, packed);
+      stretches.pack(io.input, share);
+    }
     share.set_all(io.h0, io.states_h + first_slot * state);
     share.set_all(io.c0, cell(first_slot));
     barrier.wait(team);
@@ -199,7 +260,7 @@ void LstmKernel::forward(const LstmForward& io, void* scratch) const {
       const LstmStep step{.hidden = hidden,
                           .hard_sigmoid = hard,
                           .packed = packed,
-                          .gates_x = io.gates_x + index.t * 4 * state,
+                          .gates_x = stretches.at(index.t, io.gates_x, io.input, io.mask, share, barrier),
                           .h_prev = io.states_h + index.before * state,
                           .c_prev = cell(index.before),
                           .h = io.states_h + index.after * state,
@@ -269,12 +330,14 @@ namespace {
 
 struct GruForwardScratch {
   float *packed, *packed_n, *gates, *extra, *row_lists;
+  InputStretches stretches;
   GruForwardScratch(const GruConfig& c, const RnnPlan& plan, Pieces& pieces)
       : packed(pieces.take(rnn_steps().gate_panel_floats(c.hidden, c.reset_after ? 3 : 2))),
         packed_n(pieces.take(c.reset_after ? 0 : rnn_steps().plain_panel_floats(c.hidden, c.hidden))),
         gates(pieces.take(c.reset_after ? 0 : 3 * c.batch * c.hidden)),
         extra(pieces.take(c.reset_after ? 0 : c.batch * c.hidden)),
-        row_lists(pieces.take(row_list_floats(plan, c.batch))) {}
+        row_lists(pieces.take(row_list_floats(plan, c.batch))),
+        stretches(c, 3 * c.hidden, plan, pieces) {}
 };
 
 struct GruBackwardScratch {
@@ -320,6 +383,7 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
       steps.pack_gates(io.w_h, hidden, 3 * hidden, reset_after ? 3 : 2, share.packed_gates, parts.packed);
       if (!reset_after)
         steps.pack_plain(io.w_h + 2 * hidden, 3 * hidden, false, hidden, share.packed_plain, parts.packed_n);
+      parts.stretches.pack(io.input, share);
     }
     share.set_all(io.h0, io.states_h + (reverse ? time : 0) * state);
     barrier.wait(team);
@@ -328,7 +392,7 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
                    .hard_sigmoid = hard,
                    .packed = parts.packed,
                    .packed_n = parts.packed_n,
-                   .gates_x = io.gates_x + index.t * 3 * state,
+                   .gates_x = parts.stretches.at(index.t, io.gates_x, io.input, io.mask, share, barrier),
                    .b_h = io.b_h,
                    .h_prev = io.states_h + index.before * state,
                    .h = io.states_h + index.after * state,

@@ -7,7 +7,8 @@
 #include <cstdint>
 
 /// The parts of LSTM and GRU layers that go step by step: the recurrent product and the gates. What does not depend on
-/// the state stays outside, as plain products over all steps: gates_x = x*Wx + b before; dWx, dWh, db, dx after.
+/// the state stays outside, as plain products over all steps: gates_x = x*Wx + b before; dWx, dWh, db, dx after. For
+/// inference, which needs gates_x but once, `forward` can make it of x too, a few steps at a time.
 ///
 /// All arrays are dense row-major f32. Gate order: LSTM i, f, g, o; GRU r, z, n with h' = (1-z)*n + z*h. `mask` is
 /// [time,batch] of 0 and 1, or null for all 1: a masked step carries the state through unchanged and costs next to
@@ -28,17 +29,28 @@ struct RnnPlan {
   int threads = 1;
 };
 
+/// What gates_x is made of: x*Wx + b.
+struct RnnInput {
+  const float* x = nullptr;     ///< [time,batch,input]
+  const float* w_x = nullptr;   ///< [input,gates*hidden]
+  const float* bias = nullptr;  ///< [gates*hidden]
+};
+
+/// Rows of gates_x that are made at once: they stay in cache until their steps have used them.
+constexpr std::int64_t kRnnInputRows = 256;
+
 struct LstmConfig {
   std::int64_t time = 0;
   std::int64_t batch = 0;
   std::int64_t hidden = 0;
+  std::int64_t input = 0;  ///< of RnnInput; 0: gates_x is given
   bool reverse = false;
   /// Gates i, f, o by clamp(0.2 x + 1/2, 0, 1) instead of the sigmoid.
   bool hard_sigmoid = false;
 };
 
 struct LstmForward {
-  const float* gates_x;         ///< [time,batch,4*hidden]
+  const float* gates_x;         ///< [time,batch,4*hidden]; unused with an input
   const float* w_h;             ///< [hidden,4*hidden]
   const float* h0 = nullptr;    ///< [batch,hidden]; null for zeros
   const float* c0 = nullptr;    ///< [batch,hidden]; null for zeros
@@ -48,6 +60,7 @@ struct LstmForward {
   float* gates = nullptr;       ///< out [time,batch,4*hidden] after activation; may be gates_x; null at inference.
                                 ///< Rows of masked steps are 0, or left as they are in gates_x.
   float* c_last = nullptr;      ///< out [batch,hidden], needed when states_c is null
+  RnnInput input = {};
 };
 
 struct LstmBackward {
@@ -84,6 +97,7 @@ struct GruConfig {
   std::int64_t time = 0;
   std::int64_t batch = 0;
   std::int64_t hidden = 0;
+  std::int64_t input = 0;  ///< of RnnInput; 0: gates_x is given
   bool reverse = false;
   bool hard_sigmoid = false;
   /// True: n = tanh(xn + r*(h*Wn + bn)), as PyTorch and cuDNN. False: n = tanh(xn + (r*h)*Wn), as Cho et al. 2014.
@@ -91,7 +105,7 @@ struct GruConfig {
 };
 
 struct GruForward {
-  const float* gates_x;         ///< [time,batch,3*hidden]
+  const float* gates_x;         ///< [time,batch,3*hidden]; unused with an input
   const float* w_h;             ///< [hidden,3*hidden]
   const float* b_h = nullptr;   ///< [3*hidden], only with reset_after; null for zeros
   const float* h0 = nullptr;    ///< [batch,hidden]; null for zeros
@@ -100,6 +114,7 @@ struct GruForward {
   float* gates = nullptr;       ///< out [time,batch,3*hidden] after activation; may be gates_x; null at inference
   float* extra = nullptr;       ///< out [time,batch,hidden]: h*Wn + bn with reset_after, else r*h, which dWn needs
                                 ///< (0 at masked steps); null at inference
+  RnnInput input = {};
 };
 
 struct GruBackward {

@@ -103,6 +103,40 @@ struct GruGradient final : RecurrenceOp<GruGradient, 3>, GruAttributes {
   }
 };
 
+/// What a recurrence comes to without gradients: gates that need not be kept are made a few steps at a time.
+struct GruInference final : InputRecurrenceOp<GruInference>, GruAttributes {
+  static constexpr std::string_view kName = "gru_inference";
+  using GruAttributes::attributes;
+
+  explicit GruInference(const GruAttributes& base) : GruAttributes(base) {}
+
+  // inputs: x, w_x, bias, w_h, then those present of recurrent bias, h0, mask; output: states
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
+    const Shape& x = inputs[0].shape;
+    return {{f32, {x[0] + 1, x[1], inputs[3].shape[0]}}};
+  }
+  Kernel make_kernel(const KernelContext& context) const override {
+    const Shape& x = context.inputs[0].shape;
+    GruConfig layer = config({x[0], x[1], context.inputs[1].shape[1]});
+    layer.input = x[2];
+    const GruKernel kernel(layer);
+    OptionalInputs optional(4);
+    const int bias = optional.next(has_bias), h0 = optional.next(has_h0), mask = optional.next(has_mask);
+    return {.run =
+                [=](const KernelArgs& args) {
+                  kernel.forward({.gates_x = nullptr,
+                                  .w_h = args.in<float>(3),
+                                  .b_h = input_or_null(args, bias),
+                                  .h0 = input_or_null(args, h0),
+                                  .mask = input_or_null(args, mask),
+                                  .states_h = args.out<float>(0),
+                                  .input = {args.in<float>(0), args.in<float>(1), args.in<float>(2)}},
+                                 args.scratch);
+                },
+            .scratch_bytes = kernel.forward_scratch_bytes()};
+  }
+};
+
 struct GruRecurrence final : RecurrenceOp<GruRecurrence, 3>, GruAttributes {
   static constexpr std::string_view kName = "gru_recurrence";
   using GruAttributes::attributes;
@@ -139,6 +173,16 @@ struct GruRecurrence final : RecurrenceOp<GruRecurrence, 3>, GruAttributes {
     if (has_bias && context.needs(bias)) result[static_cast<std::size_t>(bias)] = sum(d[2], {0, 1});
     if (has_h0) result[static_cast<std::size_t>(h0)] = d[1];
     return result;
+  }
+  std::vector<Value> lower(std::span<const Value> inputs, const std::vector<bool>& used,
+                           const PassSwitches&) const override {
+    if (used[1] || used[2]) return {};
+    const auto product = input_product(inputs[0], input_or_none(inputs, optional_inputs().mask));
+    if (!product) return {};
+    std::vector<Value> from{product->x, product->w_x, product->bias};
+    from.insert(from.end(), inputs.begin() + 1, inputs.end());
+    const Value states = add_node(inputs[0].graph(), GruInference(*this), from, SourceLocation::current());
+    return {states, Value(), Value()};
   }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
     return {{.output = 1, .input = 0, .kind = Alias::Kind::share}};

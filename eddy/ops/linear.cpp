@@ -164,6 +164,13 @@ LinearOperands linear_operands(std::string_view op, Operand x, Operand weights, 
   return {reshape({in, x.where}, {given.product(0, given.rank() - 1), given.dim(-1)}), w, given};
 }
 
+std::vector<Value> plain_linear_inputs(Value value) {
+  const Node& node = value.graph().node(value.node());
+  const auto* op = dynamic_cast<const Linear*>(node.op.get());
+  if (op == nullptr || op->transpose_w || op->activation != Activation::none) return {};
+  return node.inputs;
+}
+
 Value linear(Operand x, Operand w, Operand b, LinearOptions options) {
   const auto [rows, weights, given] = linear_operands(Linear::kName, x, w, options.transpose_w, "w");
   const Value out = add_node(rows.graph(), Linear(options.activation, options.transpose_w),

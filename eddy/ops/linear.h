@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "eddy/core/gemm.h"
 #include "eddy/graph/op.h"
@@ -33,6 +34,10 @@ struct LinearOperands {
 /// Throws GraphError of `op`, with the shapes the user gave and the `name` of the weights, when sizes do not fit.
 LinearOperands linear_operands(std::string_view op, Operand x, Operand weights, bool transpose_w,
                                std::string_view name);
+
+/// x [rows, in], w [in, out] and the bias of the linear() that `value` is the result of, where that has no activation;
+/// nothing for any other value.
+std::vector<Value> plain_linear_inputs(Value value);
 
 /// Computes the only output from x, w and the bias; packs a w that stays the same over a loop where that pays.
 Kernel linear_kernel(const KernelContext& context, bool transpose_w, Activation activation);

@@ -106,6 +106,45 @@ struct LstmGradient final : RecurrenceOp<LstmGradient, 4>, LstmAttributes {
   }
 };
 
+/// What a recurrence comes to without gradients: gates that need not be kept are made a few steps at a time.
+struct LstmInference final : InputRecurrenceOp<LstmInference>, LstmAttributes {
+  static constexpr std::string_view kName = "lstm_inference";
+  using LstmAttributes::attributes;
+
+  explicit LstmInference(const LstmAttributes& base) : LstmAttributes(base) {}
+
+  // inputs: x, w_x, bias, w_h, then those present of h0, c0, mask; outputs: states_h, c after the last step
+  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
+    const Shape& x = inputs[0].shape;
+    const std::int64_t hidden = inputs[3].shape[0];
+    return {{f32, {x[0] + 1, x[1], hidden}}, {f32, {x[1], hidden}}};
+  }
+  Kernel make_kernel(const KernelContext& context) const override {
+    const Shape& x = context.inputs[0].shape;
+    LstmConfig layer = config({x[0], x[1], context.inputs[1].shape[1]});
+    layer.input = x[2];
+    const LstmKernel kernel(layer);
+    ScratchPlan scratch(kernel.forward_scratch_bytes());
+    const std::size_t states_at = scratch.take_for_unused(context, 0);
+    const std::size_t last_at = scratch.take_for_unused(context, 1);
+    OptionalInputs optional(4);
+    const int h0 = optional.next(has_h0), c0 = optional.next(has_c0), mask = optional.next(has_mask);
+    return {.run =
+                [=](const KernelArgs& args) {
+                  kernel.forward({.gates_x = nullptr,
+                                  .w_h = args.in<float>(3),
+                                  .h0 = input_or_null(args, h0),
+                                  .c0 = input_or_null(args, c0),
+                                  .mask = input_or_null(args, mask),
+                                  .states_h = output_or_scratch(args, 0, states_at),
+                                  .c_last = output_or_scratch(args, 1, last_at),
+                                  .input = {args.in<float>(0), args.in<float>(1), args.in<float>(2)}},
+                                 args.scratch);
+                },
+            .scratch_bytes = scratch.bytes()};
+  }
+};
+
 struct LstmRecurrence final : RecurrenceOp<LstmRecurrence, 4>, LstmAttributes {
   static constexpr std::string_view kName = "lstm_recurrence";
   using LstmAttributes::attributes;
@@ -149,6 +188,17 @@ struct LstmRecurrence final : RecurrenceOp<LstmRecurrence, 4>, LstmAttributes {
     if (has_h0) result[static_cast<std::size_t>(h0)] = d[1];
     if (has_c0) result[static_cast<std::size_t>(c0)] = d[2];
     return result;
+  }
+  std::vector<Value> lower(std::span<const Value> inputs, const std::vector<bool>& used,
+                           const PassSwitches&) const override {
+    if (used[1] || used[2]) return {};
+    const auto product = input_product(inputs[0], input_or_none(inputs, optional_inputs().mask));
+    if (!product) return {};
+    std::vector<Value> from{product->x, product->w_x, product->bias};
+    from.insert(from.end(), inputs.begin() + 1, inputs.end());
+    const std::vector<Value> out =
+        Graph::outputs(add_node(inputs[0].graph(), LstmInference(*this), from, SourceLocation::current()));
+    return {out[0], Value(), Value(), out[1]};
   }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
     return {{.output = 2, .input = 0, .kind = Alias::Kind::share}};

@@ -214,6 +214,12 @@ Value masked_linear(Operand x, Operand w, Operand b, Operand mask) {
       x.where);
 }
 
+std::vector<Value> masked_linear_inputs(Value value) {
+  const Node& node = value.graph().node(value.node());
+  const auto* op = dynamic_cast<const MaskedLinear*>(node.op.get());
+  return op == nullptr || op->transpose_w || !op->has_bias ? std::vector<Value>() : node.inputs;
+}
+
 Value masked_row_sum(Operand a, Operand b, Operand mask) {
   const Value rows = value_of(MaskedRowSum::kName, a);
   return add_node(rows.graph(), MaskedRowSum(),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vector>
+
 #include "eddy/graph/value.h"
 
 namespace eddy {
@@ -11,6 +13,9 @@ namespace eddy {
 
 /// x w + b where the mask is 1, zeros elsewhere: x f32[rows, in], w [in, out], b [out] -> [rows, out].
 Value masked_linear(Operand x, Operand w, Operand b, Operand mask);
+
+/// x, w, the mask and the bias of the masked_linear() that `value` is the result of; nothing for any other value.
+std::vector<Value> masked_linear_inputs(Value value);
 
 /// a^T b over the rows where the mask is 1: a f32[rows, m], b [rows, n] -> [m, n]. The gradient of weights.
 Value masked_row_sum(Operand a, Operand b, Operand mask);

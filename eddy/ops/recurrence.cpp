@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/recurrence.h"
 
+#include "eddy/core/rnn_kernels.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/argument.h"
@@ -40,6 +41,21 @@ Value input_gates(std::string_view op, Operand x, Operand w_x, Operand bias, Val
   const Value rows = flatten({input, x.where}, 0, 1);
   const Value gates = masked_linear({rows, x.where}, w_x, bias, flatten({mask, x.where}));
   return reshape({gates, x.where}, {time, batch, gates.dim(1)});
+}
+
+std::optional<InputProduct> input_product(Value gates, Value mask) {
+  const std::int64_t time = gates.dim(0), batch = gates.dim(1);
+  if (time * batch <= kRnnInputRows) return {};
+  const Value product = before_reshape(gates);
+  std::vector<Value> in = plain_linear_inputs(product);
+  if (in.empty() && mask) {
+    in = masked_linear_inputs(product);
+    // Rows that its mask left out must not be read by the steps.
+    if (in.empty() || before_reshape(in[2]) != before_reshape(mask)) return {};
+    in.erase(in.begin() + 2);
+  }
+  if (in.empty() || in[0].dim(1) == 0) return {};
+  return InputProduct{reshape(in[0], {time, batch, in[0].dim(1)}), in[1], in[2]};
 }
 
 Value weight_gradient(Value a, Value d, Value mask) {

@@ -4,6 +4,7 @@
 // Internal: part of ops.
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "eddy/graph/op.h"
@@ -31,6 +32,13 @@ Value with_final(Value d_states, Value d_last, const TensorType& states, bool re
 /// x w_x + bias of a layer `op`: [time, batch, in] → [time, batch, gates]. With a mask f32[time, batch], what it leaves
 /// out is neither computed nor used. Throws GraphError, with the line of `x`, when sizes do not fit.
 Value input_gates(std::string_view op, Operand x, Operand w_x, Operand bias, Value mask);
+/// The layer's input and the weights that input_gates() made `gates` f32[time, batch, gates] of; nothing when that is
+/// not what made them, or when a recurrence gains nothing by making them itself, a few steps at a time.
+struct InputProduct {
+  Value x, w_x, bias;  ///< x: [time, batch, in]
+};
+std::optional<InputProduct> input_product(Value gates, Value mask);
+
 /// The gradient of weights: the sum over all rows that the mask, if there, leaves of a[row]^T d[row].
 Value weight_gradient(Value a, Value d, Value mask);
 
@@ -45,6 +53,17 @@ struct RecurrenceOp : OpClass<Derived> {
     Cost cost = Op::cost(inputs, outputs);
     const Shape& gates = inputs[0].shape;
     cost.flops += 2.0 * static_cast<double>(gates.elements()) * static_cast<double>(gates[2]) / kGates;
+    return cost;
+  }
+};
+
+/// The same for a recurrence that makes the product of its input, [time, batch, in], with w_x, input 1, itself.
+template <class Derived>
+struct InputRecurrenceOp : OpClass<Derived> {
+  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {
+    Cost cost = Op::cost(inputs, outputs);
+    const Shape &x = inputs[0].shape, &w_x = inputs[1].shape, &states = outputs[0].shape;
+    cost.flops += 2.0 * static_cast<double>(x[0] * x[1] * w_x[1]) * static_cast<double>(w_x[0] + states[2]);
     return cost;
   }
 };

@@ -56,6 +56,11 @@ Shape shape_argument(const Operand& x, std::span<const std::int64_t> sizes) {
 
 }  // namespace
 
+Value before_reshape(Value value) {
+  const Node& node = value.graph().node(value.node());
+  return node.op->name() == Reshape::kName ? before_reshape(node.inputs[0]) : value;
+}
+
 Value reshape(Operand x, const Shape& shape) {
   const Value value = value_of(Reshape::kName, x);
   if (value.shape() == shape) return value;

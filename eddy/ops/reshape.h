@@ -17,6 +17,9 @@ Value reshape(Operand x, std::span<const std::int64_t> sizes);
 Value reshape(Operand x, std::initializer_list<std::int64_t> sizes);
 Value reshape(Operand x, const Shape& shape);
 
+/// What `value` is a reshape() of; itself when it is none.
+Value before_reshape(Value value);
+
 /// Axes first … last (inclusive) joined into one: by default all of them.
 Value flatten(Operand x, int first = 0, int last = -1);
 /// Without `axis`, whose size must be 1.

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "eddy/core/onednn.h"
+#include "eddy/core/threads.h"
 #include "eddy/graph/program.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/concat.h"
@@ -190,6 +191,109 @@ TEST_CASE("a masked layer gives each row what the row alone gives without paddin
           REQUIRE(whole.values<float>()[static_cast<std::size_t>(i)] == 0);
       }
     }
+}
+
+struct InferenceSize {
+  std::int64_t time, batch, in, hidden;
+};
+
+bool makes_own_gates(const Program& program) { return program.text().find("_inference") != std::string::npos; }
+
+/// Of a layer, its results and how many bytes its program needs, lowered or not.
+struct InferenceRun {
+  std::vector<Tensor> results;
+  std::size_t bytes;
+  bool lowered;
+};
+
+/// `options`: bit by bit mask, reverse, first states, hard_sigmoid; for GRU also reset_after and a recurrent bias.
+InferenceRun run_inference(bool is_lstm, const InferenceSize& size, unsigned options, bool lower) {
+  Graph graph;
+  Philox random(size.time + options);
+  const auto value = [&](const Shape& shape, float most) {
+    return graph.constant(random_tensor({f32, shape}, random, -most, most));
+  };
+  const auto [time, batch, in, hidden] = size;
+  const std::int64_t width = (is_lstm ? 4 : 3) * hidden;
+  const Value x = value({time, batch, in}, 1), w_x = value({in, width}, 0.4F), w_h = value({hidden, width}, 0.2F),
+              bias = value({width}, 0.5F);
+  Value mask, h0, c0;
+  if ((options & 1U) != 0) {
+    Tensor some(f32, {time, batch});
+    for (float& one : some.values<float>()) one = uniform_index(random, 4) == 0 ? 0 : 1;
+    mask = graph.constant(some);
+  }
+  const bool reverse = (options & 2U) != 0, hard = (options & 8U) != 0;
+  if ((options & 4U) != 0) {
+    h0 = value({batch, hidden}, 1);
+    c0 = value({batch, hidden}, 1);
+  }
+  std::vector<Value> results;
+  if (is_lstm) {
+    const LstmResult r =
+        lstm(x, w_x, w_h, bias, {.h0 = h0, .c0 = c0, .mask = mask, .reverse = reverse, .hard_sigmoid = hard});
+    results = {r.outputs, r.final_h, r.final_c};
+  } else {
+    const bool after = (options & 16U) == 0;
+    const GruResult r = gru(x, w_x, w_h, bias,
+                            {.h0 = h0,
+                             .mask = mask,
+                             .reverse = reverse,
+                             .hard_sigmoid = hard,
+                             .reset_after = after,
+                             .recurrent_bias = after && (options & 32U) != 0 ? value({width}, 0.5F) : Value()});
+    results = {r.outputs, r.final_h};
+  }
+  CompileOptions compile_options;
+  compile_options.passes.lower = lower;
+  compile_options.passes.fold = false;
+  Program program = compile(graph, results, compile_options);
+  return {copies(program.run()), program.memory_plan().arena_bytes, makes_own_gates(program)};
+}
+
+TEST_CASE("without gradients a layer makes its gates a few steps at a time, with the same results") {
+  for (const bool is_lstm : {true, false})
+    for (unsigned options = 0; options < (is_lstm ? 16U : 64U); ++options) {
+      INFO("lstm ", is_lstm, " options ", options);
+      // Stretches of 51 steps, and one of 6.
+      const InferenceSize size{210, 5, 6, 20};
+      const InferenceRun whole = run_inference(is_lstm, size, options, false);
+      const InferenceRun parts = run_inference(is_lstm, size, options, true);
+      CHECK_FALSE(whole.lowered);
+      CHECK(parts.lowered);
+      CHECK(difference(parts.results, whole.results, 1e-5) == "");
+    }
+  // One step a stretch; one row a step, the units divided among threads; units that fill no vector.
+  for (const InferenceSize& size : {InferenceSize{3, 600, 4, 24}, {700, 1, 33, 128}, {40, 16, 5, 7}, {40, 64, 70, 96}})
+    for (const bool is_lstm : {true, false})
+      for (const unsigned options : {0U, 3U}) {
+        INFO("lstm ", is_lstm, " time ", size.time, " batch ", size.batch, " options ", options);
+        const InferenceRun whole = run_inference(is_lstm, size, options, false);
+        const InferenceRun parts = run_inference(is_lstm, size, options, true);
+        CHECK(parts.lowered);
+        CHECK(difference(parts.results, whole.results, 1e-5) == "");
+        const int threads = num_threads();
+        set_num_threads(1);
+        CHECK(difference(run_inference(is_lstm, size, options, true).results, parts.results, 0) == "");
+        set_num_threads(threads);
+      }
+  const InferenceSize large{400, 16, 8, 64};
+  CHECK(run_inference(true, large, 0, true).bytes < run_inference(true, large, 0, false).bytes / 2);
+}
+
+TEST_CASE("a layer keeps its gates where a gradient reads them, and for few rows") {
+  for (const bool is_lstm : {true, false}) {
+    Graph graph;
+    Philox random(3);
+    const auto value = [&](const Shape& shape) { return graph.constant(random_tensor({f32, shape}, random, -1, 1)); };
+    const std::int64_t width = is_lstm ? 32 : 24;
+    const Value x = graph.input("x", f32, {300, 2, 4}), w_x = value({4, width}), w_h = value({8, width}),
+                bias = value({width});
+    const Value y = is_lstm ? lstm(x, w_x, w_h, bias).outputs : gru(x, w_x, w_h, bias).outputs;
+    CHECK(makes_own_gates(compile(graph, {y})));
+    CHECK_FALSE(makes_own_gates(compile(graph, {y, dense_gradients(sum(y), std::vector<Value>{x})[0]})));
+  }
+  CHECK_FALSE(run_inference(true, {51, 5, 6, 20}, 0, true).lowered);
 }
 
 TEST_CASE("recurrent layers name what does not fit") {
