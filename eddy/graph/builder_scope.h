@@ -41,6 +41,10 @@ class BuilderScope {
     if (!condition) [[unlikely]]
       fail(fmt::format(format, std::forward<Args>(args)...));
   }
+  /// Throws GraphError naming the option unless it is a probability below 1.
+  void expect_rate(std::string_view option, double rate) const {
+    check(rate >= 0 && rate < 1, "{} is {}, expected at least 0 and less than 1", option, rate);
+  }
   /// Throws GraphError naming the argument, what it must be and what it is, unless it has that type.
   void expect(std::string_view argument, const Value& value, DType dtype, std::initializer_list<AxisSize> axes) const;
 

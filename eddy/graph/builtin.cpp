@@ -35,6 +35,13 @@ struct AddN final : OpClass<AddN> {
   }
   std::vector<Value> simplify(std::span<const Value> inputs) const override {
     if (inputs.size() == 1) return {inputs[0]};
+    std::string_view asked;
+    for (const Value& input : inputs) {
+      const Op& op = *input.graph().node(input.node()).op;
+      if (op.name() == std::exchange(asked, op.name())) continue;
+      const std::vector<Value> fewer = op.fewer_terms(inputs);
+      if (!fewer.empty()) return {add_n(fewer)};
+    }
     return {};
   }
   std::vector<Value> over_time(const TimeContext& context) const override {

@@ -19,6 +19,8 @@ Cost Op::cost(std::span<const TensorType> inputs, std::span<const TensorType> ou
 
 std::vector<Alias> Op::aliases(std::span<const TensorType>, std::span<const TensorType>) const { return {}; }
 
+std::vector<Value> Op::fewer_terms(std::span<const Value>) const { return {}; }
+
 std::vector<Value> Op::simplify(std::span<const Value>) const { return {}; }
 
 std::vector<Value> Op::lower(std::span<const Value>, const std::vector<bool>&, const PassSwitches&) const { return {}; }

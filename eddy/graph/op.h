@@ -127,6 +127,9 @@ class Op {
   virtual std::vector<Alias> aliases(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const;
   /// A simpler equal value for each output in terms of `inputs`, or nothing. Used by the algebraic clean-up pass.
   virtual std::vector<Value> simplify(std::span<const Value> inputs) const;
+  /// For an op whose outputs, added up, have a better form: fewer values with the same sum as `terms`, one of which is
+  /// of this op; or nothing.
+  virtual std::vector<Value> fewer_terms(std::span<const Value> terms) const;
 
   /// Values equal to the outputs, in terms of `inputs`, given which outputs are used at all (an unused one may be
   /// empty), or nothing. Called once per compilation, after the clean-up passes: where an op with graphs inside

@@ -220,6 +220,16 @@ Lowered read_current_rows(Lowered in) {
       state.push_back(variable_in(out, node.inputs[static_cast<std::size_t>(i)]));
     return indices ? reader.current_rows(state, indices) : reader.current_table(state);
   };
+  // Of an update's own result nobody knows yet which rows are behind.
+  const auto refuse_updated = [](const Value& value, std::string_view reader) {
+    const Node& node = value.graph().node(value.node());
+    require<GraphError>(value.output() != 0 || dynamic_cast<const RowReader*>(node.op.get()) == nullptr,
+                        "{} what an update makes of {}, some rows of which catch_up_rows leaves behind; read the "
+                        "variable in a program of its own, or update all rows",
+                        reader.empty() ? std::string("a result is") : fmt::format("[{}] reads", reader),
+                        to_string(value.type()));
+  };
+  for (const Value& value : in.results) refuse_updated(value, {});
   Lowered result = rewrite(in, [&](const Node& node, std::vector<Value> inputs, Graph& out) {
     const OriginScope origin(out, node.origin);
     // One node for a variable, whoever asks for it first.
@@ -227,6 +237,7 @@ Lowered read_current_rows(Lowered in) {
       return std::vector<Value>{out.variable(variable->variable)};
     bool changed = false;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (!(i > 0 && node.op->name() == "after")) refuse_updated(node.inputs[i], node.op->name());
       const auto found = readers.find(node.inputs[i].node());
       // What `after` waits for it does not read.
       if (found == readers.end() || (i > 0 && node.op->name() == "after") || updates_input(aliases_of(node), i))

@@ -9,6 +9,7 @@
 #include "eddy/ops/log_softmax.h"
 #include "eddy/ops/max.h"
 #include "eddy/ops/maximum.h"
+#include "eddy/ops/mean_divisor.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/random_normal.h"
 #include "eddy/ops/reshape.h"
@@ -61,7 +62,7 @@ Value kl_divergence(Value from, Value to, Value row_weights, SourceLocation wher
   at.expect("row_weights", row_weights, f32, {from.dim(0)});
   const Value given = stop_gradient(from);
   const Value of_rows = sum(softmax(given) * (log_softmax(given) - log_softmax(to)), {1});
-  return sum(of_rows * row_weights) / maximum(sum(row_weights), 1.0F);
+  return sum(of_rows * row_weights) / mean_divisor(sum(row_weights));
 }
 
 Value adversarial_perturbation(Value loss, Value embedded, Value mask, float norm, SourceLocation where) {
@@ -92,6 +93,8 @@ Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& conf
   const BuilderScope at("adversarial_loss", "embedded", pass.embedded, where);
   expect_texts(at, pass.embedded, pass.mask);
   at.expect("scores", pass.scores, f32, {pass.embedded.dim(1), "classes"});
+  at.check(config.norm >= 0 && config.power_iterations >= 1,
+           "a perturbation of norm {} found in {} steps cannot be made", config.norm, config.power_iterations);
   const NameScope scope(at.graph(), "adversarial");
   const auto& [model, loss, embedded, mask, scores, key, given_undropped] = pass;
   const Value undropped = given_undropped ? given_undropped : embedded;

@@ -113,6 +113,8 @@ Step LayerNormLstmCell::operator()(Value x, const State& state, SourceLocation w
 
 Step ZoneoutLstmCell::operator()(std::span<const Value> x_and_step, const State& state, SourceLocation where) const {
   const BuilderScope at("ZoneoutLstmCell", "x", x_and_step.empty() ? Value() : x_and_step[0], where);
+  at.expect_rate("rate_h", rate_h);
+  at.expect_rate("rate_c", rate_c);
   at.check(!key || x_and_step.size() > 1, "training needs the step as a second sequence: iota(graph, time)");
   expect_lstm(at, base, x_and_step[0], state);
   Step step = base(x_and_step[0], state);

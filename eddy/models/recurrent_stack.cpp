@@ -88,6 +88,7 @@ StackResult recurrent_stack(ParameterStore& store, std::string_view name, const 
     for (const Value& state : states)
       if (state) at.expect(argument, state, f32, {batch, config.hidden_size});
   };
+  at.expect_rate("dropout", config.dropout);
   check_states("initial.h", initial.h);
   check_states("initial.c", initial.c);
   StackResult result{.outputs = x, .last = {}};

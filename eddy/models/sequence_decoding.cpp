@@ -68,6 +68,8 @@ Value sequence_loss(ParameterStore& store, const SequenceToSequenceConfig& confi
   const BuilderScope at("sequence_loss", "source", pairs.source, where);
   check_pairs(at, config, pairs);
   if (own_share) at.expect("own_share", own_share, f32, {});
+  at.expect_rate("dropout", config.dropout);
+  at.check(config.softmax_samples >= 0, "softmax_samples is {}, expected 0 or more", config.softmax_samples);
   Graph& graph = at.graph();
   const bool training = mode == Mode::train;
   const EncodedSource encoded = encode_source(store, config, pairs.source, pairs.source_mask, mode);

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <tuple>
+#include <utility>
 
 #include "eddy/graph/graph.h"
 #include "eddy/graph/program.h"
@@ -34,6 +34,9 @@ struct Programs {
   bool attends = false;
 };
 
+/// Sizes of sources and beam whose programs are kept; those of each hold tensors of that size.
+constexpr std::size_t kSizesKept = 8;
+
 }  // namespace
 
 class SequenceSearch::Impl {
@@ -46,6 +49,11 @@ class SequenceSearch::Impl {
                         "source and mask must be i32[time,batch] and f32[time,batch], they are {} and {}",
                         source ? to_string(source.type()) : "empty", mask ? to_string(mask.type()) : "empty");
     const std::int64_t time = source.shape()[0], sources = source.shape()[1];
+    require<UsageError>(time >= 1 && sources >= 1, "there is nothing to read in sources of type {}",
+                        to_string(source.type()));
+    // Whose attention counts is told by a length.
+    require<UsageError>(options.coverage == 0 || padded_behind(mask),
+                        "coverage needs masks that are 1 up to a source's length and 0 behind it");
     Programs& programs = programs_for(time, sources, options.beam);
     encode(programs, source, mask, options.beam);
     const std::vector<std::int32_t> lengths = lengths_of(mask);
@@ -53,6 +61,8 @@ class SequenceSearch::Impl {
   }
 
  private:
+  using Size = std::tuple<std::int64_t, std::int64_t, int>;  ///< time, sources, beam
+
   static std::vector<std::int32_t> lengths_of(const Tensor& mask) {
     const std::int64_t time = mask.shape()[0], rows = mask.shape()[1];
     std::vector<std::int32_t> lengths(static_cast<std::size_t>(rows));
@@ -62,11 +72,31 @@ class SequenceSearch::Impl {
     return lengths;
   }
 
+  static bool padded_behind(const Tensor& mask) {
+    const auto rows = static_cast<std::size_t>(mask.shape()[1]);
+    const auto values = mask.values<float>();
+    for (std::size_t i = rows; i < values.size(); ++i)
+      if (values[i] > 0 && !(values[i - rows] > 0)) return false;
+    return true;
+  }
+
+  /// Those of a size that was searched before, else new ones in place of those that have waited longest.
   Programs& programs_for(std::int64_t time, std::int64_t sources, int beam) {
     require<UsageError>(beam > 0, "a beam of {} holds no hypothesis", beam);
-    const auto [found, fresh] = programs_.try_emplace({time, sources, beam});
-    Programs& programs = found->second;
-    if (!fresh) return programs;
+    const Size size{time, sources, beam};
+    const auto found = std::ranges::find(programs_, size, &std::pair<Size, Programs>::first);
+    if (found != programs_.end()) {
+      std::rotate(programs_.begin(), found, found + 1);
+    } else {
+      Programs made = make_programs(time, sources, beam);
+      if (programs_.size() == kSizesKept) programs_.pop_back();
+      programs_.emplace(programs_.begin(), size, std::move(made));
+    }
+    return programs_.front().second;
+  }
+
+  Programs make_programs(std::int64_t time, std::int64_t sources, int beam) {
+    Programs programs;
     Graph encoder;
     const EncodedSource encoded = encode_source(store_, config_, encoder.input("source", i32, {time, sources}),
                                                 encoder.input("mask", f32, {time, sources}), Mode::infer);
@@ -126,7 +156,7 @@ class SequenceSearch::Impl {
   ParameterStore& store_;
   SequenceToSequenceConfig config_;
   std::shared_ptr<Arena> arena_ = std::make_shared<Arena>();
-  std::map<std::tuple<std::int64_t, std::int64_t, int>, Programs> programs_;
+  std::vector<std::pair<Size, Programs>> programs_;  ///< the one used last comes first
 };
 
 SequenceSearch::SequenceSearch(ParameterStore& store, const SequenceToSequenceConfig& config)

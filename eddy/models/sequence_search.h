@@ -10,9 +10,9 @@
 
 namespace eddy {
 
-/// Beam search with an encoder-decoder: one program encodes the sources, another makes a step. They are compiled once
-/// for each size of batch and beam, read the weights of `store`, which must outlive this and be used by one thread at
-/// a time, and share one arena.
+/// Beam search with an encoder-decoder: one program encodes the sources, another makes a step. They are compiled for
+/// each time, batch and beam, and kept for the eight of these used last: pad sources to a few lengths. They read the
+/// weights of `store`, which must outlive this and be used by one thread at a time, and share one arena.
 class SequenceSearch {
  public:
   SequenceSearch(ParameterStore& store, const SequenceToSequenceConfig& config);
@@ -20,7 +20,8 @@ class SequenceSearch {
   SequenceSearch(SequenceSearch&&) noexcept;
 
   /// source i32[time, batch] under mask f32[time, batch]: the hypotheses of each row; see beam_search(). Without
-  /// attention there is none in the hypotheses, and coverage is a UsageError.
+  /// attention there is none in the hypotheses, and coverage is a UsageError; so it is where a mask has its zeros not
+  /// at the end.
   std::vector<std::vector<Hypothesis>> search(const Tensor& source, const Tensor& mask, const BeamOptions& options,
                                               SourceLocation where = SourceLocation::current());
 

@@ -29,8 +29,12 @@ Value dense(ParameterStore& store, const std::string& name, Value x, std::int64_
   return linear(x, w, parameter(graph, store, name + "/b", {size}, zeros()));
 }
 
-void check_classes(const BuilderScope& at, const TextModelConfig& config) {
+void check_config(const BuilderScope& at, const TextModelConfig& config) {
   at.check(config.classes >= 2, "a classifier needs at least two classes, not {}", config.classes);
+  at.check(config.classifier_hidden_size >= 0, "classifier_hidden_size is {}, expected 0 or more",
+           config.classifier_hidden_size);
+  at.expect_rate("classifier_dropout", config.classifier_dropout);
+  at.expect_rate("output_dropout", config.output_dropout);
 }
 
 Value hidden_features(ParameterStore& store, const TextModelConfig& config, Value features) {
@@ -120,7 +124,7 @@ Value classify(ParameterStore& store, const TextModelConfig& config, Value embed
 Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode,
                         SourceLocation where) {
   const BuilderScope at("classify_embedded", "embedded", embedded, where);
-  check_classes(at, config);
+  check_config(at, config);
   at.expect("embedded", embedded, f32, {"time", "batch", "embedding_size"});
   if (mask || config.pooling != Pooling::last) at.expect("mask", mask, f32, {embedded.dim(0), embedded.dim(1)});
   return classify(store, config, embedded, mask, mode, draw_dropouts(at.graph(), store, config, embedded, mode));
@@ -129,7 +133,7 @@ Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Va
 Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
                       SourceLocation where) {
   const BuilderScope at("text_classifier", "tokens", tokens, where);
-  check_classes(at, config);
+  check_config(at, config);
   expect_tokens(at, "tokens", tokens, mask);
   return classify_embedded(store, config, embed_tokens(store, config, tokens, mode), mask, mode);
 }
@@ -137,7 +141,7 @@ Value text_classifier(ParameterStore& store, const TextModelConfig& config, Valu
 Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
                       Value row_weights, Mode mode, const AdversarialConfig& adversarial, SourceLocation where) {
   const BuilderScope at("classifier_loss", "tokens", tokens, where);
-  check_classes(at, config);
+  check_config(at, config);
   expect_tokens(at, "tokens", tokens, mask);
   at.expect("labels", labels, i32, {tokens.dim(1)});
   at.expect("row_weights", row_weights, f32, {tokens.dim(1)});
@@ -160,7 +164,7 @@ Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Valu
 Value label_gain_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Value labels,
                       Value step_weights, Mode mode, SourceLocation where) {
   const BuilderScope at("label_gain_loss", "tokens", tokens, where);
-  check_classes(at, config);
+  check_config(at, config);
   at.check(!config.bidirectional, "linear label gain reads one direction, but the config asks for two");
   expect_tokens(at, "tokens", tokens, mask);
   at.expect("labels", labels, i32, {tokens.dim(1)});
@@ -175,7 +179,7 @@ Value joint_loss(ParameterStore& store, const TextModelConfig& config, Value tok
                  Value row_weights, UnsupervisedTask task, float unsupervised_weight, Mode mode,
                  const AdversarialConfig& adversarial, SourceLocation where) {
   const BuilderScope at("joint_loss", "tokens", tokens, where);
-  check_classes(at, config);
+  check_config(at, config);
   expect_tokens(at, "tokens", tokens, mask);
   const Value supervised = classifier_loss(store, config, tokens, mask, labels, row_weights, mode, adversarial);
   const Value unsupervised = unsupervised_loss(store, config, tokens, mask, task, mode);

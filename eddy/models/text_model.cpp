@@ -79,12 +79,16 @@ Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value t
                    SourceLocation where) {
   const BuilderScope at("embed_tokens", "tokens", tokens, where);
   expect_tokens(at, "tokens", tokens, {});
+  at.expect_rate("word_dropout", config.word_dropout);
+  at.expect_rate("embedding_dropout", config.embedding_dropout);
   Graph& graph = at.graph();
   const NameScope scope(graph, "encoder");
   const bool random = config.word_dropout > 0 || config.embedding_dropout > 0;
   const Value key = mode == Mode::train && random ? random_key(graph, store) : Value();
   Value x = tokens;
   if (tokens.dtype() != f32) {
+    at.check(config.vocabulary_size >= 1 && config.embedding_size >= 1, "{} words in {} dimensions cannot be embedded",
+             config.vocabulary_size, config.embedding_size);
     const Value table = embedding_table(graph, store, config);
     x = embedding(table, tokens);
     if (config.normalize_embeddings) x = normalized_by_frequency(at, x, table, config.word_counts);
@@ -99,6 +103,7 @@ EncodedText encode_embedded(ParameterStore& store, const TextModelConfig& config
   const BuilderScope at("encode_embedded", "embedded", embedded, where);
   at.expect("embedded", embedded, f32, {"time", "batch", "embedding_size"});
   if (mask) at.expect("mask", mask, f32, {embedded.dim(0), embedded.dim(1)});
+  at.expect_rate("output_dropout", config.output_dropout);
   Graph& graph = at.graph();
   const NameScope scope(graph, "encoder");
   const bool random = config.output_dropout > 0 || config.encoder.dropout > 0;
@@ -161,6 +166,7 @@ Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Valu
   at.expect("hidden", hidden, f32, {"time", "batch", config.encoder.hidden_size});
   at.expect("targets", targets, i32, {hidden.dim(0), hidden.dim(1)});
   at.expect("weights", weights, f32, {hidden.dim(0), hidden.dim(1)});
+  at.check(config.softmax_samples >= 0, "softmax_samples is {}, expected 0 or more", config.softmax_samples);
   Graph& graph = at.graph();
   const NameScope scope(graph, "softmax");
   if (!config.adaptive_cutoffs.empty()) {

@@ -229,6 +229,8 @@ UnigramTable unigram_table(Graph& graph, std::span<const double> counts, double 
   std::vector<std::size_t> rich;
   for (std::size_t id = 0; id < range; ++id) {
     probability[id] = static_cast<float>(mass[id] / total);
+    require_at(probability[id] > 0, where, kFunction, "a count of {} to the power of {} makes id {} as likely as {}",
+               counts[id], power, id, probability[id]);
     mass[id] *= static_cast<double>(range) / total;
     (mass[id] < 1 ? poor : rich).push_back(id);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/slice.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "eddy/graph/builtin.h"
@@ -103,6 +104,34 @@ struct Pad final : OpClass<Pad> {
     if (before == 0 && after == 0) return {inputs[0]};
     return {};
   }
+  /// Pieces of one axis that do not meet, such as the gradients of an unrolled loop's steps, are joined: added up, each
+  /// would take the memory of the whole.
+  std::vector<Value> fewer_terms(std::span<const Value> terms) const override {
+    std::vector<Value> pieces, others;
+    for (const Value& term : terms) {
+      const auto* pad = pad_of(term);
+      (pad != nullptr && pad->axis == axis && pad->number == 0 && number == 0 ? pieces : others).push_back(term);
+    }
+    if (pieces.size() < 2) return {};
+    std::ranges::stable_sort(pieces, {}, [](const Value& term) { return pad_of(term)->before; });
+    std::vector<Value> joined;
+    std::int64_t end = 0;
+    const auto leave = [&](std::int64_t count) {
+      TensorType gap = pieces[0].type();
+      gap.shape[axis] = count;
+      if (count > 0) joined.push_back(full(pieces[0].graph(), gap, 0));
+    };
+    for (const Value& term : pieces) {
+      const std::int64_t begin = pad_of(term)->before;
+      if (begin < end) return {};
+      leave(begin - end);
+      joined.push_back(term.graph().node(term.node()).inputs[0]);
+      end = begin + joined.back().dim(axis);
+    }
+    leave(pieces[0].dim(axis) - end);
+    others.push_back(concat(joined, axis));
+    return others;
+  }
   std::vector<Value> over_time(const TimeContext& context) const override {
     return {pad(context.in(0), axis + 1, before, after, number)};
   }
@@ -119,6 +148,9 @@ struct Pad final : OpClass<Pad> {
   }
 
  private:
+  static const Pad* pad_of(const Value& value) {
+    return dynamic_cast<const Pad*>(value.graph().node(value.node()).op.get());
+  }
   template <class T>
   Kernel kernel(const Shape& shape) const {
     const std::int64_t unit = shape.product(axis + 1, shape.rank());

@@ -59,6 +59,8 @@ Value boolean_constant(Graph& graph, bool value) {
 
 /// A prefix that fits nothing is a slip of the pen, and what it should have frozen would be trained.
 void check_prefixes(const BuilderScope& at, const ParameterStore& store, const UpdateOptions& options) {
+  for (const auto& [prefix, step] : options.first_steps)
+    at.check(step >= 0, "first_steps says {} for \"{}\", expected 0 or more", step, prefix);
   if (options.allow_unmatched) return;
   std::vector<std::string> names;
   for (const auto& variable : store.all())

@@ -19,7 +19,8 @@ struct Updates {
   Value gradient_norm;  ///< f32[]: Euclidean norm of all gradients that are clipped together, before clipping
   Value learning_rate;  ///< f32[]: the rate of this step, multipliers aside
   Value proceed;        ///< bool[]: false when the step was skipped for an infinite or NaN gradient
-  /// The variables' values before and after the step.
+  /// The variables' values before and after the step. To read `after` of a table whose rows catch_up_rows leaves behind
+  /// is an error of compile().
   struct Parameter {
     Value before, after;
   };

@@ -13,6 +13,8 @@ ReduceOnPlateau::ReduceOnPlateau(ParameterStore& store, const PlateauOptions& op
   require<UsageError>(options.patience >= 0 && options.cooldown >= 0,
                       "a plateau's patience {} and cooldown {} must not be negative", options.patience,
                       options.cooldown);
+  require<UsageError>(options.min_scale >= 0 && options.min_scale <= 1,
+                      "a plateau's min_scale must be between 0 and 1, it is {}", options.min_scale);
   const float infinity = std::numeric_limits<float>::infinity();
   scale_ = learning_rate_scale(store, options.name);
   best_ = store.get(options.name + "/plateau_best", {f32, {}}, constant_value(options.maximize ? -infinity : infinity),
@@ -21,7 +23,9 @@ ReduceOnPlateau::ReduceOnPlateau(ParameterStore& store, const PlateauOptions& op
   counts_ = store.get(options.name + "/plateau_counts", {i32, {2}}, zeros(), /*trainable=*/false);
 }
 
-bool ReduceOnPlateau::report(double value) {
+bool ReduceOnPlateau::report(double reported) {
+  // As the best one is kept: else rounding could make a value better than itself.
+  const double value = static_cast<float>(reported);
   float& best = best_->value.values<float>()[0];
   std::int32_t& bad = counts_->value.values<std::int32_t>()[0];
   std::int32_t& cooldown = counts_->value.values<std::int32_t>()[1];

@@ -5,9 +5,11 @@
 #include "eddy/graph/program.h"
 #include "eddy/graph/variable.h"
 #include "eddy/ops/add.h"
+#include "eddy/ops/div.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/slice.h"
+#include "eddy/ops/square.h"
 #include "eddy/ops/stop_gradient.h"
 #include "eddy/ops/sum.h"
 #include "eddy/ops/tanh.h"
@@ -50,6 +52,45 @@ TEST_CASE("gradients: mixed second derivatives do not depend on the order") {
   const double t = std::tanh(0.75 * -0.5);
   const double expected = (1 - t * t) - 2 * t * (1 - t * t) * 0.75 * -0.5 + 2 * 0.75;
   CHECK(item(graph, xy, bindings) == doctest::Approx(expected).epsilon(1e-5));
+}
+
+TEST_CASE("gradients: the steps of an unrolled loop leave theirs in place, not in a whole array each") {
+  const auto arena = [](std::int64_t steps, const PassSwitches& passes, std::vector<Tensor>* gradients) {
+    Graph graph;
+    Philox random(4);
+    const Value x = graph.input("x", f32, {steps, 4, 6}), w = graph.input("w", f32, {6, 6});
+    Value h = at(x, 1);
+    for (std::int64_t t = 3; t < steps; ++t) h = tanh(matmul(h, w) + at(x, t));  // steps 0 and 2 are not read
+    const std::vector<Value> made = dense_gradients(sum(h * h), std::vector{x, w});
+    Program program = compile(graph, made, {.passes = passes});
+    const std::vector<Binding> bindings{{"x", random_tensor(x.type(), random)}, {"w", random_tensor(w.type(), random)}};
+    if (gradients != nullptr) *gradients = copies(program.run(bindings));
+    return program.memory_plan().arena_bytes;
+  };
+  std::vector<Tensor> joined, added;
+  const std::size_t small = arena(100, {}, &joined);
+  CHECK(arena(200, {}, nullptr) < 5 * small / 2);
+  arena(100, {.simplify = false}, &added);
+  CHECK(difference(joined, added, 1e-6) == "");
+}
+
+TEST_CASE("gradients: pieces of other axes, or that meet, are added up") {
+  Graph graph;
+  Philox random(4);
+  const Value x = graph.input("x", f32, {6, 5});
+  const Value y = sum(slice(x, 0, 0, 3) * slice(x, 0, 3, 6)) + sum(slice(x, 0, 2, 4)) + sum(slice(x, 1, 1, 3)) * 2 +
+                  sum(slice(x, 1, 4, 5)) + sum(square(x)) / 2;
+  const Tensor data = random_tensor(x.type(), random);
+  Program program = compile(graph, dense_gradients(y, std::vector{x}));
+  const std::vector<Binding> bindings{{"x", data}};
+  const auto got = program.run(bindings)[0].values<const float>();
+  const auto in = data.values<const float>();
+  for (std::size_t i = 0; i < 6; ++i)
+    for (std::size_t j = 0; j < 5; ++j) {
+      const float other = in[(i + 3) % 6 * 5 + j];
+      const float ones = (i == 2 || i == 3 ? 1.0F : 0.0F) + (j == 1 || j == 2 ? 2.0F : 0.0F) + (j == 4 ? 1.0F : 0.0F);
+      CHECK(got[i * 5 + j] == doctest::Approx(other + ones + in[i * 5 + j]).epsilon(1e-5));
+    }
 }
 
 TEST_CASE("gradients: a value used along several paths sums them") {

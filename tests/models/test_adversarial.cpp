@@ -208,6 +208,16 @@ TEST_CASE("the divergence is that of a plain loop") {
         doctest::Approx(plain_divergence(list(from), list(to))).epsilon(1e-5));
 }
 
+TEST_CASE("the divergence is a mean, whatever its weights add up to") {
+  FedGraph graph;
+  const Value from = graph.feed(numbers({kBatch, kClasses}, 1, 2)), to = graph.feed(numbers({kBatch, kClasses}, 2, 2));
+  const Value weights = graph.feed(all_rows());
+  const auto run = graph.run({kl_divergence(from, to, weights), kl_divergence(from, to, weights * 0.05F),
+                              kl_divergence(from, to, weights * 0.0F)});
+  CHECK(run[1].item() == doctest::Approx(run[0].item()).epsilon(1e-5));
+  CHECK(run[2].item() == 0);
+}
+
 TEST_CASE("the adversarial perturbation is the steepest direction of the loss, and the loss is that of moved texts") {
   SmallClassifier classifier;
   Fed fed;

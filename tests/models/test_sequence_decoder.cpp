@@ -207,6 +207,47 @@ TEST_CASE("beam search with a beam of one, one step a run, is the greedy loop, a
   }
 }
 
+TEST_CASE("a search that failed can be tried again, and sizes come and go") {
+  const Named attention = all_makes().back();
+  const Tensor source = columns(kSources, 0), mask = mask_of(kSources);
+  const BeamOptions options{.beam = 2, .longest = 4, .go = kGo, .end = -1};
+  ParameterStore sealed;
+  sealed.seal();
+  SequenceSearch failing(sealed, attention.config);
+  for (int time = 0; time < 2; ++time) CHECK_THROWS_AS(failing.search(source, mask, options), Error);
+
+  ParameterStore store;
+  SequenceSearch search(store, attention.config);
+  CHECK_THROWS_WITH_AS(search.search(Tensor(i32, {3, 0}), Tensor(f32, {3, 0}), options),
+                       doctest::Contains("nothing to read in sources of type i32[3,0]"), UsageError);
+  CHECK_THROWS_AS(search.search(Tensor(i32, {0, 2}), Tensor(f32, {0, 2}), options), UsageError);
+  const auto first = search.search(source, mask, options);
+  for (std::int64_t length = 1; length < 14; ++length) {
+    Tensor ones(f32, {length, 2});
+    std::ranges::fill(ones.values<float>(), 1.0F);
+    CHECK(search.search(Tensor(i32, {length, 2}), ones, options).size() == 2);
+  }
+  const auto again = search.search(source, mask, options);
+  for (std::size_t row = 0; row < first.size(); ++row) {
+    CHECK(again[row][0].tokens == first[row][0].tokens);
+    CHECK(again[row][0].score == first[row][0].score);
+  }
+}
+
+TEST_CASE("coverage is refused for sources that do not begin at the first step") {
+  const auto makes = all_makes();
+  const auto attends = [](const Named& make) { return make.config.mode == DecoderMode::attention; };
+  const SequenceToSequenceConfig config = std::ranges::find_if(makes, attends)->config;
+  ParameterStore store;
+  SequenceSearch search(store, config);
+  const BeamOptions options{.beam = 2, .longest = 4, .go = kGo, .end = -1, .coverage = 1};
+  const auto source = [](std::vector<std::int32_t> tokens) { return Tensor::from(tokens, Shape{4, 1}); };
+  const auto mask = [](std::vector<float> values) { return Tensor::from(values, Shape{4, 1}); };
+  CHECK(search.search(source({1, 2, 0, 0}), mask({1, 1, 0, 0}), options).size() == 1);
+  CHECK_THROWS_WITH_AS(search.search(source({0, 0, 1, 2}), mask({0, 0, 1, 1}), options),
+                       doctest::Contains("coverage needs masks that are 1 up to"), UsageError);
+}
+
 TEST_CASE("a decoder that reads its own choices does not see the targets; one that never does is taught") {
   for (const Named& make : all_makes()) {
     if (make.config.mode == DecoderMode::basic || make.config.feedback == Feedback::output) continue;

@@ -167,6 +167,45 @@ TEST_CASE("lines: text models name the argument") {
       {"[repeated_context]", "source must be i32[time,batch], not f32[7,3]"}, __LINE__);
 }
 
+TEST_CASE("lines: numbers of a config that make no sense are named") {
+  Arguments in;
+  struct Wrong {
+    std::function<void(TextModelConfig&)> change;
+    std::string part;
+  };
+  const std::vector<Wrong> wrongs = {
+      {[](auto& c) { c.word_dropout = -0.25F; }, "word_dropout is -0.25, expected at least 0 and less than 1"},
+      {[](auto& c) { c.embedding_dropout = 1; }, "embedding_dropout is 1, expected"},
+      {[](auto& c) { c.output_dropout = -1; }, "output_dropout is -1, expected"},
+      {[](auto& c) { c.encoder.dropout = 1.5F; }, "dropout is 1.5, expected"},
+      {[](auto& c) { c.softmax_samples = -1; }, "softmax_samples is -1, expected 0 or more"},
+      {[](auto& c) { c.vocabulary_size = -9; }, "-9 words in 5 dimensions cannot be embedded"}};
+  for (const Wrong& wrong : wrongs) {
+    TextModelConfig config = text_config();
+    wrong.change(config);
+    ParameterStore store;
+    check_refused(
+        __LINE__, [&] { language_model(store, config, in.tokens, in.mask, in.tokens, in.mask, Mode::train); },
+        {wrong.part}, __LINE__);
+  }
+  for (const bool hidden : {true, false}) {
+    TextModelConfig config = text_config();
+    if (hidden) config.classifier_hidden_size = -3;
+    if (!hidden) config.classifier_dropout = -0.5F;
+    check_refused(
+        __LINE__, [&] { text_classifier(in.store, config, in.tokens, in.mask, Mode::train); },
+        {"[text_classifier]", hidden ? "classifier_hidden_size is -3" : "classifier_dropout is -0.5"}, __LINE__);
+  }
+  check_refused(
+      __LINE__,
+      [&] {
+        ZoneoutLstmCell{.base = lstm_cell(in), .rate_h = 3}(
+            std::vector<Value>{in.input(f32, {kBatch, kSize})},
+            {{"h", in.input(f32, {kBatch, kHidden})}, {"c", in.input(f32, {kBatch, kHidden})}});
+      },
+      {"[ZoneoutLstmCell]", "rate_h is 3, expected"}, __LINE__);
+}
+
 TEST_CASE("lines: classifiers name the argument, and what is wrong with the config") {
   Arguments in;
   TextModelConfig config = text_config();

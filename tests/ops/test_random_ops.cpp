@@ -184,6 +184,10 @@ TEST_CASE("samplers refuse what cannot be drawn") {
                        GraphError);
   const std::vector<double> with_zero{3, 0, 1};
   CHECK_THROWS_WITH_AS(unigram_table(sampler.graph, with_zero), doctest::Contains("count of id 1 is 0"), GraphError);
+  const std::vector<double> apart{1e9, 1}, beyond_numbers{1e200, 1};
+  CHECK_THROWS_WITH_AS(unigram_table(sampler.graph, apart, 6), doctest::Contains("makes id 1 as likely as 0"),
+                       GraphError);
+  CHECK_THROWS_AS(unigram_table(sampler.graph, beyond_numbers, 2), GraphError);
   sampler.log_uniform(4, 20, true);
   Program program = compile(sampler.graph, sampler.results);
   const Tensor beyond = Tensor::from(std::vector<std::int32_t>{0, 20, 1}, {3});

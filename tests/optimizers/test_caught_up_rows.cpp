@@ -225,6 +225,25 @@ TEST_CASE("rows can be left behind from any step on") {
   CHECK(distance(store.find("table")->value, dense_store.find("table")->value) < 1e-5);
 }
 
+TEST_CASE("what an update makes of a table that is behind cannot be read") {
+  for (const bool catch_up : {true, false}) {
+    ParameterStore store(3);
+    Model model(store);
+    const Updates updates = minimize(model.loss, store, adam({.learning_rate = 0.02}, {.catch_up_rows = catch_up}));
+    for (const Updates::Parameter& parameter : updates.parameters) {
+      CHECK_NOTHROW(compile(model.graph, {updates.step, parameter.before}));
+      if (!catch_up || variable_of(parameter.before)->name != "table") {
+        CHECK_NOTHROW(compile(model.graph, {updates.step, sum(parameter.after)}));
+        continue;
+      }
+      CHECK_THROWS_WITH_AS(compile(model.graph, {updates.step, sum(parameter.after)}),
+                           doctest::Contains("[sum] reads what an update makes of"), GraphError);
+      CHECK_THROWS_WITH_AS(compile(model.graph, {updates.step, parameter.after}),
+                           doctest::Contains("a result is what an update makes of"), GraphError);
+    }
+  }
+}
+
 TEST_CASE("a step without finite gradients leaves everything but its counter") {
   const Optimizer optimizer = adam({.learning_rate = 0.02}, {.catch_up_rows = true});
   ParameterStore store(3);

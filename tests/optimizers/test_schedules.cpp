@@ -102,5 +102,18 @@ TEST_CASE("a plateau lowers the rate of a program that is already compiled") {
   CHECK(trajectory.learning_rate() == 0.25F);
 }
 
+TEST_CASE("a value is no better than itself, and a plateau never raises the rate") {
+  for (const double value : {0.1, 0.3, 0.7}) {
+    ParameterStore store;
+    ReduceOnPlateau plateau(store, {.factor = 0.5, .patience = 2, .threshold = 0});
+    int lowered = 0;
+    for (int i = 0; i < 20; ++i) lowered += plateau.report(value) ? 1 : 0;
+    CHECK(lowered == 6);
+  }
+  ParameterStore store;
+  for (const double least : {-0.5, 2.0})
+    CHECK_THROWS_WITH_AS(ReduceOnPlateau(store, {.min_scale = least}), doctest::Contains("min_scale"), UsageError);
+}
+
 }  // namespace
 }  // namespace eddy::test
