@@ -51,6 +51,19 @@ EncodedCorpus::EncodedCorpus(std::shared_ptr<const MappedFile> file, std::span<c
   check();
 }
 
+EncodedCorpus EncodedCorpus::labelled_until(std::int32_t count) const {
+  struct Owner {
+    std::shared_ptr<const void> of_the_others;
+    std::vector<std::int32_t> labels;
+  };
+  auto owner = std::make_shared<Owner>(Owner{owner_, {labels_.begin(), labels_.end()}});
+  std::fill(owner->labels.begin() + std::min(count, size()), owner->labels.end(), -1);
+  EncodedCorpus corpus = *this;
+  corpus.labels_ = owner->labels;
+  corpus.owner_ = std::move(owner);
+  return corpus;
+}
+
 void EncodedCorpus::check() const {
   require<DataError>(labels_.size() < static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()),
                      "corpus of {} documents: expected fewer than 2147483647", labels_.size());

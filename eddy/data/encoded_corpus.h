@@ -39,6 +39,9 @@ class EncodedCorpus {
                 std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels, std::string_view id_text,
                 std::span<const std::int64_t> id_ends);
 
+  /// The same documents, those from `count` on without their label.
+  EncodedCorpus labelled_until(std::int32_t count) const;
+
   /// Number of documents.
   std::int32_t size() const { return static_cast<std::int32_t>(labels_.size()); }
   std::int64_t token_count() const { return static_cast<std::int64_t>(tokens_.size()); }

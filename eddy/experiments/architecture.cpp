@@ -2,6 +2,7 @@
 #include "eddy/experiments/architecture.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "eddy/experiments/training_config_names.h"
 
@@ -20,20 +21,26 @@ void take_architecture(const TextModelConfig& from, TextModelConfig& to) {
   to.bidirectional = from.bidirectional;
 }
 
-std::optional<ArchitectureDifference> architecture_difference(const TextModelConfig& from, const TextModelConfig& to,
-                                                              TransferredPart transferred) {
+bool predicts_words(TrainingTask task) { return task != TrainingTask::classifier && task != TrainingTask::label_gain; }
+
+std::optional<ArchitectureDifference> architecture_difference(const TrainingConfig& from_config,
+                                                              const TrainingConfig& to_config) {
+  const TextModelConfig &from = from_config.model, &to = to_config.model;
   std::optional<ArchitectureDifference> found;
   const auto compare = [&](std::string_view member, const auto& a, const auto& b) {
     if (!found && a != b) found = {member, fmt::format("{}", a), fmt::format("{}", b)};
   };
   compare("embedding_size", from.embedding_size, to.embedding_size);
   compare("normalize_embeddings", from.normalize_embeddings, to.normalize_embeddings);
-  if (transferred == TransferredPart::embedding) return found;
+  if (to_config.transferred == TransferredPart::embedding) return found;
   compare("hidden_size", from.encoder.hidden_size, to.encoder.hidden_size);
   compare("layers", from.encoder.layers, to.encoder.layers);
   compare("cell", name_of(from.encoder.cell), name_of(to.encoder.cell));
   compare("reverse", from.encoder.reverse, to.encoder.reverse);
   compare("bidirectional", from.bidirectional, to.bidirectional);
+  if (!predicts_words(from_config.task) || !predicts_words(to_config.task)) return found;
+  compare("adaptive_cutoffs", from.adaptive_cutoffs, to.adaptive_cutoffs);
+  compare("tied_softmax", from.tied_softmax, to.tied_softmax);
   return found;
 }
 

@@ -13,14 +13,16 @@ namespace eddy {
 /// are read, not what is dropped in training.
 void take_architecture(const TextModelConfig& from, TextModelConfig& to);
 
+/// Whether a task has a softmax over the vocabulary.
+bool predicts_words(TrainingTask task);
+
 struct ArchitectureDifference {
   std::string_view member;  ///< "hidden_size", …
   std::string from, to;
 };
 
-/// The first member whose difference would lose the weights of `from`, wholly or in part, in a model that begins with
-/// what is `transferred` of them.
-std::optional<ArchitectureDifference> architecture_difference(const TextModelConfig& from, const TextModelConfig& to,
-                                                              TransferredPart transferred = TransferredPart::all);
+/// The first member whose difference would lose weights of `from`, wholly or in part, where `to` begins with what it
+/// says is transferred of them.
+std::optional<ArchitectureDifference> architecture_difference(const TrainingConfig& from, const TrainingConfig& to);
 
 }  // namespace eddy

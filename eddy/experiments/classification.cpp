@@ -9,6 +9,7 @@
 #include <set>
 
 #include "eddy/core/clock.h"
+#include "eddy/core/rounding.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/classification_data.h"
 #include "eddy/experiments/classification_parts.h"
@@ -27,6 +28,9 @@ namespace {
 
 namespace fs = std::filesystem;
 using Documents = std::vector<std::int32_t>;
+
+/// A warm-up takes at most one step in so many.
+constexpr std::int64_t kLeastOfWarmUp = 10;
 
 Documents range(std::int64_t begin, std::int64_t end) {
   Documents documents(static_cast<std::size_t>(end - begin));
@@ -88,17 +92,19 @@ class Experiment {
     if (labels < data_.labelled) evaluate("naive Bayes, all labels", data_.labelled);
   }
 
-  /// Where the validation part of the first `labels` documents begins.
+  /// Where the validation part of the first `labels` documents begins: of one at least.
   std::int64_t held_out(std::int64_t labels) const {
-    return labels - static_cast<std::int64_t>(options_.validation_fraction * static_cast<double>(labels));
+    const double part = options_.validation_fraction * static_cast<double>(labels);
+    return labels - std::max<std::int64_t>(static_cast<std::int64_t>(part), part > 0 ? 1 : 0);
   }
 
-  /// About as many batches as the training makes of them.
+  /// As many batches as the training makes of them in an epoch.
   std::int64_t batches_of(const TrainingConfig& config, const Documents& documents) const {
-    if (config.stream_steps == 0) return static_cast<std::int64_t>(documents.size()) / config.batch_size;
+    const auto batches = [](std::int64_t count, std::int64_t size) { return round_up(count, size) / size; };
+    if (config.stream_steps == 0) return batches(static_cast<std::int64_t>(documents.size()), config.batch_size);
     std::int64_t tokens = 0;
     for (const std::int32_t document : documents) tokens += train().length(document) + 1;
-    return tokens / (config.batch_size * config.stream_steps);
+    return batches(tokens, config.batch_size * config.stream_steps);
   }
 
   TrainingConfig seeded(TrainingConfig config, std::uint64_t seed, const Documents& documents) const {
@@ -106,11 +112,13 @@ class Experiment {
     fit_to_vocabulary(config.model, data_.encoded.vocabulary.size());
     config.model.word_counts = data_.encoded.vocabulary.counts();
     config.model.classes = results_.classes;
-    if (config.optimizer.schedule.kind == ScheduleKind::cosine) {
-      std::int64_t steps = config.epochs * batches_of(config, documents);
-      if (config.max_steps > 0) steps = std::min(steps, config.max_steps);
-      config.optimizer.schedule.decay_steps = std::max<std::int64_t>(1, steps);
-    }
+    std::int64_t steps = config.epochs * batches_of(config, documents);
+    if (config.max_steps > 0) steps = std::min(steps, config.max_steps);
+    ScheduleSettings& schedule = config.optimizer.schedule;
+    // Few texts are soon read: most steps must have the full rate still.
+    schedule.warm_up_steps = std::min(schedule.warm_up_steps, steps / kLeastOfWarmUp);
+    if (schedule.kind == ScheduleKind::cosine)
+      schedule.decay_steps = std::max<std::int64_t>(1, steps - schedule.warm_up_steps);
     return config;
   }
 
@@ -125,21 +133,16 @@ class Experiment {
     return fmt::format("{}-seed{}", row.pretraining_name(), seed);
   }
 
-  /// Whether the row's pretraining is the model the options begin with, as it is.
-  bool given(const ClassificationRow& row) const {
-    return row.pretraining == Pretraining::language_model && !options_.from.empty() &&
-           options_.language_model.epochs == 0;
-  }
-
   /// The file of what the row's pretraining ends with.
   fs::path weights_after(const ClassificationRow& row, std::uint64_t seed) const {
-    return given(row) ? options_.from : parts_.model_file(pretraining_part(row, seed));
+    return begins_as_it_is(options_, row) ? options_.from : parts_.model_file(pretraining_part(row, seed));
   }
 
   /// What the row begins with, unless an earlier row has it.
   void pretrain(const ClassificationRow& row, std::uint64_t seed) {
     const std::string name = row.pretraining_name();
-    if (name.empty() || given(row) || !pretrained_.insert(pretraining_part(row, seed)).second) return;
+    if (name.empty() || begins_as_it_is(options_, row) || !pretrained_.insert(pretraining_part(row, seed)).second)
+      return;
     const std::optional<ClassificationRow> before = row.before_pretraining();
     if (before) pretrain(*before, seed);
     const bool language_model = row.pretraining == Pretraining::language_model;
@@ -159,7 +162,8 @@ class Experiment {
     };
     RunRecord record{.row = name, .seed = seed, .curve = {}};
     // Its time is that of all that was needed.
-    const double seconds_before = before && !given(*before) ? pretraining_record(*before, seed).seconds : 0;
+    const double seconds_before =
+        before && !begins_as_it_is(options_, *before) ? pretraining_record(*before, seed).seconds : 0;
     record.seconds = seconds_before;
     results_.pretraining.push_back(run_part(part, record, language_model ? "language_model" : "autoencoder", report));
     results_.seconds += results_.pretraining.back().seconds - seconds_before;
@@ -179,10 +183,13 @@ class Experiment {
     part.validation = range(held_out(labels), labels);
     const TrainingConfig config = classifier_config(options_, row);
     const std::string base = part.from.empty() ? "classifier_scratch" : "classifier";
-    // Virtual adversarial training learns from texts without label too; they count for the schedule.
-    if (config.task == TrainingTask::classifier && learns_without_labels(config))
+    // Virtual adversarial training learns from texts without label too, and from those whose label is held back; they
+    // count for the schedule.
+    if (config.task == TrainingTask::classifier && learns_without_labels(config)) {
       std::ranges::copy_if(data_.pretraining, std::back_inserter(part.train),
-                           [&](std::int32_t document) { return document >= data_.labelled; });
+                           [&](std::int32_t document) { return document >= labels; });
+      if (labels < data_.labelled) part.labelled = static_cast<std::int32_t>(labels);
+    }
     part.config = seeded(config, seed, part.train);
     RunRecord record{.row = row.name(), .seed = seed, .labels = labels, .curve = {}};
     const auto finish = [&](ParameterStore& store, RunRecord& tested) { test_once(part, store, tested); };
@@ -198,6 +205,7 @@ class Experiment {
     part.train.insert(part.train.end(), part.validation.begin(), part.validation.end());
     part.validation.clear();
     part.config.epochs = static_cast<std::int64_t>(std::ceil(chosen.best_epoch));
+    part.config.max_steps = 0;
     if (chosen.best_epoch != std::floor(chosen.best_epoch)) {
       const double steps = chosen.best_epoch * static_cast<double>(batches_of(part.config, part.train));
       part.config.max_steps = std::max<std::int64_t>(1, std::llround(steps));
@@ -249,10 +257,24 @@ class Experiment {
 
 }  // namespace
 
+namespace {
+
+/// What a run trains replaces what other settings made.
+void check_from(const ClassificationOptions& options) {
+  if (options.from.empty()) return;
+  const fs::path parts = fs::weakly_canonical(options.output / "parts"), from = fs::weakly_canonical(options.from);
+  const bool inside = std::ranges::mismatch(parts, from).in1 == parts.end();
+  require<UsageError>(!inside, "{}: is a part of this experiment's own folder, {}; expected a copy, or another folder",
+                      options.from.string(), options.output.string());
+}
+
+}  // namespace
+
 ClassificationResults run_classification(const ClassificationOptions& options) {
   require<UsageError>(!options.rows.empty(), "no row to train; expected one at least, such as \"lm\"");
   require<UsageError>(!options.seeds.empty(), "no seed; expected one at least");
   check_rows(options);
+  check_from(options);
   const InterruptGuard guard;
   ClassificationResults results = Experiment(options).run();
   write_classification_report(options, results);

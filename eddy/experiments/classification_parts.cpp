@@ -129,6 +129,7 @@ std::uint64_t TrainingParts::inputs_of(const TrainingPart& part) const {
   key.add_option("data", static_cast<std::int64_t>(data_));
   key.add_option("train", documents(part.train));
   key.add_option("validation", documents(part.validation));
+  if (part.labelled) key.add_option("labelled", *part.labelled);
   if (!part.from.empty()) key.add_option("from", static_cast<std::int64_t>(checksum_of(part.from)));
   return key.hash();
 }
@@ -206,9 +207,10 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
   if (!resumed) {
     fs::remove(settings.output);  // nothing tells what made it
     create_parameters(store, part.config);
-    if (!part.from.empty()) transfer_pretrained(part.from, store, part.config);
+    if (!part.from.empty()) transfer_pretrained(*load_model(part.from).store, store, part.config);
   }
-  TextTrainer trainer(store, part.config, corpus_, part.train);
+  const EncodedCorpus corpus = part.labelled ? corpus_.labelled_until(*part.labelled) : corpus_;
+  TextTrainer trainer(store, part.config, corpus, part.train);
   if (resumed) trainer.seek(model.progress.position);
   const RunOutcome outcome = run_training(trainer, corpus_, part.validation, model, settings);
   if (outcome.reason == StopReason::interrupt) throw Interrupted("interrupted");

@@ -21,6 +21,7 @@ struct TrainingPart {
   TrainingConfig config;
   std::vector<std::int32_t> train;       ///< documents of the corpus
   std::vector<std::int32_t> validation;  ///< choose the best epoch; empty: the last one is taken
+  std::optional<std::int32_t> labelled;  ///< documents from here on are trained on without their label
   std::filesystem::path from;            ///< model file whose weights are the beginning; empty: fresh ones
 };
 

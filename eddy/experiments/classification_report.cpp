@@ -138,9 +138,10 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
   paragraphs.push_back(fmt::format(
       "{} {} labelled {} to train on, {} unlabelled texts, {} {} to test; {} tokens, {} classes. LSTM is trained on "
       "the labelled {} alone; LM-LSTM and SA-LSTM begin with the weights of a language model and of a sequence "
-      "autoencoder trained on all texts but the test part (Dai & Le 2015).",
+      "autoencoder{} (Dai & Le 2015).",
       task.own_files ? origin(options.source) : task.about, grouped(results.labelled), units,
-      grouped(results.unlabelled), grouped(results.test), units, grouped(results.tokens), results.classes, units));
+      grouped(results.unlabelled), grouped(results.test), units, grouped(results.tokens), results.classes, units,
+      options.from.empty() ? " trained on all texts but the test part" : ""));
   paragraphs.push_back(fmt::format(
       "{:.0f} % of the labelled {} are kept from training to choose the number of epochs; {} ± is the standard "
       "deviation over the seeds. tokens/s is the rate of pretraining where there is one, else of training. All "
@@ -163,14 +164,15 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
   if (!overlap.empty()) paragraphs.push_back(overlap);
   if (const std::string other = other_text(options.source); !other.empty())
     paragraphs.push_back(fmt::format("Pretraining reads other text as well: {}.", other));
-  if (!options.from.empty())
+  if (!options.from.empty()) {
+    const bool trained =
+        std::ranges::any_of(results.pretraining, [](const auto& record) { return record.row == "LM"; });
     paragraphs.push_back(fmt::format(
-        "The language model begins with the weights of {}, and all rows with its words; here it was {}. What it read "
-        "before is not "
-        "known here.",
+        "All rows have the words of the language model {}, and those that begin with one its weights, {}. What it read "
+        "before is not known here.",
         options.from.string(),
-        options.language_model.epochs == 0 ? std::string("not trained on")
-                                           : fmt::format("trained for {} more epochs", options.language_model.epochs)));
+        trained ? fmt::format("trained for {} more epochs", options.language_model.epochs) : "as they are"));
+  }
   if (!task.published.empty())
     paragraphs.push_back(
         "Rows marked \"published\" are error rates from the literature, not ours. Those with a "
@@ -263,7 +265,7 @@ void write_classification_report(const ClassificationOptions& options, const Cla
     configuration["test_fraction"] = options.source.test_fraction;
     configuration["reading"] = Json::parse(to_json(options.source.reading));
   }
-  report.configuration = configuration.dump(1);
+  report.configuration = configuration.dump(1, ' ', false, Json::error_handler_t::replace);
   report.environment = to_json(collect_environment(options.command, options.seeds.front()));
   report.command = options.command;
   write_report(options.output, report);

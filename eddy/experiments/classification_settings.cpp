@@ -7,6 +7,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/experiments/architecture.h"
+#include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/training_config_names.h"
 
@@ -72,26 +73,41 @@ NamedConfig named_classifier(const ClassificationOptions& options, const Classif
 
 /// `to` begins with the weights of `from`; of another shape, or used otherwise, they would be lost without a word.
 void check_same_architecture(const NamedConfig& from, const NamedConfig& to) {
-  const auto difference = architecture_difference(from.config.model, to.config.model, to.config.transferred);
+  const auto difference = architecture_difference(from.config, to.config);
   if (!difference) return;
   fail<UsageError>(
       "{0}.model.{1} is {2}, but {3}.model.{1}, which begins with those weights, is {4}; expected one value", from.name,
       difference->member, difference->from, to.name, difference->to);
 }
 
+/// The model that the options begin with.
+NamedConfig named_beginning(const ClassificationOptions& options) {
+  return {options.from.string(), read_model_file(options.from).config};
+}
+
 /// The row's classifier and all of its pretraining.
 void check_row(const ClassificationOptions& options, const ClassificationRow& row) {
+  const Perturbation set =
+      (row.pretraining == Pretraining::none ? options.classifier_scratch : options.classifier).adversarial.kind;
+  require<UsageError>(row.perturbation == Perturbation::none || set == Perturbation::none || set == row.perturbation,
+                      "adversarial.kind is set to {}, but the row's name says {}; expected one of them", name_of(set),
+                      name_of(row.perturbation));
   NamedConfig later = named_classifier(options, row);
   check(later.config);
+  require<UsageError>(!options.refit || later.config.optimizer.schedule.kind != ScheduleKind::plateau,
+                      "{}.optimizer.schedule.kind is plateau, which goes by the validation loss, but the tested model "
+                      "trains with the validation part; expected another",
+                      later.name);
   if (row.pretraining == Pretraining::none) return;
   for (std::optional<ClassificationRow> step = row; step; step = step->before_pretraining()) {
+    if (begins_as_it_is(options, *step)) return check_same_architecture(named_beginning(options), later);
     NamedConfig earlier = named_pretraining(options, *step);
     check(earlier.config);
     check_same_architecture(earlier, later);
     later = std::move(earlier);
   }
-  if (options.from.empty() || later.config.task != TrainingTask::language_model) return;
-  check_same_architecture({options.from.string(), read_model_file(options.from).config}, later);
+  if (!options.from.empty() && later.config.task == TrainingTask::language_model)
+    check_same_architecture(named_beginning(options), later);
 }
 
 }  // namespace
@@ -139,8 +155,13 @@ void begin_with(ClassificationOptions& options, const std::filesystem::path& mod
     config->model.adaptive_cutoffs = file.config.model.adaptive_cutoffs;
     config->model.tied_softmax = file.config.model.tied_softmax;
     if (config->model.tied_softmax || !config->model.adaptive_cutoffs.empty()) config->model.softmax_samples = 0;
+    fit_to_vocabulary(config->model, file.config.model.vocabulary_size);
   }
   options.language_model.epochs = 0;
+}
+
+bool begins_as_it_is(const ClassificationOptions& options, const ClassificationRow& row) {
+  return row.pretraining == Pretraining::language_model && !options.from.empty() && options.language_model.epochs == 0;
 }
 
 void check_rows(const ClassificationOptions& options) {

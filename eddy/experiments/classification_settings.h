@@ -24,6 +24,9 @@ void begin_with(ClassificationOptions& options, const std::filesystem::path& mod
 TrainingConfig classifier_config(const ClassificationOptions& options, const ClassificationRow& row);
 TrainingConfig pretraining_config(const ClassificationOptions& options, const ClassificationRow& row);
 
+/// Whether the row's pretraining is the model that the options begin with, as it is.
+bool begins_as_it_is(const ClassificationOptions& options, const ClassificationRow& row);
+
 /// Throws UsageError naming the row and the setting when one of the rows cannot be trained, or could not take over what
 /// it is to begin with.
 void check_rows(const ClassificationOptions& options);

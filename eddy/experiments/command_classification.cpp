@@ -72,6 +72,10 @@ ClassificationOptions Flags::options() {
   if (autoencoder_epochs) made.autoencoder.epochs = *autoencoder_epochs;
   if (epochs) made.classifier.epochs = made.classifier_scratch.epochs = *epochs;
   for (const std::string& setting : settings) apply_setting(made, setting);
+  for (const std::string& setting : settings)
+    require<UsageError>(from.empty() || made.language_model.epochs > 0 || !setting.starts_with("lm."),
+                        "setting \"{}\": the language model of --from is not trained on; expected --pretraining-epochs",
+                        setting);
   made.checkpoint_seconds = 60 * checkpoint_minutes;
   made.force = force;
   made.command = command;

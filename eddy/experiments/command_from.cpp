@@ -20,12 +20,11 @@ bool same_file(const std::string& a, const std::string& b) {
 std::string flag_of(std::string_view member) {
   if (member == "embedding_size") return "--embedding";
   if (member == "hidden_size") return "--hidden";
+  if (member == "adaptive_cutoffs") return "--adaptive-softmax";
   std::string flag = "--" + std::string(member);
   std::ranges::replace(flag, '_', '-');
   return flag;
 }
-
-bool predicts_words(TrainingTask task) { return task != TrainingTask::classifier && task != TrainingTask::label_gain; }
 
 }  // namespace
 
@@ -51,7 +50,7 @@ void check_same_from(const std::string& from, const ModelFile& model) {
 }
 
 void check_architecture(const ModelFile& base, const ModelFile& model) {
-  if (const auto difference = architecture_difference(base.config.model, model.config.model))
+  if (const auto difference = architecture_difference(base.config, model.config))
     fail<UsageError>("{} is {}, but {} has {}; leave the flag out", flag_of(difference->member), difference->to,
                      base.from, difference->from);
   require<UsageError>(to_json(base.text.text) == to_json(model.text.text),

@@ -107,7 +107,9 @@ Optimizer make_optimizer(const TrainingConfig& config, std::int64_t groups, std:
     const double factor = learns ? std::pow(config.layer_rate_decay, static_cast<double>(depth)) : 0;
     const std::int64_t first = config.unfreeze_epochs * static_cast<std::int64_t>(depth) * steps_per_epoch;
     for (const std::string& prefix : layers[depth]) {
-      if (factor != 1 && !given(prefix)) options.rate_multipliers.emplace_back(prefix, factor);
+      // What does not learn yet has no rate of its own either.
+      if (!learns) std::erase_if(options.rate_multipliers, [&](const auto& e) { return e.first.starts_with(prefix); });
+      if (factor != 1 && (!learns || !given(prefix))) options.rate_multipliers.emplace_back(prefix, factor);
       if (first > 0) options.first_steps.emplace_back(prefix, first);
     }
   }

@@ -86,6 +86,23 @@ TEST_CASE("refused text names its document, differing labels their part") {
   CHECK(contains(error_of<DataError>([&] { encode_dataset(differing); }), "part \"test\""));
 }
 
+TEST_CASE("labels can be held back from some document on") {
+  const DatasetPart parts[] = {{"train", &kTrain, true}};
+  EncodedCorpus some;
+  {
+    const EncodedCorpus all = encode_dataset(parts).part("train");
+    some = all.labelled_until(1);
+    CHECK(all.label(1) == 1);
+  }
+  CHECK(some.size() == 3);
+  CHECK(some.label(0) == 0);
+  CHECK(some.label(1) == -1);
+  CHECK(some.label(2) == -1);
+  CHECK(some.id(2) == "three");
+  CHECK(ids_of(some, 0).size() == 4);
+  CHECK(some.labelled_until(7).label(0) == 0);
+}
+
 TEST_CASE("a corpus checks its arrays") {
   CHECK(EncodedCorpus().size() == 0);
   CHECK_THROWS_AS(EncodedCorpus(CorpusArrays{{1, 2}, {0, 1}, {0}, "", {0}}), DataError);

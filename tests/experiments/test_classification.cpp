@@ -14,6 +14,7 @@
 #include "eddy/experiments/classification_report.h"
 #include "eddy/experiments/classification_settings.h"
 #include "eddy/experiments/report.h"
+#include "eddy/experiments/run_history.h"
 #include "eddy/experiments/run_model.h"
 #include "tests/data/files.h"
 
@@ -229,6 +230,68 @@ TEST_CASE("a best step within the first epoch is trained up to again, and a cosi
   CHECK(configuration_of(options)["runs"]["LM-seed1"]["optimizer.schedule.decay_steps"] == 3);
 }
 
+TEST_CASE("few texts leave most steps their full rate, and one to choose the epoch") {
+  const TemporaryFolder folder;
+  ClassificationOptions options = small_imdb(folder);
+  options.rows = parse_rows({"lstm", "lm"});
+  options.labels = {5, 100};
+  apply_setting(options, "all.optimizer.schedule.kind=cosine");
+  apply_setting(options, "all.optimizer.schedule.warm_up_steps=100");
+  apply_setting(options, "classifiers.batch_size=8");
+  apply_setting(options, "classifiers.epochs=4");
+  apply_setting(options, "lm.batch_size=100");
+  apply_setting(options, "lm.epochs=5");
+  const ClassificationResults results = run_classification(options);
+  const nlohmann::json runs = configuration_of(options)["runs"];
+  const auto schedule = [&](const char* part) {
+    const ScheduleSettings made =
+        read_model_file(options.output / "parts" / (std::string(part) + ".safetensors")).config.optimizer.schedule;
+    return std::pair(made.warm_up_steps, made.decay_steps);
+  };
+  // 205 texts in 3 batches, 4 in one and 85 in 11; the cosine ends with the last step.
+  CHECK(schedule("LM-seed1") == std::pair<std::int64_t, std::int64_t>(1, 14));
+  CHECK(schedule("LSTM-5-labels-seed1") == std::pair<std::int64_t, std::int64_t>(0, 4));
+  CHECK(schedule("LSTM-100-labels-seed1") == std::pair<std::int64_t, std::int64_t>(4, 40));
+  CHECK(results.runs.front().curve.size() == 4);
+  CHECK(runs["LSTM-100-labels-seed1"]["optimizer.schedule.warm_up_steps"] == 4);
+}
+
+TEST_CASE("virtual adversarial training reads the texts whose labels are held back, without them") {
+  const TemporaryFolder folder;
+  ClassificationOptions options = small_imdb(folder);
+  options.rows = parse_rows({"lstm-vat"});
+  options.naive_bayes = false;
+  options.labels = {20, 0};
+  apply_setting(options, "classifiers.epochs=1");
+  run_classification(options);
+  const auto tokens = [&](const char* part) {
+    return read_run_history(log_path(options.output / "parts" / (std::string(part) + ".safetensors")))
+        .training.back()
+        .tokens;
+  };
+  // 17 of 20 and 85 unlabelled ones as well as 100 held back; 102 of 120 and 85.
+  const double few = tokens("LSTM-vat-20-labels-seed1"), all = tokens("LSTM-vat-120-labels-seed1");
+  CHECK(few > all);
+  CHECK(few < 1.2 * all);
+}
+
+TEST_CASE("a refit takes as many steps as its choice, whatever limit that had") {
+  const TemporaryFolder folder;
+  ClassificationOptions options = small_imdb(folder);
+  options.rows = parse_rows({"lstm"});
+  options.naive_bayes = false;
+  options.refit = true;
+  options.labels = {100};
+  for (const char* setting : {"classifiers.batch_size=8", "classifiers.max_steps=11", "classifiers.patience=0"})
+    apply_setting(options, setting);
+  const ClassificationResults results = run_classification(options);
+  CHECK(results.runs.at(0).best_epoch == 1);
+  // 85 texts in 11 batches, then 100 in 13.
+  const fs::path parts = options.output / "parts";
+  CHECK(read_model_file(parts / "LSTM-100-labels-seed1-choice.safetensors").progress.steps == 11);
+  CHECK(read_model_file(parts / "LSTM-100-labels-seed1.safetensors").progress.steps == 13);
+}
+
 TEST_CASE("parts whose records cannot be read are set aside, not written over") {
   const TemporaryFolder folder;
   ClassificationOptions options = small_imdb(folder);
@@ -323,7 +386,7 @@ TEST_CASE("an experiment begins with the language model of another, with its wor
   CHECK(classifier.from == model.string());
   CHECK(classifier.text.vocabulary == before.text.vocabulary);
   CHECK(read_model_file(other.output / "parts/LM-SA-seed1.safetensors").from == model.string());
-  CHECK(test::slurp(other.output / "report.md").find("not trained on") != std::string::npos);
+  CHECK(test::slurp(other.output / "report.md").find("its weights, as they are") != std::string::npos);
   CHECK(configuration_of(other)["from"] == model.string());
 
   other.rows = parse_rows({"lm", "lm-sa"});
@@ -334,6 +397,12 @@ TEST_CASE("an experiment begins with the language model of another, with its wor
   CHECK(trained_on.from == model.string());
   CHECK(read_model_file(other.output / "parts/LM-SA-seed1.safetensors").from == "LM-seed1");
   CHECK(test::slurp(other.output / "report.md").find("trained for 2 more epochs") != std::string::npos);
+
+  // Neither is it begun with what the run itself may replace.
+  ClassificationOptions own = other;
+  begin_with(own, other.output / "parts/LM-seed1.safetensors");
+  CHECK_THROWS_WITH_AS(run_classification(own), doctest::Contains("is a part of this experiment's own folder"),
+                       UsageError);
 
   // Nothing is begun afresh: at a rate of next to nothing the weights stay what they were.
   apply_setting(other, "lm.optimizer.learning_rate=1e-30");

@@ -176,6 +176,23 @@ TEST_CASE("rows that cannot be trained, or not begin with their pretraining, are
   all_right("imdb", {"lm", "sa"}, {"all.model.hidden_size=1024"});
 }
 
+TEST_CASE("a refit goes by no validation loss, and a row's name says how its texts are perturbed") {
+  ClassificationOptions options = classification_preset("wordnet", Preset::cpu);
+  REQUIRE(options.refit);
+  options.rows = parse_rows({"lstm"});
+  apply_setting(options, "scratch.optimizer.schedule.kind=plateau");
+  const std::string plateau = error_of<UsageError>([&] { check_rows(options); });
+  CHECK_MESSAGE(plateau.find("row \"lstm\": scratch.optimizer.schedule.kind is plateau") != std::string::npos, plateau);
+  options.refit = false;
+  CHECK_NOTHROW(check_rows(options));
+  options.rows = parse_rows({"lm-vat"});
+  apply_setting(options, "pretrained.adversarial.kind=atvat");
+  const std::string kind = error_of<UsageError>([&] { check_rows(options); });
+  CHECK_MESSAGE(kind.find("adversarial.kind is set to atvat, but the row's name says vat") != std::string::npos, kind);
+  options.rows = parse_rows({"lm"});
+  CHECK_NOTHROW(check_rows(options));
+}
+
 TEST_CASE("only a language model is begun with, and neither its sizes nor its words change") {
   const TemporaryFolder folder;
   const auto saved = [&](const std::string& name, const TrainingConfig& config) {
@@ -221,11 +238,18 @@ TEST_CASE("only a language model is begun with, and neither its sizes nor its wo
     return error_of<UsageError>([&] { check_rows(changed); });
   };
   const std::string layers = problem("lm-2", [](auto&) {});
-  CHECK_MESSAGE(layers.find("lm.safetensors.model.layers is 1, but lm.model.layers") != std::string::npos, layers);
+  CHECK_MESSAGE(layers.find("lm.safetensors.model.layers is 1, but pretrained.model.layers") != std::string::npos,
+                layers);
   const std::string directions = problem("lm-bi", [](auto&) {});
-  CHECK_MESSAGE(directions.find("bidirectional is false, but lm.model.bidirectional") != std::string::npos, directions);
+  CHECK_MESSAGE(directions.find("bidirectional is false, but pretrained.model.bidirectional") != std::string::npos,
+                directions);
   CHECK(problem("lm", [](auto& o) { apply_setting(o, "all.model.cell=lstm"); }).find("cell is gru, but") !=
         std::string::npos);
+  // Of words alone its layers are no matter; of an autoencoder the softmax is.
+  CHECK(problem("lm-words-2", [](auto&) {}).empty());
+  CHECK(problem("lm-sa", [](auto& o) {
+          o.autoencoder.model.tied_softmax = false;
+        }).find("tied_softmax is true, but sa.model.tied_softmax") != std::string::npos);
   CHECK(problem("lm", [](auto& o) { o.text.vocabulary_size = 78; }).find("leave the flags for that out") !=
         std::string::npos);
 }

@@ -92,6 +92,27 @@ TEST_CASE("layers are unfrozen one by one, and their first step is a first step 
   CHECK(moved(before, store).at("embedding") == doctest::Approx(1e-2).epsilon(1e-2));
 }
 
+TEST_CASE("a rate of its own does not make a layer learn before its time") {
+  TrainingConfig config = two_layers();
+  config.unfreeze_epochs = 1;
+  config.optimizer.rate_multipliers = {{"embedding", 0.5}, {"encoder0/w_x", 0.25}};
+  const EncodedCorpus train = toy_corpus(60, 3, 1);
+  ParameterStore store(1);
+  create_parameters(store, config);
+  TextTrainer trainer(store, config, train);
+  auto before = weights_of(store);
+  for (int epoch = 0; epoch < 2; ++epoch) train_epoch(trainer);
+  auto by = moved(before, store);
+  CHECK(by.at("encoder1/w_x") > 0);
+  CHECK(by.at("encoder0/w_x") == 0);
+  CHECK(by.at("embedding") == 0);
+  train_epoch(trainer);
+  before = weights_of(store);
+  trainer.step();  // the embedding's first
+  by = moved(before, store);
+  CHECK(by.at("embedding") == doctest::Approx(0.5e-2).epsilon(1e-2));
+}
+
 TEST_CASE("a run resumed amid unfreezing goes on with the same bits") {
   TrainingConfig config = two_layers();
   config.unfreeze_epochs = 1;
