@@ -134,7 +134,7 @@ bool is_directory_source(const fs::path& source) {
   std::error_code error;
   const fs::file_status status = fs::status(source, error);
   if (!fs::exists(status))
-    fail<DataError>("{}: does not exist; expected a directory or a tar or zip archive", source.string());
+    fail<DataError>("{}: does not exist; expected a file, a directory or an archive", source.string());
   return fs::is_directory(status);
 }
 

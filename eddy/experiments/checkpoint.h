@@ -33,6 +33,7 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterStore& st
                      const CheckpointMetadata& metadata = {});
 
 /// The same with the trainable variables alone: a model without its optimizer, and a plain safetensors file to others.
+/// The values as they lie: after training with catch_up_rows within CurrentRows (caught_up_rows.h) only.
 void save_weights(const std::filesystem::path& path, const ParameterStore& store,
                   const CheckpointMetadata& metadata = {});
 

@@ -56,6 +56,9 @@ class Experiment {
       require<UsageError>(labels >= 0 && labels <= data_.labelled, "{} labels asked for, the data has {}", labels,
                           data_.labelled);
       results_.labels.push_back(labels == 0 ? data_.labelled : labels);
+      require<UsageError>(held_out(results_.labels.back()) > 0,
+                          "{} label is asked for, which leaves none to train on beside one to validate; expected two",
+                          results_.labels.back());
     }
     check_distinct("the number of labels", results_.labels);
   }

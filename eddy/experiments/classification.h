@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -33,6 +34,8 @@ struct ClassificationOptions {
   double checkpoint_seconds = 180;  ///< what a kill loses at most
   bool force = false;               ///< do finished parts again
   std::string command;              ///< the command line, for the report
+
+  std::array<TrainingConfig*, 4> configs() { return {&language_model, &autoencoder, &classifier, &classifier_scratch}; }
 };
 
 /// One point of a learning curve.

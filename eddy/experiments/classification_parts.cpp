@@ -116,7 +116,7 @@ TrainingParts::TrainingParts(const ClassificationOptions& options, std::uint64_t
   model_.text = std::move(vocabulary);
   const ClassificationTask& task = classification_task(options.source.task);
   if (task.own_files) model_.data = options.source.reading;
-  model_.data.path = options.source.data.string();
+  model_.data.path = absolute_data_path(options.source.data.string());
   if (!task.own_files) model_.data.format = task.format;
   fs::create_directories(folder_);
 }

@@ -33,8 +33,7 @@ struct Sizes {
 /// Images are rows of numbers: nothing is left of words.
 void read_rows(ClassificationOptions& options) {
   options.naive_bayes = false;
-  for (TrainingConfig* config :
-       {&options.language_model, &options.autoencoder, &options.classifier, &options.classifier_scratch}) {
+  for (TrainingConfig* config : options.configs()) {
     config->row_width = kCifarRow;
     config->max_length = 0;
     config->model.word_dropout = 0;
@@ -186,8 +185,7 @@ ClassificationOptions wordnet_cpu() {
                                               .seeds = 3});
   options.refit = true;
   options.autoencoder.batch_size = 32;
-  for (TrainingConfig* config :
-       {&options.language_model, &options.autoencoder, &options.classifier, &options.classifier_scratch}) {
+  for (TrainingConfig* config : options.configs()) {
     config->bucket_growth = TrainingConfig().bucket_growth;
   }
   for (TrainingConfig* config : {&options.language_model, &options.autoencoder}) {
@@ -292,8 +290,7 @@ ClassificationOptions paper(const PaperSizes& sizes = {}) {
 ClassificationOptions dbpedia_paper() {
   ClassificationOptions options = paper({.embedding_dropout = 0});
   options.text.unit = TokenUnit::code_point;
-  for (TrainingConfig* config :
-       {&options.language_model, &options.autoencoder, &options.classifier, &options.classifier_scratch}) {
+  for (TrainingConfig* config : options.configs()) {
     config->model.embedding_size = 128;
     config->model.encoder.hidden_size = 512;
     config->model.encoder.layers = 2;

@@ -28,7 +28,8 @@ std::vector<TrainingConfig*> configs_of(ClassificationOptions& options, std::str
   require<UsageError>(where == "all",
                       "\"{}\" is no config; expected lm, sa, pretraining, pretrained, scratch, classifiers or all",
                       where);
-  return {lm, sa, pretrained, scratch};
+  const auto all = options.configs();
+  return {all.begin(), all.end()};
 }
 
 /// A member of a config that the experiment sets, and what it goes by.
@@ -150,7 +151,7 @@ void begin_with(ClassificationOptions& options, const std::filesystem::path& mod
                       file.config.row_width > 0 ? "rows of numbers" : to_string(file.config.task));
   options.from = model;
   options.text = file.text.text;
-  for (TrainingConfig* config : configs_of(options, "all")) take_architecture(file.config.model, config->model);
+  for (TrainingConfig* config : options.configs()) take_architecture(file.config.model, config->model);
   for (TrainingConfig* config : configs_of(options, "pretraining")) {
     config->model.adaptive_cutoffs = file.config.model.adaptive_cutoffs;
     config->model.tied_softmax = file.config.model.tied_softmax;

@@ -63,7 +63,7 @@ ClassificationOptions Flags::options() {
   if (vocabulary) made.text.vocabulary_size = *vocabulary;
   if (text) text->apply(made.text);
   if (unit) made.text.unit = *unit == "character" ? TokenUnit::code_point : TokenUnit::word;
-  for (TrainingConfig* config : {&made.language_model, &made.autoencoder, &made.classifier, &made.classifier_scratch}) {
+  for (TrainingConfig* config : made.configs()) {
     if (hidden) config->model.encoder.hidden_size = *hidden;
     if (embedding) config->model.embedding_size = *embedding;
     if (length) config->max_length = *length;

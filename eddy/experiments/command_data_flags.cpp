@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/command_data_flags.h"
 
+#include "eddy/core/error.h"
+#include "eddy/experiments/table_columns.h"
+
 namespace eddy {
 
 void add_reading_flags(FlagSet<DataConfig>& flags) {
@@ -24,12 +27,12 @@ void add_reading_flags(FlagSet<DataConfig>& flags) {
       "--encoding", [](DataConfig & c) -> auto& { return c.encoding; }, "Encoding of the texts");
 }
 
-DataFlags::DataFlags(CLI::App& app) : data_(app, {}) {
+DataFlags::DataFlags(CLI::App& app) : app_(app), data_(app, {}) {
   data_.begin_group("Data");
   data_
       .value(
           "-d,--data", [](DataConfig & c) -> auto& { return c.path; },
-          "File, directory or archive of texts; \"wordnet\" is Debian's WordNet")
+          "File, folder of text files, or IMDB's archive; \"wordnet\" is Debian's WordNet")
       ->type_name("PATH");
   add_reading_flags(data_);
   data_
@@ -47,6 +50,17 @@ DataFlags::DataFlags(CLI::App& app) : data_(app, {}) {
       ->group("Data")
       ->capture_default_str();
   app.add_flag("--no-cache", no_cache_, "Neither read nor write that cache")->group("Data");
+}
+
+void DataFlags::apply(DataConfig& config) {
+  data_.apply(config);
+  if (config.path.empty()) return;
+  for (const char* flag : {"--text-column", "--label-column", "--header", "--no-header"}) {
+    if (app_.count(flag) == 0) continue;
+    const DataFormat format = guess_format(config);
+    require<UsageError>(is_table(format), "{} is of tsv and csv, but {} is taken for {}; --format says what it is",
+                        flag, config.path, name_of(format));
+  }
 }
 
 TextFlags::TextFlags(CLI::App& app) : text_(app, {}) {

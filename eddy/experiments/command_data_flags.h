@@ -17,11 +17,13 @@ class DataFlags {
  public:
   explicit DataFlags(CLI::App& app);
 
-  void apply(DataConfig& config) { data_.apply(config); }
+  /// UsageError for flags of columns where the data has none.
+  void apply(DataConfig& config);
   /// The cache folder; empty when it is switched off.
   std::filesystem::path cache() const { return no_cache_ ? std::filesystem::path() : std::filesystem::path(cache_); }
 
  private:
+  const CLI::App& app_;
   FlagSet<DataConfig> data_;
   std::string cache_ = default_cache_directory().string();
   bool no_cache_ = false;

@@ -50,6 +50,7 @@ std::function<ExperimentRun()> prepare(CLI::App& app, const CommandLine& line) {
            for (const std::string& name : names) options.modes.push_back(parse_mode(name));
          },
          "Modes to train, by number or name: basic 0, feedback 1, peek 2, attention 3")
+      ->delimiter(',')
       ->default_str("0 1 2 3");
   flags->choice(
       "--energy", [](auto& o) -> auto& { return o.model.energy; }, "How attention compares");
@@ -64,7 +65,7 @@ std::function<ExperimentRun()> prepare(CLI::App& app, const CommandLine& line) {
       ->check(CLI::Range(1, 1000000).description(""));
   flags
       ->value(
-          "--lr", [](Options & o) -> auto& { return o.learning_rate; }, "Learning rate of RMSProp")
+          "--learning-rate,--lr", [](Options & o) -> auto& { return o.learning_rate; }, "Learning rate of RMSProp")
       ->check(CLI::Range(1e-6, 1e3).description(""));
   flags
       ->value(

@@ -171,8 +171,11 @@ Evaluation report_unsupervised(const EvaluateCommand& command, TextEvaluator& ev
 int evaluate(EvaluateCommand& command, const CommandLine& line) {
   if (!command.report.empty()) check_report_folder(command.report);
   LoadedModel model = load_model(command.model);
+  const DataConfig training_data = model.file.data;
   const bool own = apply_flags(command, model.file.data);
   TrainingConfig config = model.file.config;
+  require<UsageError>(!command.confusion || is_classification(config.task), "--confusion is of classifiers, {} is none",
+                      command.model);
   config.batch_size = command.batch;
   DataLoading loading;
   loading.cache = command.data.cache();
@@ -187,6 +190,9 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   const Documents documents = part == "validation" ? chosen(command, kept_out(command, model.file, corpus, trained_on))
                                                    : chosen(command, all_of(corpus, loading.fixed_labels));
   if (part == "train" && trained_on) warn_trained_on(command, config);
+  // Of other texts than the training's "train" says the wrong thing.
+  const bool other = !own && !trained_on && data.parts.size() == 1;
+  const std::string measured = other ? fs::path(model.file.data.path).filename().string() : part;
   fmt::print(stderr, "{}; {} texts of {}{}\n", describe_model(model.file.config, model.store->parameter_count()),
              grouped(static_cast<std::int64_t>(documents.size())), model.file.data.path,
              data.parts.size() > 1 || part != of ? ", part " + part : "");
@@ -198,10 +204,14 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
                  .classified = {},
                  .evaluated = {},
                  .command = line.text};
+  if (!own) {
+    facts.measured_on = model.file.data.path;
+    facts.model.data = training_data;
+  }
   if (is_classification(config.task)) {
-    facts.classified = {report_classifier(command, evaluator, corpus, documents, model.file, part)};
+    facts.classified = {report_classifier(command, evaluator, corpus, documents, model.file, measured)};
   } else {
-    facts.evaluated = {{part, report_unsupervised(command, evaluator, corpus, documents, part)}};
+    facts.evaluated = {{measured, report_unsupervised(command, evaluator, corpus, documents, measured)}};
   }
   if (command.report.empty()) return 0;
   // The log of the training that made the model, where it still stands beside it.
@@ -220,7 +230,8 @@ Command add_evaluate_command(CLI::App& program, const CommandLine& line) {
   app->footer(std::string(kExamples));
   auto command = std::make_shared<EvaluateCommand>(*app);
   app->get_option("--unlabelled")->group("");  // is of training
-  app->get_option("--data")->description("File, directory or archive of texts (default: the training data's)");
+  app->get_option("--data")->description(
+      "File, folder of text files, or IMDB's archive (default: the training data's)");
   app->add_option("-m,--model", command->model, "Model file or checkpoint")->type_name("FILE")->required();
   app->add_option(
          "--part", command->part,

@@ -26,17 +26,17 @@ void add_common_flags(CLI::App& app, PairRecipeOptions& options, const CommandLi
                       std::int64_t most) {
   options.command = line.text;
   const std::string own = "; 0 is the model's own";
-  app.add_option("--models", options.models, "Models to train: " + models)->capture_default_str();
+  app.add_option("--models", options.models, "Models to train: " + models)->delimiter(',')->capture_default_str();
   app.add_option("--epochs", options.epochs, "Times to go over the training pairs" + own)
       ->capture_default_str()
       ->check(CLI::Range(0, 100000));
-  app.add_option("--hidden-size", options.hidden_size, "Width of the recurrent layers" + own)
+  app.add_option("--hidden,--hidden-size", options.hidden_size, "Width of the recurrent layers" + own)
       ->capture_default_str()
       ->check(CLI::Range(0, 8192));
-  app.add_option("--batch-size", options.batch_size, "Pairs in a step" + own)
+  app.add_option("--batch,--batch-size", options.batch_size, "Pairs in a step" + own)
       ->capture_default_str()
       ->check(CLI::Range(0, 100000));
-  app.add_option("--learning-rate", options.learning_rate, "Of Adam, at the beginning" + own)
+  app.add_option("--learning-rate,--lr", options.learning_rate, "Of Adam, at the beginning" + own)
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--validation", options.validation, "Sources kept from training for the curves")

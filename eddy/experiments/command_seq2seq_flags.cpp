@@ -45,14 +45,14 @@ void add_pair_training_flags(FlagSet<Config>& flags) {
   flags.value(
       "--epochs", [](Config & c) -> auto& { return c.epochs; }, "Most epochs");
   flags.value(
-      "--steps", [](Config & c) -> auto& { return c.max_steps; }, "Most steps; 0: no limit");
+      "--max-steps,--steps", [](Config & c) -> auto& { return c.max_steps; }, "Most steps; 0: no limit");
   flags.value(
-      "--seconds", [](Config & c) -> auto& { return c.max_seconds; }, "Most seconds; 0: no limit");
+      "--max-seconds,--seconds", [](Config & c) -> auto& { return c.max_seconds; }, "Most seconds; 0: no limit");
   flags.value(
       "--patience", [](Config & c) -> auto& { return c.patience; },
       "Validations without a lower loss before training stops; 0: never");
   flags.value(
-      "--evaluation-steps", [](Config & c) -> auto& { return c.evaluation_steps; },
+      "--evaluate-every,--evaluation-steps", [](Config & c) -> auto& { return c.evaluation_steps; },
       "Steps from validation to validation; 0: an epoch");
   flags.value(
       "--seed", [](Config & c) -> auto& { return c.seed; }, "Of the weights, the order and any random split");

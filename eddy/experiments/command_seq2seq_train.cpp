@@ -117,6 +117,9 @@ void check_given_flags(const CLI::App& app, const Config& config) {
   needs("--encoder-layers above 1", config.model.encoder.layers > 1, {"--layer-dropout"});
   needs("--own-share", config.own_share > 0, {"--own-share-steps"});
   needs("--validation", config.data.validation > 0, {"--patience"});
+  require<UsageError>(!attention || config.model.energy != AttentionEnergy::dot || !config.model.bidirectional,
+                      "--energy dot compares states of one width, but an encoder that reads both ways has twice the "
+                      "decoder's; expected --one-way as well, or --energy general");
   require<UsageError>(config.optimizer.schedule.kind != ScheduleKind::plateau || config.data.validation > 0,
                       "--schedule plateau goes by the validation loss, but --validation is 0");
 }
@@ -154,6 +157,7 @@ Seq2SeqModel plan(TrainCommand& command) {
   } else {
     model.config = started(command);
   }
+  model.config.data.path = absolute_data_path(model.config.data.path);
   check_given_flags(command.app, model.config);
   command.run.require_no_input({model.config.data.path});
   return model;

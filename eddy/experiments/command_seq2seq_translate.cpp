@@ -154,6 +154,18 @@ Table samples_table(const TranslationScores& scores, std::int64_t wanted) {
   return table;
 }
 
+/// Up to three translations whose attention says something: first those of longer sources.
+std::vector<std::size_t> worth_a_picture(const TranslationScores& scores) {
+  constexpr std::size_t kMost = 3, kLong = 6;
+  std::vector<std::size_t> chosen;
+  for (const bool longer : {true, false})
+    for (std::size_t i = 0; i < scores.translations.size() && chosen.size() < kMost; ++i) {
+      const std::size_t words = scores.sources[i].size();
+      if (words >= 2 && (words >= kLong) == longer && !scores.translations[i].attention.empty()) chosen.push_back(i);
+    }
+  return chosen;
+}
+
 int evaluate(const EvaluateCommand& command) {
   if (!command.report.empty()) check_report_folder(command.report);
   const LoadedSeq2Seq loaded = load_seq2seq(command.model);
@@ -195,11 +207,10 @@ int evaluate(const EvaluateCommand& command) {
                             : "These are not the pairs of the training; whether it has seen some of them is not known.",
                   config.data.lower_case ? "lower-cased " : "")};
   report.tables = {table, samples};
-  for (std::size_t i = 0; i < scores.translations.size() && report.charts.size() < 3; ++i)
-    if (scores.sources[i].size() >= 6 && !scores.translations[i].attention.empty())
-      report.charts.push_back({fmt::format("attention-{}", report.charts.size() + 1),
-                               picture(translator, scores.sources[i], scores.translations[i]),
-                               joined(scores.sources[i]) + " → " + joined(scores.translations[i].words)});
+  for (const std::size_t i : worth_a_picture(scores))
+    report.charts.push_back({fmt::format("attention-{}", report.charts.size() + 1),
+                             picture(translator, scores.sources[i], scores.translations[i]),
+                             joined(scores.sources[i]) + " → " + joined(scores.translations[i].words)});
   report.configuration = to_json(config);
   report.environment = to_json(collect_environment(command.line, config.seed));
   report.command = command.line;

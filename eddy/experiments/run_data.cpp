@@ -164,6 +164,14 @@ void check_utf8(const std::string& text, std::string_view what) {
 std::optional<std::string> complete(DataConfig& data, DataFormat format, const DataLoading& loading) {
   data.path = absolute_data_path(data.path);
   if (!data.unlabelled.empty()) data.unlabelled = absolute_data_path(data.unlabelled);
+  if (!data.unlabelled.empty()) {
+    DataConfig more;
+    more.path = data.unlabelled;
+    // Its labels would be read as words.
+    require<UsageError>(!is_table(guess_format(more)),
+                        "{}: is a table by its name; expected a file or folder of unlabelled texts, one a line",
+                        data.unlabelled);
+  }
   check_utf8(data.path, "the path of the data");
   check_utf8(data.unlabelled, "the path of the unlabelled texts");
   check_utf8(data.label_column, "the name of the label column");

@@ -76,6 +76,8 @@ std::vector<std::string> parse_labels(const std::string& text, const std::string
 ModelFile parse_metadata(const CheckpointMetadata& metadata, const fs::path& path) {
   const std::string where = path.string();
   const auto kind = metadata.more.find("kind");
+  require<DataError>(kind == metadata.more.end() || kind->second != "seq2seq",
+                     "{}: is an encoder-decoder; the commands for those are of eddy seq2seq", where);
   require<DataError>(kind != metadata.more.end() && kind->second == kKind,
                      "{}: is no model of this program: its kind is \"{}\", expected \"{}\"", where,
                      kind == metadata.more.end() ? "" : kind->second, kKind);

@@ -121,6 +121,7 @@ Report run_report(const RunFacts& facts) {
   report.summary = {describe_model(model.config, facts.parameters) + ".",
                     fmt::format("Data: {}.{}", model.data.path,
                                 model.from.empty() ? "" : fmt::format(" Weights began as those of {}.", model.from))};
+  if (!facts.measured_on.empty()) report.summary.push_back(fmt::format("Measured on: {}.", facts.measured_on));
   if (!facts.classified.empty()) report.tables.push_back(result_table(facts.classified));
   if (!facts.evaluated.empty()) report.tables.push_back(perplexity_table(facts.evaluated));
   report.tables.push_back(cost_table(facts));

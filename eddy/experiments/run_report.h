@@ -25,6 +25,7 @@ struct RunFacts {
   RunHistory history{};  ///< may be empty
   std::vector<ClassificationResult> classified{};
   std::vector<std::pair<std::string, Evaluation>> evaluated{};  ///< by part; of models that are no classifiers
+  std::string measured_on{};                                    ///< where that is not the data of the training
   std::string command{};
 };
 

@@ -198,7 +198,8 @@ ValidationSplit split_validation(const TrainingConfig& config, const EncodedCorp
   auto kept =
       static_cast<std::size_t>(std::llround(config.validation_fraction * static_cast<double>(candidates.size())));
   if (config.validation_fraction > 0) {
-    require<DataError>(candidates.size() >= 2, "{} document{} cannot be split into training and validation",
+    require<DataError>(candidates.size() >= 2,
+                       "{} document{} cannot be split into training and validation (--validation 0 keeps none for it)",
                        candidates.size(), candidates.size() == 1 ? "" : "s");
     kept = std::clamp<std::size_t>(kept, 1, candidates.size() - 1);
   }

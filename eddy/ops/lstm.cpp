@@ -192,10 +192,8 @@ struct LstmRecurrence final : RecurrenceOp<LstmRecurrence, 4>, LstmAttributes {
   std::vector<Value> lower(std::span<const Value> inputs, const std::vector<bool>& used,
                            const PassSwitches&) const override {
     if (used[1] || used[2]) return {};
-    const auto product = input_product(inputs[0], input_or_none(inputs, optional_inputs().mask));
-    if (!product) return {};
-    std::vector<Value> from{product->x, product->w_x, product->bias};
-    from.insert(from.end(), inputs.begin() + 1, inputs.end());
+    const std::vector<Value> from = with_input_product(inputs, optional_inputs().mask);
+    if (from.empty()) return {};
     const std::vector<Value> out =
         Graph::outputs(add_node(inputs[0].graph(), LstmInference(*this), from, SourceLocation::current()));
     return {out[0], Value(), Value(), out[1]};

@@ -43,19 +43,21 @@ Value input_gates(std::string_view op, Operand x, Operand w_x, Operand bias, Val
   return reshape({gates, x.where}, {time, batch, gates.dim(1)});
 }
 
-std::optional<InputProduct> input_product(Value gates, Value mask) {
-  const std::int64_t time = gates.dim(0), batch = gates.dim(1);
+std::vector<Value> with_input_product(std::span<const Value> inputs, int mask) {
+  const std::int64_t time = inputs[0].dim(0), batch = inputs[0].dim(1);
   if (time * batch <= kRnnInputRows) return {};
-  const Value product = before_reshape(gates);
-  std::vector<Value> in = plain_linear_inputs(product);
-  if (in.empty() && mask) {
-    in = masked_linear_inputs(product);
+  const Value product = before_reshape(inputs[0]);
+  std::vector<Value> made = plain_linear_inputs(product);
+  if (made.empty() && mask >= 0) {
+    made = masked_linear_inputs(product);
     // Rows that its mask left out must not be read by the steps.
-    if (in.empty() || before_reshape(in[2]) != before_reshape(mask)) return {};
-    in.erase(in.begin() + 2);
+    if (made.empty() || before_reshape(made[2]) != before_reshape(inputs[static_cast<std::size_t>(mask)])) return {};
+    made.erase(made.begin() + 2);
   }
-  if (in.empty() || in[0].dim(1) == 0) return {};
-  return InputProduct{reshape(in[0], {time, batch, in[0].dim(1)}), in[1], in[2]};
+  if (made.empty() || made[0].dim(1) == 0) return {};
+  made[0] = reshape(made[0], {time, batch, made[0].dim(1)});
+  made.insert(made.end(), inputs.begin() + 1, inputs.end());
+  return made;
 }
 
 Value weight_gradient(Value a, Value d, Value mask) {

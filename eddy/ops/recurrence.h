@@ -4,8 +4,8 @@
 // Internal: part of ops.
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "eddy/graph/op.h"
 #include "eddy/graph/value.h"
@@ -32,12 +32,10 @@ Value with_final(Value d_states, Value d_last, const TensorType& states, bool re
 /// x w_x + bias of a layer `op`: [time, batch, in] → [time, batch, gates]. With a mask f32[time, batch], what it leaves
 /// out is neither computed nor used. Throws GraphError, with the line of `x`, when sizes do not fit.
 Value input_gates(std::string_view op, Operand x, Operand w_x, Operand bias, Value mask);
-/// The layer's input and the weights that input_gates() made `gates` f32[time, batch, gates] of; nothing when that is
-/// not what made them, or when a recurrence gains nothing by making them itself, a few steps at a time.
-struct InputProduct {
-  Value x, w_x, bias;  ///< x: [time, batch, in]
-};
-std::optional<InputProduct> input_product(Value gates, Value mask);
+/// The inputs of a recurrence with x [time, batch, in], w_x and bias, which input_gates() made the first one of, in its
+/// place; nothing when that is not what made it, or when the recurrence gains nothing by making it itself, a few steps
+/// at a time. `mask`: which input is the mask; -1: none.
+std::vector<Value> with_input_product(std::span<const Value> inputs, int mask);
 
 /// The gradient of weights: the sum over all rows that the mask, if there, leaves of a[row]^T d[row].
 Value weight_gradient(Value a, Value d, Value mask);

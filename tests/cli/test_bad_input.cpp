@@ -105,6 +105,7 @@ TEST_CASE("flags that contradict each other or do nothing are usage errors, befo
     check_error(joined({"seq2seq", "train", "--data", data, "--output", output}, more), 2, part);
   };
   pairs_refused({"--resume", "--overwrite"}, "excludes");
+  pairs_refused({"--energy", "dot"}, "expected --one-way as well, or --energy general");
   pairs_refused({"--decay", "0.5"}, "--decay does nothing without --schedule exponential, step or plateau");
   pairs_refused({"--decay-steps", "5"}, "--decay-steps does nothing without --schedule");
   pairs_refused({"--plateau-patience", "2"}, "--plateau-patience does nothing without --schedule plateau");

@@ -148,6 +148,35 @@ TEST_CASE("what a model file cannot hold is refused before training") {
   CHECK_FALSE(folder.has("n.safetensors"));
 }
 
+TEST_CASE("other texts than the training's are called by their file, and the training's data stay its own") {
+  const TestFolder folder;
+  folder.write("train.tsv", labelled_lines(60, 1));
+  folder.write("held.tsv", labelled_lines(30, 2));
+  succeed(finetune(folder, "train.tsv", "m.safetensors"));
+  const ProgramResult held =
+      evaluate(folder, "m.safetensors", {"--data", folder.path("held.tsv"), "--report", folder.path("report")});
+  CHECK(nlohmann::json::parse(held.out)["part"] == "held.tsv");
+  const auto report = nlohmann::json::parse(folder.read("report/report.json"));
+  CHECK(contains(folder.read("report/report.md"), "Measured on: "));
+  CHECK(report["configuration"]["data"]["path"] == folder.path("train.tsv"));
+  CHECK(folder.has("report/confusion-held.tsv.svg"));
+  CHECK(nlohmann::json::parse(evaluate(folder, "m.safetensors").out)["part"] == "train");
+}
+
+TEST_CASE("columns are told of tables alone, and tables are no unlabelled lines") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(40, 1));
+  folder.write("train.tsv", labelled_lines(60, 1));
+  const Arguments pretrain = {"pretrain", "--data", folder.path("texts.txt"), "--output",
+                              folder.path("lm.safetensors")};
+  for (const Arguments& flag : {Arguments{"--text-column", "1"}, {"--label-column", "0"}, {"--header"}})
+    check_refused(run_eddy(joined(pretrain, flag)), 2,
+                  flag[0] + " is of tsv and csv, but " + folder.path("texts.txt") + " is taken for lines");
+  check_refused(run_eddy(joined(finetune(folder, "train.tsv", "m.safetensors"),
+                                {"--joint", "lm", "--unlabelled", folder.path("train.tsv")})),
+                2, "train.tsv: is a table by its name; expected a file or folder of unlabelled texts");
+}
+
 TEST_CASE("evaluate says when texts are those of the training, and measures those kept out") {
   const TestFolder folder;
   folder.write("train.tsv", labelled_lines(60, 1));

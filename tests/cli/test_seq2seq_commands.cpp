@@ -96,6 +96,7 @@ TEST_CASE("pairs are trained on, translated, drawn and measured") {
   REQUIRE_MESSAGE(measured.status == 0, measured.err);
   CHECK(measured.out.find("BLEU-4") != std::string::npos);
   CHECK(folder.has("report/index.html"));
+  CHECK(folder.has("report/attention-1.svg"));
   CHECK(without_seconds(run_eddy(evaluate).out) == without_seconds(measured.out));
 
   // The part is translated whole or in even steps, and the loss is that of what is translated.

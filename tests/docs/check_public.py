@@ -17,9 +17,9 @@ SHOWN_ROOMS = {"graph", "ops", "optimizers", "models", "experiments"}
 SHOWN_EXPERIMENTS = {"eddy/experiments/checkpoint.h"}
 # Parts of gradients, kernels, optimizers and tests that stand in the public headers of what they are parts of.
 INTERNAL_NAMES = {
-    "GruGradientLoop", "GruLoop", "LstmGradientLoop", "LstmLoop", "case_tensor", "inputs_at", "linear_kernel", "linear_operands",
-    "linear_type",
-    "log_sum_exp_columns", "op_cases", "packed_kernel", "parse_types", "recent_rates", "record_rate", "row_steps",
+    "GruGradientLoop", "GruLoop", "LstmGradientLoop", "LstmLoop", "before_reshape", "case_tensor", "inputs_at",
+    "linear_kernel", "linear_operands", "linear_type", "log_sum_exp_columns", "masked_linear_inputs", "op_cases",
+    "packed_kernel", "parse_types", "plain_linear_inputs", "recent_rates", "record_rate", "row_steps",
     "transposed_matrix_of", "types_text", "update_caught_up_rows", "user_line", "with_rank_after_time",
 }
 
