@@ -110,7 +110,9 @@ class Experiment {
     return batches(tokens, config.batch_size * config.stream_steps);
   }
 
-  TrainingConfig seeded(TrainingConfig config, std::uint64_t seed, const Documents& documents) const {
+  /// The config of a part, with what seed, data and the number of its steps decide.
+  TrainingConfig fitted(const std::string& part, TrainingConfig config, std::uint64_t seed,
+                        const Documents& documents) const {
     config.seed = seed;
     fit_to_vocabulary(config.model, data_.encoded.vocabulary.size());
     config.model.word_counts = data_.encoded.vocabulary.counts();
@@ -119,7 +121,11 @@ class Experiment {
     if (config.max_steps > 0) steps = std::min(steps, config.max_steps);
     ScheduleSettings& schedule = config.optimizer.schedule;
     // Few texts are soon read: most steps must have the full rate still.
-    schedule.warm_up_steps = std::min(schedule.warm_up_steps, steps / kLeastOfWarmUp);
+    if (const std::int64_t most = steps / kLeastOfWarmUp; schedule.warm_up_steps > most) {
+      show_text(stdout, fmt::format("{}: warms up for {} steps, not {}: a tenth of its {}\n", part, most,
+                                    schedule.warm_up_steps, steps));
+      schedule.warm_up_steps = most;
+    }
     if (schedule.kind == ScheduleKind::cosine)
       schedule.decay_steps = std::max<std::int64_t>(1, steps - schedule.warm_up_steps);
     return config;
@@ -155,7 +161,7 @@ class Experiment {
     if (language_model) part.from = options_.from;
     part.train = data_.pretraining;
     part.validation = data_.pretraining_validation;
-    part.config = seeded(pretraining_config(options_, row), seed, part.train);
+    part.config = fitted(part.name, pretraining_config(options_, row), seed, part.train);
     const auto report = [&](ParameterStore&, RunRecord& record) {
       const bool rows = part.config.row_width > 0;
       show_text(stdout, fmt::format("{}: {}, {:.0f} s, {:.0f} {}/s\n", part.name,
@@ -193,7 +199,7 @@ class Experiment {
                            [&](std::int32_t document) { return document >= labels; });
       if (labels < data_.labelled) part.labelled = static_cast<std::int32_t>(labels);
     }
-    part.config = seeded(config, seed, part.train);
+    part.config = fitted(part.name, config, seed, part.train);
     RunRecord record{.row = row.name(), .seed = seed, .labels = labels, .curve = {}};
     const auto finish = [&](ParameterStore& store, RunRecord& tested) { test_once(part, store, tested); };
     results_.runs.push_back(options_.refit ? refit(part, record, base) : run_part(part, record, base, finish));
@@ -213,7 +219,8 @@ class Experiment {
       const double steps = chosen.best_epoch * static_cast<double>(batches_of(part.config, part.train));
       part.config.max_steps = std::max<std::int64_t>(1, std::llround(steps));
     }
-    part.config = seeded(part.config, record.seed, part.train);  // a cosine ends with the last step of this run
+    part.config =
+        fitted(part.name, part.config, record.seed, part.train);  // a cosine ends with the last step of this run
     return run_part(part, record, base, [&](ParameterStore& store, RunRecord& tested) {
       tested.validation = chosen.validation;
       tested.best_epoch = chosen.best_epoch;
