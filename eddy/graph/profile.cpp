@@ -45,6 +45,8 @@ std::string to_string(const Profile& profile, double peak_gflops) {
   const double whole = std::max(profile.total_seconds, 1e-12);
   std::string text = fmt::format("{:.3f} ms a run, {} nodes, {}\n", profile.total_seconds * 1e3, profile.nodes.size(),
                                  rates(profile.total_seconds, profile.total_flops(), 0, peak_gflops));
+  if (peak_gflops > 0 && profile.total_flops() / whole > peak_gflops * 1e9)
+    text += "the run was faster than the peak, which other programs must have held up while it was measured\n";
   text += "by op:\n";
   for (const OpTotal& total : totals_by_op(profile))
     text +=

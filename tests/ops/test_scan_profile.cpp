@@ -77,6 +77,8 @@ TEST_CASE("totals by op add up and come longest first") {
   CHECK(flops == doctest::Approx(profile.total_flops()));
   CHECK(count == static_cast<int>(profile.nodes.size()));
   const std::string text = to_string(profile, 100);
+  CHECK(to_string(profile, 1e12).find("faster than the peak") == std::string::npos);
+  CHECK(to_string(profile, 1e-9).find("the run was faster than the peak") != std::string::npos);
   CHECK(text.find("scan/matmul") != std::string::npos);
   const auto trace = nlohmann::json::parse(chrome_trace(profile));
   CHECK(trace.at("traceEvents").size() == profile.nodes.size());
