@@ -265,10 +265,6 @@ class Experiment {
   std::set<std::string> pretrained_;
 };
 
-}  // namespace
-
-namespace {
-
 /// What a run trains replaces what other settings made.
 void check_from(const ClassificationOptions& options) {
   if (options.from.empty()) return;

@@ -32,6 +32,7 @@ Value with_final(Value d_states, Value d_last, const TensorType& states, bool re
 /// x w_x + bias of a layer `op`: [time, batch, in] → [time, batch, gates]. With a mask f32[time, batch], what it leaves
 /// out is neither computed nor used. Throws GraphError, with the line of `x`, when sizes do not fit.
 Value input_gates(std::string_view op, Operand x, Operand w_x, Operand bias, Value mask);
+
 /// The inputs of a recurrence with x [time, batch, in], w_x and bias, which input_gates() made the first one of, in its
 /// place; nothing when that is not what made it, or when the recurrence gains nothing by making it itself, a few steps
 /// at a time. `mask`: which input is the mask; -1: none.
