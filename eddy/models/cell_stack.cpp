@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/cell_stack.h"
 
+#include <map>
+
 #include "eddy/graph/builder_scope.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/fold_key.h"
@@ -9,7 +11,13 @@ namespace eddy {
 
 namespace {
 
-/// The states of cell `layer` under the cell's own names; "h12" is "h" of cell 12 alone.
+/// "h" of cell 12 is "h12". A name that ends in a digit, or in what keeps those apart, gets a '/' between.
+std::string numbered(std::string_view name, std::size_t layer) {
+  const bool apart = !name.empty() && (name.back() == '/' || (name.back() >= '0' && name.back() <= '9'));
+  return fmt::format("{}{}{}", name, apart ? "/" : "", layer);
+}
+
+/// The states of cell `layer` under the cell's own names.
 State states_of(const CellStack& stack, const State& all, std::size_t layer) {
   if (stack.share_state) return all;
   const std::string number = std::to_string(layer);
@@ -17,7 +25,7 @@ State states_of(const CellStack& stack, const State& all, std::size_t layer) {
   for (const auto& [name, value] : all) {
     const std::size_t last = name.find_last_not_of("0123456789");
     if (last == std::string::npos || name.substr(last + 1) != number) continue;
-    own.set(name.substr(0, last + 1), value);
+    own.set(name.substr(0, name[last] == '/' ? last : last + 1), value);
   }
   return own;
 }
@@ -25,7 +33,7 @@ State states_of(const CellStack& stack, const State& all, std::size_t layer) {
 }  // namespace
 
 std::string CellStack::name(std::string_view name, std::size_t layer) const {
-  return share_state ? std::string(name) : fmt::format("{}{}", name, layer);
+  return share_state ? std::string(name) : numbered(name, layer);
 }
 
 Step CellStack::operator()(Value x, const State& state, Value step, SourceLocation where) const {
@@ -37,14 +45,21 @@ Step CellStack::operator()(Value x, const State& state, Value step, SourceLocati
     return wanted && step_key ? eddy::dropout(value, dropout, step_key) : value;
   };
   Step result{.output = drop(x, drop_input), .state = state, .outputs = {}};
+  std::vector<State> outputs;
   for (std::size_t layer = 0; layer < cells.size(); ++layer) {
     if (layer > 0) result.output = drop(result.output, true);
     const Value in[] = {result.output, step};
     const Step one = cells[layer](in, states_of(*this, result.state, layer), where);
     result.output = one.output;
     for (const auto& [own, value] : one.state) result.state.set(name(own, layer), value);
-    for (const auto& [name, value] : one.outputs) result.outputs.set(name, value);
+    outputs.push_back(one.outputs);
   }
+  std::map<std::string, int> givers;
+  for (const State& of_cell : outputs)
+    for (const auto& [own, value] : of_cell) ++givers[own];
+  for (std::size_t layer = 0; layer < outputs.size(); ++layer)
+    for (const auto& [own, value] : outputs[layer])
+      result.outputs.set(givers[own] > 1 ? numbered(own, layer) : own, value);
   result.output = drop(result.output, drop_output);
   return result;
 }

@@ -13,7 +13,7 @@ namespace eddy {
 
 /// Recurrent cells on top of each other as one step function for scan(): what one yields is what the next one reads.
 /// Cells are functions of x and their states, of any names, or of [x, the number of the step] and their states, as
-/// ZoneoutLstmCell is. State "h" of cell l goes by "h<l>", or all cells share one. A plain value.
+/// ZoneoutLstmCell is. State "h" of cell l goes by "h<l>" ("h1" by "h1/<l>"), or all cells share one. A plain value.
 struct CellStack {
   std::vector<StepFunction> cells;
   /// One set of states goes up through the cells; what the top cell leaves is where the bottom one begins at the next
@@ -25,8 +25,8 @@ struct CellStack {
   bool drop_output = false;  ///< also after the top cell
   Value key = {};            ///< random_key(); empty: no dropout
 
-  /// x f32[batch, in], `step` i32[] for the dropout and the cells. Named outputs of the cells keep their names; states
-  /// that are no cell's stay as they are.
+  /// x f32[batch, in], `step` i32[] for the dropout and the cells. Named outputs of the cells keep their names, but
+  /// those that several cells have: these are numbered as states are. States that are no cell's stay as they are.
   Step operator()(Value x, const State& state, Value step, SourceLocation where = SourceLocation::current()) const;
 
   /// What the stack calls state `name` of cell `layer`.

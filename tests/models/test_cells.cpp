@@ -11,6 +11,8 @@
 #include "eddy/models/seq2seq_cells.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/iota.h"
+#include "eddy/ops/mul.h"
+#include "eddy/ops/tanh.h"
 #include "tests/models/model_runs.h"
 #include "tests/support/largest.h"
 
@@ -130,6 +132,45 @@ TEST_CASE("a stack takes cells with any states, and those that read the step's n
   for (std::size_t i = 0; i < results.size(); i += 2)
     CHECK(largest_difference(results[i].values<const float>(), results[i + 1].values<const float>()) < 1e-6);
   CHECK(stack.zeros(x, kBatch, {2, 3, 4}, {"m"})["m1"].shape() == Shape{kBatch, 3});
+}
+
+TEST_CASE("a stack tells states whose names end in digits apart, and outputs that several cells name alike") {
+  Inputs in;
+  const Value x = in.of({4, kBatch, kHidden});
+  const auto two_back = [](Value seen, const State& state) -> Step {
+    const Value now = seen + state["h1"];
+    return {.output = now, .state = {{"h1", tanh(now)}, {"h/", state["h1"]}}, .outputs = {{"seen", seen}}};
+  };
+  const auto last = [](Value seen, const State& state) -> Step {
+    return {.output = seen * state["h"], .state = {{"h", seen}}, .outputs = {{"top", seen}}};
+  };
+  CellStack stack;
+  for (int cell = 0; cell < 10; ++cell) stack.cells.push_back(two_back);
+  stack.cells.push_back(last);
+  State initial = stack.zeros(x, kBatch, std::vector<std::int64_t>(11, kHidden), {"h1", "h/"});
+  initial.set(stack.h(10), in.of({kBatch, kHidden}));
+  const auto step = [&](std::span<const Value> seen, const State& state) { return stack(seen[0], state, seen[1]); };
+  const ScanResult stacked = scan(step, {x, iota(x.graph(), 4)}, initial);
+  const State zero = zero_state(x, {"h1", "h/"}, {kBatch, kHidden});
+  Value below = x;
+  std::vector<Value> pairs;
+  for (std::size_t cell = 0; cell < 10; ++cell) {
+    const ScanResult alone = scan(two_back, below, zero);
+    for (const char* name : {"h1", "h/"}) {
+      pairs.push_back(stacked.last[stack.name(name, cell)]);
+      pairs.push_back(alone.last[name]);
+    }
+    pairs.push_back(stacked.outputs[fmt::format("seen{}", cell)]);
+    pairs.push_back(below);
+    below = alone.output;
+  }
+  const ScanResult top = scan(last, below, {{"h", initial[stack.h(10)]}});
+  for (const Value& value : {stacked.output, top.output, stacked.last[stack.h(10)], top.last["h"],
+                             stacked.outputs["top"], top.outputs["top"]})
+    pairs.push_back(value);
+  const std::vector<Tensor> results = in.fed.run(pairs);
+  for (std::size_t i = 0; i < results.size(); i += 2)
+    CHECK(largest_difference(results[i].values<const float>(), results[i + 1].values<const float>()) < 1e-5);
 }
 
 }  // namespace eddy::test
