@@ -36,8 +36,8 @@ int Shape::normalize_axis(int axis) const {
 Shape Shape::appended(std::int64_t size) const { return inserted(rank_, size); }
 
 Shape Shape::inserted(int axis, std::int64_t size) const {
-  require<GraphError>(rank_ < kMaxRank && axis >= 0 && axis <= rank_, "cannot insert axis {} into shape {}", axis,
-                      *this);
+  require<GraphError>(rank_ < kMaxRank, "shape {} has no room for another axis, {} are the most", *this, kMaxRank);
+  require<GraphError>(axis >= 0 && axis <= rank_, "cannot insert axis {} into shape {}", axis, *this);
   require<GraphError>(size >= 0, "cannot insert an axis of the negative size {} into shape {}", size, *this);
   Shape result = *this;
   std::copy_backward(result.dims_.begin() + axis, result.dims_.begin() + rank_, result.dims_.begin() + rank_ + 1);

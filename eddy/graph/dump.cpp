@@ -102,10 +102,10 @@ std::string graph_dot(const Graph& graph) { return digraph(graph, {}); }
 
 std::string Program::text() const {
   std::string text;
-  append_text(*impl_, "", text);
+  append_text(impl(), "", text);
   return text;
 }
 
-std::string Program::dot() const { return digraph(*impl_->lowered.graph, impl_->lowered.results); }
+std::string Program::dot() const { return digraph(*impl().lowered.graph, impl().lowered.results); }
 
 }  // namespace eddy

@@ -138,12 +138,15 @@ std::vector<Gradient> gradients(Value loss, std::span<const Value> wrt, SourceLo
   at.check(loss.dtype() == f32 && loss.shape().elements() == 1, "the loss must be one f32 number, not {}",
            to_string(loss.type()));
   Graph& graph = loss.graph();
-  for (const Value& value : wrt)
-    at.check(value && &value.graph() == &graph && value.dtype() == f32,
-             "each value must be f32 and of the loss's graph, one is {}",
-             !value                     ? "empty"
-             : &value.graph() != &graph ? "of another graph"
-                                        : to_string(value.type()));
+  for (const Value& value : wrt) {
+    at.check(value && value.dtype() == f32, "each value must be f32, one is {}",
+             value ? to_string(value.type()) : "empty");
+    at.check(
+        &value.graph() == &graph,
+        "{} is not of the loss's graph; a step of a loop knows a value of the graph around it by a name of its own: "
+        "differentiate by loss.graph().import(value)",
+        to_string(value.type()));
+  }
   Seed seed{loss, {}};
   {
     const OriginScope origin(graph, Origin(graph.node(loss.node()).origin));

@@ -47,7 +47,8 @@ std::uint32_t scramble(std::uint32_t x) {
 }  // namespace
 
 Graph::Graph(Graph& outer)
-    : outer_(&outer),
+    : scope_(outer.scope_),
+      outer_(&outer),
       depth_(outer.depth_ + 1),
       first_stream_(scramble(outer.first_stream_ ^ scramble(static_cast<std::uint32_t>(outer.size()) + 1))) {}
 

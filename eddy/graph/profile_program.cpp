@@ -89,15 +89,15 @@ void ProgramImpl::run_timed(std::vector<double>& seconds) {
 
 Profile Program::profile(std::span<const Binding> bindings, int runs) {
   require<UsageError>(runs >= 1, "a profile needs at least one run, not {}", runs);
-  impl_->bind(bindings);
-  impl_->resolve();
-  Clocks clocks(*impl_);
+  impl().bind(bindings);
+  impl().resolve();
+  Clocks clocks(impl());
   std::vector<double> totals;
   for (int run = 0; run < runs; ++run)
     with_resident_team([&] {
       clocks.begin_run();
       const double start = steady_seconds();
-      impl_->run();
+      impl().run();
       totals.push_back(steady_seconds() - start);
       clocks.end_run();
     });

@@ -104,29 +104,35 @@ void ProgramImpl::check_finite(const Instruction& instruction) const {
   }
 }
 
+ProgramImpl& Program::impl() const {
+  require<UsageError>(impl_ != nullptr, "the program was moved to another one");
+  return *impl_;
+}
+
 std::span<const Tensor> Program::run(std::span<const Binding> bindings) {
-  impl_->bind(bindings);
-  impl_->resolve();
-  if (impl_->keeps_team) {
-    with_resident_team([&] { impl_->run(); });
+  ProgramImpl& program = impl();
+  program.bind(bindings);
+  program.resolve();
+  if (program.keeps_team) {
+    with_resident_team([&] { program.run(); });
   } else {
-    impl_->run();
+    program.run();
   }
-  return impl_->results;
+  return program.results;
 }
 
 std::vector<ProgramInputInfo> Program::inputs() const {
   std::vector<ProgramInputInfo> result;
-  for (const ProgramInput& input : impl_->inputs)
+  for (const ProgramInput& input : impl().inputs)
     result.push_back({.name = input.name, .type = input.type, .is_used = input.base >= 0});
   return result;
 }
 
-const MemoryPlan& Program::memory_plan() const { return impl_->plan; }
+const MemoryPlan& Program::memory_plan() const { return impl().plan; }
 
-int Program::instruction_count() const { return static_cast<int>(impl_->instructions.size()); }
+int Program::instruction_count() const { return static_cast<int>(impl().instructions.size()); }
 
-Cost Program::cost() const { return impl_->cost(); }
+Cost Program::cost() const { return impl().cost(); }
 
 Cost ProgramImpl::cost() const {
   Cost sum;

@@ -95,6 +95,9 @@ class Program {
  private:
   friend class Compiler;
   explicit Program(std::unique_ptr<ProgramImpl> impl);
+  /// Throws UsageError for a program that was moved from.
+  ProgramImpl& impl() const;
+
   std::unique_ptr<ProgramImpl> impl_;
 };
 

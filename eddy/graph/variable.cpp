@@ -37,8 +37,9 @@ std::shared_ptr<Variable> ParameterStore::get(std::string_view name, const Tenso
     return existing;
   }
   if (sealed_)
-    fail_at(where, kVariable, "there is no '{}', and the store is sealed; the nearest are: {}", name,
-            fmt::join(nearest(name, all()), ", "));
+    fail_at(
+        where, kVariable, "there is no '{}', and the store is sealed; {}", name,
+        variables_.empty() ? "it is empty" : fmt::format("the nearest are: {}", fmt::join(nearest(name, all()), ", ")));
   auto variable = std::make_shared<Variable>(Variable{std::string(name), Tensor(type), trainable});
   Philox random(seed_, stable_hash(name));
   try {

@@ -62,7 +62,12 @@ Value random_key(Graph& graph, ParameterStore& store, SourceLocation where) {
 }
 
 Value advance_random(Operand key) {
-  return add_node(value_of(AdvanceRandom::kName, key).graph(), AdvanceRandom{}, {key.value}, key.where);
+  Graph& graph = value_of(AdvanceRandom::kName, key).graph();
+  for (int id = key.value.node() + 1; id < graph.size(); ++id) {
+    const Node& node = graph.node(id);
+    if (node.op->name() == AdvanceRandom::kName && node.inputs[0] == key.value) return {&graph, id, 0};
+  }
+  return add_node(graph, AdvanceRandom{}, {key.value}, key.where);
 }
 
 }  // namespace eddy

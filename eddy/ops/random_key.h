@@ -13,7 +13,8 @@ namespace eddy {
 Value random_key(Graph& graph, ParameterStore& store, SourceLocation where = SourceLocation::current());
 
 /// Adds 1 to the step, after all other readers of the key have run: the next run draws other numbers. The result is the
-/// new key. A program that trains has this among its results, or behind after().
+/// new key, one and the same however often it is asked for. Optimizers ask for it (minimize()); another program that
+/// draws numbers has it among its results, or behind after().
 Value advance_random(Operand key);
 
 }  // namespace eddy

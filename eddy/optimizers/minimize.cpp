@@ -2,6 +2,7 @@
 #include "eddy/optimizers/minimize.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -60,7 +61,9 @@ Value boolean_constant(Graph& graph, bool value) {
 /// A prefix that fits nothing is a slip of the pen, and what it should have frozen would be trained.
 void check_prefixes(const BuilderScope& at, const ParameterStore& store, const UpdateOptions& options) {
   for (const auto& [prefix, step] : options.first_steps)
-    at.check(step >= 0, "first_steps says {} for \"{}\", expected 0 or more", step, prefix);
+    at.check(step >= 0 && step <= std::numeric_limits<std::int32_t>::max(),
+             "first_steps says {} for \"{}\", expected 0 to {}", step, prefix,
+             std::numeric_limits<std::int32_t>::max());
   if (options.allow_unmatched) return;
   std::vector<std::string> names;
   for (const auto& variable : store.all())
@@ -74,16 +77,6 @@ void check_prefixes(const BuilderScope& at, const ParameterStore& store, const U
   for (const std::string& prefix : options.undecayed) expect("undecayed", prefix);
   for (const auto& [prefix, factor] : options.rate_multipliers) expect("rate_multipliers", prefix);
   for (const auto& [prefix, step] : options.first_steps) expect("first_steps", prefix);
-}
-
-/// The key after this run; all optimizers of a graph move it on together.
-Value advanced(Value key) {
-  Graph& graph = key.graph();
-  for (int id = key.node() + 1; id < graph.size(); ++id) {
-    const Node& node = graph.node(id);
-    if (node.op->name() == "advance_random" && node.inputs[0] == key) return {&graph, id, 0};
-  }
-  return advance_random(key);
 }
 
 struct PreparedGradients {
@@ -210,7 +203,7 @@ Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterS
     ties.push_back(count_when(counter(graph, store, options.name + "/skipped_steps"), updates.proceed, false));
   // The next step draws other numbers, after a skipped step as well.
   for (const Value& value : graph.variables())
-    if (variable_of(value)->name == "random/key") ties.push_back(advanced(value));
+    if (variable_of(value)->name == "random/key") ties.push_back(advance_random(value));
   updates.step = after(step, ties);
   return updates;
 }
@@ -219,6 +212,7 @@ Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer, 
   const BuilderScope at("minimize", "the loss", loss, where);
   at.check(loss.dtype() == f32 && loss.shape().elements() == 1, "the loss must be one f32 number, not {}",
            to_string(loss.type()));
+  at.check(loss.graph().depth() == 0, "a step of a loop updates no variable; minimize what the loop yields");
   check_prefixes(at, store, optimizer.options);
   std::vector<Value> parameters;
   bool frozen = false;

@@ -111,7 +111,8 @@ struct WarmUp final : OpClass<WarmUp> {
     visit("start", op.start);
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    require<GraphError>(steps > 0 && start >= 0, "steps {} and start {} must not be negative", steps, start);
+    require<GraphError>(steps > 0 && start >= 0, "steps must be 1 or more and start not negative, they are {} and {}",
+                        steps, start);
     require<GraphError>(inputs[1] == TensorType{f32, {}}, "the rate is {}, not f32[]", to_string(inputs[1]));
     return {inputs[1]};
   }

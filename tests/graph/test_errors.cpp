@@ -13,6 +13,9 @@
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/one_hot.h"
+#include "eddy/ops/scan.h"
+#include "eddy/ops/square.h"
+#include "eddy/ops/sum.h"
 #include "tests/support/probe_ops.h"
 
 namespace eddy::test {
@@ -49,6 +52,41 @@ TEST_CASE("errors: shapes that do not fit name op, shapes, file, line and scope"
     matmul(x, w);
   });
   check_parts(message, {"[matmul]", "f32[32,128]", "f32[256,512]", at_line(line), "scope encoder/layer0"});
+}
+
+TEST_CASE("errors: a loop's step is in the scope around the loop") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {5, 2, 3});
+  const Value w = graph.input("w", f32, {4, 4});
+  const NameScope scope(graph, "encoder");
+  const std::string message = message_of(
+      [&] { scan([&](Value step, const State&) -> Step { return {.output = matmul(step, w)}; }, x, State{}); });
+  check_parts(message, {"[matmul]", "f32[2,3]", "f32[4,4]", "scope encoder"});
+}
+
+TEST_CASE("errors: a gradient by a value around the step says how it is meant") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {5, 3});
+  const Value w = graph.input("w", f32, {3});
+  const auto slopes = [&](bool imported) {
+    return scan(
+               [&](Value step, const State&) -> Step {
+                 const Value loss = sum(square(step * w));
+                 return {.output = dense_gradients(loss, {{imported ? loss.graph().import(w) : w}})[0]};
+               },
+               x, State{})
+        .output;
+  };
+  check_parts(message_of([&] { slopes(false); }), {"[gradients]", "f32[3]", "loss.graph().import(value)"});
+  Program program = compile(graph, {slopes(true)});
+  const Tensor rows(f32, {5, 3}), weights(f32, {3});
+  for (std::size_t i = 0; i < 15; ++i) rows.values<float>()[i] = static_cast<float>(i) - 7;
+  for (std::size_t i = 0; i < 3; ++i) weights.values<float>()[i] = static_cast<float>(i) + 0.5F;
+  const auto found = program.run({{"x", rows}, {"w", weights}})[0].values<const float>();
+  for (std::size_t i = 0; i < 15; ++i) {
+    const float row = rows.values<float>()[i];
+    CHECK(found[i] == doctest::Approx(2 * row * row * weights.values<float>()[i % 3]));
+  }
 }
 
 TEST_CASE("errors: operators name the user's line too") {

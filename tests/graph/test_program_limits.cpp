@@ -33,6 +33,16 @@ TEST_CASE("a program runs with the number of threads it was compiled for, and no
   set_num_threads(before);
 }
 
+TEST_CASE("a program that was moved from says so") {
+  Graph graph;
+  Program program = compile(graph, {graph.constant(1.0F)});
+  Program other = std::move(program);
+  CHECK(other.run()[0].item() == 1);
+  CHECK_THROWS_WITH_AS(program.run(), doctest::Contains("was moved"), UsageError);
+  CHECK_THROWS_AS(program.text(), UsageError);
+  CHECK_THROWS_AS(program.profile({}, 1), UsageError);
+}
+
 TEST_CASE("empty values and tensors are errors") {
   Graph graph;
   const Value x = graph.input("x", f32, {});

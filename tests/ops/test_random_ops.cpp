@@ -87,6 +87,7 @@ TEST_CASE("the random key advances by one step a run and carries into the high w
   program.run();
   CHECK(variable->value.values<std::int32_t>()[2] == 0);
   CHECK(variable->value.values<std::int32_t>()[3] == 1);
+  CHECK(advance_random(key) == advance_random(key));
 }
 
 TEST_CASE("a uniform number is never the upper end of its range") {

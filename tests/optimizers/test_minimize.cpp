@@ -12,6 +12,7 @@
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/random_key.h"
+#include "eddy/ops/scan.h"
 #include "eddy/ops/sub.h"
 #include "eddy/ops/sum.h"
 #include "tests/optimizers/trajectory.h"
@@ -148,6 +149,17 @@ TEST_CASE("a loss of no parameter is an error") {
   Model model(store);
   CHECK_THROWS_WITH_AS(minimize(model.loss, store, sgd({}, {.rate_multipliers = {{"embedding/", 0}, {"scale", 0}}})),
                        doctest::Contains("rate_multipliers of 0 freeze all that the loss depends on"), GraphError);
+}
+
+TEST_CASE("a step of a loop cannot minimize") {
+  ParameterStore store(1);
+  Graph graph;
+  const Value x = graph.input("x", f32, {4, 3});
+  const Value w = parameter(graph, store, "w", {3}, zeros());
+  const auto step = [&](Value row, const State&) -> Step {
+    return {.output = minimize(sum(row * w), store, sgd()).step};
+  };
+  CHECK_THROWS_WITH_AS(scan(step, x, State{}), doctest::Contains("a step of a loop updates no variable"), GraphError);
 }
 
 TEST_CASE("a loss that depends on a parameter through integers alone is an error that says so") {
