@@ -45,8 +45,14 @@ class ResidentTeam {
     busy_.store(size_ - 1, std::memory_order_relaxed);
     ticket_.fetch_add(1, std::memory_order_release);
     ticket_.notify_all();
+    // Also when the caller's part throws: the others still look at the job, which lies on its stack.
+    const struct Others {
+      const ResidentTeam* team;
+      ~Others() {
+        wait([this] { return team->busy_.load(std::memory_order_acquire) == 0; });
+      }
+    } others{this};
     job.body(job.context, 0, threads);
-    wait([&] { return busy_.load(std::memory_order_acquire) == 0; });
   }
   void stop() {
     stopped_ = true;
@@ -119,9 +125,12 @@ void set_num_threads(int threads) {
 void run_team(int threads, void (*body)(void*, int, int), void* context) {
   Job job{body, context};
   if (threads > 1 && resident != nullptr) {
-    ResidentTeam* team = std::exchange(resident, nullptr);  // inside the job there are no more threads to be had
-    team->run(threads, job);
-    resident = team;
+    // Inside the job there are no more threads to be had.
+    const struct Busy {
+      ResidentTeam* team = std::exchange(resident, nullptr);
+      ~Busy() { resident = team; }
+    } busy;
+    busy.team->run(threads, job);
     return;
   }
   if (threads <= 1 || omp_in_parallel() != 0) {

@@ -7,14 +7,14 @@
 
 namespace eddy {
 
-/// Threads of the one OpenMP team that eddy and oneDNN share. Default: the processors this process may run on, or,
-/// where that is less, those whose time its control group allows it. Set it before programs are compiled: kernels and
-/// the order of sums depend on it.
+/// Threads of a team, for the whole process. Default: the processors this process may run on, or, where that is less,
+/// those whose time its control group allows it. Set it before programs are compiled, while no other thread uses eddy:
+/// kernels and the order of sums depend on it.
 int num_threads();
 void set_num_threads(int threads);
 
 /// Calls `body(thread, threads)` once on every member of a team of `threads`, and waits for all.
-/// From inside a team it runs serially as body(0, 1).
+/// From inside a team it runs serially as body(0, 1). A body must not throw: on another thread that ends the process.
 void run_team(int threads, void (*body)(void* context, int thread, int threads), void* context);
 
 template <class Body>

@@ -61,5 +61,22 @@ TEST_CASE("work inside a job is serial; resident teams nest and pass exceptions 
   check_jobs(3);
 }
 
+TEST_CASE("an error in the caller's part of a job waits for the other parts") {
+  const Threads setting(3);
+  with_resident_team([&] {
+    for (int round = 0; round < 200; ++round) {
+      std::atomic<int> done = 0;
+      const auto job = [&](int thread, int) {
+        if (thread == 0) throw std::runtime_error("my part");
+        for (int spin = 0; spin < 1000; ++spin) done += spin % 2 == 0 ? 1 : -1;
+        ++done;
+      };
+      CHECK_THROWS_WITH(parallel_team(3, job), "my part");
+      CHECK(done == 2);
+    }
+    check_jobs(3);
+  });
+}
+
 }  // namespace
 }  // namespace eddy::test
