@@ -65,9 +65,10 @@ void check_options(const BucketOptions& options) {
 
 std::vector<std::int64_t> bucket_times(std::int64_t longest, std::int64_t smallest, double growth) {
   require<UsageError>(
-      longest >= 1 && longest <= std::numeric_limits<std::int32_t>::max() && smallest >= 1 && growth > 1,
-      "bucket times from {} to {} growing by {}: expected sizes of at least 1 and growth above 1", smallest, longest,
-      growth);
+      longest >= 1 && longest <= std::numeric_limits<std::int32_t>::max() && smallest >= 1 && growth > 1 &&
+          growth <= 1e6,
+      "bucket times from {} to {} growing by {}: expected sizes of at least 1 and growth above 1, up to a million",
+      smallest, longest, growth);
   std::vector<std::int64_t> times;
   for (std::int64_t time = smallest; time < longest;) {
     times.push_back(time);

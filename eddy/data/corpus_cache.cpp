@@ -30,7 +30,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array<char, 8> kMagic = {'E', 'D', 'D', 'Y', 'D', 'A', 'T', 'A'};
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kVersion = 2;
 
 struct Header {
   std::array<char, 8> magic = kMagic;
@@ -108,6 +108,7 @@ void write_payload(PayloadWriter& writer, const EncodedDataset& data) {
     writer.array(part.corpus.labels());
     writer.text(part.corpus.id_text());
     writer.array(part.corpus.id_ends());
+    writer.array(part.corpus.groups());
   }
 }
 
@@ -135,7 +136,8 @@ EncodedDataset read_payload(PayloadReader& reader, const std::shared_ptr<const M
     const auto labels = reader.array<std::int32_t>();
     const auto id_text = reader.text();
     const auto id_ends = reader.array<std::int64_t>();
-    const EncodedCorpus corpus(file, ids, offsets, labels, id_text, id_ends);
+    const auto groups = reader.array<std::int64_t>();
+    const EncodedCorpus corpus(file, ids, offsets, labels, id_text, id_ends, groups);
     corpus.scan(ids, [&](auto piece) { check_range(piece, 0, ids_end, "token id"); });
     corpus.scan(labels, [&](auto piece) {
       check_range(piece, -1, static_cast<std::int64_t>(data.label_names.size()), "label");

@@ -80,6 +80,7 @@ void build_cache(const std::filesystem::path& path, std::uint64_t key, const Doc
     writer.spilled(corpus.labels, sizeof(std::int32_t));
     writer.spilled(corpus.id_text, 1);
     writer.spilled(corpus.id_ends, sizeof(std::int64_t));
+    writer.array(std::span<const std::int64_t>());  // no groups
   };
   writing([&] { write_cache(path, key, fill); });
 }

@@ -48,7 +48,7 @@ void count_and_encode(std::span<const DatasetPart> parts, const EncodeOptions& o
       tokenize_named("document", document.id, document.text, tokenizer, [&](std::string_view token) {
         arrays[i].tokens.push_back(part.in_vocabulary ? counter.add(token) : counter.add_uncounted(token));
       });
-      arrays[i].end_document(document.label, document.id);
+      arrays[i].end_document(document.label, document.id, document.group);
     }
   }
   result.vocabulary = Vocabulary(counter, options.vocabulary);
@@ -75,7 +75,7 @@ EncodedCorpus encode_corpus(const Dataset& data, Tokenizer& tokenizer, const Voc
   CorpusArrays arrays;
   for (const Document& document : data.documents) {
     tokenize_named("document", document.id, document.text, tokenizer, IdAppender{vocabulary, unknown, arrays.tokens});
-    arrays.end_document(document.label, document.id);
+    arrays.end_document(document.label, document.id, document.group);
   }
   return EncodedCorpus(std::move(arrays));
 }

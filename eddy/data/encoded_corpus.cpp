@@ -25,7 +25,9 @@ bool rises_to(const EncodedCorpus& corpus, std::span<const std::int64_t> values,
 
 }  // namespace
 
-void CorpusArrays::end_document(int label, std::string_view id) {
+void CorpusArrays::end_document(int label, std::string_view id, std::int64_t group) {
+  if (group >= 0) groups.resize(labels.size(), -1);
+  if (group >= 0 || !groups.empty()) groups.push_back(group);
   offsets.push_back(static_cast<std::int64_t>(tokens.size()));
   labels.push_back(label);
   id_text.append(id);
@@ -39,14 +41,22 @@ EncodedCorpus::EncodedCorpus(CorpusArrays arrays) {
   labels_ = owned->labels;
   id_text_ = owned->id_text;
   id_ends_ = owned->id_ends;
+  groups_ = owned->groups;
   owner_ = owned;
   check();
 }
 
 EncodedCorpus::EncodedCorpus(std::shared_ptr<const MappedFile> file, std::span<const std::int32_t> tokens,
                              std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels,
-                             std::string_view id_text, std::span<const std::int64_t> id_ends)
-    : file_(file.get()), tokens_(tokens), offsets_(offsets), labels_(labels), id_text_(id_text), id_ends_(id_ends) {
+                             std::string_view id_text, std::span<const std::int64_t> id_ends,
+                             std::span<const std::int64_t> groups)
+    : file_(file.get()),
+      tokens_(tokens),
+      offsets_(offsets),
+      labels_(labels),
+      id_text_(id_text),
+      id_ends_(id_ends),
+      groups_(groups) {
   owner_ = std::move(file);
   check();
 }
@@ -57,7 +67,7 @@ EncodedCorpus EncodedCorpus::labelled_until(std::int32_t count) const {
     std::vector<std::int32_t> labels;
   };
   auto owner = std::make_shared<Owner>(Owner{owner_, {labels_.begin(), labels_.end()}});
-  std::fill(owner->labels.begin() + std::min(count, size()), owner->labels.end(), -1);
+  std::fill(owner->labels.begin() + std::clamp(count, 0, size()), owner->labels.end(), -1);
   EncodedCorpus corpus = *this;
   corpus.labels_ = owner->labels;
   corpus.owner_ = std::move(owner);
@@ -69,6 +79,8 @@ void EncodedCorpus::check() const {
                      "corpus of {} documents: expected fewer than 2147483647", labels_.size());
   require<DataError>(offsets_.size() == labels_.size() + 1 && id_ends_.size() == labels_.size(),
                      "corpus has {} labels, {} offsets and {} ids", labels_.size(), offsets_.size(), id_ends_.size());
+  require<DataError>(groups_.empty() || groups_.size() == labels_.size(), "corpus has {} labels and {} groups",
+                     labels_.size(), groups_.size());
   require<DataError>(offsets_.front() == 0 && rises_to(*this, offsets_, static_cast<std::int64_t>(tokens_.size())),
                      "corpus offsets do not rise from 0 to its {} tokens", tokens_.size());
   require<DataError>(rises_to(*this, id_ends_, static_cast<std::int64_t>(id_text_.size())),

@@ -22,22 +22,24 @@ struct CorpusArrays {
   /// Ids one after another, and where each ends.
   std::string id_text;
   std::vector<std::int64_t> id_ends;
+  /// As Document's; empty when no document has one.
+  std::vector<std::int64_t> groups = {};
 
   /// Closes a document whose tokens have been appended.
-  void end_document(int label, std::string_view id);
+  void end_document(int label, std::string_view id, std::int64_t group = -1);
 };
 
-/// Documents as token ids: one flat array with offsets, labels (-1 = none) and ids. Immutable; copies share the
+/// Documents as token ids: one flat array with offsets, labels, groups (-1 = none) and ids. Immutable; copies share the
 /// arrays, which may be those of a cache file. Concurrent reads are safe.
 class EncodedCorpus {
  public:
   EncodedCorpus() : EncodedCorpus(CorpusArrays{}) {}
   explicit EncodedCorpus(CorpusArrays arrays);
-  /// Arrays inside a mapped file, whose pages can be dropped; offsets has one more element than labels and id_ends.
-  /// Throws DataError when offsets or id_ends are not rising within their texts.
+  /// Arrays inside a mapped file, whose pages can be dropped; offsets has one more element than labels and id_ends,
+  /// and groups as many as labels or none. Throws DataError when offsets or id_ends are not rising within their texts.
   EncodedCorpus(std::shared_ptr<const MappedFile> file, std::span<const std::int32_t> tokens,
                 std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels, std::string_view id_text,
-                std::span<const std::int64_t> id_ends);
+                std::span<const std::int64_t> id_ends, std::span<const std::int64_t> groups);
 
   /// The same documents, those from `count` on without their label.
   EncodedCorpus labelled_until(std::int32_t count) const;
@@ -57,6 +59,7 @@ class EncodedCorpus {
   }
   std::int32_t label(std::int32_t i) const { return labels_[static_cast<std::size_t>(i)]; }
   std::string_view id(std::int32_t i) const;
+  std::int64_t group(std::int32_t i) const { return groups_.empty() ? -1 : groups_[static_cast<std::size_t>(i)]; }
 
   std::span<const std::int32_t> tokens() const { return tokens_; }
   std::span<const std::int64_t> offsets() const { return offsets_; }
@@ -78,6 +81,7 @@ class EncodedCorpus {
 
   std::string_view id_text() const { return id_text_; }
   std::span<const std::int64_t> id_ends() const { return id_ends_; }
+  std::span<const std::int64_t> groups() const { return groups_; }
 
  private:
   void check() const;
@@ -89,6 +93,7 @@ class EncodedCorpus {
   std::span<const std::int32_t> labels_;
   std::string_view id_text_;
   std::span<const std::int64_t> id_ends_;
+  std::span<const std::int64_t> groups_;
 };
 
 /// Drops the pages of a mapped corpus after every so many documents read from it, so that a reader of random documents

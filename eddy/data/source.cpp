@@ -148,8 +148,10 @@ void check_text_file(const fs::path& path) {
 using std::string_view_literals::operator""sv;
 
 /// The first bytes of what BlockReader unpacks. None holds a line end, so that a line shows whether it is one of them.
-constexpr std::array kPackedBeginnings = {"\x1F\x8B"sv, "BZh"sv, "\xFD\x37zXZ\x00"sv, "\x28\xB5\x2F\xFD"sv,
-                                          "\x04\x22\x4D\x18"sv};
+constexpr std::array kPackedBeginnings = {
+    "\x1F\x8B"sv,         "\xFD\x37zXZ\x00"sv,  "\x28\xB5\x2F\xFD"sv, "\x04\x22\x4D\x18"sv, "BZh1\x31\x41\x59"sv,
+    "BZh2\x31\x41\x59"sv, "BZh3\x31\x41\x59"sv, "BZh4\x31\x41\x59"sv, "BZh5\x31\x41\x59"sv, "BZh6\x31\x41\x59"sv,
+    "BZh7\x31\x41\x59"sv, "BZh8\x31\x41\x59"sv, "BZh9\x31\x41\x59"sv};
 
 bool is_packed(std::string_view text) {
   return std::ranges::any_of(kPackedBeginnings, [&](std::string_view start) { return text.starts_with(start); });

@@ -181,7 +181,7 @@ EncodedCorpus shuffled(const EncodedCorpus& corpus, std::uint64_t seed) {
   for (const std::int32_t document : random_order(corpus.size(), seed)) {
     const auto tokens = corpus.document(document);
     arrays.tokens.insert(arrays.tokens.end(), tokens.begin(), tokens.end());
-    arrays.end_document(corpus.label(document), corpus.id(document));
+    arrays.end_document(corpus.label(document), corpus.id(document), corpus.group(document));
   }
   return EncodedCorpus(std::move(arrays));
 }

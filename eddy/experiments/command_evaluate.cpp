@@ -13,8 +13,8 @@
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/report.h"
 #include "eddy/experiments/run_report.h"
-#include "eddy/experiments/run_training.h"
 #include "eddy/experiments/text_evaluator.h"
+#include "eddy/experiments/validation_split.h"
 
 namespace eddy {
 namespace {
@@ -170,6 +170,8 @@ Evaluation report_unsupervised(const EvaluateCommand& command, TextEvaluator& ev
 
 int evaluate(EvaluateCommand& command, const CommandLine& line) {
   if (!command.report.empty()) check_report_folder(command.report);
+  require<UsageError>(command.app.count("--unlabelled") == 0,
+                      "--unlabelled is of training; to measure those texts, give them as --data");
   LoadedModel model = load_model(command.model);
   const DataConfig training_data = model.file.data;
   const bool own = apply_flags(command, model.file.data);
@@ -183,6 +185,9 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   loading.fixed_labels = is_classification(model.file.config.task);
   loading.message = [](const std::string& message) { fmt::print(stderr, "{}\n", message); };
   const EncodedDataset data = load_data(model.file.data, model.file.text.text, loading);
+  if (data.invalid_sequences > 0)
+    fmt::print(stderr, "{} ill-formed UTF-8 sequences became U+FFFD (--encoding latin1?)\n",
+               grouped(data.invalid_sequences));
   const std::string part = command.part.empty() ? data.parts.back().name : command.part;
   const std::string of = part == "validation" ? "train" : part;
   const EncodedCorpus& corpus = data.part(of);

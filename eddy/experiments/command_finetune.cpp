@@ -16,6 +16,7 @@ TrainingConfig finetune_defaults() {
   config.epochs = 30;
   config.patience = 5;
   config.validation_fraction = 0.1;
+  config.validation_by_group = true;
   return config;
 }
 
@@ -58,6 +59,9 @@ Command add_finetune_command(CLI::App& program, const CommandLine& line) {
   command->config.begin_group("Training");
   command->config.value(
       "--joint-weight", [](TrainingConfig & c) -> auto& { return c.joint_weight; }, "Weight of that part's loss");
+  command->config.toggle(
+      "--mixed-validation", [](TrainingConfig & c) -> auto& { return c.validation_by_group; }, false,
+      "Draw the validation texts one by one, even where several are of one film (IMDB)");
   add_adversarial_flags(command->config);
   add_layer_flags(command->config);
   command->config.begin_group("Model");

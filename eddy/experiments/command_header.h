@@ -8,6 +8,7 @@
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/run_training.h"
 #include "eddy/experiments/text_trainer.h"
+#include "eddy/experiments/validation_split.h"
 
 namespace eddy {
 

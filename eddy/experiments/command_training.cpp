@@ -92,6 +92,11 @@ TrainingCommand::TrainingCommand(CLI::App& subcommand, const CommandLine& comman
 
 ModelFile TrainingCommand::plan(const ModelFile& defaults) {
   if (!report.empty()) check_report_folder(report);
+  if (!tensorboard.empty()) {
+    std::error_code error;
+    fs::create_directories(tensorboard, error);
+    require<DataError>(!error, "--tensorboard {}: cannot be made: {}", tensorboard, error.message());
+  }
   run.claim();
   ModelFile model = run.resume ? resumed() : started(defaults);
   check_given_flags(app, model.config);
@@ -132,6 +137,8 @@ ModelFile TrainingCommand::resumed() {
   TextConfig wanted_text = model.text.text;
   text.apply(wanted_text);
   run.require_unchanged(to_json(with_limits_of(model.config, wanted)), to_json(wanted));
+  require<UsageError>(wanted.epochs >= model.progress.position.epoch || wanted.epochs == model.config.epochs,
+                      "--epochs is {}, but {} have been trained", wanted.epochs, model.progress.position.epoch);
   require<UsageError>(to_json(wanted_text) == to_json(model.text.text),
                       "--resume cannot change how text becomes tokens; it goes on with the config of {}",
                       run.checkpoint().string());

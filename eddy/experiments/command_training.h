@@ -8,7 +8,7 @@
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/command_run_flags.h"
 #include "eddy/experiments/run_model.h"
-#include "eddy/experiments/run_training.h"
+#include "eddy/experiments/validation_split.h"
 
 namespace eddy {
 

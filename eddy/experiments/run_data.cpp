@@ -31,8 +31,9 @@ fs::path source_path(const std::string& path) {
 bool has_imdb_folders(const fs::path& path) {
   std::error_code error;
   if (fs::is_directory(path / "train" / "pos", error)) return true;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path, error))
-    if (fs::is_directory(entry.path() / "train" / "pos", error)) return true;
+  std::error_code unread;
+  for (fs::directory_iterator at(path, unread); !unread && at != fs::directory_iterator(); at.increment(unread))
+    if (fs::is_directory(at->path() / "train" / "pos", error)) return true;
   return false;
 }
 

@@ -5,12 +5,9 @@
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <numeric>
-#include <span>
 
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
-#include "eddy/core/random.h"
 #include "eddy/experiments/memory_use.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_log.h"
@@ -184,31 +181,6 @@ class Run : TrainingLoop {
 };
 
 }  // namespace
-
-ValidationSplit split_validation(const TrainingConfig& config, const EncodedCorpus& corpus) {
-  ValidationSplit split;
-  for (std::int32_t i = 0; i < corpus.size(); ++i) {
-    // Unlabelled text can join in training but says nothing about errors.
-    const bool candidate = !is_classification(config.task) || corpus.label(i) >= 0;
-    (candidate ? split.validation : split.train).push_back(i);
-  }
-  auto& candidates = split.validation;
-  Philox random(config.seed, stable_hash("validation"));
-  shuffle(std::span(candidates), random);
-  auto kept =
-      static_cast<std::size_t>(std::llround(config.validation_fraction * static_cast<double>(candidates.size())));
-  if (config.validation_fraction > 0) {
-    require<DataError>(candidates.size() >= 2,
-                       "{} document{} cannot be split into training and validation (--validation 0 keeps none for it)",
-                       candidates.size(), candidates.size() == 1 ? "" : "s");
-    kept = std::clamp<std::size_t>(kept, 1, candidates.size() - 1);
-  }
-  split.train.insert(split.train.end(), candidates.begin() + static_cast<std::ptrdiff_t>(kept), candidates.end());
-  candidates.resize(kept);
-  std::ranges::sort(split.train);
-  std::ranges::sort(split.validation);
-  return split;
-}
 
 RunOutcome run_training(TextTrainer& trainer, const EncodedCorpus& corpus, const std::vector<std::int32_t>& validation,
                         ModelFile model, const RunSettings& settings) {

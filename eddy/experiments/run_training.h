@@ -36,14 +36,6 @@ struct RunOutcome {
   double tokens_per_second = 0;  ///< of this process
 };
 
-/// Documents of `corpus` kept from training, by the config's fraction and seed (of the labelled ones for a
-/// classification), and the rest. At least one is kept when the fraction is not 0; then at least two are needed.
-struct ValidationSplit {
-  std::vector<std::int32_t> train;
-  std::vector<std::int32_t> validation;
-};
-ValidationSplit split_validation(const TrainingConfig& config, const EncodedCorpus& corpus);
-
 /// Trains until a limit of the config, the patience or a signal (see InterruptGuard) ends it. Evaluates on `validation`
 /// documents of `corpus`, keeps the best model in `settings.output` (the last one without validation), writes
 /// checkpoints and the log. A signal cuts an evaluation short; going on begins with it. `model.progress` says where to

@@ -92,6 +92,8 @@ struct TrainingConfig {
   std::int64_t patience = 0;             ///< stop after so many evaluations without a better one; 0: never
   std::int64_t evaluation_interval = 0;  ///< steps between evaluations; 0: at the end of each epoch
   double validation_fraction = 0.05;     ///< of the documents, kept from training
+  /// Documents of one group, such as the reviews of a film, are kept together or not at all.
+  bool validation_by_group = false;
   std::uint64_t seed = 1;
 };
 

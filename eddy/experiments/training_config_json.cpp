@@ -62,6 +62,7 @@ void visit_members(Is<TrainingConfig> auto& config, auto& visit) {
   visit("patience", config.patience);
   visit("evaluation_interval", config.evaluation_interval);
   visit("validation_fraction", config.validation_fraction);
+  visit("validation_by_group", config.validation_by_group);
   visit("seed", config.seed);
 }
 

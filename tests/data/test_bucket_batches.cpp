@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -74,7 +76,8 @@ TEST_CASE("bucket times rise by the growth and end at the longest") {
   CHECK(bucket_times(8) == std::vector<std::int64_t>{8});
   CHECK(bucket_times(5, 1, 1.01) == std::vector<std::int64_t>{1, 2, 3, 4, 5});
   CHECK_THROWS_AS(bucket_times(0), UsageError);
-  CHECK_THROWS_AS(bucket_times(10, 8, 1.0), UsageError);
+  for (const double growth : {1.0, 1e300, std::numeric_limits<double>::infinity(), std::nan("")})
+    CHECK_THROWS_AS(bucket_times(10, 8, growth), UsageError);
 }
 
 TEST_CASE("a plain batch is time-major, masked, and filled with empty rows") {

@@ -15,7 +15,7 @@ using test::TemporaryFolder;
 namespace {
 
 EncodedDataset some_data() {
-  const Dataset train{{{"a b a.", 0, "one"}, {"", 1, "two"}, {"b \xC3\xA9 a", -1, ""}}, {"x", "y"}};
+  const Dataset train{{{"a b a.", 0, "one"}, {"", 1, "two"}, {"b \xC3\xA9 a", -1, "", 7}}, {"x", "y"}};
   const Dataset test{{{"a new b", 1, "t"}}, {"x", "y"}};
   const DatasetPart parts[] = {{"train", &train, true}, {"test", &test, false}};
   return encode_dataset(parts);
@@ -34,7 +34,8 @@ bool same(const EncodedDataset& a, const EncodedDataset& b) {
     const EncodedCorpus& x = a.parts[i].corpus;
     const EncodedCorpus& y = b.parts[i].corpus;
     if (a.parts[i].name != b.parts[i].name || !equal(x.tokens(), y.tokens()) || !equal(x.offsets(), y.offsets()) ||
-        !equal(x.labels(), y.labels()) || x.id_text() != y.id_text() || !equal(x.id_ends(), y.id_ends()))
+        !equal(x.labels(), y.labels()) || x.id_text() != y.id_text() || !equal(x.id_ends(), y.id_ends()) ||
+        !equal(x.groups(), y.groups()))
       return false;
   }
   return true;

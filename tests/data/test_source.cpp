@@ -96,6 +96,7 @@ TEST_CASE("a compressed file is read through whatever its name") {
   }
   CHECK(read_text_file(folder.write("plain", text)) == text);
   CHECK(read_text_file(folder.write("empty", "")).empty());
+  CHECK(read_text_file(folder.write("word", "BZh is how bzip2 files begin\n")) == "BZh is how bzip2 files begin\n");
 }
 
 TEST_CASE("a pipe is read from its first byte on, packed or not") {
