@@ -162,7 +162,7 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
                            grouped(results.test_in_train),
                            task.own_files ? "are left out of pretraining, but train the classifiers" : "stay");
   if (!overlap.empty()) paragraphs.push_back(overlap);
-  if (const std::string other = other_text(options.source); !other.empty())
+  if (const std::string other = other_text(options.source); !other.empty() && !results.pretraining.empty())
     paragraphs.push_back(fmt::format("Pretraining reads other text as well: {}.", other));
   if (!options.from.empty()) {
     const bool trained =

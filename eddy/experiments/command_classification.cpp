@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -58,6 +59,15 @@ ClassificationOptions Flags::options() {
   made.cache = cache;
   if (!rows.empty()) made.rows = parse_rows(rows);
   if (!labels.empty()) made.labels = labels;
+  const auto any_begins_with = [&](Pretraining kind) {
+    return std::ranges::any_of(made.rows, [&](const ClassificationRow& row) {
+      return row.pretraining == kind || (row.after_language_model && kind == Pretraining::language_model);
+    });
+  };
+  require<UsageError>(!language_model_epochs || any_begins_with(Pretraining::language_model),
+                      "--pretraining-epochs does nothing: no row begins with a language model");
+  require<UsageError>(!autoencoder_epochs || any_begins_with(Pretraining::autoencoder),
+                      "--autoencoder-epochs does nothing: no row begins with an autoencoder");
   if (seeds) made.seeds.resize(static_cast<std::size_t>(*seeds));
   std::iota(made.seeds.begin(), made.seeds.end(), seed);
   if (vocabulary) made.text.vocabulary_size = *vocabulary;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "eddy/data/number_stories.h"
@@ -77,7 +78,15 @@ std::function<ExperimentRun()> prepare(CLI::App& app, const CommandLine& line) {
   app.footer(
       "Without flags these are the equations of jacoxu/encoder_decoder: continuous feedback, zero decoder states,\n"
       "linear attention energy. Example: eddy experiment decoders --energy additive --modes attention");
-  return [flags]() -> ExperimentRun { return {flags->values().output, [flags] { return run(flags->values()); }}; };
+  return [flags, &app]() -> ExperimentRun {
+    const auto has = [&](DecoderMode mode) { return std::ranges::count(flags->values().modes, mode) > 0; };
+    const FlagNeeds needs(app);
+    needs("the mode attention", has(DecoderMode::attention), {"--energy"});
+    needs("a mode other than basic",
+          std::ranges::count(flags->values().modes, DecoderMode::basic) != std::ssize(flags->values().modes),
+          {"--feedback"});
+    return {flags->values().output, [flags] { return run(flags->values()); }};
+  };
 }
 
 }  // namespace

@@ -49,8 +49,8 @@ Command add_experiment_command(CLI::App& program, const CommandLine& line) {
     for (const Prepared& experiment : *prepared)
       if (experiment.app->parsed()) return run(experiment, line);
     // No name: say which there are.
-    fmt::print("{}", app->help());
-    return 0;
+    show_text(stderr, app->help());
+    return 2;
   };
   return {app, run_chosen};
 }

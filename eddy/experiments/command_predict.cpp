@@ -94,8 +94,13 @@ class Predictor {
       return;
     }
     std::string line;
-    for (const std::size_t label : order)
-      line += fmt::format("{}{}\t{:.4f}", line.empty() ? "" : "\t", names[label], probabilities[label]);
+    for (const std::size_t label : order) {
+      std::string name = names[label];
+      // One line a text, and a tab between columns, whatever a class is called.
+      std::ranges::replace_if(
+          name, [](char c) { return c == '\t' || c == '\n' || c == '\r'; }, ' ');
+      line += fmt::format("{}{}\t{:.4f}", line.empty() ? "" : "\t", name, probabilities[label]);
+    }
     fmt::print("{}\n", line);
   }
 

@@ -98,6 +98,15 @@ Measured measure_pairs(const ProfileCommand& command) {
   return result;
 }
 
+/// UsageError for flags that say how texts are read, or how long made-up ones are, where there are none such.
+void check_flags_of_data(const ProfileCommand& command, bool has_data) {
+  const FlagNeeds needs(command.app);
+  needs("--data", has_data,
+        {"--format", "--text-column", "--label-column", "--header", "--no-header", "--encoding", "--unlabelled",
+         "--cache-dir", "--no-cache", "--tokens", "--keep-case", "--drop-unknown", "--min-count", "--min-documents"});
+  needs("made-up texts: those of --data have lengths of their own", !has_data, {"--time"});
+}
+
 /// UsageError for flags that describe another model or other texts than those of --model.
 void check_flags_beside_model(const ProfileCommand& command, const std::set<std::string>& groups) {
   for (const CLI::Option* option : std::as_const(command.app).get_options())
@@ -120,6 +129,7 @@ Measured measure(ProfileCommand& command) {
   }
   std::optional<EncodedDataset> data;
   const ModelFile model = planned(command, data);
+  check_flags_of_data(command, data.has_value());
   ParameterStore store(model.config.seed);
   return measure_text(command, store, model.config, data);
 }
@@ -146,6 +156,8 @@ void check_outputs(const ProfileCommand& command, const DataConfig& data) {
   for (const auto& [flag, path] : outputs) {
     if (path.empty()) continue;
     require_no_input(flag, path, inputs);
+    for (const auto& [other, same] : outputs)
+      require<UsageError>(other == flag || same != path, "{} and {} are one file, {}", flag, other, path);
     require_writable(path);
   }
 }

@@ -67,6 +67,11 @@ void add_decoding_flags(CLI::App& app, TranslatorOptions& options) {
       ->group("Search");
 }
 
+void check_decoding_flags(const CLI::App& app, const TranslatorOptions& options) {
+  const FlagNeeds needs(app);
+  needs("--normalisation wu", options.beam.normalisation == LengthNormalisation::wu, {"--alpha"});
+}
+
 Command add_seq2seq_command(CLI::App& program, const CommandLine& line) {
   CLI::App* app = program.add_subcommand("seq2seq", "Train an encoder-decoder on pairs of texts, translate, measure");
   app->require_subcommand(1);

@@ -20,5 +20,7 @@ void add_pair_training_flags(FlagSet<Seq2SeqConfig>& flags);
 void add_search_flags(CLI::App& app, TranslatorOptions& options);
 /// These and what translate and evaluate have beside them.
 void add_decoding_flags(CLI::App& app, TranslatorOptions& options);
+/// UsageError for flags of them that do nothing beside the others.
+void check_decoding_flags(const CLI::App& app, const TranslatorOptions& options);
 
 }  // namespace eddy

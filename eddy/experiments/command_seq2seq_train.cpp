@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <memory>
 
 #include "eddy/core/cpu.h"
@@ -163,17 +162,16 @@ Seq2SeqModel plan(TrainCommand& command) {
   return model;
 }
 
-/// Pairs that the limits of length keep from training, as words; nothing when there are none.
+/// Pairs that are kept from training, as words; nothing when there are none.
 std::string left_out(const Config& config, const Seq2SeqData& data) {
-  const auto longer = [](const EncodedCorpus& side, std::int32_t pair, std::int64_t most) {
-    return most > 0 && side.length(pair) > most;
-  };
-  const std::int64_t count = std::ranges::count_if(data.split.train, [&](std::int32_t pair) {
-    return longer(data.pairs.source, pair, config.max_source) || longer(data.pairs.target, pair, config.max_target);
-  });
-  if (count == 0) return "";
-  return fmt::format("pairs left out of the training, longer than --max-source {} or --max-target {}: {}\n",
-                     config.max_source, config.max_target, grouped(count));
+  const LeftOutPairs pairs = left_out_pairs(config, data);
+  std::string text;
+  if (pairs.too_long > 0)
+    text += fmt::format("pairs left out of the training, longer than --max-source {} or --max-target {}: {}\n",
+                        config.max_source, config.max_target, grouped(pairs.too_long));
+  if (pairs.empty > 0)
+    text += fmt::format("pairs left out of the training, without a word on one side: {}\n", grouped(pairs.empty));
+  return text;
 }
 
 /// Which of the models that a run came by is in the output.

@@ -234,7 +234,10 @@ Command add_seq2seq_translate(CLI::App& group) {
   add_encoding_flag(*app, command->encoding);
   add_decoding_flags(*app, command->search);
   add_thread_flag(*app);
-  return {app, [command] { return translate(*command); }};
+  return {app, [app, command] {
+            check_decoding_flags(*app, command->search);
+            return translate(*command);
+          }};
 }
 
 Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line) {
@@ -260,7 +263,10 @@ Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line) {
   app->add_option("--report", command->report, "Folder for a report with attention heat maps")->type_name("DIR");
   add_decoding_flags(*app, command->search);
   add_thread_flag(*app);
-  return {app, [command] { return evaluate(*command); }};
+  return {app, [app, command] {
+            check_decoding_flags(*app, command->search);
+            return evaluate(*command);
+          }};
 }
 
 }  // namespace eddy

@@ -80,9 +80,10 @@ std::string to_json(const Environment& e) {
 }
 
 std::string arithmetic_facts() {
-  return nlohmann::ordered_json{{"eddy", eddy_version()},     {"cpu", cpu_capabilities().model},
-                                {"threads", num_threads()},   {"vector_target", vector_target()},
-                                {"onednn", onednn_version()}, {"onednn_isa", onednn_isa()}}
+  return nlohmann::ordered_json{{"eddy", eddy_version()},
+                                {"cpu", cpu_capabilities().model},
+                                {"threads", num_threads()},
+                                {"vector_target", vector_target()}}
       .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
@@ -91,7 +92,7 @@ std::vector<std::string> changed_arithmetic(std::string_view facts) {
   const auto now = nlohmann::ordered_json::parse(arithmetic_facts());
   std::vector<std::string> changes;
   // Other versions and processors of the same instructions may well give the same bits.
-  for (const char* key : {"threads", "vector_target", "onednn", "onednn_isa"})
+  for (const char* key : {"threads", "vector_target"})
     if (then.is_object() && then.contains(key) && then.at(key) != now.at(key))
       changes.push_back(fmt::format("{} ({}, now {})", key, then.at(key).dump(), now.at(key).dump()));
   return changes;

@@ -54,7 +54,8 @@ PairExperiment begin(const PairRecipeOptions& options, const std::string& name, 
   for (const std::string& key : keys)
     for (const char c : key + '\n') hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   data["hash"] = fmt::format("{:016x}", hash);
-  experiment.data = data.dump();
+  // A path may be any bytes, and tells less than the hash.
+  experiment.data = data.dump(-1, ' ', false, Json::error_handler_t::replace);
   experiment.output = options.output;
   experiment.force = options.force;
   experiment.command = options.command;

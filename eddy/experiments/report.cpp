@@ -41,6 +41,11 @@ pre { background: #f5f5f5; border: 1px solid #e3e3e3; border-radius: 4px; paddin
   font: 13px/1.45 "DejaVu Sans Mono", Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 summary { cursor: pointer; color: #444444; }
 td.long { white-space: normal; min-width: 26rem; overflow-wrap: anywhere; }
+@media (max-width: 45rem) {
+  figure { overflow-x: auto; }
+  figure svg { max-width: none; }
+  td.long { min-width: 14rem; }
+}
 )";
 
 /// What tells a page of eddy's from others.
@@ -274,8 +279,10 @@ void check_report_folder(const std::filesystem::path& folder) {
   while (!std::filesystem::exists(there, error) && there.has_relative_path()) there = there.parent_path();
   require<DataError>(std::filesystem::is_directory(there, error), "{}: is no folder, so no report can be written in {}",
                      there.string(), folder.string());
-  require<DataError>(::access(there.c_str(), W_OK | X_OK) == 0, "{}: cannot be written in: {}", there.string(),
-                     std::generic_category().message(errno));
+  if (::access(there.c_str(), W_OK | X_OK) != 0) {
+    const int why = errno;
+    fail<DataError>("{}: cannot be written in: {}", there.string(), std::generic_category().message(why));
+  }
   check_replaced(folder, {"index.html", "report.json", "report.md"});
 }
 

@@ -121,20 +121,12 @@ fs::path with_suffix(const fs::path& output, std::string_view suffix) {
   return fs::path(stem.string() + std::string(suffix));
 }
 
-TransferOptions transfer_options(const TrainingConfig& config) {
-  TransferOptions options;
-  if (config.transferred == TransferredPart::embedding) options.only = {"embedding"};
-  return options;
-}
-
 }  // namespace
 
 TransferReport transfer_pretrained(const ParameterStore& from, ParameterStore& store, const TrainingConfig& config) {
-  return transfer(from, store, transfer_options(config));
-}
-
-TransferReport transfer_pretrained(const fs::path& from, ParameterStore& store, const TrainingConfig& config) {
-  return transfer(from, store, transfer_options(config));
+  TransferOptions options;
+  if (config.transferred == TransferredPart::embedding) options.only = {"embedding"};
+  return transfer(from, store, options);
 }
 
 void check_savable(const ModelFile& model) {

@@ -62,8 +62,6 @@ LoadedModel load_model(const std::filesystem::path& path);
 
 /// Copies into the parameters of `store` what the config asks for of a pretrained model (see TransferredPart).
 TransferReport transfer_pretrained(const ParameterStore& from, ParameterStore& store, const TrainingConfig& config);
-TransferReport transfer_pretrained(const std::filesystem::path& from, ParameterStore& store,
-                                   const TrainingConfig& config);
 
 /// "classifier: lstm 1 × 256, embedding 128, vocabulary 30,000, 2 classes, 8,123,456 parameters"
 std::string describe_model(const TrainingConfig& config, std::int64_t parameters);

@@ -92,6 +92,8 @@ namespace {
 
 void check_data(const PairDataConfig& data) {
   check_count("source_column", data.source_column, 0);
+  require<UsageError>(data.source_column != data.target_column, "source_column and target_column are both {}",
+                      data.source_column);
   check_count("target_column", data.target_column, 0);
   check_count("source_words", data.source_words, 0);
   check_count("target_words", data.target_words, 0);

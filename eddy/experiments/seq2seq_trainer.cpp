@@ -2,6 +2,7 @@
 #include "eddy/experiments/seq2seq_trainer.h"
 
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
@@ -227,7 +228,9 @@ class Run : TrainingLoop {
     Seq2SeqProgress& progress = model_.progress;
     const bool measured = chooses_best();
     const double loss = measured ? trainer_.loss(data_.pairs, data_.split.validation) : 0;
-    const double recent = progress.recent_loss / static_cast<double>(std::max<std::int64_t>(progress.recent_steps, 1));
+    // NaN when no step since the last time had a finite loss: nothing to see a plateau in.
+    const double recent = progress.recent_steps > 0 ? progress.recent_loss / static_cast<double>(progress.recent_steps)
+                                                    : std::numeric_limits<double>::quiet_NaN();
     progress.recent_loss = 0;
     progress.recent_steps = 0;
     if (model_.config.plateau_on_training || measured)
@@ -247,7 +250,7 @@ class Run : TrainingLoop {
   }
 
   void report_plateau(double loss) {
-    if (plateau_ && plateau_->report(loss))
+    if (plateau_ && !std::isnan(loss) && plateau_->report(loss))
       line_.message(fmt::format("step {}: the learning rate is now {:.3g}", model_.progress.steps,
                                 model_.config.optimizer.learning_rate * plateau_->scale()));
   }
@@ -285,6 +288,12 @@ class Run : TrainingLoop {
 };
 
 }  // namespace
+
+LeftOutPairs left_out_pairs(const Seq2SeqConfig& config, const Seq2SeqData& data) {
+  if (!data.split.validation.empty()) PairBatches(data.pairs, batches_of(config, false), data.split.validation);
+  const PairBatches training(data.pairs, batches_of(config, true), data.split.train);
+  return {.empty = training.left_out_empty(), .too_long = training.left_out_long()};
+}
 
 StopReason run_seq2seq(ParameterStore& store, const Seq2SeqData& data, Seq2SeqModel& model,
                        const RunSettings& settings) {

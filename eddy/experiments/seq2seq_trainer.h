@@ -56,6 +56,15 @@ class Seq2SeqTrainer {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Pairs of the training that no batch holds.
+struct LeftOutPairs {
+  std::int64_t empty = 0;  ///< on one side
+  std::int64_t too_long =
+      0;  ///< where the config leaves such pairs out, or has sizes of batches and none is large enough
+};
+/// DataError when none is left to train on, or to validate with where that is asked for.
+LeftOutPairs left_out_pairs(const Seq2SeqConfig& config, const Seq2SeqData& data);
+
 /// Trains until a limit of the config or a signal (see InterruptGuard) ends it. After each epoch measures the
 /// validation part and keeps the best model in `settings.output`; writes checkpoints and the log beside it. An
 /// evaluation that a signal ends is done anew by the run that goes on.

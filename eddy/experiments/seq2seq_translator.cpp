@@ -139,13 +139,7 @@ TranslationScores score_translations(Translator& translator, const Seq2SeqData& 
   require<DataError>(!groups.empty(), "there is no pair to translate");
   Tokenizer tokenizer(tokenizer_of(translator.config().data));
   for (const std::vector<std::int32_t>& group : groups) {
-    const std::string& key = data.keys[static_cast<std::size_t>(group[0])];
-    TokenText& source = scores.sources.emplace_back();
-    for (std::size_t begin = 0; begin < key.size();) {
-      const std::size_t end = std::min(key.find(' ', begin), key.size());
-      source.push_back(key.substr(begin, end - begin));
-      begin = end + 1;
-    }
+    scores.sources.push_back(tokenizer.tokenize(data.texts[static_cast<std::size_t>(group[0])].source));
     References& references = scores.references.emplace_back();
     // The words of the text, not of the vocabulary: an unknown one counts as wrong.
     for (const std::int32_t pair : group)

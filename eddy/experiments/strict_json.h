@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <charconv>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
@@ -43,7 +44,10 @@ class JsonWriter {
       return nullptr;
     } else if constexpr (std::same_as<T, float>) {
       // The shortest decimal that reads back as this float: 0.1, not 0.10000000149011612.
-      return std::stod(fmt::format("{}", member));
+      const std::string digits = fmt::format("{}", member);
+      double value = 0;
+      std::from_chars(digits.data(), digits.data() + digits.size(), value);
+      return value;
     } else if constexpr (std::same_as<T, std::vector<std::pair<std::string, double>>>) {
       nlohmann::ordered_json pairs = nlohmann::ordered_json::object();
       for (const auto& [name, value] : member) pairs[name] = value;

@@ -45,6 +45,10 @@ void TableColumns::complete() {
   if (!data_.columns.empty()) check_names();
   for (std::string& column : data_.text_columns) check(column);
   if (!data_.label_column.empty()) check(data_.label_column);
+  for (const std::string& column : data_.text_columns)
+    require<UsageError>(data_.label_column.empty() || place(column) != place(data_.label_column),
+                        "--text-column {} and --label-column {} are one column of {}, which would tell the class",
+                        column, data_.label_column, data_.path);
   if (data_.text_columns.empty()) data_.text_columns = {std::to_string(other_column())};
   data_.columns = data_.header ? first_ : std::vector<std::string>();
 }

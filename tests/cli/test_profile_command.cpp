@@ -65,6 +65,12 @@ TEST_CASE("profile takes texts, configs and model files") {
   }
   CHECK(run_eddy({"profile", "--model", folder.path("texts.txt")}).status == 1);
   CHECK(run_eddy({"profile", "--runs", "0"}).status == 2);
+  for (const Arguments& idle : {Arguments{"--min-count", "3"}, {"--no-cache"}, {"--encoding", "latin1"}}) {
+    const ProgramResult refused = run_eddy(joined({"profile"}, idle));
+    CHECK(refused.status == 2);
+    CHECK(refused.err.find(idle[0] + " does nothing without --data") != std::string::npos);
+  }
+  CHECK(run_eddy({"profile", "--data", folder.path("texts.txt"), "--no-cache", "--time", "9"}).status == 2);
 }
 
 TEST_CASE("profile looks into the loop of an encoder-decoder") {

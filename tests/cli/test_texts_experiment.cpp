@@ -61,6 +61,8 @@ TEST_CASE("an experiment on files of one's own ends with a table and does nothin
   const ProgramResult sizes = run_eddy(joined(begun, {"--hidden", "32"}));
   CHECK(sizes.status == 2);
   CHECK(sizes.err.find("hidden_size is 16, but pretrained.model.hidden_size") != std::string::npos);
+  CHECK(run_eddy(joined(begun, {"--autoencoder-epochs", "1"})).err.find("--autoencoder-epochs does nothing") !=
+        std::string::npos);
   CHECK(run_eddy(joined(begun, {"--set", "lm.max_steps=3"})).err.find("is not trained on") != std::string::npos);
   CHECK(run_eddy(joined(begun, {"--vocabulary", "50"})).err.find("leave the flags for that out") != std::string::npos);
   // The models know the columns.
