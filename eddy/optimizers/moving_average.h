@@ -27,7 +27,8 @@ Value exponential_moving_average(const Updates& updates, ParameterStore& store, 
                                  SourceLocation where = SourceLocation::current());
 
 /// While it lives, the parameters hold their averages, for evaluation: contents are swapped, addresses stay, and all
-/// programs see it. Do not train or save meanwhile. The store must outlive it. Throws UsageError without averages.
+/// programs see it. Do not train, save or make another one meanwhile: a second would swap them
+/// back. The store must outlive it. Throws UsageError without averages.
 class AveragedWeights {
  public:
   explicit AveragedWeights(ParameterStore& store);

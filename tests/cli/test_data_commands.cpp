@@ -163,6 +163,64 @@ TEST_CASE("other texts than the training's are called by their file, and the tra
   CHECK(nlohmann::json::parse(evaluate(folder, "m.safetensors").out)["part"] == "train");
 }
 
+TEST_CASE("what would measure or train on something else than it says is refused") {
+  const TestFolder folder;
+  folder.write("train.tsv", labelled_lines(60, 1));
+  folder.write("more.txt", text_lines(20, 2));
+  const Arguments tune = {"finetune",
+                          "--data",
+                          folder.path("train.tsv"),
+                          "--no-cache",
+                          "--label-column",
+                          "0",
+                          "--hidden",
+                          "12",
+                          "--embedding",
+                          "8",
+                          "--epochs",
+                          "3",
+                          "--patience",
+                          "0",
+                          "--output",
+                          folder.path("m.safetensors")};
+  check_refused(run_eddy(joined(tune, {"--text-column", "0"})), 2,
+                "--text-column 0 and --label-column 0 are one column");
+  check_refused(run_eddy(joined(tune, {"--tensorboard", folder.path("more.txt")})), 1,
+                "--tensorboard " + folder.path("more.txt"));
+  CHECK_FALSE(folder.has("m.checkpoint.safetensors"));
+  succeed(tune);
+  const Arguments model = {"--model", folder.path("m.safetensors")};
+  check_refused(run_eddy(joined(joined({"evaluate"}, model), {"--unlabelled", folder.path("more.txt")})), 2,
+                "give them as --data");
+  const Arguments resume = {"finetune", "--resume", "--output", folder.path("m.safetensors")};
+  check_refused(run_eddy(joined(resume, {"--epochs", "2"})), 2, "--epochs is 2, but 3 have been trained");
+  succeed(joined(resume, {"--epochs", "4"}));
+}
+
+TEST_CASE("bad bytes are told of what is measured, too") {
+  const TestFolder folder;
+  folder.write("train.tsv", labelled_lines(60, 1));
+  succeed({"finetune", "--data", folder.path("train.tsv"), "--no-cache", "--label-column", "0", "--hidden", "12",
+           "--max-steps", "2", "--output", folder.path("m.safetensors")});
+  folder.write("bad.tsv", folder.read("train.tsv") + "animal\tword \xE9\n");
+  const ProgramResult measured =
+      succeed({"evaluate", "--model", folder.path("m.safetensors"), "--data", folder.path("bad.tsv"), "--no-cache"});
+  CHECK(measured.err.find("1 ill-formed UTF-8 sequences became U+FFFD") != std::string::npos);
+}
+
+TEST_CASE("predictions are a line for each text, whatever the classes are called") {
+  const TestFolder folder;
+  std::string table = "label,text\n";
+  for (int i = 0; i < 40; ++i) table += i % 2 == 0 ? "\"one\ntwo\",good words\n" : "\"a\tb\",bad words\n";
+  folder.write("train.csv", table);
+  succeed({"finetune", "--data", folder.path("train.csv"), "--no-cache", "--header", "--label-column", "label",
+           "--hidden", "12", "--max-steps", "5", "--output", folder.path("m.safetensors")});
+  const ProgramResult shown =
+      succeed({"predict", "--model", folder.path("m.safetensors"), "--top", "2"}, "good\nbad\n");
+  CHECK(std::ranges::count(shown.out, '\n') == 2);
+  CHECK(std::ranges::count(shown.out, '\t') == 6);
+}
+
 TEST_CASE("columns are told of tables alone, and tables are no unlabelled lines") {
   const TestFolder folder;
   folder.write("texts.txt", text_lines(40, 1));
