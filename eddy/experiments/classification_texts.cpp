@@ -36,7 +36,9 @@ Dataset read_labelled(const DataConfig& reading, const fs::path& file, const std
   DelimitedOptions options = columns_of(config, format);
   options.label_names = known;
   Dataset data = read_delimited(file, options);
-  if (const std::string warning = header_warning(data, config); !warning.empty())
+  std::vector<std::int32_t> labels;
+  for (const Document& document : data.documents) labels.push_back(document.label);
+  if (const std::string warning = header_warning(labels, data.label_names, config); !warning.empty())
     show_text(stdout, fmt::format("{}\n", warning));
   return data;
 }

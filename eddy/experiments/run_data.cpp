@@ -83,10 +83,7 @@ Dataset read_table(const DataConfig& data, DataFormat format, const DataLoading&
   DelimitedOptions options = table_options(data, format);
   if (loading.model != nullptr && loading.fixed_labels && options.label_column)
     options.label_names = loading.model->label_names;
-  Dataset table = contents ? parse_delimited(*contents, data.path, options) : read_delimited(data.path, options);
-  const std::string warning = header_warning(table, data);
-  if (loading.message && !warning.empty()) loading.message(warning);
-  return table;
+  return contents ? parse_delimited(*contents, data.path, options) : read_delimited(data.path, options);
 }
 
 RawParts read_raw(const DataConfig& data, DataFormat format, const DataLoading& loading,
@@ -269,6 +266,10 @@ EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoa
     result = load_or_build(file, key, build, loading.message, build_file);
   }
   check_labels(result, data, loading);
+  if (is_table(format) && loading.message) {
+    const std::string warning = header_warning(result.part("train").labels(), result.label_names, data);
+    if (!warning.empty()) loading.message(warning);
+  }
   return result;
 }
 

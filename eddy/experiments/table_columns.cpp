@@ -131,13 +131,13 @@ std::size_t TableColumns::other_column() const {
                    list());
 }
 
-std::string header_warning(const Dataset& data, const DataConfig& config) {
-  if (config.header || data.label_names.size() < 3 || data.documents.size() < 10) return {};
-  const int first = data.documents.front().label;
-  const auto as_first = [first](const Document& document) { return document.label == first; };
-  if (first < 0 || std::ranges::count_if(data.documents, as_first) != 1) return {};
+std::string header_warning(std::span<const std::int32_t> labels, const std::vector<std::string>& label_names,
+                           const DataConfig& config) {
+  if (config.header || label_names.size() < 3 || labels.size() < 10) return {};
+  const std::int32_t first = labels.front();
+  if (first < 0 || std::ranges::count(labels, first) != 1) return {};
   return fmt::format("{}: \"{}\" is the class of the first line alone; if that line names the columns, give --header",
-                     config.path, data.label_names[static_cast<std::size_t>(first)]);
+                     config.path, label_names[static_cast<std::size_t>(first)]);
 }
 
 }  // namespace eddy

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,7 @@ class TableColumns {
 
 /// What to say where a first line that names the columns was read as a record: it shows as a class of its own. Else
 /// empty.
-std::string header_warning(const Dataset& data, const DataConfig& config);
+std::string header_warning(std::span<const std::int32_t> labels, const std::vector<std::string>& label_names,
+                           const DataConfig& config);
 
 }  // namespace eddy

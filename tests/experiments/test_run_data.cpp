@@ -115,9 +115,14 @@ TEST_CASE("a first line that was not taken for a header is told") {
   const TemporaryFolder folder;
   Reading reading(folder);
   reading.data.label_column = "0";
+  reading.loading.cache = folder / "cache";
   std::string table = kHeader;
   for (int i = 0; i < 5; ++i) table += kTable;
   reading.load("a.tsv", table);
+  CHECK(contains(reading.said, "\"class\" is the class of the first line alone"));
+  // From the cache, too.
+  reading.said.clear();
+  load_data(reading.data, {}, reading.loading);
   CHECK(contains(reading.said, "\"class\" is the class of the first line alone"));
 }
 
