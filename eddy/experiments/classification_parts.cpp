@@ -192,18 +192,20 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
   model.from = origin_of(part);
   model.progress.data_fingerprint = inputs;
 
-  ParameterStore store(part.config.seed);
+  std::optional<ParameterStore> variables(std::in_place, part.config.seed);
   bool resumed = false;
   if (fs::exists(checkpoint)) try {
       const RunProgress found = read_model_file(checkpoint).progress;
-      load_checkpoint(checkpoint, store);
+      load_checkpoint(checkpoint, *variables);
       model.progress = found;
       resumed = true;
       show_text(stdout, fmt::format("{}: going on after step {}\n", part.name, found.steps));
     } catch (const DataError& error) {
       show_text(stdout,
                 fmt::format("{}: its checkpoint cannot be used, so it begins again: {}\n", part.name, error.what()));
+      variables.emplace(part.config.seed);  // some may have been read
     }
+  ParameterStore& store = *variables;
   if (!resumed) {
     fs::remove(settings.output);  // nothing tells what made it
     create_parameters(store, part.config);
