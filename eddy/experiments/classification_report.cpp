@@ -188,6 +188,7 @@ Json json_of(const TrainingConfig& config) {
   Json json = Json::parse(to_json(config));
   json.erase("seed");
   json.erase("validation_fraction");
+  json.erase("validation_by_group");
   return json;
 }
 

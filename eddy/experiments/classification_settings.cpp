@@ -37,7 +37,7 @@ struct DecidedElsewhere {
   const char* key;
   std::string_view by;
 };
-constexpr std::array<DecidedElsewhere, 8> kDecidedElsewhere = {
+constexpr std::array<DecidedElsewhere, 9> kDecidedElsewhere = {
     {{"/seed", "--seed and --seeds say"},
      {"/task", "--rows says"},
      {"/joint_task", "--rows says, with lm-joint and sa-joint"},
@@ -45,7 +45,8 @@ constexpr std::array<DecidedElsewhere, 8> kDecidedElsewhere = {
      {"/model/vocabulary_size", "--vocabulary and the data say"},
      {"/model/classes", "the data says"},
      {"/row_width", "the data says"},
-     {"/validation_fraction", "the experiment says, the same for all rows"}}};
+     {"/validation_fraction", "the experiment says, the same for all rows"},
+     {"/validation_by_group", "the data set says"}}};
 
 bool holds(const Json& json, const char* key) { return json.contains(Json::json_pointer(key)); }
 

@@ -59,8 +59,8 @@ class Seq2SeqTrainer {
 /// Pairs of the training that no batch holds.
 struct LeftOutPairs {
   std::int64_t empty = 0;  ///< on one side
-  std::int64_t too_long =
-      0;  ///< where the config leaves such pairs out, or has sizes of batches and none is large enough
+  /// Where the config leaves such pairs out, or has sizes of batches and none is large enough.
+  std::int64_t too_long = 0;
 };
 /// DataError when none is left to train on, or to validate with where that is asked for.
 LeftOutPairs left_out_pairs(const Seq2SeqConfig& config, const Seq2SeqData& data);

@@ -122,6 +122,7 @@ TEST_CASE("what each flag of finetune sets beside those of pretrain") {
               {{"--linear-gain"}, {{"/task", "label_gain"}}},
               {{"--joint", "sa", "--joint-weight", "0.5"},
                {{"/task", "joint"}, {"/joint_task", "autoencoder"}, {"/joint_weight", 0.5}}},
+              {{"--mixed-validation"}, {{"/validation_by_group", false}}},
               {{"--layer-rate-decay", "0.5"}, {{"/layer_rate_decay", 0.5}}},
               {{"--unfreeze-epochs", "2"}, {{"/unfreeze_epochs", 2}}},
               {{"--adversarial", "vat", "--perturbation-norm", "7", "--absolute-perturbation", "--adversarial-weight",

@@ -69,6 +69,10 @@ TEST_CASE("a cache gives back what was saved, even nothing") {
   const CacheLoad load = load_cache(folder.path() / "c", 42);
   REQUIRE(load.data.has_value());
   CHECK(same(*load.data, data));
+  const EncodedCorpus& train = load.data->part("train");
+  CHECK(train.group(1) == -1);
+  CHECK(train.group(2) == 7);
+  CHECK(load.data->part("test").group(0) == -1);
   save_cache(folder.path() / "c", 43, EncodedDataset{{}, {}, {{"none", EncodedCorpus()}}});
   const CacheLoad empty = load_cache(folder.path() / "c", 43);
   REQUIRE(empty.data.has_value());

@@ -133,6 +133,7 @@ TEST_CASE("what rows, seeds and data decide is no setting") {
   CHECK(problem("scratch.model.classes=9").find("the data says") != std::string::npos);
   CHECK(problem("scratch.task=joint").find("--rows says") != std::string::npos);
   CHECK(problem("all.validation_fraction=0.5").find("the same for all rows") != std::string::npos);
+  CHECK(problem("all.validation_by_group=true").find("the data set says") != std::string::npos);
   CHECK(problem("lm.optimizer.schedule.decay_steps=9").find("another schedule.kind before") != std::string::npos);
   apply_setting(options, "lm.optimizer.schedule.kind=exponential");
   apply_setting(options, "lm.optimizer.schedule.decay_steps=9");
