@@ -79,12 +79,11 @@ std::function<ExperimentRun()> prepare(CLI::App& app, const CommandLine& line) {
       "Without flags these are the equations of jacoxu/encoder_decoder: continuous feedback, zero decoder states,\n"
       "linear attention energy. Example: eddy experiment decoders --energy additive --modes attention");
   return [flags, &app]() -> ExperimentRun {
-    const auto has = [&](DecoderMode mode) { return std::ranges::count(flags->values().modes, mode) > 0; };
+    const std::vector<DecoderMode>& modes = flags->values().modes;
+    const auto reads = [](DecoderMode mode) { return mode != DecoderMode::basic; };
     const FlagNeeds needs(app);
-    needs("the mode attention", has(DecoderMode::attention), {"--energy"});
-    needs("a mode other than basic",
-          std::ranges::count(flags->values().modes, DecoderMode::basic) != std::ssize(flags->values().modes),
-          {"--feedback"});
+    needs("the mode attention", std::ranges::count(modes, DecoderMode::attention) > 0, {"--energy"});
+    needs("a mode other than basic", std::ranges::any_of(modes, reads), {"--feedback"});
     return {flags->values().output, [flags] { return run(flags->values()); }};
   };
 }

@@ -185,9 +185,7 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   loading.fixed_labels = is_classification(model.file.config.task);
   loading.message = [](const std::string& message) { fmt::print(stderr, "{}\n", message); };
   const EncodedDataset data = load_data(model.file.data, model.file.text.text, loading);
-  if (data.invalid_sequences > 0)
-    fmt::print(stderr, "{} ill-formed UTF-8 sequences became U+FFFD (--encoding latin1?)\n",
-               grouped(data.invalid_sequences));
+  if (data.invalid_sequences > 0) fmt::print(stderr, "{}\n", ill_formed_text(data.invalid_sequences));
   const std::string part = command.part.empty() ? data.parts.back().name : command.part;
   const std::string of = part == "validation" ? "train" : part;
   const EncodedCorpus& corpus = data.part(of);

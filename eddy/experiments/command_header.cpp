@@ -13,6 +13,10 @@
 
 namespace eddy {
 
+std::string ill_formed_text(std::int64_t sequences) {
+  return fmt::format("{} ill-formed UTF-8 sequences became U+FFFD (--encoding latin1?)", grouped(sequences));
+}
+
 std::string run_header(const ModelFile& model, const ParameterStore& store, const EncodedDataset& data,
                        const TextTrainer& trainer, const ValidationSplit& split, const std::filesystem::path& output) {
   const TrainingConfig& config = model.config;
@@ -23,9 +27,7 @@ std::string run_header(const ModelFile& model, const ParameterStore& store, cons
                       grouped(static_cast<std::int64_t>(split.validation.size())));
   if (const CutDocuments cut = cut_by(config, corpus, split.train); cut.any())
     text += fmt::format("          {}\n", cut.to_string(config.max_length));
-  if (data.invalid_sequences > 0)
-    text += fmt::format("          {} ill-formed UTF-8 sequences became U+FFFD (--encoding latin1?)\n",
-                        grouped(data.invalid_sequences));
+  if (data.invalid_sequences > 0) text += fmt::format("          {}\n", ill_formed_text(data.invalid_sequences));
   text += fmt::format("model     {}\n", describe_model(config, store.parameter_count()));
   text += fmt::format("training  {}, learning rate {}, batch {}, {} epochs of {} steps, seed {}\n",
                       name_of(config.optimizer.kind), config.optimizer.learning_rate, config.batch_size, config.epochs,

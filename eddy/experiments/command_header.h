@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -14,6 +15,9 @@ namespace eddy {
 
 /// Says on standard error when this process computes other bits than the one that wrote the checkpoint.
 void warn_of_other_bits(const std::filesystem::path& checkpoint);
+
+/// What to say of a data set with so many of them.
+std::string ill_formed_text(std::int64_t sequences);
 
 /// What a run is about to do: machine, data, model, training, output. Lines without a final newline.
 std::string run_header(const ModelFile& model, const ParameterStore& store, const EncodedDataset& data,

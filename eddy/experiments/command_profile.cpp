@@ -129,7 +129,6 @@ Measured measure(ProfileCommand& command) {
   }
   std::optional<EncodedDataset> data;
   const ModelFile model = planned(command, data);
-  check_flags_of_data(command, data.has_value());
   ParameterStore store(model.config.seed);
   return measure_text(command, store, model.config, data);
 }
@@ -165,6 +164,7 @@ void check_outputs(const ProfileCommand& command, const DataConfig& data) {
 int profile(ProfileCommand& command) {
   DataConfig given;
   command.data.apply(given);
+  if (command.model.empty()) check_flags_of_data(command, !given.path.empty());
   check_outputs(command, given);
   double peak = measure_fma_peak(), copy = measure_copy_bandwidth();
   const Measured measured = measure(command);
