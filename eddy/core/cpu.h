@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+/// What the processor can do. No state: safe to call concurrently.
 namespace eddy {
 
 /// Answer of one CPUID query: eax, ebx, ecx, edx.
@@ -30,6 +31,7 @@ struct CpuCapabilities {
   bool amx_broken() const { return amx_tile && !amx_palette; }
 };
 
+/// What `query` answers for this; one that is not there is false, and a name "unknown processor".
 CpuCapabilities cpu_capabilities(const CpuidFunction& query = cpuid);
 
 /// True when oneDNN must be kept from AMX: it is broken here and `user_limit` (the value of ONEDNN_MAX_CPU_ISA, may be

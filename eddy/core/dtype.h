@@ -7,7 +7,7 @@
 
 namespace eddy {
 
-/// Element types of tensors. `boolean` is one byte, 0 or 1.
+/// Element types of tensors. `boolean` is one byte, 0 or 1. Everything here is constant and pure.
 enum class DType : std::uint8_t { f32, i32, boolean };
 
 inline constexpr DType f32 = DType::f32;

@@ -13,7 +13,8 @@
 
 namespace eddy {
 
-/// Root of every exception eddy throws. The message is one sentence with the values that matter.
+/// Root of every exception eddy throws. The message is one sentence with the values that matter. Errors own their
+/// texts, so that they may be kept and handed to other threads.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -360,12 +360,33 @@ bool OutputLock::has_name() const {
          held.st_ino == named.st_ino;
 }
 
+namespace {
+
+/// Whether `path`, which need not exist, is below the folder.
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  std::error_code error;
+  const auto whole = [&](const std::filesystem::path& name) {
+    // Where nothing of a relative path exists, weakly_canonical() leaves it relative.
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(name, error), error);
+  };
+  const std::filesystem::path below = whole(path).lexically_relative(whole(folder));
+  return !error && !below.empty() && *below.begin() != "..";
+}
+
+}  // namespace
+
 void require_no_input(std::string_view what, const std::filesystem::path& output,
                       const std::vector<std::filesystem::path>& inputs) {
   for (const std::filesystem::path& input : inputs) {
+    if (output.empty() || input.empty()) continue;
     std::error_code error;
-    require<UsageError>(output.empty() || input.empty() || !std::filesystem::equivalent(output, input, error),
-                        "{} would replace {}, which is read; choose another name", what, input.string());
+    if (std::filesystem::is_directory(input, error)) {
+      require<UsageError>(!lies_in(output, input), "{} {} lies in {}, which is read; choose another place", what,
+                          output.string(), input.string());
+    } else {
+      require<UsageError>(!std::filesystem::equivalent(output, input, error),
+                          "{} would replace {}, which is read; choose another name", what, input.string());
+    }
   }
 }
 

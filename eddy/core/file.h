@@ -10,13 +10,16 @@
 #include <string_view>
 #include <vector>
 
-/// Whole-file reading and replacement. Every failure is a DataError naming the file and what the system said.
+/// Whole-file reading and replacement. What fails is a DataError naming the file and what the system said. An object
+/// is for one thread unless it says otherwise; the functions may be called concurrently, and of those that write one
+/// path the last one stands.
 namespace eddy {
 
 /// The contents of a file (a pipe or device is read to its end).
 std::string read_file(const std::filesystem::path& path);
 
-/// An open file read at any offset; holds one descriptor. `read_at` may be called concurrently.
+/// An open file read at any offset; holds one descriptor. `read_at` may be called concurrently. DataError for what is
+/// no regular file.
 class InputFile {
  public:
   explicit InputFile(const std::filesystem::path& path);
@@ -37,7 +40,8 @@ class InputFile {
 };
 
 /// A file mapped read-only; the bytes live as long as this object. Nobody may shorten the file meanwhile (the system
-/// answers that with SIGBUS); use InputFile where that can happen.
+/// answers that with SIGBUS); use InputFile where that can happen. Concurrent reads are safe. DataError for what is no
+/// regular file.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
@@ -84,7 +88,7 @@ class SpillFile {
 };
 
 /// Appends `bytes` to an open file by one write, so that a crash leaves them whole or not at all. DataError naming
-/// `path` when that fails.
+/// `path` when that fails. The descriptor stays the caller's.
 void append_at_once(int descriptor, std::string_view bytes, const std::filesystem::path& path);
 
 /// How a file in the making is kept: without a name, so that even SIGKILL leaves nothing behind, or under a temporary
@@ -122,7 +126,7 @@ class AtomicFile {
   std::uint64_t size_ = 0;
 };
 
-/// While one lives, no other process gets one of the same output: two runs would mix their files. UsageError when there
+/// While one lives, nobody else gets one of the same output: two runs would mix their files. UsageError when there
 /// is one, DataError when nothing can be written there. It stands in a hidden file that goes away with it; of a process
 /// that was killed the file stays, and the next lock takes it over. File systems that know no locks give none.
 class OutputLock {
@@ -144,8 +148,9 @@ class OutputLock {
   int descriptor_ = -1;
 };
 
-/// UsageError when a file to be written is, by whatever name, one of those that are read: it would be destroyed. Empty
-/// paths and those that name nothing are passed over. `what` says which output it is, as "--graph".
+/// UsageError when a file or folder to be written is, by whatever name, one of those that are read: it would be
+/// destroyed. So it is for one in a folder that is read: it would be read the next time. Empty paths and those that
+/// name nothing are passed over. `what` says which output it is, as "--graph".
 void require_no_input(std::string_view what, const std::filesystem::path& output,
                       const std::vector<std::filesystem::path>& inputs);
 

@@ -30,7 +30,8 @@ Shape checked_shape(std::span<const std::uint64_t> dims, std::string_view what);
 using ByteSource = std::function<void(std::span<std::byte>)>;
 
 /// Reads the elements of `out`, whose dtype must be dtype_of(element), converting in pieces. `big_endian` swaps bytes.
-/// Throws DataError beginning with `what` for a value that does not fit and for booleans other than 0 and 1.
+/// Throws DataError beginning with `what` for a value that does not fit and for booleans other than 0 and 1. What
+/// `source` throws passes through.
 void read_elements(const ByteSource& source, FileElement element, bool big_endian, const Tensor& out,
                    std::string_view what);
 

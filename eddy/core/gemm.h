@@ -52,8 +52,10 @@ enum class GemmMethod : std::uint8_t {
 /// The same inputs give the same bits on the same machine, whatever the number of threads.
 class Gemm {
  public:
+  /// Throws Error as GemmConfig::resolved() does.
   explicit Gemm(const GemmConfig& config);
 
+  /// Resolved; a dense B of one row or column may be taken for its transpose.
   const GemmConfig& config() const { return config_; }
   GemmMethod method() const { return method_; }
   /// Bytes of scratch that `run` needs, on a kAlignment boundary; may be 0.

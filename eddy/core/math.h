@@ -23,7 +23,7 @@ void vector_tanh(const float* in, float* out, std::int64_t n);     ///< 4 ulp
 void vector_sigmoid(const float* in, float* out, std::int64_t n);  ///< 4 ulp
 void vector_erf(const float* in, float* out, std::int64_t n);      ///< 4 ulp
 void vector_sqrt(const float* in, float* out, std::int64_t n);     ///< exact rounding
-/// x/2 * (1 + erf(x/sqrt(2))); absolute error below 2e-7 * max(1, |x|).
+/// x/2 * (1 + erf(x/sqrt(2))); absolute error below 2e-7 * max(1, |x|). (Hendrycks & Gimpel 2016)
 void vector_gelu(const float* in, float* out, std::int64_t n);
 /// x/2 * (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), with the same bound.
 void vector_gelu_tanh(const float* in, float* out, std::int64_t n);

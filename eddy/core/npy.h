@@ -11,8 +11,8 @@
 
 /// NumPy's array files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), versions 1 to 3.
 /// Booleans, integers and floating point are read, of either byte order and storage order: f64 and f16 become f32,
-/// other integers i32 (DataError for one that does not fit). All errors are DataError naming the file and what was
-/// expected; files are written whole or not at all.
+/// other integers i32 (DataError for one that does not fit). Errors of a file are DataError naming it and what was
+/// expected; files are written whole or not at all. Tensors read own their memory. No state: safe to call concurrently.
 namespace eddy {
 
 Tensor read_npy(const std::filesystem::path& path);

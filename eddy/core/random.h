@@ -47,8 +47,9 @@ class Philox {
 
 /// Unbiased integer in [0, n); n must be positive.
 std::uint64_t uniform_index(Philox& random, std::uint64_t n);
+/// Uniform in [low, high]; `high` itself only by rounding.
 float uniform_float(Philox& random, float low, float high);
-/// Standard normal (Box-Muller).
+/// Standard normal (Box-Muller). Takes two numbers of the generator.
 float normal_float(Philox& random);
 
 /// Fisher-Yates; the same order on every platform for one seed.

@@ -44,11 +44,11 @@ class SafetensorsReader {
   /// In the order of the data.
   const std::vector<SafetensorsEntry>& entries() const { return entries_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  /// nullptr when there is none.
+  /// nullptr when there is none. Else it lives as long as the reader.
   const SafetensorsEntry* find(std::string_view name) const;
-  /// DataError when there is none of that name, or a value does not fit the type read.
+  /// DataError when there is none of that name, or a value does not fit the type read. The tensor owns its memory.
   Tensor read(std::string_view name) const;
-  /// Into a tensor of the entry's type.
+  /// Into a tensor of the entry's type. DataError as above, and for a tensor of another type.
   void read_into(std::string_view name, const Tensor& out) const;
 
  private:

@@ -28,6 +28,7 @@ class Shape {
   std::int64_t elements() const;
   /// Size of an axis; negative axes count from the end. Throws GraphError when out of range.
   std::int64_t dim(int axis) const { return dims_[static_cast<std::size_t>(normalize_axis(axis))]; }
+  /// Neither the axis nor a size that is written is checked.
   std::int64_t operator[](int axis) const { return dims_[static_cast<std::size_t>(axis)]; }
   std::int64_t& operator[](int axis) { return dims_[static_cast<std::size_t>(axis)]; }
   /// Maps a possibly negative axis to 0..rank-1. Throws GraphError when out of range.
@@ -36,11 +37,12 @@ class Shape {
   const std::int64_t* begin() const { return dims_.data(); }
   const std::int64_t* end() const { return dims_.data() + rank_; }
 
-  /// A copy with `size` appended, inserted before `axis`, or with `axis` removed.
+  /// A copy with `size` appended, inserted before `axis`, or with `axis` removed. Throws GraphError for an axis out of
+  /// range, a negative size or more than kMaxRank axes.
   Shape appended(std::int64_t size) const;
   Shape inserted(int axis, std::int64_t size) const;
   Shape removed(int axis) const;
-  /// Product of the sizes of axes [first, last).
+  /// Product of the sizes of axes [first, last). Throws GraphError from 2^56 on; axes are not checked.
   std::int64_t product(int first, int last) const;
 
   friend bool operator==(const Shape& a, const Shape& b);
@@ -55,6 +57,7 @@ std::string to_string(const Shape& shape);
 
 /// NumPy broadcasting of two shapes. Throws GraphError naming both when they do not fit.
 Shape broadcast(const Shape& a, const Shape& b);
+/// Whether `from` can be repeated to exactly `to`.
 bool broadcasts_to(const Shape& from, const Shape& to);
 
 /// DType and shape of a tensor or graph value; prints as "f32[32,128]".

@@ -6,7 +6,8 @@
 
 namespace eddy {
 
-/// A line of source code: what std::source_location would be if Clang 14 had it. The file name is static storage.
+/// A line of source code: what std::source_location would be if Clang 14 had it. The file name is static storage. A
+/// plain value.
 class SourceLocation {
  public:
   static constexpr SourceLocation current(const char* file = __builtin_FILE(), unsigned line = __builtin_LINE()) {
@@ -22,7 +23,8 @@ class SourceLocation {
   unsigned line_;
 };
 
-/// Where a node was made, or what an error answers to: a line of the user's program, and the name scope there.
+/// Where a node was made, or what an error answers to: a line of the user's program, and the name scope there. A plain
+/// value.
 struct Origin {
   std::string_view file = {};  ///< static storage: from SourceLocation; empty where no line is known
   unsigned line = 0;

@@ -14,7 +14,8 @@ namespace eddy {
 /// Every buffer eddy allocates starts on this boundary.
 inline constexpr std::size_t kAlignment = 64;
 
-/// Memory on a `kAlignment` boundary, on large pages where it fills them. Throws MemoryError.
+/// Memory on a `kAlignment` boundary, on large pages where it fills them; freed with its last owner. Throws
+/// MemoryError.
 std::shared_ptr<std::byte> allocate_uninitialised(std::size_t bytes);
 /// The same, zeroed.
 std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes);
@@ -24,12 +25,13 @@ std::shared_ptr<std::byte> allocate_aligned(std::size_t bytes);
 class Tensor {
  public:
   Tensor() = default;
-  /// Zero-initialised, owning.
+  /// Zero-initialised, owning. Throws MemoryError.
   explicit Tensor(TensorType type);
   Tensor(DType dtype, Shape shape) : Tensor(TensorType{dtype, shape}) {}
   /// A view of foreign memory, which must outlive it.
   static Tensor view(TensorType type, void* data);
 
+  /// Owning copies of the numbers. `from` throws GraphError when there are not as many as the shape has elements.
   static Tensor scalar(float value);
   static Tensor scalar(std::int32_t value);
   template <class T>
@@ -47,19 +49,21 @@ class Tensor {
   std::size_t bytes() const { return type_.bytes(); }
 
   void* data() const { return data_.get(); }
-  /// Elements as T; throws GraphError when T is not the dtype.
+  /// Elements as T; throws GraphError when T is not the dtype. They live as long as the storage; an empty tensor has
+  /// none to look at.
   template <class T>
   std::span<T> values() const;
-  /// The only element of a one-element tensor, as float.
+  /// The only element of a one-element tensor, as float. Throws GraphError for any other tensor.
   float item() const;
 
   /// Throws GraphError when empty.
   Tensor clone() const;
-  /// The same storage under another shape of equal element count.
+  /// The same storage under another shape of equal element count; throws GraphError for another count.
   Tensor reshaped(const Shape& shape) const;
-  /// A view of `type` that starts `offset` bytes into this tensor and shares its storage.
+  /// A view of `type` that starts `offset` bytes into this tensor and shares its storage. Throws GraphError when it
+  /// does not lie within.
   Tensor view_at(std::size_t offset, const TensorType& type) const;
-  /// Copies the elements of `source`, which must have the same type; neither may be empty.
+  /// Copies the elements of `source`, which must have the same type; neither may be empty. Else GraphError.
   void copy_from(const Tensor& source) const;
 
  private:
@@ -71,7 +75,7 @@ template <class T>
 std::span<T> Tensor::values() const {
   require<GraphError>(type_.dtype == DTypeOf<std::remove_const_t<T>>::value, "tensor {} read as {}", type_,
                       to_string(DTypeOf<std::remove_const_t<T>>::value));
-  return {reinterpret_cast<T*>(data_.get()), static_cast<std::size_t>(elements())};
+  return {reinterpret_cast<T*>(data_.get()), data_ ? static_cast<std::size_t>(elements()) : 0};
 }
 
 template <class T>

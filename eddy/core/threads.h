@@ -9,12 +9,13 @@ namespace eddy {
 
 /// Threads of a team, for the whole process. Default: the processors this process may run on, or, where that is less,
 /// those whose time its control group allows it. Set it before programs are compiled, while no other thread uses eddy:
-/// kernels and the order of sums depend on it.
+/// kernels and the order of sums depend on it. UsageError unless 1 to 1024.
 int num_threads();
 void set_num_threads(int threads);
 
 /// Calls `body(thread, threads)` once on every member of a team of `threads`, and waits for all.
 /// From inside a team it runs serially as body(0, 1). A body must not throw: on another thread that ends the process.
+/// May be called from several threads at once: each then has a team of its own.
 void run_team(int threads, void (*body)(void* context, int thread, int threads), void* context);
 
 template <class Body>

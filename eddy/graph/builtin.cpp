@@ -305,23 +305,36 @@ const Variable* variable_of(Value value) {
   return op != nullptr ? op->variable.get() : nullptr;
 }
 
+namespace {
+
+/// The graph of an argument that must be there.
+Graph& graph_of(std::string_view op, Value value, SourceLocation where) {
+  require_at(static_cast<bool>(value), where, op, "the argument is an empty value");
+  return value.graph();
+}
+
+}  // namespace
+
 Value add_n(const std::vector<Value>& values, SourceLocation where) {
   require_at(!values.empty(), where, AddN::kName, "nothing to add");
   if (values.size() == 1) return values[0];
-  return add_node(values[0].graph(), AddN{}, values, where);
+  return add_node(graph_of(AddN::kName, values[0], where), AddN{}, values, where);
 }
 
 Value scatter_add(Value base, const Shape& shape, Value indices, Value rows, SourceLocation where) {
   std::vector<Value> inputs{indices, rows};
   if (base) inputs.push_back(base);
-  return add_node(indices.graph(), ScatterAdd(shape), std::move(inputs), where);
+  return add_node(graph_of(ScatterAdd::kName, indices, where), ScatterAdd(shape), std::move(inputs), where);
 }
 
 Value gather_rows(Operand table, Operand indices) {
-  return add_node(table.value.graph(), GatherRows{}, {table.value, indices.value}, table.where);
+  return add_node(graph_of(GatherRows::kName, table.value, table.where), GatherRows{}, {table.value, indices.value},
+                  table.where);
 }
 
-Value copy_of(Value value, SourceLocation where) { return add_node(value.graph(), Copy{}, {value}, where); }
+Value copy_of(Value value, SourceLocation where) {
+  return add_node(graph_of(Copy::kName, value, where), Copy{}, {value}, where);
+}
 
 Value full(Graph& graph, const TensorType& type, float number, SourceLocation where) {
   return add_node(graph, Full(type, number), {}, where);
@@ -330,11 +343,11 @@ Value full(Graph& graph, const TensorType& type, float number, SourceLocation wh
 Value after(Value value, const std::vector<Value>& others, SourceLocation where) {
   std::vector<Value> inputs{value};
   inputs.insert(inputs.end(), others.begin(), others.end());
-  return add_node(value.graph(), After{}, std::move(inputs), where);
+  return add_node(graph_of(After::kName, value, where), After{}, std::move(inputs), where);
 }
 
 Value assign(Value target, Operand value) {
-  return add_node(target.graph(), Assign{}, {target, value.value}, value.where);
+  return add_node(graph_of(Assign::kName, target, value.where), Assign{}, {target, value.value}, value.where);
 }
 
 }  // namespace eddy

@@ -44,18 +44,19 @@ struct VariableOp final : OpClass<VariableOp> {
   Cost cost(std::span<const TensorType>, std::span<const TensorType>) const override { return {}; }
 };
 
-/// The tensor of a constant, or nullptr when `value` is not one.
+/// The tensor of a constant, or nullptr when `value` is not one. It lives as long as the graph.
 const Tensor* constant_of(Value value);
 /// Whether `value` is a constant whose every element is `number`.
 bool is_constant(Value value, float number);
-/// The variable behind a value, or nullptr.
+/// The variable behind a value, or nullptr. It lives as long as the graph.
 const Variable* variable_of(Value value);
 
-/// Sum of values of one type; of a single one, itself.
+/// Sum of values of one type; of a single one, itself. All f32; GraphError without any or for types that differ.
 Value add_n(const std::vector<Value>& values, SourceLocation where = SourceLocation::current());
 
 /// `base` with `rows` f32[indices…, …] added at `indices` i32[any shape]; repeated indices add up, negative ones are
-/// ignored. An empty `base` means zeros of `shape`. Gradient: of base itself, of rows the gathered rows.
+/// ignored. An empty `base` means zeros of `shape`. Gradient: of base itself, of rows the gathered rows. Indices beyond
+/// `shape` are an error at run time.
 Value scatter_add(Value base, const Shape& shape, Value indices, Value rows,
                   SourceLocation where = SourceLocation::current());
 
@@ -63,16 +64,18 @@ Value scatter_add(Value base, const Shape& shape, Value indices, Value rows,
 /// with respect to the table is row-sparse. Indices beyond the table are an error at run time.
 Value gather_rows(Operand table, Operand indices);
 
-/// A copy of `value`, with memory of its own.
+/// A copy of `value`, with memory of its own. Any dtype.
 Value copy_of(Value value, SourceLocation where = SourceLocation::current());
 
-/// Zeros, or any number, of a type: filled at run time, never stored.
+/// Zeros, or any number, of a type: filled at run time, never stored. Cut off for i32; for booleans anything but 0 is
+/// true.
 Value full(Graph& graph, const TensorType& type, float number, SourceLocation where = SourceLocation::current());
 
-/// `value`, available only once `others` have run: ties updates to a result.
+/// `value`, available only once `others` have run: ties updates to a result. A view; no gradient flows to `others`.
 Value after(Value value, const std::vector<Value>& others, SourceLocation where = SourceLocation::current());
 
-/// Writes `value` into the variable behind `target` at the end of its readers; the result is the new value.
+/// Writes `value` into the variable behind `target` at the end of its readers; the result is the new value. Both of one
+/// type, else GraphError; one for a target that is no variable comes from compile(). No gradient.
 Value assign(Value target, Operand value);
 
 }  // namespace eddy

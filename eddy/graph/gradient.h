@@ -16,7 +16,8 @@ struct RowSparse {
 };
 
 /// The gradient of a scalar with respect to one value: a dense part, row-sparse parts, both (a tied embedding) or
-/// neither (no path). Nothing turns sparse into dense but `dense()`.
+/// neither (no path). Nothing turns sparse into dense but `dense()`. Handles of one graph, valid as long as it lives;
+/// what makes nodes of them is for the thread that builds it.
 class Gradient {
  public:
   Gradient() = default;
@@ -39,7 +40,7 @@ class Gradient {
   std::vector<RowSparse> sparse_;
 };
 
-/// What an op's gradient rule sees.
+/// What an op's gradient rule sees. The spans live as long as the call.
 struct GradientContext {
   std::span<const Value> inputs;
   std::span<const Value> outputs;
@@ -67,10 +68,11 @@ struct Seed {
   Value gradient;
 };
 
-/// Derivatives of sum(seed.value * seed.gradient) over all seeds, of one graph, with respect to each of `wrt`.
+/// Derivatives of sum(seed.value * seed.gradient) over all seeds, of one graph, with respect to each of `wrt`. Errors
+/// of rules are as for gradients(); the arguments are not checked: f32 values of the seeds' graph.
 std::vector<Gradient> backpropagate(std::span<const Seed> seeds, std::span<const Value> wrt);
 
-/// The same as `gradients` with dense results; a value without a path gets zeros.
+/// The same as `gradients` with dense results; a value without a path gets zeros. f32 of the shapes of `wrt`.
 std::vector<Value> dense_gradients(Value loss, std::span<const Value> wrt,
                                    SourceLocation where = SourceLocation::current());
 

@@ -97,19 +97,13 @@ Value Graph::import(Value value) {
     if (capture.outer == value) return capture.inner;
   require<GraphError>(is_inside(value.graph()), "{} belongs to another graph", value.type());
   const Node& node = value.graph().node(value.node());
-  const bool is_literal = node.inputs.empty() && (node.op->name() == "constant" || node.op->name() == "full");
-  Value inner;
-  if (is_literal) {
-    inner = copy(node, {});
-  } else {
-    const Value outer = outer_->import(value);
-    const std::string name = fmt::format("capture{}", inputs_.size());
-    nodes_.push_back({std::make_shared<InputOp>(name, value.type()), {}, {value.type()}, node.origin});
-    inner = {this, size() - 1, 0};
-    inputs_.emplace(name, inner);
-    captures_.push_back({outer, inner});
-    if (outer != value) captures_.push_back({value, inner});
-  }
+  const Value outer = outer_->import(value);
+  const std::string name = fmt::format("capture{}", inputs_.size());
+  nodes_.push_back({std::make_shared<InputOp>(name, value.type()), {}, {value.type()}, node.origin});
+  const Value inner{this, size() - 1, 0};
+  inputs_.emplace(name, inner);
+  captures_.push_back({outer, inner});
+  if (outer != value) captures_.push_back({value, inner});
   return inner;
 }
 

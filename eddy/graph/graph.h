@@ -18,7 +18,8 @@ namespace eddy {
 
 struct Variable;
 
-/// A node in SSA form: inputs are made before it, types never change.
+/// A node in SSA form: inputs are made before it, types never change. References to it stay valid as long as its graph
+/// lives.
 struct Node {
   std::shared_ptr<const Op> op;
   std::vector<Value> inputs;
@@ -41,16 +42,18 @@ class Graph {
  public:
   Graph() = default;
   /// A graph traced inside `outer`, such as the body of a loop: it may use values of `outer`, which it captures.
+  /// `outer` must live until close().
   explicit Graph(Graph& outer);
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  /// A tensor fed by name at each run.
+  /// A tensor fed by name at each run. Throws GraphError when the name is taken.
   Value input(std::string name, DType dtype, const Shape& shape, SourceLocation where = SourceLocation::current());
-  /// A copy of the tensor as it is now.
+  /// A copy of the tensor as it is now. Throws GraphError for an empty one.
   Value constant(const Tensor& tensor, SourceLocation where = SourceLocation::current());
   Value constant(float value, SourceLocation where = SourceLocation::current());
   /// A value that lives outside the graph, shared by all programs that name it. The same variable gives the same node.
+  /// Keeps the variable alive; throws GraphError for null.
   Value variable(const std::shared_ptr<Variable>& variable, SourceLocation where = SourceLocation::current());
 
   /// Adds a node, inferring its types. Throws GraphError with op, reason, line and scope. When an input belongs to a
@@ -58,7 +61,8 @@ class Graph {
   Value add(std::shared_ptr<const Op> op, std::vector<Value> inputs, SourceLocation where);
   /// All outputs of the node of `value`, which may belong to any graph.
   static std::vector<Value> outputs(Value value);
-  /// `value` as a value of this graph: itself, or what stands here for a value of a surrounding graph.
+  /// `value` as a value of this graph: itself, or what stands here for a value of a surrounding graph. Throws
+  /// GraphError for one of a graph that is not around this one.
   Value import(Value value);
   /// How many graphs this one is traced inside.
   int depth() const { return depth_; }
@@ -77,14 +81,15 @@ class Graph {
   /// Nodes for variables, in order of first use.
   std::vector<Value> variables() const;
 
-  /// Copies a node of another graph, with its types and origin, onto new inputs.
+  /// Whether this is the body of a loop that stands in `other`, or in a body inside of it.
+  bool is_inside(const Graph& other) const;
+
+  /// Copies a node of another graph, with its types and origin, onto new inputs. Nothing is checked.
   Value copy(const Node& node, std::vector<Value> inputs);
 
  private:
   friend class NameScope;
   friend class OriginScope;
-
-  bool is_inside(const Graph& other) const;
 
   std::deque<Node> nodes_;
   std::map<std::string, Value, std::less<>> inputs_;
@@ -97,7 +102,7 @@ class Graph {
   std::vector<Capture> captures_;
 };
 
-/// Names the nodes made during its life: nested scopes join with '/'.
+/// Names the nodes made during its life: nested scopes join with '/'. The graph must outlive it.
 class NameScope {
  public:
   NameScope(Graph& graph, std::string_view name);
@@ -110,7 +115,8 @@ class NameScope {
   std::size_t outer_length_;
 };
 
-/// Lets what library code builds during its life answer to a line of the user's file: nodes and errors alike.
+/// Lets what library code builds during its life answer to a line of the user's file: nodes and errors alike. Ends in
+/// the thread that made it, before scopes around it.
 class OriginScope {
  public:
   /// For all that this thread builds, in whatever graph, loop bodies included. The outermost scope wins.

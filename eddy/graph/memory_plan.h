@@ -9,7 +9,8 @@
 
 namespace eddy {
 
-/// A buffer of a program: how large, and during which steps (inclusive) its contents matter.
+/// A buffer of a program: how large, and during which steps (inclusive) its contents matter. A plain value; the
+/// functions here are pure.
 struct BufferLife {
   std::size_t bytes = 0;
   int first = 0;
@@ -45,8 +46,10 @@ std::string format_bytes(std::size_t bytes);
 /// The memory programs compute in. Programs that share one must not run at the same time; it grows to the largest.
 class Arena {
  public:
-  /// Makes at least `bytes` available; the contents are lost when it grows.
+  /// Makes at least `bytes` available; the contents are lost when it grows. Throws MemoryError, and then is as large as
+  /// before.
   void reserve(std::size_t bytes);
+  /// On a kAlignment boundary, until it grows; null before the first reserve().
   std::byte* data() const { return memory_.get(); }
   std::size_t bytes() const { return bytes_; }
 

@@ -40,7 +40,8 @@ struct Alias {
   bool elementwise = false;
 };
 
-/// Addresses of one execution of a kernel. An unused optional input or output is null.
+/// Addresses of one execution of a kernel. An unused optional input or output is null. They are valid for the call
+/// alone.
 struct KernelArgs {
   const void* const* inputs = nullptr;
   void* const* outputs = nullptr;
@@ -57,7 +58,8 @@ struct KernelArgs {
 };
 
 /// What compiling a node yields: a function that computes it, and the scratch memory that function needs.
-/// `run` must not allocate, and must not throw from inside a team of threads.
+/// `run` must not allocate, and must not throw from inside a team of threads. It throws an Error when it refuses its
+/// data, which the program gives op and line. Runs on one thread at a time.
 struct Kernel {
   std::function<void(const KernelArgs&)> run;
   std::size_t scratch_bytes = 0;
@@ -68,7 +70,7 @@ struct Kernel {
 
 struct CompileOptions;
 
-/// What is known of a node when its kernel is made.
+/// What is known of a node when its kernel is made. The spans live as long as the call.
 struct KernelContext {
   std::span<const TensorType> inputs;
   std::span<const TensorType> outputs;
@@ -83,7 +85,7 @@ struct KernelContext {
 };
 
 /// The inputs of an op that a loop applies at each step, seen from outside the loop: a stepped input has one leading
-/// axis more, of size `time`; the others are the same at all steps.
+/// axis more, of size `time`; the others are the same at all steps. The span lives as long as the call.
 struct TimeContext {
   std::span<const Value> inputs;
   std::vector<bool> stepped;

@@ -17,7 +17,7 @@ struct OpTotal {
   int count = 0;
 };
 
-/// The ops of a profile, those that take longest first.
+/// The ops of a profile, those that take longest first. A pure function.
 std::vector<OpTotal> totals_by_op(const Profile& profile);
 
 }  // namespace eddy

@@ -24,7 +24,7 @@ struct CompileOptions {
   std::shared_ptr<Arena> arena = nullptr;
 };
 
-/// A tensor for a named input of one run.
+/// A tensor for a named input of one run. The name must live as long as the call.
 struct Binding {
   std::string_view name;
   Tensor tensor;
@@ -53,7 +53,8 @@ struct Profile {
   double total_flops() const;
 };
 
-/// Per-op totals and the slowest nodes, with GFLOP/s, GB/s and, given the machine's peak, the share of it.
+/// Per-op totals and the slowest nodes, with GFLOP/s, GB/s and, given the machine's peak, the share of it. Pure, as
+/// chrome_trace().
 std::string to_string(const Profile& profile, double peak_gflops = 0);
 /// The profile in Chrome's trace event format (load it in a trace viewer).
 std::string chrome_trace(const Profile& profile);
@@ -71,13 +72,15 @@ class Program {
   /// Computes the results from the inputs. The tensors stay valid, and keep their values, until the next run of this
   /// program; bind a clone() to feed one back. Every input that a result depends on must be bound, and what is bound
   /// must be, once and with its exact type, to memory that the run does not write. From the second run on nothing is
-  /// allocated.
+  /// allocated. Throws GraphError for other bindings, for another num_threads() than at compilation, and where a kernel
+  /// refuses its data, with op and line.
   std::span<const Tensor> run(std::span<const Binding> bindings);
   std::span<const Tensor> run(std::initializer_list<Binding> bindings = {}) {
     return run(std::span<const Binding>(bindings.begin(), bindings.size()));
   }
 
-  /// Runs `runs` times with a clock around each node.
+  /// Runs `runs` times with a clock around each node. Updates are done each time. Throws as run(), and UsageError for
+  /// runs < 1.
   Profile profile(std::span<const Binding> bindings, int runs = 5);
 
   /// In order of name.
@@ -101,10 +104,11 @@ class Program {
   std::unique_ptr<ProgramImpl> impl_;
 };
 
-/// Makes a program that yields `results` and performs the updates they depend on. Throws GraphError.
+/// Makes a program that yields `results` and performs the updates they depend on. Throws GraphError. MemoryError when
+/// its memory cannot be had.
 Program compile(const Graph& graph, const std::vector<Value>& results, CompileOptions options = {});
 
-/// A graph as text or as a Graphviz digraph, before compilation.
+/// A graph as text or as a Graphviz digraph, before compilation. Pure.
 std::string graph_text(const Graph& graph);
 std::string graph_dot(const Graph& graph);
 

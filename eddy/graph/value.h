@@ -8,11 +8,17 @@
 #include "eddy/core/shape.h"
 #include "eddy/core/source_location.h"
 
+/// Values and what takes them. For all builder functions (of ops/, models/ and optimizers/, and those of graph/) holds:
+/// they add nodes to the graph of their arguments and keep no reference to anything else but variables, so that
+/// different graphs with different stores may be built at once, but one graph or store by one thread at a time. Empty
+/// values, values of another graph and types or shapes that do not fit are a GraphError; what only the data can show is
+/// one of Program::run.
 namespace eddy {
 
 class Graph;
 
-/// A handle to one output of one graph node: cheap to copy, valid as long as its graph lives. Empty by default.
+/// A handle to one output of one graph node: cheap to copy, valid as long as its graph lives. Empty by default. Safe to
+/// read concurrently while nobody adds to the graph.
 class Value {
  public:
   Value() = default;
@@ -31,7 +37,7 @@ class Value {
   const Shape& shape() const { return type().shape; }
   DType dtype() const { return type().dtype; }
   int rank() const { return shape().rank(); }
-  /// Size of an axis; negative axes count from the end.
+  /// Size of an axis; negative axes count from the end. Throws GraphError when out of range.
   std::int64_t dim(int axis) const { return shape().dim(axis); }
 
   friend bool operator==(const Value&, const Value&) = default;

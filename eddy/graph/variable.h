@@ -18,7 +18,8 @@ namespace eddy {
 class Graph;
 
 /// A named tensor outside all graphs. Programs hold its address: give it other numbers with `value.copy_from(…)` or
-/// through `value.values<float>()`.
+/// through `value.values<float>()`, while no program that uses it runs. Stores, graphs and programs share its
+/// ownership.
 struct Variable {
   const std::string name;
   const Tensor value;
@@ -32,7 +33,8 @@ class ParameterStore {
   explicit ParameterStore(std::uint64_t seed = 0) : seed_(seed) {}
 
   /// The variable of that name; made with `initializer` at first use. The initial value depends only on the store's
-  /// seed, the name and the type. Throws GraphError with the user's line when it exists with another type.
+  /// seed, the name and the type. Throws GraphError with the user's line when it exists with another type. The same for
+  /// another trainable flag, an empty name, and what the initializer cannot fill.
   std::shared_ptr<Variable> get(std::string_view name, const TensorType& type, const Initializer& initializer,
                                 bool trainable = true, SourceLocation where = SourceLocation::current());
   /// From now on get() makes no variable, but throws GraphError for a name that is not there: for programs that use
@@ -44,7 +46,7 @@ class ParameterStore {
   std::vector<std::shared_ptr<Variable>> all() const;
   /// Number of elements of all trainable variables.
   std::int64_t parameter_count() const;
-  /// Forgets a variable (programs that hold it keep it alive).
+  /// Forgets a variable (programs that hold it keep it alive). One that is not there is no error.
   void erase(std::string_view name);
   std::uint64_t seed() const { return seed_; }
 
@@ -54,11 +56,12 @@ class ParameterStore {
   std::map<std::string, std::shared_ptr<Variable>, std::less<>> variables_;
 };
 
-/// A trainable weight f32[shape] in `graph`, made in `store` at first use.
+/// A trainable weight f32[shape] in `graph`, made in `store` at first use. Throws GraphError as get().
 Value parameter(Graph& graph, ParameterStore& store, std::string_view name, const Shape& shape,
                 const Initializer& initializer, SourceLocation where = SourceLocation::current());
 
-/// Other state: counters, carried hidden states, moving averages. Optimizers leave it alone.
+/// Other state: counters, carried hidden states, moving averages. Optimizers leave it alone. Throws GraphError as
+/// get().
 Value state(Graph& graph, ParameterStore& store, std::string_view name, const TensorType& type,
             const Initializer& initializer = zeros(), SourceLocation where = SourceLocation::current());
 

@@ -29,7 +29,8 @@ Value adaptive_softmax_loss(ParameterStore& store, const std::string& name, cons
                             Value hidden, Value targets, Value weights,
                             SourceLocation where = SourceLocation::current());
 
-/// Log-probabilities of all words, f32[rows, vocabulary], for hidden f32[rows, hidden_size].
+/// Log-probabilities of all words, f32[rows, vocabulary], for hidden f32[rows, hidden_size]. Natural logarithms; throws
+/// GraphError as above.
 Value adaptive_log_probabilities(ParameterStore& store, const std::string& name, const AdaptiveSoftmaxConfig& config,
                                  Value hidden, SourceLocation where = SourceLocation::current());
 

@@ -55,7 +55,7 @@ struct BeamOptions {
   /// Weight of the coverage penalty sum_j log(min(sum_t attention[t, j], 1)) of Wu et al. 2016, added to the normalised
   /// score; 0 = none. Needs attention.
   double coverage = 0;
-  /// No n-gram of this many tokens twice in one hypothesis; 0 = no rule.
+  /// No n-gram of this many tokens twice in one hypothesis; 0 = no rule (Paulus et al. 2018).
   int no_repeat_ngram = 0;
   /// Log-probabilities of tokens that a hypothesis has already are multiplied by this, at least 1 (Keskar et al. 2019,
   /// section 4.1, on log-probabilities, which are negative).
@@ -82,7 +82,8 @@ struct Hypothesis {
 /// first, those that end leave the beam and the others fill it; a source is done when `beam` have ended
 /// (tensorflow/models textsum). Equal scores: the earlier row, the smaller token. Deterministic; calls `model` up to
 /// `longest` times. `source_lengths` [sources], the real steps of each source, is needed for coverage.
-/// Throws UsageError for bad options or replies of other sizes, DataError for a log-probability that is NaN.
+/// Throws UsageError for bad options or replies of other sizes, DataError for a log-probability that is NaN. Calls
+/// `model` in the calling thread and keeps nothing: safe to call concurrently with different models.
 std::vector<std::vector<Hypothesis>> beam_search(const BeamModel& model, const BeamOptions& options,
                                                  std::int64_t sources = 1,
                                                  std::span<const std::int32_t> source_lengths = {});

@@ -27,13 +27,15 @@ struct CellStack {
 
   /// x f32[batch, in], `step` i32[] for the dropout and the cells. Named outputs of the cells keep their names, but
   /// those that several cells have: these are numbered as states are. States that are no cell's stay as they are.
+  /// Throws GraphError as its cells do.
   Step operator()(Value x, const State& state, Value step, SourceLocation where = SourceLocation::current()) const;
 
   /// What the stack calls state `name` of cell `layer`.
   std::string name(std::string_view name, std::size_t layer) const;
   std::string h(std::size_t layer) const { return name("h", layer); }
   std::string c(std::size_t layer) const { return name("c", layer); }
-  /// Zeros for cells of the given widths with states of these names; `like` is any value of the graph.
+  /// Zeros for cells of the given widths with states of these names; `like` is any value of the graph. f32[batch,
+  /// width] each; GraphError for another number of widths than of cells.
   State zeros(Value like, std::int64_t batch, const std::vector<std::int64_t>& widths,
               std::initializer_list<std::string_view> names = {"h", "c"},
               SourceLocation where = SourceLocation::current()) const;

@@ -7,7 +7,7 @@
 // Recurrent cells as step functions for scan(): the weights are values of the surrounding graph. All take x f32[batch,
 // in] and states f32[batch, hidden], and keep the hidden state under "h", the cell state under "c". They throw
 // GraphError naming the weight or state that does not fit, with the line of the caller: that of the loop for a cell
-// that is given to scan() as it is.
+// that is given to scan() as it is. Plain values.
 namespace eddy {
 
 /// Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), gates i, f, g, o, as lstm().

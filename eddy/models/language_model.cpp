@@ -12,6 +12,9 @@ LanguageModelResult language_model(ParameterStore& store, const TextModelConfig&
                                    Value targets, Value weights, Mode mode, const StackState& initial,
                                    SourceLocation where) {
   const BuilderScope at("language_model", "inputs", inputs, where);
+  at.check(!config.encoder.reverse,
+           "a stack that reads backwards would have read what it is to predict; bidirectional "
+           "adds one that predicts what stands before");
   at.check(!config.bidirectional || initial.h.empty(), "a bidirectional language model cannot carry its state");
   expect_tokens(at, "inputs", inputs, mask);
   at.expect("targets", targets, i32, {inputs.dim(0), inputs.dim(1)});

@@ -20,7 +20,8 @@ LanguageModelResult language_model(ParameterStore& store, const TextModelConfig&
                                    SourceLocation where = SourceLocation::current());
 
 /// Inputs, targets and weights of a language model made inside the graph from documents that end with <eos>:
-/// `w x y z <eos>` predicts `x y z <eos>`; nothing is asked of the last step (Dai & Le 2015, section 2).
+/// `w x y z <eos>` predicts `x y z <eos>`; nothing is asked of the last step (Dai & Le 2015, section 2). tokens
+/// i32[time, batch], mask f32[time, batch]; the results are of the same types.
 struct NextTokenTargets {
   Value targets;
   Value weights;

@@ -13,6 +13,7 @@ namespace {
 
 void check_rows(const BuilderScope& at, const TextModelConfig& config, Value rows, Value mask) {
   at.check(!config.bidirectional, "rows are predicted in one direction, but the config asks for two");
+  at.check(!config.encoder.reverse, "a stack that reads backwards would have read what it is to predict");
   at.expect("rows", rows, f32, {"time", "batch", "width"});
   at.expect("mask", mask, f32, {rows.dim(0), rows.dim(1)});
 }

@@ -10,12 +10,13 @@ namespace eddy {
 /// classifier by name; predictions are linear in its outputs: "rows/w" [hidden, width], "rows/b" [width]. `mask`
 /// f32[time, batch] marks the real rows. One direction; both throw GraphError for a bidirectional config.
 
-/// Mean squared error of predicting each row from those before it; nothing is asked about the first.
+/// Mean squared error of predicting each row from those before it; nothing is asked about the first. f32[]; throws
+/// GraphError for fewer than two rows.
 Value next_row_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode,
                     SourceLocation where = SourceLocation::current());
 
 /// Mean squared error of reading all rows and then writing them again from the state, each from the true one before it
-/// (the first from zeros). The state is that after each sequence's last real row.
+/// (the first from zeros). The state is that after each sequence's last real row. f32[].
 Value row_autoencoder_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode,
                            SourceLocation where = SourceLocation::current());
 

@@ -4,7 +4,7 @@
 #include "eddy/models/cells.h"
 
 // Cells of the seq2seq library (farizrahman4u/seq2seq on recurrentshop) as step functions for scan(), in the manner of
-// cells.h.
+// cells.h. x and states, names of states and errors are as there, plain values as well.
 namespace eddy {
 
 /// The LSTM of recurrentshop to the letter, LstmCell being the usual one.

@@ -9,7 +9,8 @@
 
 // The three models of the seq2seq library (farizrahman4u/seq2seq) for sequences of vectors. Where the original has a
 // defect, the default is what was meant, and an option named after the defect brings it back. Outputs lie between -1
-// and 1: scale the data, or put a linear layer on top. Parameters begin with the model's `name`.
+// and 1: scale the data, or put a linear layer on top. Parameters begin with the model's `name`. The models are plain
+// values.
 namespace eddy {
 
 /// Layers of encoder and decoder: one number for both, or two.

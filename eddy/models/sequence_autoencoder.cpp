@@ -11,6 +11,7 @@ Value sequence_autoencoder(ParameterStore& store, const TextModelConfig& config,
                            SourceLocation where) {
   const BuilderScope at("sequence_autoencoder", "tokens", tokens, where);
   at.check(!config.bidirectional, "the sequence autoencoder has one direction, but the config asks for two");
+  at.check(!config.encoder.reverse, "a stack that reads backwards would have read what it is to write");
   at.expect("tokens", tokens, i32, {"time", "batch"});
   at.expect("mask", mask, f32, {tokens.dim(0), tokens.dim(1)});
   Graph& graph = at.graph();

@@ -18,7 +18,7 @@ struct PairValues {
 /// number in [0, 1], such as a schedule's), and only while training, each row reads at each step its own likeliest
 /// token of the step before with that chance instead (Bengio et al. 2015, "Scheduled sampling", section 2.4); 1 is its
 /// own choice always. Masked steps of source and target change neither loss nor gradient. Throws
-/// GraphError when shapes do not fit, or the config does not hold together.
+/// GraphError when shapes do not fit, or the config does not hold together. The loss is in nats per token.
 Value sequence_loss(ParameterStore& store, const SequenceToSequenceConfig& config, const PairValues& pairs, Mode mode,
                     Value own_share = {}, SourceLocation where = SourceLocation::current());
 
@@ -27,7 +27,8 @@ struct GreedySequence {
   Value attention;  ///< f32[steps, batch, source_time]; empty without attention
 };
 
-/// `steps` steps of the likeliest token each, the first after `go`.
+/// `steps` steps of the likeliest token each, the first after `go`. source i32[source_time, batch], mask
+/// f32[source_time, batch], which may be empty. Throws GraphError as above, and unless steps > 0.
 GreedySequence greedy_sequence(ParameterStore& store, const SequenceToSequenceConfig& config, Value source, Value mask,
                                std::int64_t steps, std::int32_t go, SourceLocation where = SourceLocation::current());
 

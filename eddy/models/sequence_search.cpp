@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "eddy/core/error.h"
 #include "eddy/graph/graph.h"
 #include "eddy/graph/program.h"
 #include "eddy/ops/log_softmax.h"
@@ -166,6 +167,7 @@ SequenceSearch::SequenceSearch(SequenceSearch&&) noexcept = default;
 
 std::vector<std::vector<Hypothesis>> SequenceSearch::search(const Tensor& source, const Tensor& mask,
                                                             const BeamOptions& options, SourceLocation where) {
+  require<UsageError>(impl_ != nullptr, "this search has been moved from");
   const OriginScope origin(where);
   return impl_->search(source, mask, options);
 }

@@ -74,7 +74,8 @@ EncodedSource encode_source(ParameterStore& store, const SequenceToSequenceConfi
                             Mode mode, SourceLocation where = SourceLocation::current());
 
 /// One step of the decoder with all its weights, which are values of `graph`: the one definition behind training and
-/// every way of decoding. The graph and the source must outlive it.
+/// every way of decoding. The graph and the source must outlive it. Throws GraphError for a source that the config does
+/// not go with; calls as encode_source().
 class SequenceDecoder {
  public:
   SequenceDecoder(Graph& graph, ParameterStore& store, const SequenceToSequenceConfig& config,

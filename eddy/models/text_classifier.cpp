@@ -14,6 +14,7 @@
 #include "eddy/ops/linear.h"
 #include "eddy/ops/max.h"
 #include "eddy/ops/maximum.h"
+#include "eddy/ops/minimum.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/relu.h"
 #include "eddy/ops/reshape.h"
@@ -91,8 +92,9 @@ std::vector<Value> pooled(const StackResult& states, Value mask, Pooling pooling
   const Value length = maximum(sum(mask, {0}), 1.0f);
   features.push_back(sum(outputs, {0}) / expand_dims(length, 1));
   if (pooling != Pooling::concat) return features;
-  // Far below any state, so that masked steps do not count.
-  const Value largest = max(outputs - expand_dims((1.0f - mask) * 100.0f, 2), {0});
+  // Far below any state, so that masked steps do not count; of an empty row nothing is left.
+  const Value is_there = expand_dims(minimum(sum(mask, {0}), 1.0f), 1);
+  const Value largest = max(outputs - expand_dims((1.0f - mask) * 100.0f, 2), {0}) * is_there;
   features.push_back(factors ? largest * (1 - rate) : largest);
   return features;
 }
@@ -166,6 +168,7 @@ Value label_gain_loss(ParameterStore& store, const TextModelConfig& config, Valu
   const BuilderScope at("label_gain_loss", "tokens", tokens, where);
   check_config(at, config);
   at.check(!config.bidirectional, "linear label gain reads one direction, but the config asks for two");
+  at.check(!config.encoder.reverse, "linear label gain reads forwards, but the config's encoder backwards");
   expect_tokens(at, "tokens", tokens, mask);
   at.expect("labels", labels, i32, {tokens.dim(1)});
   at.expect("step_weights", step_weights, f32, {tokens.dim(0), tokens.dim(1)});

@@ -8,7 +8,8 @@ namespace eddy {
 
 /// Class scores f32[batch, classes] from the pooled states of the encoder (both directions' when bidirectional):
 /// [linear, relu,] [dropout,] linear. Parameters "classifier/hidden/{w,b}",
-/// "classifier/output/{w,b}".
+/// "classifier/output/{w,b}". tokens and mask as in encode_tokens(). All functions here throw GraphError, as those of
+/// text_model.h; losses are f32[], in nats.
 Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
                       SourceLocation where = SourceLocation::current());
 

@@ -62,7 +62,8 @@ struct EncodedText {
   StackResult reverse;  ///< empty unless bidirectional
 };
 
-/// Embeddings f32[time, batch, embedding_size] of the tokens, with normalisation and dropout as the config asks.
+/// Embeddings f32[time, batch, embedding_size] of the tokens, with normalisation and dropout as the config asks; of
+/// tokens i32[time, batch].
 Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value tokens, Mode mode,
                    SourceLocation where = SourceLocation::current());
 
@@ -77,7 +78,8 @@ EncodedText encode_tokens(ParameterStore& store, const TextModelConfig& config, 
 
 /// Mean over all positions with a weight of the cross entropy of predicting `targets` i32[time, batch] from
 /// hidden f32[time, batch, hidden_size]; `weights` f32[time, batch]. Parameters "softmax/table" [vocabulary, hidden]
-/// (or the embedding when tied) and "softmax/bias". Training may use sampled softmax (Jean et al. 2015).
+/// (or the embedding when tied) and "softmax/bias". Training may use sampled softmax (Jean et al. 2015). f32[], in nats
+/// per position.
 Value vocabulary_loss(ParameterStore& store, const TextModelConfig& config, Value hidden, Value targets, Value weights,
                       Mode mode, SourceLocation where = SourceLocation::current());
 

@@ -6,7 +6,7 @@
 namespace eddy {
 
 /// i32 index of the largest element along `axis`, the first of equals; of x f32 or i32. NaN counts as largest. The axis
-/// stays with size 1 when `keep_dims`. No gradient.
+/// stays with size 1 when `keep_dims`. No gradient. Throws GraphError for an empty axis.
 Value argmax(Operand x, int axis = -1, bool keep_dims = false);
 
 }  // namespace eddy

@@ -43,7 +43,8 @@ struct CheckOptions {
 };
 
 /// Checks an op case, of the library or of your own. One sentence for each problem, with the op, the case, the output
-/// or input, what was expected and what came out; empty when all is well. Exceptions become problems, too.
+/// or input, what was expected and what came out; empty when all is well. Exceptions become problems, too. Changes
+/// num_threads() meanwhile: no other thread may use eddy.
 std::vector<std::string> check_op(const OpCase& op_case, const CheckOptions& options = {});
 
 /// A scalar function of tensors as its terms; their sum is taken in double, so that only the rounding of the terms

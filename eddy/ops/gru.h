@@ -22,8 +22,8 @@ struct GruResult {
   Value final_h;  ///< f32[batch, hidden]: h after the last step that is not masked
 };
 
-/// A layer of gated recurrent units (Cho et al. 2014) over a whole sequence: x [time, batch, in], w_x [in, 3 hidden],
-/// w_h [hidden, 3 hidden], bias [3 hidden]; gates in the order r, z, n and
+/// A layer of gated recurrent units (Cho et al. 2014, section 2.3) over a whole sequence: x [time, batch, in], w_x [in,
+/// 3 hidden], w_h [hidden, 3 hidden], bias [3 hidden]; gates in the order r, z, n and
 ///   h' = (1 - z) * n + z * h
 /// Masks, reverse and the cost are as for lstm(). Differentiable as lstm() is.
 GruResult gru(Operand x, Operand w_x, Operand w_h, Operand bias, const GruOptions& options = {});

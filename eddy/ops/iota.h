@@ -6,7 +6,7 @@
 
 namespace eddy {
 
-/// i32[count]: start, start + step, start + 2 step, …
+/// i32[count]: start, start + step, start + 2 step, … Throws GraphError when one of them leaves i32.
 Value iota(Graph& graph, std::int64_t count, std::int32_t start = 0, std::int32_t step = 1,
            SourceLocation where = SourceLocation::current());
 

@@ -28,9 +28,11 @@
 #include "eddy/ops/mean_divisor.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
+#include "eddy/ops/reshape.h"
 #include "eddy/ops/scratch_plan.h"
 #include "eddy/ops/sum.h"
 #include "eddy/ops/transpose.h"
+#include "eddy/ops/where.h"
 
 namespace eddy {
 namespace {
@@ -237,8 +239,11 @@ struct LinearCrossEntropy final : OpClass<LinearCrossEntropy> {
   static std::vector<Value> from_logits(std::span<const Value> in) {
     // Views, so that what one input owes to another does not count.
     const std::vector<Value> wrt{after(in[0], {}), after(in[1], {}), after(in[2], {})};
-    const Value logits = matmul(wrt[0], transpose(wrt[1])) + wrt[2];
-    const Value loss = sum(cross_entropy(logits, in[3], {.reduction = Reduction::none}) * in[4]);
+    // A row that does not count may hold anything, even infinities; it is not looked at.
+    const Value weights = cast(greater_equal(in[3], 0), f32) * in[4];
+    const Value rows = where(expand_dims(not_equal(weights, 0.0F), -1), wrt[0], 0.0F);
+    const Value logits = matmul(rows, transpose(wrt[1])) + wrt[2];
+    const Value loss = sum(cross_entropy(logits, in[3], {.reduction = Reduction::none}) * weights);
     std::vector<Value> outputs = dense_gradients(loss, wrt);
     outputs.insert(outputs.begin(), loss);
     return outputs;

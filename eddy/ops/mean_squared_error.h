@@ -5,7 +5,8 @@
 
 namespace eddy {
 
-/// Mean of (prediction - target)^2 over all elements: a scalar f32. The target may broadcast to the prediction.
+/// Mean of (prediction - target)^2 over all elements: a scalar f32. The target may broadcast to the prediction, else
+/// GraphError.
 Value mean_squared_error(Operand prediction, Operand target);
 
 /// The same weighted per element: sum(weights * (prediction - target)^2) / sum(weights); 0 when all weights are 0.

@@ -63,15 +63,18 @@ struct OpCase {
 };
 
 /// Registers a case while the library is loaded: `const RegisterOpCase case_tanh{{.name = "tanh", …}};`.
-/// A case that cannot be used (no builder, nothing to compare with) is reported by the tests, not here.
+/// A case that cannot be used (no builder, nothing to compare with) is reported by the tests, not here. One thread at a
+/// time.
 struct RegisterOpCase {
   explicit RegisterOpCase(OpCase op_case);
 };
 
-/// All registered cases in order of name. Not to be called before main.
+/// All registered cases in order of name. Not to be called before main. Not thread-safe; they live until a case is
+/// registered.
 std::span<const OpCase> op_cases();
 
-/// A tensor for an input of a case.
+/// A tensor for an input of a case. Owning; random numbers are drawn from `random`. Throws GraphError for fixed values
+/// that are not as many.
 Tensor case_tensor(const CaseInput& input, Philox& random);
 
 /// The inputs of a case at other shapes: as its bench_inputs (or, without, its inputs) are filled, where fixed values

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/random_uniform.h"
 
+#include <cmath>
+
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/elementwise.h"
@@ -27,6 +29,7 @@ struct RandomUniform final : OpClass<RandomUniform>, RandomOp {
     require_key(inputs[0]);
     require<GraphError>(shape.elements() <= kRandomNumbers, "{} are too many random numbers", shape.elements());
     require<GraphError>(low <= high, "the range {} to {} is empty", low, high);
+    require<GraphError>(std::isfinite(high - low), "the range {} to {} is wider than f32 holds", low, high);
     return {{f32, shape}};
   }
   std::vector<Gradient> gradient(const GradientContext&) const override { return {Gradient()}; }

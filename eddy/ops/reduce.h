@@ -20,7 +20,7 @@ struct Axes {
   Axes(std::vector<int> axes) : list(std::move(axes)) {}  // NOLINT
 };
 
-/// The attributes of every reduction.
+/// The attributes of every reduction. A plain value.
 struct ReducedAxes {
   std::vector<int> axes;  ///< ascending, not negative
   std::vector<int> kept;  ///< those of `axes` that stay as axes of size 1

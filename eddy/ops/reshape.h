@@ -22,7 +22,7 @@ Value before_reshape(Value value);
 
 /// Axes first … last (inclusive) joined into one: by default all of them.
 Value flatten(Operand x, int first = 0, int last = -1);
-/// Without `axis`, whose size must be 1.
+/// Without `axis`; throws GraphError unless its size is 1.
 Value squeeze(Operand x, int axis);
 /// With a new axis of size 1 that becomes axis `axis` of the result; -1 appends it.
 Value expand_dims(Operand x, int axis);

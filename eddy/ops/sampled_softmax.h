@@ -26,7 +26,8 @@ Value sampled_softmax_cross_entropy(Operand hidden, Operand table, Operand bias,
                                     const SampledIds& sampled, const SampledSoftmaxOptions& options = {});
 
 /// log of the sum of exp(logits[row, j]) over the samples j whose ids[j] is not targets[row]: logits f32[rows,
-/// samples], ids i32[samples], targets i32[rows] → f32[rows], -inf where nothing is left.
+/// samples], ids i32[samples], targets i32[rows] → f32[rows], -inf where nothing is left. A negative id is an error at
+/// run time.
 Value negatives_log_sum_exp(Operand logits, Operand ids, Operand targets);
 
 }  // namespace eddy

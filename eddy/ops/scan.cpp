@@ -76,13 +76,15 @@ class Tracer {
     require_at(condition, where_, kScan, format, std::forward<Args>(args)...);
   }
 
-  /// A loop inside the step of another belongs to that step, whatever it runs over.
+  /// A loop inside the step of another belongs to that step, whatever it runs over, unless that has nothing to do with
+  /// the graph it is built in.
   void find_outer() {
-    outer_ = traced != nullptr ? traced : &sequences_[0].graph();
+    outer_ = &sequences_[0].graph();
     for (const Value& sequence : sequences_)
       if (sequence.graph().depth() > outer_->depth()) outer_ = &sequence.graph();
     for (const auto& [name, value] : initial_)
       if (value.graph().depth() > outer_->depth()) outer_ = &value.graph();
+    if (traced != nullptr && traced->is_inside(*outer_)) outer_ = traced;
   }
 
   void check() const {

@@ -48,7 +48,7 @@ class State {
   std::vector<Entry> entries_;
 };
 
-/// f32 zeros of one shape under each of the names, in the graph of `like`.
+/// f32 zeros of one shape under each of the names, in the graph of `like`. Throws GraphError for an empty `like`.
 State zero_state(Value like, std::initializer_list<std::string_view> names, const Shape& shape,
                  SourceLocation where = SourceLocation::current());
 
@@ -100,7 +100,8 @@ template <class F>
 concept IsStepOfOne = std::is_invocable_r_v<Step, F&, Value, const State&>;
 
 /// One step of a loop: a function of the values of all sequences at this step, or of the first alone, and the states
-/// before it. One that takes the user's line as well, as the cells of the library do, gets that of the loop.
+/// before it. One that takes the user's line as well, as the cells of the library do, gets that of the loop. Holds a
+/// copy of the function, which scan() does not keep.
 class StepFunction {
  public:
   StepFunction() = default;

@@ -80,10 +80,18 @@ class ReverseLoop {
     return input;
   }
 
+  bool leads_to_needed(const std::vector<bool>& inputs) const {
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (inputs[i] && context_.needs(static_cast<int>(i))) return true;
+    return false;
+  }
+
   void differentiate() {
     std::vector<Seed> seeds;
+    const std::vector<std::vector<bool>> paths = op_.gradient_paths();
     for (std::size_t i = 0; i < forward_.states.size(); ++i) {
-      if (forward_.states[i].dtype() != f32) continue;
+      // Of a state that leads to nothing needed, no step's gradient is asked for: it need not have one.
+      if (forward_.states[i].dtype() != f32 || !leads_to_needed(paths[i])) continue;
       states_.push_back(i);
       const TensorType& type = forward_.states[i].type();
       const Value final = d_out(i);

@@ -63,14 +63,44 @@ struct Needs {
   }
 };
 
+bool is_literal(const Value& value) {
+  const std::string_view op = node_of(value).op->name();
+  return op == ConstantOp::kName || op == "full";
+}
+
+/// The body with the literals it captures as its own: captured they have gradients, inside the passes see them.
+class BodyWithLiterals {
+ public:
+  BodyWithLiterals(const ScanBody& body, std::span<const Value> captured) : body_(body) {
+    for (std::size_t i = 0; i < captured.size(); ++i)
+      if (is_literal(captured[i])) copier_.use(body.captures[i], graph_.copy(node_of(captured[i]), {}));
+    if (graph_.size() == 0) return;
+    for (int id = 0; id < body.graph->size(); ++id) copier_.copy({body.graph.get(), id, 0});
+  }
+
+  const Graph& graph() const { return graph_.size() == 0 ? *body_.graph : graph_; }
+  std::vector<Value> results(const Needs& needs) {
+    std::vector<Value> results = needs.results(body_);
+    if (graph_.size() == 0) return results;
+    for (Value& result : results) result = copier_.copy(result);
+    return results;
+  }
+
+ private:
+  const ScanBody& body_;
+  Graph graph_;  ///< empty when there are no such literals
+  GraphCopier copier_{graph_};
+};
+
 /// The body after the clean-up passes, with the inputs that are left.
 struct CleanBody {
   Lowered lowered;
   std::vector<Value> sequences, states, captures;  ///< by position in the first body; empty where no longer read
   std::vector<Value> next, stacked, summed;        ///< likewise; empty where not needed
 
-  CleanBody(const ScanBody& body, const Needs& needs, const PassSwitches& switches)
-      : lowered(run_passes(*body.graph, needs.results(body), switches)) {
+  CleanBody(const ScanBody& body, std::span<const Value> captured, const Needs& needs, const PassSwitches& switches) {
+    BodyWithLiterals whole(body, captured);
+    lowered = run_passes(whole.graph(), whole.results(needs), switches);
     std::map<std::string, Value> inputs;
     Graph& graph = *lowered.graph;
     for (int id = 0; id < graph.size(); ++id)
@@ -100,12 +130,14 @@ using Builder = std::function<Value()>;
 
 class Lowering {
  public:
-  Lowering(const ScanOp& op, std::span<const Value> inputs, const std::vector<bool>& used, const PassSwitches& switches)
+  /// With `literals` those that the loop captures become its own.
+  Lowering(const ScanOp& op, std::span<const Value> inputs, const std::vector<bool>& used, const PassSwitches& switches,
+           bool literals)
       : op_(op),
         inputs_(inputs),
         used_(used),
         needs_(op, used),
-        clean_(op.body(), needs_, switches),
+        clean_(op.body(), literals ? captured() : std::span<const Value>(), needs_, switches),
         old_(*clean_.lowered.graph),
         outer_(inputs[0].graph()),
         invariants_(outer_) {
@@ -129,6 +161,7 @@ class Lowering {
 
  private:
   std::size_t position(const Value& value) const { return static_cast<std::size_t>(value.node()); }
+  std::span<const Value> captured() const { return inputs_.last(op_.body().captures.size()); }
 
   void make_inputs() {
     const auto make = [&](const std::vector<Value>& from, std::vector<Value>& to, std::vector<Value>* outer,
@@ -443,9 +476,9 @@ std::vector<Value> ScanOp::lower(std::span<const Value> inputs, const std::vecto
   inside.prune = true;
   if (stage_ == Stage::traced) {
     inside.fuse = false;
-    return Lowering(*this, inputs, used, inside).move_out(!recompute_);
+    return Lowering(*this, inputs, used, inside, true).move_out(!recompute_);
   }
-  if (stage_ == Stage::moved) return Lowering(*this, inputs, used, inside).tidy();
+  if (stage_ == Stage::moved) return Lowering(*this, inputs, used, inside, false).tidy();
   return {};
 }
 

@@ -19,7 +19,8 @@ inline constexpr std::int64_t kToEnd = std::numeric_limits<std::int64_t>::max();
 /// view. Throws GraphError when the range does not lie within the axis.
 Value slice(Operand x, int axis, std::int64_t begin, std::int64_t end = kToEnd);
 
-/// Position `index` of `axis`, which disappears: x[index] for axis 0.
+/// Position `index` of `axis`, which disappears: x[index] for axis 0. Negative ones count from the end; GraphError when
+/// out of range.
 Value at(Operand x, std::int64_t index, int axis = 0);
 
 /// `x` with `before` and `after` elements of `number` around `axis`: f32[2,3] → f32[2,before+3+after]. Any dtype,
@@ -28,7 +29,7 @@ Value pad(Operand x, int axis, std::int64_t before, std::int64_t after, double n
 
 /// Consecutive pieces of `axis` of the given sizes, which must add up to it. Any dtype; views along the leading axis.
 std::vector<Value> split(Operand x, std::span<const std::int64_t> sizes, int axis);
-/// `parts` pieces of equal size.
+/// `parts` pieces of equal size. Throws GraphError when the axis does not divide into them.
 std::vector<Value> split(Operand x, int parts, int axis);
 
 /// The same for structured bindings: `auto [i, f, g, o] = split<4>(gates, 1);`

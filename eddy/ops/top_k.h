@@ -11,7 +11,7 @@ struct TopK {
 };
 
 /// The k largest elements along the last axis of x, f32 [..., n]. Of equals the lower index comes first; NaN counts as
-/// largest. The gradient of the values goes back to their places.
+/// largest. The gradient of the values goes back to their places. Throws GraphError unless 1 <= k <= n.
 TopK top_k(Operand x, std::int64_t k);
 
 }  // namespace eddy

@@ -23,7 +23,7 @@ bool can_catch_up(const UpdateRule& rule);
 Value recent_rates(Graph& graph, ParameterStore& store, const std::string& name);
 Value row_steps(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter);
 
-/// Notes the rate of step `step` i32[] in `rates` where `proceed` bool[] holds.
+/// Notes the rate of step `step` i32[] in `rates` where `proceed` bool[] holds. The result is the new value of `rates`.
 Value record_rate(Value rates, Value learning_rate, Value step, Value proceed,
                   SourceLocation where = SourceLocation::current());
 
@@ -45,13 +45,14 @@ std::vector<Value> update_caught_up_rows(const UpdateSettings& settings, Value p
                                          SourceLocation where = SourceLocation::current());
 
 /// Brings all rows up to date for good: parameters and slots are then those of dense updates. For a store that was
-/// loaded to be used, or to be trained otherwise. `optimizer` is the one that trained.
+/// loaded to be used, or to be trained otherwise. `optimizer` is the one that trained. Writes the variables in place:
+/// not while a program that uses the store runs. Throws UsageError when the optimizer's variables are not all there.
 void bring_rows_up_to_date(const ParameterStore& store, const Optimizer& optimizer);
 
 /// While it lives, the parameters hold what dense updates would have left in them, for evaluation and for files without
 /// optimizer slots: contents are replaced, addresses stay, and all programs see it. Afterwards all is as it was, bit
 /// for bit. Do not train meanwhile. The store must outlive it. `optimizer` is the one that trained; without rows left
-/// behind nothing happens.
+/// behind nothing happens. Throws as bring_rows_up_to_date().
 class CurrentRows {
  public:
   CurrentRows(const ParameterStore& store, const Optimizer& optimizer);

@@ -72,8 +72,9 @@ struct GradientNormOp final : OpClass<GradientNormOp> {
                   const double norm = std::sqrt(total);
                   const bool finite = std::isfinite(static_cast<float>(norm)) && std::isfinite(others);
                   if (args.outputs[0] != nullptr) *args.out<float>(0) = static_cast<float>(norm);
-                  if (args.outputs[1] != nullptr)
-                    *args.out<float>(1) = limit > 0 ? static_cast<float>(std::min(1.0, limit / (norm + 1e-6))) : 1.0F;
+                  // A norm that is NaN scales by NaN, not by one.
+                  const double scale = limit > 0 ? limit / (norm + 1e-6) : 1;
+                  if (args.outputs[1] != nullptr) *args.out<float>(1) = scale >= 1 ? 1.0F : static_cast<float>(scale);
                   if (args.outputs[2] != nullptr) *args.out<bool>(2) = finite || !watch;
                 },
             .scratch_bytes = blocks.size() * sizeof(double)};

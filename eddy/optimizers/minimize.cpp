@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -31,10 +32,23 @@ Value own_steps(Value step, std::int64_t first) {
   return maximum(step - static_cast<std::int32_t>(first), 1);
 }
 
-const Variable& variable_behind(const BuilderScope& at, Value parameter) {
-  const Variable* variable = variable_of(parameter);
-  at.check(variable != nullptr, "the value {} to update is not a variable", to_string(parameter.type()));
-  return *variable;
+/// Of the parameters those that learn; each must be one that this optimizer may update.
+std::vector<ParameterGradient> to_update(const BuilderScope& at, std::span<const ParameterGradient> gradients,
+                                         const ParameterStore& store, const UpdateOptions& options) {
+  std::vector<ParameterGradient> learning;
+  std::set<const Variable*> seen;
+  for (const ParameterGradient& one : gradients) {
+    const Variable* variable = variable_of(one.parameter);
+    at.check(variable != nullptr, "the value {} to update is not a variable", to_string(one.parameter.type()));
+    const std::string& name = variable->name;
+    at.check(variable->trainable, "the variable '{}' is not trainable", name);
+    at.check(store.find(name).get() == variable,
+             "the trainable variable '{}' is not of the store that the optimizer's state would be kept in", name);
+    at.check(seen.insert(variable).second, "the variable '{}' is given twice", name);
+    at.check(!one.gradient.empty(), "the gradient of '{}' is empty", name);
+    if (rate_multiplier(options, name) != 0) learning.push_back(one);
+  }
+  return learning;
 }
 
 /// A gradient as the update kernels take it: dense, or one coalesced sparse part.
@@ -84,14 +98,12 @@ struct PreparedGradients {
   std::vector<NormedGradient> normed;
 };
 
-PreparedGradients prepare(const BuilderScope& at, std::span<const ParameterGradient> gradients,
-                          const UpdateOptions& options) {
+PreparedGradients prepare(std::span<const ParameterGradient> gradients, const UpdateOptions& options) {
   PreparedGradients result;
   for (const auto& [parameter, gradient] : gradients) {
-    const Variable& variable = variable_behind(at, parameter);
-    at.check(!gradient.empty(), "the gradient of '{}' is empty", variable.name);
     result.gradients.push_back(prepared(gradient, parameter));
-    result.normed.push_back({values_of(result.gradients.back()), !has_prefix(variable.name, options.unclipped)});
+    result.normed.push_back(
+        {values_of(result.gradients.back()), !has_prefix(variable_of(parameter)->name, options.unclipped)});
   }
   return result;
 }
@@ -168,15 +180,18 @@ class ParameterUpdates {
 
 }  // namespace
 
-Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterStore& store, const Optimizer& optimizer,
+Updates apply_gradients(std::span<const ParameterGradient> given, ParameterStore& store, const Optimizer& optimizer,
                         SourceLocation where) {
-  const BuilderScope at("apply_gradients", gradients.empty() ? "the list of gradients" : "the first parameter",
-                        gradients.empty() ? Value() : gradients[0].parameter, where);
+  const BuilderScope at("apply_gradients", given.empty() ? "the list of gradients" : "the first parameter",
+                        given.empty() ? Value() : given[0].parameter, where);
   const UpdateOptions& options = optimizer.options;
+  check_prefixes(at, store, options);
+  const std::vector<ParameterGradient> gradients = to_update(at, given, store, options);
+  at.check(!gradients.empty(), "rate_multipliers of 0 freeze all that is to be updated");
   Graph& graph = at.graph();
   const NameScope scope(graph, options.name);
 
-  const PreparedGradients ready = prepare(at, gradients, options);
+  const PreparedGradients ready = prepare(gradients, options);
   const GradientNorm norm = gradient_norm(ready.normed, optimizer.clip_norm, options.skip_non_finite);
   const bool clips = optimizer.clip_norm > 0;
   const Value one = graph.constant(1.0F);

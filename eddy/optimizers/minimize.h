@@ -38,11 +38,15 @@ struct ParameterGradient {
 /// Adds to the loss's graph the gradients of all its trainable variables, clipping and their updates. Slots, the step
 /// and the counters are variables of `store`, named in UpdateOptions; a graph that draws random numbers also gets its
 /// key advanced. Throws GraphError naming the trainable variables the loss does not depend on, unless they are allowed.
+/// So it does for a loss that is not one f32 number, and, unless they are allowed, for prefixes in the options that fit
+/// nothing.
 Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer,
                  SourceLocation where = SourceLocation::current());
 
 /// The same for gradients of one's own making. Row-sparse gradients are coalesced; those with a dense part as well
-/// (tied embeddings) are added up into one dense array.
+/// (tied embeddings) are added up into one dense array. Parameters that a rate_multiplier of 0 freezes are
+/// left alone and out of the norm. Throws GraphError for an empty list or gradient, and for what is no trainable
+/// variable of the store or given twice.
 Updates apply_gradients(std::span<const ParameterGradient> gradients, ParameterStore& store, const Optimizer& optimizer,
                         SourceLocation where = SourceLocation::current());
 

@@ -19,9 +19,10 @@ struct MovingAverageOptions {
 };
 
 /// Keeps average = decay * average + (1 - decay) * parameter of every parameter that `updates` changes, in variables
-/// "ema/<parameter>" that start as copies of the parameters. The averages move in the same run as the updates, after
-/// them, and stay put in a skipped step. The result is the step, tied to updates and averages: ask for it in compile()
-/// in place of `updates`.
+/// "ema/<parameter>" that start as copies of the parameters as they are when this is built: pretrained weights are to
+/// be in the store by then. The averages move in the same run as the updates, after them, and stay put in a skipped
+/// step. The result is the step, tied to updates and averages: ask for it in compile() in place of `updates`. Throws
+/// GraphError unless 0 <= decay < 1, and for tables whose rows catch_up_rows leaves behind.
 Value exponential_moving_average(const Updates& updates, ParameterStore& store, double decay,
                                  const MovingAverageOptions& options = {},
                                  SourceLocation where = SourceLocation::current());

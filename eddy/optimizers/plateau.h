@@ -21,13 +21,15 @@ struct PlateauOptions {
 /// Lowers the learning rate when a validation value stops improving, as PyTorch's ReduceLROnPlateau with a relative
 /// threshold. It scales the rate of every program whose optimizer has the same name through the variable
 /// "<name>/learning_rate_scale"; its own state lives in the store beside it, so that a resumed run goes on where it
-/// was.
+/// was. Keeps these variables alive; not to be used while a program that reads them runs.
 class ReduceOnPlateau {
  public:
+  /// Throws UsageError for options out of range.
   explicit ReduceOnPlateau(ParameterStore& store, const PlateauOptions& options = {});
 
   /// Takes the next validation value; true when it lowered the learning rate. A NaN counts as no improvement.
   bool report(double value);
+  /// The product of all reductions, 1 at first.
   double scale() const;
 
  private:

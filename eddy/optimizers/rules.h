@@ -7,7 +7,7 @@ namespace eddy {
 
 // Builders of optimizers: `adam({.learning_rate = 1e-3, .clip_norm = 5}, {.lazy_rows = true})`. The formulas stand in
 // update_rule.h; defaults and forms are PyTorch's unless a line says otherwise. Weight decay is L2 (added to the
-// clipped gradient) except in adamw. All throw UsageError for numbers out of range.
+// clipped gradient) except in adamw. All throw UsageError for numbers out of range. They are pure, and keep nothing.
 
 struct SgdOptions {
   Schedule learning_rate = 0.01;

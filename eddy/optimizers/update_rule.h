@@ -9,7 +9,8 @@ namespace eddy {
 
 /// The numbers of one update rule: a plain value, made by the builders in rules.h. With gradient g (clipped), parameter
 /// p, rate r and step t = 1, 2, …; all arrays elementwise. L2 weight decay first makes g += weight_decay * p, except in
-/// adamw, which shrinks p *= 1 - r * weight_decay instead.
+/// adamw, which shrinks p *= 1 - r * weight_decay instead. Sources: rmsprop Tieleman & Hinton 2012 (lecture 6.5),
+/// centered Graves 2013, adagrad Duchi et al. 2011.
 struct UpdateRule {
   enum class Kind : std::uint8_t {
     sgd,       ///< p -= r g

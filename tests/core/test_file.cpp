@@ -261,6 +261,21 @@ TEST_CASE("what is read is not written, whatever it is called") {
   CHECK_NOTHROW(require_no_input("--graph", "", {folder / "model"}));
 }
 
+TEST_CASE("nothing is written into a folder that is read") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "texts/more");
+  std::filesystem::create_directory_symlink(folder / "texts/more", folder / "link");
+  for (const char* name : {"texts", "texts/", "texts/new", "texts/none/new", "./texts/more/../new", "link/new"})
+    CHECK_THROWS_WITH_AS(require_no_input("--report", folder / name, {folder / "texts"}),
+                         doctest::Contains("texts, which is read; choose another place"), UsageError);
+  for (const char* name : {"new", "texts2", "texts/../new", "none/texts/new"})
+    CHECK_NOTHROW(require_no_input("--report", folder / name, {folder / "texts", folder / "texts/"}));
+  CHECK_NOTHROW(require_no_input("--report", folder.path(), {folder / "texts"}));
+  // A name without a folder lies in the working directory.
+  CHECK_THROWS_AS(require_no_input("--output", "no-such-file", {"."}), UsageError);
+  CHECK_NOTHROW(require_no_input("--output", "no-such-file", {folder.path()}));
+}
+
 TEST_CASE("whether a file can be written is known beforehand") {
   const TemporaryFolder folder;
   CHECK_NOTHROW(require_writable(folder / "new"));

@@ -20,7 +20,8 @@ TEST_CASE("shapes and types are printed in messages as by to_string") {
   CHECK(fmt::format("{}", Shape()) == to_string(Shape()));
 }
 
-TEST_CASE("tensors: an empty one has nothing to copy") {
+TEST_CASE("tensors: an empty one has nothing to copy or to look at") {
+  CHECK(Tensor().values<float>().empty());
   const Tensor number = Tensor::scalar(1.0F);
   CHECK_THROWS_WITH_AS(Tensor().clone(), doctest::Contains("empty tensor"), GraphError);
   CHECK_THROWS_WITH_AS(number.copy_from(Tensor()), doctest::Contains("empty tensor"), GraphError);

@@ -71,6 +71,32 @@ TEST_CASE("refused: initializers without blocks, named with their variable and l
   }
 }
 
+TEST_CASE("refused: empty values, named with the op and the line") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2});
+  const auto message = [](auto&& build) {
+    try {
+      build();
+    } catch (const GraphError& error) {
+      return std::string(error.what());
+    }
+    return std::string("is taken");
+  };
+  const std::vector<std::pair<std::string, std::string>> messages{
+      {"add_n", message([&] {
+         add_n({Value(), x});
+       })},
+      {"scatter_add", message([&] { scatter_add({}, {2}, {}, x); })},
+      {"gather_rows", message([&] { gather_rows(Value(), x); })},
+      {"copy", message([&] { copy_of(Value()); })},
+      {"after", message([&] { after(Value(), {x}); })},
+      {"assign", message([&] { assign(Value(), x); })}};
+  for (const auto& [op, text] : messages) {
+    CHECK_MESSAGE(text.find("[" + op + "] the argument is an empty value") != std::string::npos, text);
+    CHECK_MESSAGE(text.find("tests/graph/test_refused.cpp:") != std::string::npos, text);
+  }
+}
+
 TEST_CASE("refused: rows to scatter that are not one for each index") {
   Graph graph;
   const Value indices = graph.input("indices", i32, {2, 3});

@@ -177,6 +177,10 @@ TEST_CASE("wrong language models are refused with their numbers") {
     config.tied_softmax = true;
     CHECK_THROWS_WITH_AS(build(), doctest::Contains("but they are 5 and 6"), GraphError);
   }
+  SUBCASE("a stack that reads backwards") {
+    config.encoder.reverse = true;
+    CHECK_THROWS_WITH_AS(build(), doctest::Contains("reads backwards"), GraphError);
+  }
   SUBCASE("no layers") {
     config.encoder.layers = 0;
     CHECK_THROWS_WITH_AS(build(), doctest::Contains("at least one layer, not 0"), GraphError);

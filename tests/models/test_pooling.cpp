@@ -54,6 +54,14 @@ TEST_CASE("every pooling sees only the real steps") {
     }
 }
 
+TEST_CASE("of an empty row every pooling leaves the bias alone") {
+  for (const Pooling pooling : {Pooling::last, Pooling::mean, Pooling::last_mean, Pooling::concat}) {
+    ParameterStore store(5);
+    const Tensor both = scores(store, pooling_config(pooling), {2, 3, 4, 5}, {0, 2});
+    for (std::size_t c = 0; c < 3; ++c) CHECK(both.values<const float>()[c] == 0);
+  }
+}
+
 TEST_CASE("poolings of one step agree") {
   ParameterStore store(4);
   const Tensor last = scores(store, pooling_config(Pooling::last), {2, 3}, {1, 1});

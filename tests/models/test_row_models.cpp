@@ -91,6 +91,9 @@ TEST_CASE("two directions, or one row to predict the next from, are refused") {
   FedGraph graph;
   const Value one = graph.feed(Tensor(f32, {1, 2, kWidth})), mask = graph.feed(Tensor(f32, {1, 2}));
   CHECK_THROWS_WITH_AS(next_row_loss(store, config, one, mask, Mode::infer), doctest::Contains("not 1"), GraphError);
+  config.encoder.reverse = true;
+  CHECK_THROWS_WITH_AS(next_row_loss(store, config, one, mask, Mode::infer), doctest::Contains("reads backwards"),
+                       GraphError);
   config.bidirectional = true;
   CHECK_THROWS_WITH_AS(row_autoencoder_loss(store, config, one, mask, Mode::infer), doctest::Contains("one direction"),
                        GraphError);

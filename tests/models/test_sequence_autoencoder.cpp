@@ -81,6 +81,9 @@ TEST_CASE("an autoencoder of two directions or of less than two steps is refused
   const Value mask = graph.feed(Tensor(f32, {1, 2}));
   CHECK_THROWS_WITH_AS(sequence_autoencoder(store, config, tokens, mask, Mode::infer), doctest::Contains("not 1"),
                        GraphError);
+  config.encoder.reverse = true;
+  CHECK_THROWS_WITH_AS(sequence_autoencoder(store, config, tokens, mask, Mode::infer),
+                       doctest::Contains("reads backwards"), GraphError);
   config.bidirectional = true;
   CHECK_THROWS_WITH_AS(sequence_autoencoder(store, config, tokens, mask, Mode::infer),
                        doctest::Contains("one direction, but the config asks for two"), GraphError);

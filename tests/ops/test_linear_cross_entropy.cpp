@@ -8,9 +8,12 @@
 #include "eddy/core/threads.h"
 #include "eddy/graph/gradient.h"
 #include "eddy/graph/program.h"
+#include "eddy/ops/add.h"
 #include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/linear_cross_entropy.h"
+#include "eddy/ops/square.h"
+#include "eddy/ops/sum.h"
 #include "tests/support/largest.h"
 
 namespace eddy::test {
@@ -161,6 +164,36 @@ TEST_CASE("a logit that is no number is a loss that is none") {
     CHECK(std::isnan(found.values[0].values<float>()[0]));
     CHECK(std::isnan(found.values[1].values<float>()[0]));
   }
+}
+
+TEST_CASE("rows that do not count may hold anything, to the second order") {
+  constexpr std::int64_t kRows = 4, kSize = 3, kClasses = 5;
+  Graph graph;
+  const Value hidden = graph.input("hidden", f32, {kRows, kSize}), table = graph.input("table", f32, {kClasses, kSize});
+  const Value bias = graph.input("bias", f32, {kClasses}), targets = graph.input("targets", i32, {kRows});
+  const Value weights = graph.input("weights", f32, {kRows});
+  const std::vector<Value> wrt{hidden, table, bias};
+  const Value loss = linear_cross_entropy(hidden, table, bias, targets, weights);
+  const std::vector<Value> first = dense_gradients(loss, wrt);
+  const Value penalty = sum(square(first[0])) + sum(square(first[1])) + sum(square(first[2]));
+  std::vector<Value> wanted = dense_gradients(penalty, wrt);
+  wanted.insert(wanted.end(), {loss, penalty});
+  Program program = compile(graph, wanted);
+  Tensor states(f32, {kRows, kSize}), words(f32, {kClasses, kSize}), biases(f32, {kClasses});
+  Philox random(3);
+  for (const Tensor& tensor : {states, words, biases})
+    for (float& x : tensor.values<float>()) x = uniform_float(random, -1, 1);
+  for (std::size_t i = 0; i < kSize; ++i) {
+    states.values<float>()[i] = std::nanf("");
+    states.values<float>()[kSize + i] = std::numeric_limits<float>::infinity();
+  }
+  const auto results = program.run({{"hidden", states},
+                                    {"table", words},
+                                    {"bias", biases},
+                                    {"targets", Tensor::from(std::vector<std::int32_t>{1, -1, 2, 3}, {kRows})},
+                                    {"weights", Tensor::from(std::vector<float>{0, 1, 1, 0.5F}, {kRows})}});
+  for (const Tensor& result : results)
+    for (const float x : result.values<const float>()) CHECK(std::isfinite(x));
 }
 
 TEST_CASE("a loss in stretches has the same bits for any number of threads") {

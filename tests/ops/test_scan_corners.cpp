@@ -178,6 +178,84 @@ TEST_CASE("a large constant in a step is not copied into keys") {
   CHECK(longest < 2000);
 }
 
+TEST_CASE("constants that a step captures have gradients") {
+  Fed fed;
+  const Value x = fed.graph.constant(Tensor::from(std::vector<float>{1, 1}, {2, 1}));
+  const Value half = full(fed.graph, {f32, {1}}, 0.5F);
+  const Value weight = fed.graph.constant(Tensor::from(std::vector<float>{0.5F}, {1}));
+  const auto gradient_of = [&](Value captured, Value initial) {
+    const auto step = [&](Value in, const State& s) -> Step {
+      const Value h = s["h"] + in * captured;
+      return {.output = h, .state = {{"h", h}}};
+    };
+    return dense_gradients(sum(scan(step, x, {{"h", initial}}).last["h"]), std::vector<Value>{captured})[0];
+  };
+  const std::vector<Value> gradients{gradient_of(half, half), gradient_of(weight, half), gradient_of(weight, weight)};
+  fed.check_same(gradients);
+  const std::vector<Tensor> found = fed.run(gradients, {});
+  CHECK(found[0].item() == 3);
+  CHECK(found[1].item() == 2);
+  CHECK(found[2].item() == 3);
+}
+
+TEST_CASE("a state without a way for a gradient may be the weights of a loss in the loop") {
+  Fed fed;
+  const Value x = fed.feed({3, 2, 5}), targets = fed.feed_ids({3, 2}, 5);
+  const Value w = fed.feed({5, 5});
+  const auto step = [&](std::span<const Value> in, const State& s) -> Step {
+    const Value loss = cross_entropy(matmul(in[0], w), in[1], {.weights = s["alive"], .reduction = Reduction::sum});
+    return {.output = loss, .state = {{"alive", s["alive"] * cast(not_equal(in[1], 0), f32)}}};
+  };
+  const Value ones = full(fed.graph, {f32, {2}}, 1);
+  const Value loss = sum(scan(step, std::vector<Value>{x, targets}, {{"alive", ones}}).output);
+  const Value d = dense_gradients(loss, std::vector<Value>{w})[0];
+  // The same without a loop.
+  Value alive = ones, unrolled;
+  for (int t = 0; t < 3; ++t) {
+    const Value now =
+        cross_entropy(matmul(at(x, t), w), at(targets, t), {.weights = alive, .reduction = Reduction::sum});
+    unrolled = unrolled ? unrolled + now : now;
+    alive = alive * cast(not_equal(at(targets, t), 0), f32);
+  }
+  const Value expected = dense_gradients(unrolled, std::vector<Value>{w})[0];
+  fed.check_same({loss, d});
+  const std::vector<Tensor> found = fed.run({d, expected}, {});
+  CHECK(largest_difference(found[0].values<const float>(), found[1].values<const float>()) < 1e-5);
+}
+
+TEST_CASE("a loop within a step belongs to it only when its graph does") {
+  Fed fed;
+  const Value x = fed.feed({2, 3, 2}), wx = fed.feed({2, 12}), wh = fed.feed({4, 12}), b = fed.feed({12});
+  // Second derivatives by way of a layer in an inner loop, taken in an outer step or not.
+  const auto penalty = [&](Value in) {
+    const auto inner = [&](Value v, const State& s) -> Step {
+      const Value h = gru(expand_dims(v, 0), wx, wh, b, {.h0 = s["h"]}).final_h;
+      return {.output = h, .state = {{"h", h}}};
+    };
+    const Value zero = full(in.graph(), {f32, {3, 4}}, 0);
+    const Value loss = sum(square(scan(inner, stack({in, in}), {{"h", zero}}).output));
+    const Value d = dense_gradients(loss, std::vector<Value>{in})[0];
+    return dense_gradients(sum(square(d)), std::vector<Value>{in})[0];
+  };
+  const ScanResult looped = scan([&](Value in, const State&) -> Step { return {.output = penalty(in)}; }, x, {});
+  const Value unrolled = stack({penalty(at(x, 0)), penalty(at(x, 1))});
+  const std::vector<Tensor> found = fed.run({looped.output, unrolled}, {});
+  CHECK(largest_difference(found[0].values<const float>(), found[1].values<const float>()) < 1e-4);
+
+  // A graph of its own, built in a step, has loops of its own.
+  const auto builds_another = [](Value in, const State&) -> Step {
+    Graph other;
+    const Value y = other.constant(Tensor::from(std::vector<float>{1, 2, 3}, {3}));
+    const Value zero = other.constant(0.0F);
+    const auto add_up = [](Value v, const State& s) -> Step { return {.state = {{"sum", s["sum"] + v}}}; };
+    Program program = compile(other, {scan(add_up, y, {{"sum", zero}}).last["sum"]});
+    return {.output = in * program.run()[0].item()};
+  };
+  const Value six_times = scan(builds_another, x, {}).output;
+  const std::vector<Tensor> products = fed.run({six_times, x * 6.0F}, {});
+  CHECK(largest_difference(products[0].values<const float>(), products[1].values<const float>()) < 1e-6);
+}
+
 TEST_CASE("sizes beyond all bounds are refused, whatever op asks for them") {
   Fed fed;
   const Value x = fed.feed({2});

@@ -271,6 +271,34 @@ TEST_CASE("gradients that do not fit are refused with the line of the caller") {
                        GraphError);
   const ParameterGradient not_a_variable{graph.input("x", f32, {3}), graph.input("y", f32, {3})};
   CHECK_THROWS_AS(apply_gradients(std::span(&not_a_variable, 1), store, sgd()), GraphError);
+
+  const auto refused = [&](const std::vector<ParameterGradient>& gradients, const UpdateOptions& options,
+                           const std::string& why) {
+    CHECK_THROWS_WITH_AS(apply_gradients(gradients, store, sgd({}, options)), doctest::Contains(why.c_str()),
+                         GraphError);
+  };
+  const Value g = graph.input("right", f32, {3});
+  refused({{w, g}, {w, g}}, {}, "'w' is given twice");
+  refused({{state(graph, store, "count", {f32, {3}}), g}}, {}, "'count' is not trainable");
+  refused({{w, g}}, {.rate_multipliers = {{"typo", 0.5}}}, "no trainable variable's name begins with \"typo\"");
+  refused({{w, g}}, {.rate_multipliers = {{"w", 0}}}, "freeze all");
+  ParameterStore other;
+  refused({{parameter(graph, other, "v", {3}, zeros()), g}}, {}, "'v' is not of the store");
+}
+
+TEST_CASE("frozen parameters are left out of the norm, whoever made the gradients") {
+  ParameterStore store;
+  Graph graph;
+  const Value frozen = parameter(graph, store, "frozen", {1}, constant_value(1));
+  const Value free = parameter(graph, store, "free", {1}, constant_value(1));
+  const std::vector<ParameterGradient> gradients{{frozen, full(graph, {f32, {1}}, 100)},
+                                                 {free, full(graph, {f32, {1}}, 1)}};
+  const Updates updates = apply_gradients(
+      gradients, store, sgd({.learning_rate = 0.5, .clip_norm = 1}, {.rate_multipliers = {{"frozen", 0}}}));
+  Program program = compile(graph, {updates, updates.gradient_norm});
+  CHECK(program.run()[1].item() == 1);
+  CHECK(store.find("frozen")->value.item() == 1);
+  CHECK(store.find("free")->value.item() == doctest::Approx(0.5));
 }
 
 }  // namespace
