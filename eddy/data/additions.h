@@ -8,6 +8,7 @@
 
 #include "eddy/data/character_pairs.h"
 
+/// Pure functions: safe to call concurrently.
 namespace eddy {
 
 /// With go and end the 14 characters of the adder of Linusp/soph.

@@ -5,6 +5,7 @@
 
 #include "eddy/data/document.h"
 
+/// Readers keep no state: safe to call concurrently.
 namespace eddy {
 
 /// The review texts of the multi-domain sentiment set (Blitzer et al. 2007): what stands between <review_text> and

@@ -7,6 +7,7 @@
 
 #include "eddy/data/encoded_pairs.h"
 
+/// Pure functions of plain values: safe to call concurrently.
 namespace eddy {
 
 /// Both sides brought to a fixed length, for models that read and write whole frames: `^`, the text, then `$` to the

@@ -7,6 +7,7 @@
 
 #include "eddy/data/encoded_corpus.h"
 
+/// Readers keep no state: safe to call concurrently.
 namespace eddy {
 
 /// Numbers of one row of an image: 32 pixels of red, then of green, then of blue, each 0 to 255.

@@ -35,7 +35,7 @@ class CacheKey {
   std::uint64_t hash_ = 0;
 };
 
-/// Writes the data set to `path`, whole or not at all. Throws DataError when it cannot.
+/// Writes the data set to `path`, whole or not at all. Throws DataError when it cannot. Keeps nothing of `data`.
 void save_cache(const std::filesystem::path& path, std::uint64_t key, const EncodedDataset& data);
 
 struct CacheLoad {
@@ -46,7 +46,8 @@ struct CacheLoad {
 
 /// Maps a cache and believes nothing in it: version, key, length, checksum and every array are checked, piece by piece.
 /// Never throws for the contents of the file. The data set's arrays stay in the file, whose pages come and go; it may
-/// be replaced meanwhile, as save_cache does, but not cut short in place.
+/// be replaced meanwhile, as save_cache does, but not cut short in place. The mapping lives as long as a copy of a
+/// corpus in it.
 CacheLoad load_cache(const std::filesystem::path& path, std::uint64_t key);
 
 /// A cache cannot be written, which is no fault of the data.
@@ -60,7 +61,7 @@ using CacheMessage = std::function<void(const std::string& message)>;
 /// The data set from the cache when that is good, else from `build`, then saved. `message` hears why a cache is not
 /// used or cannot be written, which is no error; what `build` throws passes through. Missing parent folders are made.
 /// `build_file`, where given, writes the cache itself in place of `build`, for data beyond memory (see build_cache); of
-/// its errors, too, all but CacheWriteError pass through.
+/// its errors, too, all but CacheWriteError pass through. Processes may share a cache, whose file appears whole.
 EncodedDataset load_or_build(const std::filesystem::path& path, std::uint64_t key,
                              const std::function<EncodedDataset()>& build, const CacheMessage& message = {},
                              const std::function<void()>& build_file = {});

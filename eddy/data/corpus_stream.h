@@ -8,6 +8,7 @@
 
 #include "eddy/data/encode.h"
 
+/// No state: safe to call concurrently for different files.
 namespace eddy {
 
 /// Calls its argument on each document, the same ones in the same order at every call.

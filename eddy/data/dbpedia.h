@@ -5,6 +5,7 @@
 
 #include "eddy/data/document.h"
 
+/// Readers keep no state: safe to call concurrently.
 namespace eddy {
 
 struct Dbpedia {

@@ -230,8 +230,8 @@ Dataset parse_delimited(std::string contents, const std::string& name, const Del
   require<DataError>(!data.documents.empty(), "{}: holds a header but no record", name);
   if (options.header && columns.label && labels.contains(header[*columns.label]))
     fail<DataError>(
-        "{}:{}: is read as the header, but \"{}\" in it is a class; without a header leave --header out, or give "
-        "--no-header where the model was trained with one",
+        "{}:{}: is read as the header, but \"{}\" in it is a class; without a header leave --header out, give "
+        "--no-header if there is such a flag, or give the file a header",
         name, header_line, header[*columns.label]);
   std::move(labels).number(data);
   return data;

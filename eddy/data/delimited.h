@@ -11,6 +11,7 @@
 #include "eddy/data/document.h"
 #include "eddy/data/unicode.h"
 
+/// Readers keep no state: safe to call concurrently.
 namespace eddy {
 
 /// A column by its place from 0, or by its name in the header.

@@ -8,6 +8,7 @@
 
 #include "eddy/data/encoded_pairs.h"
 
+/// Pure functions of plain values: safe to call concurrently.
 namespace eddy {
 
 /// What is made of a sequence of digits (ichuang/tflearn_seq2seq): the digits rising; last to first; or with the first

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+/// Pure functions but for append(), drop_repeated() and drop_shared(), which change `data` in place.
 namespace eddy {
 
 /// A text with its class. `label` indexes Dataset::label_names; -1 means none. `id` says where the text came from,

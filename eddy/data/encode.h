@@ -13,6 +13,7 @@
 #include "eddy/data/tokenizer.h"
 #include "eddy/data/vocabulary.h"
 
+/// Functions keep no state but the tokenizer's, which is for one thread; data, vocabularies and corpora are only read.
 namespace eddy {
 
 /// Tokens that are not in the vocabulary become `<unk>` or vanish.

@@ -30,10 +30,12 @@ struct CorpusArrays {
 };
 
 /// Documents as token ids: one flat array with offsets, labels, groups (-1 = none) and ids. Immutable; copies share the
-/// arrays, which may be those of a cache file. Concurrent reads are safe.
+/// arrays, which may be those of a cache file. Concurrent reads are safe. Spans and ids live as long as a corpus with
+/// these arrays; indices of documents are not checked.
 class EncodedCorpus {
  public:
   EncodedCorpus() : EncodedCorpus(CorpusArrays{}) {}
+  /// Takes the arrays over. Throws DataError when they do not fit together, as below.
   explicit EncodedCorpus(CorpusArrays arrays);
   /// Arrays inside a mapped file, whose pages can be dropped; offsets has one more element than labels and id_ends,
   /// and groups as many as labels or none. Throws DataError when offsets or id_ends are not rising within their texts.
@@ -41,7 +43,7 @@ class EncodedCorpus {
                 std::span<const std::int64_t> offsets, std::span<const std::int32_t> labels, std::string_view id_text,
                 std::span<const std::int64_t> id_ends, std::span<const std::int64_t> groups);
 
-  /// The same documents, those from `count` on without their label.
+  /// The same documents, those from `count` on without their label. Shares all but the labels.
   EncodedCorpus labelled_until(std::int32_t count) const;
 
   /// Number of documents.
@@ -59,6 +61,7 @@ class EncodedCorpus {
   }
   std::int32_t label(std::int32_t i) const { return labels_[static_cast<std::size_t>(i)]; }
   std::string_view id(std::int32_t i) const;
+  /// -1: none.
   std::int64_t group(std::int32_t i) const { return groups_.empty() ? -1 : groups_[static_cast<std::size_t>(i)]; }
 
   std::span<const std::int32_t> tokens() const { return tokens_; }

@@ -102,7 +102,9 @@ EncodedPairs encode_pairs(std::span<const TextPair> pairs, const TokenSet& sourc
   for (const TextPair& pair : pairs)
     collector.add(encode(pair.source, pair.id, source_tokenizer, source_tokens),
                   encode(pair.target, pair.id, target_tokenizer, target_tokens), pair.id);
-  return std::move(collector).finish();
+  EncodedPairs encoded = std::move(collector).finish();
+  encoded.invalid_sequences = source_tokenizer.invalid_sequences() + target_tokenizer.invalid_sequences();
+  return encoded;
 }
 
 }  // namespace eddy

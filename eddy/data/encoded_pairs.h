@@ -23,16 +23,19 @@ struct EncodedPairs {
   EncodedCorpus target;
   /// The targets hold all the end tokens they need (tasks of fixed length), so that batches append none.
   bool targets_complete = false;
+  /// Ill-formed UTF-8 sequences of the texts that became U+FFFD.
+  std::int64_t invalid_sequences = 0;
 
   std::int32_t size() const { return source.size(); }
 };
 
-/// Collects pairs of ids.
+/// Collects pairs of ids. One thread at a time.
 class PairCollector {
  public:
   PairCollector(TokenSet source_tokens, TokenSet target_tokens);
   /// Throws DataError for an id that is not in its set.
   void add(std::span<const std::int32_t> source, std::span<const std::int32_t> target, std::string_view id);
+  /// Gives away all that was collected: the last call.
   EncodedPairs finish(bool targets_complete = false) &&;
 
  private:
@@ -63,7 +66,8 @@ struct PairVocabularies {
   Vocabulary target;
 };
 
-/// Vocabularies of the listed pairs: give those of training only.
+/// Vocabularies of the listed pairs: give those of training only. Throws DataError for an unknown pair and
+/// for text the tokenizer refuses.
 PairVocabularies count_pair_vocabularies(std::span<const TextPair> pairs, std::span<const std::int32_t> training,
                                          const PairEncodeOptions& options = {});
 

@@ -11,6 +11,7 @@
 #include "eddy/data/pair_batches.h"
 #include "eddy/data/source.h"
 
+/// Readers keep no state: safe to call concurrently.
 namespace eddy {
 
 /// The files of a headline corpus in the layout of deepnlp's textsum; found as read_named_files finds them.

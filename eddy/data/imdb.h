@@ -6,6 +6,7 @@
 #include "eddy/data/document.h"
 #include "eddy/data/unicode.h"
 
+/// Readers keep no state: safe to call concurrently.
 namespace eddy {
 
 struct ImdbOptions {

@@ -14,7 +14,7 @@ namespace eddy {
 
 /// Counts any number of different words in bounded memory: when there are more than `most`, sorted runs of words and
 /// counts go to disk. Many runs are merged into one, so that few are open at a time, and vocabulary() merges those
-/// left. Exact. One thread at a time.
+/// left. Exact. One thread at a time. DataError when the disk fails.
 class LargeCounter {
  public:
   static constexpr std::int32_t kMost = std::int32_t{1} << 20;
@@ -31,7 +31,8 @@ class LargeCounter {
   /// As TokenCounter's.
   void add_document() { counter_.add_document(); }
 
-  /// The vocabulary of everything counted: that of Vocabulary(TokenCounter, options). Ends the counting.
+  /// The vocabulary of everything counted: that of Vocabulary(TokenCounter, options). Ends the counting. UsageError for
+  /// bad options.
   Vocabulary vocabulary(const VocabularyOptions& options);
 
  private:

@@ -5,10 +5,11 @@
 #include <span>
 #include <vector>
 
+/// Pure functions of plain values: safe to call concurrently.
 namespace eddy {
 
 /// What a model reads at each step, what it must predict there, and how much that step's loss counts.
-/// All three have one element per step.
+/// All three have one element per step. A plain value.
 struct Sequence {
   std::vector<std::int32_t> inputs;
   std::vector<std::int32_t> targets;

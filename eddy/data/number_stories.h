@@ -3,6 +3,7 @@
 
 #include "eddy/data/encoded_pairs.h"
 
+/// A pure function: safe to call concurrently.
 namespace eddy {
 
 /// The five stories of the four decoder modes (jacoxu/encoder_decoder): the digits "1 2 3 4 5" to "21 22 23 24 25" and

@@ -10,6 +10,7 @@
 
 #include "eddy/data/character_pairs.h"
 
+/// Readers keep no state: safe to call concurrently.
 namespace eddy {
 
 inline constexpr std::string_view kPigLatinCharacters = "abcdefghijklmnopqrstuvwxyz";

@@ -5,6 +5,7 @@
 
 #include "eddy/data/document.h"
 
+/// Readers keep no state: safe to call concurrently.
 namespace eddy {
 
 /// The sentence polarity set of Rotten Tomatoes (Pang & Lee 2005): rt-polarity.neg and rt-polarity.pos, one tokenised,

@@ -10,6 +10,7 @@
 #include "eddy/data/delimited.h"
 #include "eddy/data/source.h"
 
+/// Functions keep no state: safe to call concurrently.
 namespace eddy {
 
 /// A text and what it is to become: a sentence and its translation, an article and its headline.
@@ -63,7 +64,8 @@ struct PairSplit {
 /// the set of keys alone, not on their order. Throws DataError when nothing is left for training.
 PairSplit split_by_key(std::span<const std::string> keys, const PairSplitOptions& options = {});
 
-/// The pairs of one key, in the order of first appearance: one source with all its references.
+/// The pairs of one key, in the order of first appearance: one source with all its references. Throws DataError for an
+/// unknown pair.
 std::vector<std::vector<std::int32_t>> group_by_key(std::span<const std::string> keys,
                                                     std::span<const std::int32_t> pairs);
 

@@ -119,6 +119,11 @@ std::vector<SourceFile> list_directory(const fs::path& root) {
   std::error_code error;
   auto it = fs::recursive_directory_iterator(root, error);
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    // What other programs keep there for themselves, such as .git or .DS_Store, is no text.
+    if (it->path().filename().native().starts_with('.')) {
+      it.disable_recursion_pending();
+      continue;
+    }
     std::error_code broken;
     if (!it->is_regular_file(broken)) continue;
     const auto size = it->file_size(broken);
@@ -243,8 +248,27 @@ std::map<std::string, NamedText> read_files_by_name(const fs::path& source, cons
   return files;
 }
 
+namespace {
+
+/// A text file holds no others; libarchive would only say that it knows no such archive.
+void require_no_text_file(const fs::path& source, const std::string& name) {
+  if (is_directory_source(source) || !fs::is_regular_file(source)) return;
+  BlockReader reader(source);
+  const std::string_view beginning = reader.next();
+  require<DataError>(
+      beginning.empty() || beginning.find('\0') != std::string_view::npos || looks_like_archive(beginning),
+      "{}: is a text file, so there is no \"{}\" in it; give the name of a file only with a folder or an "
+      "archive",
+      source.string(), name);
+}
+
+}  // namespace
+
 NamedText read_named_text(const fs::path& source, const std::string& name) {
-  if (!name.empty()) return std::move(read_named_files(source, std::span(&name, 1)).front());
+  if (!name.empty()) {
+    require_no_text_file(source, name);
+    return std::move(read_named_files(source, std::span(&name, 1)).front());
+  }
   std::vector<SourceFile> files;
   if (is_directory_source(source)) {
     files = list_files(source);

@@ -16,7 +16,8 @@ namespace eddy {
 /// A data set stands in a directory or in one archive (tar, also gzip, bzip2, xz, lzma, zstd or lz4; zip). These
 /// functions read both alike, in one pass, and write nothing to disk. File names are relative, with '/' between
 /// parts and no leading "./". Only regular files count; in directories, links to files are followed.
-/// Errors are DataError naming the source, the file inside and what libarchive or the system said.
+/// Errors are DataError naming the source, the file inside and what libarchive or the system said. Functions keep no
+/// state and may be called concurrently; what a visitor throws passes through.
 
 struct SourceFile {
   std::string name;
@@ -24,7 +25,8 @@ struct SourceFile {
   std::int64_t size = 0;
 };
 
-/// All files: sorted by name for a directory, in stored order for an archive.
+/// All files: sorted by name for a directory, in stored order for an archive. Of a directory those in it whose names,
+/// or whose folders' names, begin with a dot are left out.
 std::vector<SourceFile> list_files(const std::filesystem::path& source);
 
 using FileFilter = std::function<bool(std::string_view name)>;
@@ -55,6 +57,7 @@ std::string_view last_parts(std::string_view path, int count);
 
 /// Reads a file or an open descriptor from the beginning, block by block, and unpacks it on the way when it is gzip,
 /// bzip2, xz, zstd or lz4, told by the first bytes. It opens once and never goes back, so that a pipe loses nothing.
+/// One thread at a time.
 class BlockReader {
  public:
   explicit BlockReader(const std::filesystem::path& path);

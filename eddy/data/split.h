@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+/// Pure functions of plain values: safe to call concurrently.
 namespace eddy {
 
 struct SplitOptions {

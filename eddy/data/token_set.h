@@ -48,9 +48,9 @@ class TokenSet {
     const std::int32_t id = table_.find(token);
     return id < 0 ? specials_.unknown : id;
   }
-  /// Throws DataError when out of range.
+  /// Throws DataError when out of range. The view lives as long as this set.
   std::string_view text(std::int32_t id) const;
-  /// The tokens up to the first `end`, without `go` and `pad`.
+  /// The tokens up to the first `end`, without `go` and `pad`. Throws DataError for an id out of range.
   std::vector<std::string> texts(std::span<const std::int32_t> ids) const;
   /// The same as one text.
   std::string join(std::span<const std::int32_t> ids, std::string_view separator = " ") const;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+/// Pure functions, safe to call concurrently; a LineDecoder is for one thread.
 namespace eddy {
 
 /// How the bytes of a text file are to be read. `utf8` passes them on as they are (the tokenizer then repairs or

@@ -38,7 +38,7 @@ struct TokenCount {
   }
 };
 
-/// Counts tokens and texts; the raw material of a vocabulary.
+/// Counts tokens and texts; the raw material of a vocabulary. One thread at a time; indices are not checked.
 class TokenCounter {
  public:
   /// `documents`: how many came before, for a counter that goes on where another one stopped.
@@ -109,12 +109,13 @@ class Vocabulary {
   }
   /// Id of a token; -1 when it is not there.
   std::int32_t find(std::string_view token) const { return table_.find(token); }
-  /// Text of an id; throws DataError when out of range.
+  /// Text of an id; throws DataError when out of range. The view lives as long as this vocabulary.
   std::string_view decode(std::int32_t id) const;
-  /// Texts of the ids with a space between.
+  /// Texts of the ids with a space between. Throws as the other.
   std::string decode(std::span<const std::int32_t> ids) const;
 
   std::int32_t size() const { return table_.size(); }
+  /// How often it was counted; throws DataError when out of range.
   std::int64_t count(std::int32_t id) const;
 
   /// Everything as plain lists, to stand in the metadata of a checkpoint.
@@ -122,7 +123,7 @@ class Vocabulary {
   const std::vector<std::int64_t>& counts() const { return counts_; }
 
   /// Text form: one "token TAB count" per line in the order of ids; \\ \t \n \r stand for themselves escaped.
-  /// The file is replaced whole or not at all.
+  /// The file is replaced whole or not at all. DataError when it cannot be written.
   void save(const std::filesystem::path& path) const;
   /// Throws DataError naming the file and line.
   static Vocabulary load(const std::filesystem::path& path);

@@ -7,6 +7,7 @@
 
 #include "eddy/data/document.h"
 
+/// Readers keep no state: safe to call concurrently.
 namespace eddy {
 
 /// WordNet's lexicographer files, the classes of its glosses, at their numbers (lexnames(5WN)).

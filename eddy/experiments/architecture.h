@@ -7,6 +7,7 @@
 
 #include "eddy/experiments/training_config.h"
 
+/// Pure functions, safe to call concurrently; take_architecture() changes `to`.
 namespace eddy {
 
 /// Gives `to` the architecture of `from`, so that it can begin with those weights: all that decides shapes and how they

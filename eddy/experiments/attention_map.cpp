@@ -5,27 +5,15 @@
 #include <string_view>
 
 #include "eddy/core/error.h"
+#include "eddy/experiments/chart_svg.h"
 
 namespace eddy {
 
 namespace {
 
-constexpr int kLongestLabel = 24;
-
-/// At most kLongestLabel characters of UTF-8, the last one "…" where some are left out.
-std::string shortened(const std::string& label) {
-  int characters = 0;
-  std::size_t keep = 0;
-  for (std::size_t i = 0; i < label.size(); ++i) {
-    if ((static_cast<unsigned char>(label[i]) & 0xC0) == 0x80) continue;
-    if (++characters == kLongestLabel) keep = i;
-  }
-  return characters <= kLongestLabel ? label : label.substr(0, keep) + "…";
-}
-
 std::vector<std::string> labels(const std::vector<std::string>& tokens) {
   std::vector<std::string> result;
-  for (const std::string& token : tokens) result.push_back(shortened(token));
+  for (const std::string& token : tokens) result.push_back(shortened_label(token));
   return result;
 }
 

@@ -9,7 +9,7 @@
 
 namespace eddy {
 
-/// What a decoder looked at, for one pair.
+/// What a decoder looked at, for one pair. A plain value; its picture is a pure function of it.
 struct AttentionMap {
   std::string title{};
   /// Real tokens in reading order, without padding.

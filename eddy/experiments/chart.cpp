@@ -43,11 +43,11 @@ struct Axis {
   double high = 1;
 };
 
-/// Cuts off what lies above `most`, unless a curve does, too.
-void end_at(double most, Range curves, Axis& axis) {
-  if (axis.high <= most || curves.high > most) return;
-  std::erase_if(axis.ticks, [most](double tick) { return tick > most; });
-  axis.high = most;
+/// Cuts off what lies beyond a bound, unless a curve does, too.
+void keep_within(double least, double most, Range curves, Axis& axis) {
+  if (axis.low < least && !(curves.low < least)) axis.low = least;
+  if (axis.high > most && !(curves.high > most)) axis.high = most;
+  std::erase_if(axis.ticks, [&](double tick) { return tick < axis.low || tick > axis.high; });
   axis.labels = tick_labels(axis.ticks);
 }
 
@@ -55,6 +55,7 @@ Axis linear_axis(Range range, int wanted, bool tight, bool whole) {
   Axis axis;
   axis.ticks = nice_ticks(range.low, range.high, wanted);
   // Of a few epochs or steps, nothing lies between two.
+  if (whole && range.high == range.low) axis.ticks = {range.low - 1, range.low, range.low + 1};
   if (whole && range.high > range.low)
     std::erase_if(axis.ticks, [](double tick) { return std::abs(tick - std::round(tick)) > 1e-6; });
   axis.low = axis.ticks.front();
@@ -182,6 +183,7 @@ class Plot {
     for (const std::size_t i : thinned(series.y)) {
       const double high = std::min(scaled(series.y[i] + series.spread[i], chart_.log_y), y_.high);
       double low = scaled(series.y[i] - series.spread[i], chart_.log_y);
+      if (!chart_.log_y) low = std::max(low, y_.low);
       // On a logarithmic axis a band that reaches zero goes to the bottom.
       if (chart_.log_y && std::isfinite(high) && std::isnan(low)) low = y_.low;
       if (!std::isfinite(high) || !std::isfinite(low) || !std::isfinite(series.x[i])) {
@@ -254,7 +256,7 @@ std::string to_svg(const LineChart& chart) {
     }
   }
   Axis y_axis = chart.log_y ? log_axis(y_range) : linear_axis(y_range, 6, false, false);
-  if (!chart.log_y) end_at(chart.y_most, curves, y_axis);
+  if (!chart.log_y) keep_within(chart.y_least, chart.y_most, curves, y_axis);
   const Axis x_axis = linear_axis(x_range, 8, true, whole_x);
 
   const double left = 16 + (chart.y_label.empty() ? 0 : 24) + text_width(y_axis.labels, kFont) + 8;
@@ -272,8 +274,14 @@ std::string to_svg(const LineChart& chart) {
 
   Plot plot(svg, chart, x_axis, y_axis, left, top, right, bottom);
   plot.axes();
-  const auto color = [](std::size_t i) { return kColors[i % kColors.size()]; };
-  const auto dash = [](std::size_t i) { return kDashes[i / kColors.size() % kDashes.size()]; };
+  const auto color = [&](std::size_t i) {
+    const int chosen = chart.series[i].color;
+    return kColors[(chosen < 0 ? i : static_cast<std::size_t>(chosen)) % kColors.size()];
+  };
+  const auto dash = [&](std::size_t i) {
+    const int chosen = chart.series[i].dash;
+    return kDashes[(chosen < 0 ? i / kColors.size() : static_cast<std::size_t>(chosen)) % kDashes.size()];
+  };
   for (std::size_t i = 0; i < chart.series.size(); ++i) plot.band(chart.series[i], color(i));
   for (std::size_t i = 0; i < chart.series.size(); ++i) plot.curve(chart.series[i], color(i), dash(i));
   for (std::size_t i = 0; has_legend && i < chart.series.size(); ++i) {

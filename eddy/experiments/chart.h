@@ -15,6 +15,9 @@ struct ChartSeries {
   std::vector<double> x{};
   std::vector<double> y{};       ///< as many as x; a value that is not finite leaves a gap
   std::vector<double> spread{};  ///< half the width of the band around y; empty for none
+  /// Which of the colours and dashes it has; -1: by its place among the series.
+  int color = -1;
+  int dash = -1;
 };
 
 struct LineChart {
@@ -24,9 +27,11 @@ struct LineChart {
   std::vector<ChartSeries> series{};
   bool log_y = false;  ///< values that are not positive leave gaps
   bool y_from_zero = false;
-  double y_most = std::numeric_limits<double>::infinity();  ///< 100 for percentages: a linear axis ends there
-  int width = 760;                                          ///< pixels, the legend not counted
-  int height = 430;                                         ///< pixels
+  /// 0 and 100 for percentages: a linear axis ends there, unless a curve goes beyond.
+  double y_least = -std::numeric_limits<double>::infinity();
+  double y_most = std::numeric_limits<double>::infinity();
+  int width = 760;   ///< pixels, the legend not counted
+  int height = 430;  ///< pixels
 };
 
 struct HeatMap {

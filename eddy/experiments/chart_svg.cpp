@@ -47,15 +47,25 @@ std::string escape_markup(std::string_view text) {
   return out;
 }
 
+std::string shortened_label(const std::string& label) {
+  constexpr int kLongest = 24;
+  int characters = 0;
+  std::size_t keep = 0;
+  for (std::size_t i = 0; i < label.size(); ++i) {
+    if ((static_cast<unsigned char>(label[i]) & 0xC0) == 0x80) continue;
+    if (++characters == kLongest) keep = i;
+  }
+  return characters <= kLongest ? label : label.substr(0, keep) + "…";
+}
+
 double text_width(std::string_view text, double font_size) {
   double em = 0;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if ((byte & 0xC0) == 0x80) continue;
     // Three-byte sequences hold the wide scripts; Latin, Greek and Cyrillic take less.
-    em += byte >= 0xE0                                                                 ? 1.02
-          : byte >= 0x80 || (byte >= 'A' && byte <= 'Z') || byte == 'm' || byte == 'w' ? 0.72
-                                                                                       : 0.58;
+    const bool widest = std::string_view("WM@%mw").find(c) != std::string_view::npos;
+    em += byte >= 0xE0 || widest ? 1.02 : byte >= 0x80 || (byte >= 'A' && byte <= 'Z') ? 0.72 : 0.58;
   }
   return em * font_size;
 }

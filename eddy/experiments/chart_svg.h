@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+/// Pure functions, safe to call concurrently; an SvgWriter owns its text and is for one thread.
 namespace eddy {
 
 /// Text safe inside XML and HTML elements and attributes; bytes that XML forbids become U+FFFD.
@@ -12,6 +13,8 @@ std::string escape_markup(std::string_view text);
 
 /// Generous estimate of the width of a text in a sans-serif font, in pixels.
 double text_width(std::string_view text, double font_size);
+/// At most 24 characters of UTF-8, the last one "…" where some are left out.
+std::string shortened_label(const std::string& label);
 /// Of the widest one.
 double text_width(const std::vector<std::string>& texts, double font_size);
 

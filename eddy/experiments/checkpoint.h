@@ -11,7 +11,8 @@
 #include "eddy/graph/variable.h"
 
 /// The state of a training run in one safetensors file. Everything is written whole or not at all, and comes back bit
-/// for bit. None of these functions may run while a program that uses the store does.
+/// for bit. None of these functions may run while a program that uses the store does. They keep no reference to store
+/// or file.
 namespace eddy {
 
 /// What a checkpoint holds beside the variables; text must be UTF-8.

@@ -64,8 +64,7 @@ class Experiment {
   }
 
   ClassificationResults run() {
-    if (options_.naive_bayes)
-      for (const std::int64_t labels : results_.labels) add_baselines(labels);
+    if (options_.naive_bayes) add_baselines();
     for (const std::uint64_t seed : options_.seeds) {
       for (const ClassificationRow& row : options_.rows) pretrain(row, seed);
       for (const std::int64_t labels : results_.labels)
@@ -78,7 +77,7 @@ class Experiment {
   const EncodedCorpus& train() const { return data_.encoded.part("train"); }
   const EncodedCorpus& test() const { return data_.encoded.part("test"); }
 
-  void add_baselines(std::int64_t labels) {
+  void add_baselines() {
     const std::int64_t vocabulary = data_.encoded.vocabulary.size();
     const auto evaluate = [&](const char* row, std::int64_t count) {
       const double start = steady_seconds();
@@ -87,12 +86,13 @@ class Experiment {
           choose_smoothing(train(), range(0, first), range(first, count), vocabulary, results_.classes);
       const NaiveBayes model(train(), range(0, count), vocabulary, results_.classes, smoothing);
       const double error = model.error_rate(test(), range(0, test().size()));
-      results_.baselines.push_back({row, labels, error, steady_seconds() - start});
+      results_.baselines.push_back({row, count, error, steady_seconds() - start});
       results_.seconds += results_.baselines.back().seconds;
       show_text(stdout, fmt::format("{}: {} labels, test error {:.1f} %\n", row, count, 100 * error));
     };
-    evaluate("naive Bayes", labels);
-    if (labels < data_.labelled) evaluate("naive Bayes, all labels", data_.labelled);
+    for (const std::int64_t labels : results_.labels) evaluate("naive Bayes", labels);
+    if (std::ranges::find(results_.labels, data_.labelled) == results_.labels.end())
+      evaluate("naive Bayes, all labels", data_.labelled);
   }
 
   /// Where the validation part of the first `labels` documents begins: of one at least.
@@ -239,7 +239,7 @@ class Experiment {
         {options_.text, data_.encoded.vocabulary, data_.encoded.label_names}, part.config.row_width);
     record.test_error = tested.scores.error_rate;
     record.seconds += steady_seconds() - start;
-    write_report(options_.output / "runs" / part.name, run_report(facts_of(part, store, tested)));
+    write_report(parts_.page(part.name), run_report(facts_of(part, store, tested)));
     show_text(stdout,
               fmt::format("{}: test error {:.1f} % (validation {:.1f} %, epoch {:.3g} of {:.3g}), {:.0f} s\n",
                           part.name, 100 * record.test_error, 100 * record.validation, record.best_epoch,

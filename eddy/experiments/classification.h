@@ -75,9 +75,9 @@ struct RunConfig {
 struct ClassificationResults {
   std::vector<RunRecord> pretraining;
   std::vector<RunRecord> runs;
-  std::vector<BaselineRecord> baselines;
-  std::vector<std::int64_t> labels;  ///< those of the options, with the number that 0 stands for
-  std::vector<RunConfig> configs;    ///< of the first seed's runs
+  std::vector<BaselineRecord> baselines;  ///< one for each of `labels`, and one of all labels if that is none of them
+  std::vector<std::int64_t> labels;       ///< those of the options, with the number that 0 stands for
+  std::vector<RunConfig> configs;         ///< of the first seed's runs
   std::int64_t labelled = 0, unlabelled = 0, test = 0, tokens = 0, vocabulary = 0, classes = 0;
   std::int64_t test_in_unlabelled = 0;  ///< unlabelled documents that are a test text, kept from pretraining
   std::int64_t test_in_train = 0;       ///< labelled training documents that are a test text
@@ -87,7 +87,7 @@ struct ClassificationResults {
 /// Runs what is not finished yet in `output`, prints progress, writes the report. Each training run keeps checkpoints:
 /// killed at any moment, the same call goes on with the same bits. Throws DataError for missing or bad data, UsageError
 /// for labels the data does not have and, before any training, for rows that cannot be trained; Interrupted after a
-/// signal.
+/// signal. For the main thread: holds an InterruptGuard.
 ClassificationResults run_classification(const ClassificationOptions& options);
 
 }  // namespace eddy

@@ -10,7 +10,7 @@
 namespace eddy {
 
 /// A task's texts as ids: part "train" with the labelled documents first and the unlabelled ones after them, and part
-/// "test", which has no say in the vocabulary.
+/// "test", which has no say in the vocabulary. A plain value.
 struct ClassificationData {
   EncodedDataset encoded;
   /// Differs for other texts, splits and ways to encode; the same for a file that was moved or copied.
@@ -23,7 +23,8 @@ struct ClassificationData {
   std::int64_t test_in_train = 0;  ///< labelled documents that stand in the test part too
 };
 
-/// From the cache when that is good. Throws DataError for missing or bad files, UsageError when no data is named.
+/// From the cache when that is good. Throws DataError for missing or bad files, UsageError when no data is named. No
+/// state but the cache's file.
 ClassificationData load_classification_data(const ClassificationOptions& options);
 
 }  // namespace eddy

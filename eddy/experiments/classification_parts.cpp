@@ -98,10 +98,7 @@ void read_log(const fs::path& path, bool classification, double batches_per_epoc
   for (const RunHistory::Validation& point : history.validation)
     record.curve.push_back({static_cast<double>(point.step) / batches_per_epoch, point.training_loss,
                             classification ? point.error_rate.value_or(std::nan("")) : point.loss});
-  double seconds = 0, tokens = 0;
-  for (const RunHistory::Training& point : history.training)
-    seconds += (point.tokens - std::exchange(tokens, point.tokens)) / point.tokens_per_second;
-  record.tokens_per_second = seconds > 0 ? tokens / seconds : 0;
+  record.tokens_per_second = history.tokens_per_second();
 }
 
 }  // namespace
@@ -109,6 +106,7 @@ void read_log(const fs::path& path, bool classification, double batches_per_epoc
 TrainingParts::TrainingParts(const ClassificationOptions& options, std::uint64_t data, const EncodedCorpus& corpus,
                              TextModelVocabulary vocabulary)
     : folder_(options.output / "parts"),
+      pages_(options.output / "runs"),
       data_(data),
       corpus_(corpus),
       checkpoint_seconds_(options.checkpoint_seconds),
@@ -118,7 +116,6 @@ TrainingParts::TrainingParts(const ClassificationOptions& options, std::uint64_t
   if (task.own_files) model_.data = options.source.reading;
   model_.data.path = absolute_data_path(options.source.data.string());
   if (!task.own_files) model_.data.format = task.format;
-  fs::create_directories(folder_);
 }
 
 std::uint64_t TrainingParts::inputs_of(const TrainingPart& part) const {
@@ -161,10 +158,18 @@ std::optional<RunRecord> TrainingParts::choose_files(const std::string& name, co
     for (const fs::path& file : files)
       if (fs::exists(from / file)) fs::rename(from / file, to / file);
   };
+  // Before the files, of which the last one tells the key. A folder is not renamed onto one that holds something.
+  const auto move_page = [](const fs::path& from, const fs::path& to) {
+    if (!fs::exists(from)) return;
+    fs::create_directories(to.parent_path());
+    fs::remove_all(to);
+    fs::rename(from, to);
+  };
   const fs::path others = folder_ / "of-other-settings";
   FoundPart found = find_part(folder_, name);
   if (!found.key.empty() && found.key != key) {
     show_text(stdout, fmt::format("{}: what other settings made is kept in {}\n", name, (others / found.key).string()));
+    move_page(page(name), others / found.key / "runs" / name);
     move(folder_, others / found.key);
     found = {};
   }
@@ -173,6 +178,7 @@ std::optional<RunRecord> TrainingParts::choose_files(const std::string& name, co
   for (const auto& folder : fs::directory_iterator(others)) {
     FoundPart other = find_part(folder.path(), name);
     if (other.key != key) continue;
+    move_page(folder.path() / "runs" / name, page(name));
     move(folder.path(), folder_);
     // A kill may have come between the moves of an earlier run, so both may hold something.
     return other.record ? std::move(other.record) : std::move(found.record);
@@ -227,6 +233,7 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
 
 RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
                              const std::function<void(ParameterStore& store, RunRecord& record)>& finish) {
+  fs::create_directories(folder_);
   const std::uint64_t inputs = inputs_of(part);
   std::optional<RunRecord> found = choose_files(part.name, key_of(inputs, part.config));
   if (force_) {

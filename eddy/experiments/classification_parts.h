@@ -28,10 +28,10 @@ struct TrainingPart {
 /// The training runs of an experiment on disk, so that one killed at any moment goes on where it was. Each has a model
 /// file, which the other commands of the program take too, a log and, once finished, a record; until then a
 /// checkpoint. What is there counts only under the very data, documents, config and beginning that made it; under
-/// others it is set aside, and found again by those that made it.
+/// others it is set aside, and found again by those that made it; so is the page of its test. One thread at a time.
 class TrainingParts {
  public:
-  /// `data` tells one corpus from another. The corpus must outlive the object.
+  /// `data` tells one corpus from another. The corpus must outlive the object. The options need not.
   TrainingParts(const ClassificationOptions& options, std::uint64_t data, const EncodedCorpus& corpus,
                 TextModelVocabulary vocabulary);
 
@@ -42,6 +42,8 @@ class TrainingParts {
                 const std::function<void(ParameterStore& store, RunRecord& record)>& finish = {});
 
   std::filesystem::path model_file(const std::string& name) const { return folder_ / (name + ".safetensors"); }
+  /// Folder for the page of a tested part.
+  std::filesystem::path page(const std::string& name) const { return pages_ / name; }
 
  private:
   /// Tells data, documents and beginning from others.
@@ -58,7 +60,7 @@ class TrainingParts {
   /// With the files that `choose_files` has left: a checkpoint among them is of this part.
   void train(const TrainingPart& part, std::uint64_t inputs, RunRecord& record);
 
-  std::filesystem::path folder_;
+  std::filesystem::path folder_, pages_;
   std::uint64_t data_;
   const EncodedCorpus& corpus_;
   ModelFile model_;  ///< what the files of all parts have in common

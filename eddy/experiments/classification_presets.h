@@ -5,6 +5,7 @@
 
 #include "eddy/experiments/classification.h"
 
+/// Pure functions of plain values: safe to call concurrently.
 namespace eddy {
 
 /// `paper`: the sizes and dropouts of Dai & Le 2015, for weeks on a CPU; `cpu`: an hour or a few on two cores, with the

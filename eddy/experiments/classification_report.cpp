@@ -76,16 +76,18 @@ std::vector<ReportChart> charts(const ClassificationOptions& options, const Clas
   const std::string units = plural(classification_task(options.source.task).unit);
   std::vector<ReportChart> made;
   for (const std::int64_t labels : results.labels) {
-    LineChart chart{.title = fmt::format("Validation error with {} labels", labels),
+    LineChart chart{.title = fmt::format("Validation error with {} labels", grouped(labels)),
                     .x_label = fmt::format("epoch over the labelled {}", units),
                     .y_label = "error, %",
                     .series = {},
+                    .y_least = 0,
                     .y_most = 100};
     for (const ClassificationRow& row : options.rows)
       chart.series.push_back(mean_curve(row.name(), select(results.runs, row.name(), labels), 100));
     made.push_back(report_chart(
         fmt::format("validation-error-{}", labels), std::move(chart),
-        fmt::format("Error on the validation part of the {} labelled {}; {}. The best epoch is {}.", labels, units,
+        fmt::format("Error on the validation part of the {} labelled {}; {}. The best epoch is {}.", grouped(labels),
+                    units,
                     options.seeds.size() == 1
                         ? fmt::format("seed {}", options.seeds.front())
                         : fmt::format("mean of {} seeds, the band is one standard deviation", options.seeds.size()),
@@ -109,15 +111,18 @@ std::vector<ReportChart> charts(const ClassificationOptions& options, const Clas
   return made;
 }
 
+/// One text less or more changes the last one.
+int error_decimals(std::int64_t texts) { return texts >= 10000 ? 2 : 1; }
+
 std::vector<TableCell> run_cells(const ClassificationRow& row, std::int64_t labels,
                                  const ClassificationResults& results) {
   const auto runs = select(results.runs, row.name(), labels);
   const auto pretraining = select(results.pretraining, row.pretraining_name(), 0);
   TableCell pretraining_seconds = std::string();
   if (!pretraining.empty()) pretraining_seconds = measure(pretraining, 0, [](const auto& r) { return r.seconds; });
-  return {std::to_string(labels),
+  return {grouped(labels),
           row.name(),
-          measure(runs, 1, [](const auto& r) { return 100 * r.test_error; }),
+          measure(runs, error_decimals(results.test), [](const auto& r) { return 100 * r.test_error; }),
           measure(runs, 1, [](const auto& r) { return 100 * r.validation; }),
           measure(runs, 0, [](const auto& r) { return r.best_epoch; }),
           pretraining_seconds,
@@ -131,26 +136,34 @@ std::vector<TableCell> plain_cells(const std::string& labels, const std::string&
   return {labels, model, error, std::string(), std::string(), std::string(), std::move(seconds), std::string()};
 }
 
+std::vector<TableCell> baseline_cells(const BaselineRecord& baseline, const std::string& labels,
+                                      const ClassificationResults& results) {
+  return plain_cells(labels, "naive Bayes", exact(100 * baseline.test_error, error_decimals(results.test)),
+                     exact(baseline.seconds, 1));
+}
+
 std::vector<std::string> summary_of(const ClassificationOptions& options, const ClassificationResults& results) {
   const ClassificationTask& task = classification_task(options.source.task);
   const std::string units = plural(task.unit);
+  const bool images = options.language_model.row_width > 0;
   std::vector<std::string> paragraphs;
   paragraphs.push_back(fmt::format(
-      "{} {} labelled {} to train on, {} unlabelled texts, {} {} to test; {} tokens, {} classes. LSTM is trained on "
+      "{} {} labelled {} to train on, {} unlabelled {}, {} {} to test; {} {}, {} classes. LSTM is trained on "
       "the labelled {} alone; LM-LSTM and SA-LSTM begin with the weights of a language model and of a sequence "
       "autoencoder{} (Dai & Le 2015).",
       task.own_files ? origin(options.source) : task.about, grouped(results.labelled), units,
-      grouped(results.unlabelled), grouped(results.test), units, grouped(results.tokens), results.classes, units,
-      options.from.empty() ? " trained on all texts but the test part" : ""));
+      grouped(results.unlabelled), images ? units : "texts", grouped(results.test), units, grouped(results.tokens),
+      images ? "numbers" : "tokens", results.classes, units,
+      options.from.empty() ? fmt::format(" trained on all {} but the test part", images ? units : "texts") : ""));
   paragraphs.push_back(fmt::format(
       "{:.0f} % of the labelled {} are kept from training to choose the number of epochs; {} ± is the standard "
-      "deviation over the seeds. tokens/s is the rate of pretraining where there is one, else of training. All "
+      "deviation over the seeds. {}/s is the rate of pretraining where there is one, else of training. All "
       "training "
       "and tests, whenever they were done, took {}.",
       100 * options.validation_fraction, units,
       options.refit ? "a second run with all of them and that many epochs is tested once."
                     : "the model of the best epoch is tested once.",
-      format_duration(results.seconds)));
+      images ? "numbers" : "tokens", format_duration(results.seconds)));
   std::string overlap;
   if (results.test_in_unlabelled > 0)
     overlap += fmt::format(
@@ -178,8 +191,8 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
         "Rows marked \"published\" are error rates from the literature, not ours. Those with a "
         "question mark are quoted from memory. " +
         task.difference);
-  paragraphs.push_back(
-      "Each tested run has a page of its own in the folder runs: curves, confusion, the texts most confidently wrong.");
+  paragraphs.push_back(fmt::format(
+      "Each tested run has a page of its own with curves, confusion and the {} most confidently wrong:", units));
   return paragraphs;
 }
 
@@ -226,15 +239,16 @@ Table classification_table(const ClassificationOptions& options, const Classific
                                    plural(classification_task(options.source.task).unit), results.classes,
                                    options.seeds.size(), options.seeds.size() == 1 ? "" : "s"),
               .columns = {"labels", "model", "test error, %", "validation error, %", "best epoch", "pretraining, s",
-                          "training and test, s", "tokens/s"},
+                          "training and test, s", options.language_model.row_width > 0 ? "numbers/s" : "tokens/s"},
               .rows = {}};
   for (const std::int64_t labels : results.labels) {
     for (const ClassificationRow& row : options.rows) table.rows.push_back(run_cells(row, labels, results));
     for (const BaselineRecord& baseline : results.baselines)
-      if (baseline.labels == labels)
-        table.rows.push_back(plain_cells(baseline.row == "naive Bayes" ? std::to_string(labels) : "all", "naive Bayes",
-                                         exact(100 * baseline.test_error, 1), exact(baseline.seconds, 1)));
+      if (baseline.labels == labels) table.rows.push_back(baseline_cells(baseline, grouped(labels), results));
   }
+  for (const BaselineRecord& baseline : results.baselines)
+    if (std::ranges::find(results.labels, baseline.labels) == results.labels.end())
+      table.rows.push_back(baseline_cells(baseline, "all", results));
   for (const PublishedResult& result : classification_task(options.source.task).published)
     table.rows.push_back(plain_cells(result.confirmed ? "published" : "published?",
                                      fmt::format("{} ({})", result.model, result.where), exact(result.error, 2)));
@@ -245,6 +259,9 @@ void write_classification_report(const ClassificationOptions& options, const Cla
   Report report;
   report.title = classification_task(options.source.task).title;
   report.summary = summary_of(options, results);
+  for (const RunConfig& run : results.configs)
+    if (std::filesystem::exists(options.output / "runs" / run.part / "index.html"))
+      report.links.push_back({run.part, "runs/" + run.part + "/index.html"});
   report.tables = {classification_table(options, results)};
   report.charts = charts(options, results);
   std::vector<std::string> rows;

@@ -2,16 +2,19 @@
 #include "eddy/experiments/classification_result.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "eddy/core/error.h"
+#include "eddy/experiments/chart_svg.h"
 
 namespace eddy {
 namespace {
 
 /// Tokens of a long text that are shown of its beginning and as many of its end.
 constexpr std::size_t kShownTokens = 40;
+constexpr std::string_view kTexts = "texts";
 /// Classes a picture can name legibly.
 constexpr std::size_t kMostClasses = 40;
 
@@ -47,6 +50,7 @@ ClassificationResult classification_result(std::string part, const Predictions& 
                                            const EncodedCorpus& corpus, const std::vector<std::int32_t>& documents,
                                            const TextModelVocabulary& known, std::int64_t row_width, std::size_t most) {
   ClassificationResult result{.part = std::move(part),
+                              .unit = row_width > 0 ? "images" : std::string(kTexts),
                               .scores = score(predictions, corpus, documents),
                               .confusion = ConfusionMatrix(static_cast<std::int32_t>(predictions.classes)),
                               .wrong = {}};
@@ -78,8 +82,10 @@ ClassificationResult classification_result(std::string part, const Predictions& 
 }
 
 Table result_table(const std::vector<ClassificationResult>& results) {
-  Table table{
-      .title = "Results", .columns = {"part", "texts", "error, %", "accuracy, %", "macro F1", "loss"}, .rows = {}};
+  Table table{.title = "Results",
+              .columns = {"part", results.empty() ? std::string(kTexts) : results.front().unit, "error, %",
+                          "accuracy, %", "macro F1", "loss"},
+              .rows = {}};
   for (const ClassificationResult& result : results)
     table.rows.push_back({result.part, exact(static_cast<double>(result.scores.documents), 0),
                           exact(100 * result.scores.error_rate, 2), exact(100 * result.confusion.accuracy(), 2),
@@ -88,8 +94,8 @@ Table result_table(const std::vector<ClassificationResult>& results) {
 }
 
 Table class_table(const ClassificationResult& result, const std::vector<std::string>& label_names) {
-  Table table{.title = fmt::format("Classes, {} texts", result.part),
-              .columns = {"class", "texts", "precision, %", "recall, %", "F1, %", "most often taken for"},
+  Table table{.title = fmt::format("Classes, {} {}", result.part, result.unit),
+              .columns = {"class", result.unit, "precision, %", "recall, %", "F1, %", "most often taken for"},
               .rows = {}};
   const ConfusionMatrix& matrix = result.confusion;
   for (std::int32_t label = 0; label < matrix.classes(); ++label) {
@@ -103,17 +109,19 @@ Table class_table(const ClassificationResult& result, const std::vector<std::str
       most = count;
       rival = other;
     }
+    // Of a class that is not there nothing can be said.
+    const auto percent = [&](double share) { return exact(texts > 0 ? 100 * share : std::nan(""), 1); };
     table.rows.push_back({name(label_names, label), exact(static_cast<double>(texts), 0),
-                          exact(100 * matrix.precision(label), 1), exact(100 * matrix.recall(label), 1),
-                          exact(100 * matrix.f1(label), 1),
+                          percent(matrix.precision(label)), percent(matrix.recall(label)), percent(matrix.f1(label)),
                           most == 0 ? std::string() : fmt::format("{} ({})", name(label_names, rival), most)});
   }
   return table;
 }
 
 Table wrong_table(const ClassificationResult& result, const std::vector<std::string>& label_names) {
-  Table table{.title = fmt::format("Most confidently wrong, {} texts", result.part),
-              .columns = {"text", "class", "taken for", "sure, %", "own class, %", "from"},
+  Table table{.title = fmt::format("Most confidently wrong, {} {}{}", result.part, result.unit,
+                                   result.unit == kTexts ? " as the model reads them" : ""),
+              .columns = {result.unit, "class", "taken for", "sure, %", "own class, %", "from"},
               .rows = {}};
   for (const WrongText& wrong : result.wrong)
     table.rows.push_back({wrong.text, name(label_names, wrong.target), name(label_names, wrong.predicted),
@@ -132,7 +140,7 @@ HeatMap confusion_map(const ClassificationResult& result, const std::vector<std:
     shown.resize(kMostClasses);
     std::ranges::sort(shown);
   }
-  HeatMap map{.title = fmt::format("Confusion, {} texts{}", result.part,
+  HeatMap map{.title = fmt::format("Confusion, {} {}{}", result.part, result.unit,
                                    all ? "" : fmt::format(" ({} classes most often confused)", shown.size())),
               .row_label = "true class",
               .column_label = "predicted class",
@@ -141,7 +149,7 @@ HeatMap confusion_map(const ClassificationResult& result, const std::vector<std:
               .values = {},
               .value_label = "of the true class, %",
               .decimals = shown.size() <= 12 ? 1 : 0};
-  for (const std::int32_t label : shown) map.rows.push_back(name(label_names, label));
+  for (const std::int32_t label : shown) map.rows.push_back(shortened_label(name(label_names, label)));
   map.columns = map.rows;
   const std::vector<double> shares = result.confusion.row_shares();
   for (const std::int32_t row : shown)

@@ -24,7 +24,8 @@ struct WrongText {
 };
 
 struct ClassificationResult {
-  std::string part{};  ///< "test"
+  std::string part{};          ///< "test"
+  std::string unit = "texts";  ///< what was classified, in the plural
   Evaluation scores{};
   ConfusionMatrix confusion{1};
   std::vector<WrongText> wrong{};  ///< the most confident first

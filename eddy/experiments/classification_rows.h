@@ -8,6 +8,7 @@
 
 #include "eddy/experiments/training_config.h"
 
+/// Pure functions of plain values: safe to call concurrently.
 namespace eddy {
 
 enum class Pretraining { none, language_model, autoencoder };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/classification_settings.h"
 
-#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -112,6 +111,30 @@ void check_row(const ClassificationOptions& options, const ClassificationRow& ro
     check_same_architecture(named_beginning(options), later);
 }
 
+/// "optimizer.learning_rate" with its value as {"optimizer": {"learning_rate": value}}.
+Json nested(std::string_view names, Json value, std::string_view setting) {
+  const std::size_t dot = names.rfind('.');
+  const std::string_view last = names.substr(dot == std::string_view::npos ? 0 : dot + 1);
+  require<UsageError>(!last.empty(),
+                      "setting \"{}\": a name in its key is empty; expected WHERE.KEY=VALUE, as in "
+                      "lm.epochs=3",
+                      setting);
+  Json json = Json::object();
+  json[std::string(last)] = std::move(value);
+  if (dot == std::string_view::npos) return json;
+  return nested(names.substr(0, dot), std::move(json), setting);
+}
+
+TrainingConfig with_setting(const TrainingConfig& config, const Json& json, std::string_view setting) {
+  try {
+    const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return training_config_from_json(text, fmt::format("setting \"{}\"", setting), config);
+  } catch (const DataError& error) {
+    // The JSON is a flag's, not a file's.
+    fail<UsageError>("{}", error.what());
+  }
+}
+
 }  // namespace
 
 void apply_setting(ClassificationOptions& options, std::string_view setting) {
@@ -119,15 +142,12 @@ void apply_setting(ClassificationOptions& options, std::string_view setting) {
   require<UsageError>(dot != std::string_view::npos && equals != std::string_view::npos && dot < equals,
                       "setting \"{}\": expected WHERE.KEY=VALUE, as in lm.epochs=3", setting);
   const std::string_view value = setting.substr(equals + 1);
-  std::string key = "/" + std::string(setting.substr(dot + 1, equals - dot - 1));
-  std::replace(key.begin(), key.end(), '.', '/');
   Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
   if (parsed.is_discarded()) parsed = value;  // a name without quotes
-  Json json;
-  json[Json::json_pointer(key)] = std::move(parsed);
+  const Json json = nested(setting.substr(dot + 1, equals - dot - 1), std::move(parsed), setting);
   refuse_decided(json, setting);
   for (TrainingConfig* config : configs_of(options, setting.substr(0, dot))) {
-    *config = training_config_from_json(json.dump(), fmt::format("setting \"{}\"", setting), std::move(*config));
+    *config = with_setting(*config, json, setting);
     check(*config);
     require<UsageError>(
         !holds(json, "/optimizer/schedule/decay_steps") || config->optimizer.schedule.kind != ScheduleKind::cosine,
@@ -147,9 +167,10 @@ TrainingConfig pretraining_config(const ClassificationOptions& options, const Cl
 
 void begin_with(ClassificationOptions& options, const std::filesystem::path& model) {
   const ModelFile file = read_model_file(model);
-  require<UsageError>(file.config.task == TrainingTask::language_model && file.config.row_width == 0,
+  require_text_model(model, file.config);
+  require<UsageError>(file.config.task == TrainingTask::language_model,
                       "{}: is a model of task {}; expected a language model to begin with", model.string(),
-                      file.config.row_width > 0 ? "rows of numbers" : to_string(file.config.task));
+                      to_string(file.config.task));
   options.from = model;
   options.text = file.text.text;
   for (TrainingConfig* config : options.configs()) take_architecture(file.config.model, config->model);

@@ -6,6 +6,7 @@
 
 #include "eddy/experiments/classification.h"
 
+/// No state: what changes is the options that are given.
 namespace eddy {
 
 /// Lays one setting "WHERE.KEY=VALUE" over the training configs, such as "lm.epochs=3" or

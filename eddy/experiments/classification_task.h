@@ -68,7 +68,7 @@ struct ClassificationTask {
   std::function<EncodedDataset(const ClassificationSource&)> read_encoded;
 };
 
-/// All tasks: the one list to add to.
+/// All tasks: the one list to add to. It lives as long as the program and never changes: safe to read concurrently.
 const std::vector<ClassificationTask>& classification_tasks();
 /// Throws UsageError for a name that is not in the list.
 const ClassificationTask& classification_task(std::string_view name);

@@ -53,7 +53,11 @@ Dataset read_unlabelled(const DataConfig& reading, const fs::path& path) {
     config.header = reading.header;
     config.encoding = reading.encoding;
     const bool texts_alone = read_first_record(path, table_options(config, format)).size() == 1;
-    if (!texts_alone) config.label_column = reading.label_column;
+    if (texts_alone) {
+      config.text_columns.clear();
+    } else {
+      config.label_column = reading.label_column;
+    }
     DelimitedOptions options = columns_of(config, format);
     options.label_column.reset();
     return read_delimited(path, options);

@@ -9,7 +9,8 @@
 
 namespace eddy {
 
-/// A subcommand of the program: its flags, and what it does once they are parsed. Returns the exit status.
+/// A subcommand of the program: its flags, and what it does once they are parsed. Returns the exit status. For the main
+/// thread; the program and the line it was made from must outlive it.
 struct Command {
   CLI::App* app = nullptr;
   std::function<int()> run;
@@ -18,7 +19,7 @@ struct Command {
 /// What the user typed, quoted so that a shell reads it back.
 struct CommandLine {
   std::string text;
-  /// The same without a flag that takes no value.
+  /// The same without a flag that needs no value, also as --flag=true.
   std::string without(std::string_view flag) const;
 };
 

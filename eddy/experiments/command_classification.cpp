@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 
+#include "eddy/core/file.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_report.h"
 #include "eddy/experiments/classification_settings.h"
@@ -56,6 +57,8 @@ ClassificationOptions Flags::options() {
   made.source = source;
   if (!from.empty()) begin_with(made, from);
   made.output = output;
+  // Of other tasks' folders only the files of their layouts are read.
+  if (reading) require_no_input("--output", output, source.unlabelled_data);
   made.cache = cache;
   if (!rows.empty()) made.rows = parse_rows(rows);
   if (!labels.empty()) made.labels = labels;
@@ -100,7 +103,7 @@ void add_own_file_flags(CLI::App& app, Flags& flags) {
                           ->type_name("FILE");
   app.add_option("--test-fraction", flags.source.test_fraction, "What is held out of --data when there is no --test")
       ->capture_default_str()
-      ->check(CLI::Range(0.01, 0.9))
+      ->check(number_range(0.01, 0.9))
       ->excludes(test);
   app.add_option("--unlabelled", flags.source.unlabelled_data,
                  "More texts for pretraining: files or folders, one text a line; a .tsv or .csv is read as --data, but "
@@ -191,9 +194,10 @@ std::function<ExperimentRun()> prepare(const ClassificationTask& task, CLI::App&
   add_model_flags(app, *flags, task);
   app.add_option("--output", flags->output, "Folder for the report and the models")->capture_default_str();
   app.add_option("--cache-dir", flags->cache, "Folder for the encoded texts")->capture_default_str();
-  app.add_option("--checkpoint-minutes", flags->checkpoint_minutes, "Between checkpoints: what a kill loses at most")
+  app.add_option("--checkpoint-minutes", flags->checkpoint_minutes,
+                 "Between checkpoints, what a kill loses at most; 0: only at the beginning and at the end")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1e6));
+      ->check(number_range(0, 1e6));
   app.add_flag("--force", flags->force, "Do parts again that an earlier run has finished");
   const std::string data = task.own_files              ? " --data train.tsv --test test.tsv --unlabelled more.txt"
                            : task.default_data.empty() ? " --data " + task.name + ".tar.xz"

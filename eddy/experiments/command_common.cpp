@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "eddy/core/threads.h"
@@ -12,9 +13,11 @@ std::string CommandLine::without(std::string_view flag) const {
   std::string command = text;
   const std::string word = fmt::format(" {}", flag);
   for (std::size_t at = 0; (at = command.find(word, at)) != std::string::npos;) {
-    const std::size_t end = at + word.size();
+    std::size_t end = at + word.size();
+    // A flag may have a value after all: --flag=true.
+    if (end < command.size() && command[end] == '=') end = std::min(command.find(' ', end), command.size());
     if (end == command.size() || command[end] == ' ') {
-      command.erase(at, word.size());
+      command.erase(at, end - at);
     } else {
       at = end;
     }

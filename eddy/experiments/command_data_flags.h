@@ -7,6 +7,8 @@
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/run_data.h"
 
+/// Part of the program `eddy`, for its main thread. The objects and their app hold
+/// addresses into each other: both must live until apply().
 namespace eddy {
 
 /// Flags that say how a file of labelled texts is read: its format, columns, header and encoding.

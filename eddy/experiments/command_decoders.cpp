@@ -26,7 +26,10 @@ int run(const DecodersOptions& options) {
   for (const DecoderRun& one : result.runs)
     fmt::print("\nmode {} ({})\n{}", static_cast<int>(one.mode), name_of(one.mode), decoders_listing(one));
   fmt::print("\n{}", to_text(decoders_table(result)));
-  if (!options.output.empty()) fmt::print("the report is {}\n", (options.output / "index.html").string());
+  if (!options.output.empty())
+    fmt::print("{} is {}\n",
+               result.reported ? "the report" : "interrupted; the report of an earlier run, which is kept,",
+               (options.output / "index.html").string());
   return result.interrupted ? 128 + interrupt_signal() : 0;
 }
 
@@ -67,7 +70,7 @@ std::function<ExperimentRun()> prepare(CLI::App& app, const CommandLine& line) {
   flags
       ->value(
           "--learning-rate,--lr", [](Options & o) -> auto& { return o.learning_rate; }, "Learning rate of RMSProp")
-      ->check(CLI::Range(1e-6, 1e3).description(""));
+      ->check(number_range(1e-6, 1e3));
   flags
       ->value(
           "--batch", [](Options & o) -> auto& { return o.batch_size; }, "Stories in a batch")

@@ -6,9 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "eddy/core/error.h"
+#include "eddy/core/file.h"
 #include "eddy/core/random.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_data_flags.h"
+#include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/report.h"
@@ -42,6 +44,11 @@ constexpr std::string_view kExamples = R"(Examples:
   eddy evaluate --model classifier.safetensors --part validation
   eddy evaluate --model imdb.safetensors --part test --confusion --report reports/imdb
   eddy evaluate --model lm.safetensors --data other.txt --json)";
+
+/// The last name of a path, which may end in a slash.
+std::string file_name(const fs::path& path) {
+  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
+}
 
 /// All documents, those with a label for a classifier.
 Documents all_of(const EncodedCorpus& corpus, bool labelled) {
@@ -89,6 +96,15 @@ bool are_training_texts(const EvaluateCommand& command, const ModelFile& model, 
         "eddy: warning: {} is not just what {} was trained on: it has changed since, or is read or split otherwise\n",
         model.data.path, command.model);
   return false;
+}
+
+void require_part(const EncodedDataset& data, const std::string& part, const std::string& path) {
+  std::string names;
+  for (const EncodedDataset::Part& known : data.parts) {
+    if (known.name == part) return;
+    names += (names.empty() ? "" : ", ") + known.name;
+  }
+  fail<UsageError>("--part {}: {} has no such part; expected one of {}", part, path, names);
 }
 
 /// The texts that the training kept for validation.
@@ -169,12 +185,17 @@ Evaluation report_unsupervised(const EvaluateCommand& command, TextEvaluator& ev
 }
 
 int evaluate(EvaluateCommand& command, const CommandLine& line) {
+  const FlagNeeds needs(command.app);
+  needs("--sample", command.sample > 0, {"--seed"});
+  needs("a table to print: JSON has those counts anyway", !command.json, {"--confusion"});
   if (!command.report.empty()) check_report_folder(command.report);
   require<UsageError>(command.app.count("--unlabelled") == 0,
                       "--unlabelled is of training; to measure those texts, give them as --data");
   LoadedModel model = load_model(command.model);
+  require_text_model(command.model, model.file.config);
   const DataConfig training_data = model.file.data;
   const bool own = apply_flags(command, model.file.data);
+  require_no_input("--report", command.report, {model.file.data.path});
   TrainingConfig config = model.file.config;
   require<UsageError>(!command.confusion || is_classification(config.task), "--confusion is of classifiers, {} is none",
                       command.model);
@@ -188,6 +209,7 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   if (data.invalid_sequences > 0) fmt::print(stderr, "{}\n", ill_formed_text(data.invalid_sequences));
   const std::string part = command.part.empty() ? data.parts.back().name : command.part;
   const std::string of = part == "validation" ? "train" : part;
+  require_part(data, of, model.file.data.path);
   const EncodedCorpus& corpus = data.part(of);
   const bool trained_on = of == "train" && are_training_texts(command, model.file, corpus, own);
   const Documents documents = part == "validation" ? chosen(command, kept_out(command, model.file, corpus, trained_on))
@@ -195,7 +217,7 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   if (part == "train" && trained_on) warn_trained_on(command, config);
   // Of other texts than the training's "train" says the wrong thing.
   const bool other = !own && !trained_on && data.parts.size() == 1;
-  const std::string measured = other ? fs::path(model.file.data.path).filename().string() : part;
+  const std::string measured = other ? file_name(model.file.data.path) : part;
   fmt::print(stderr, "{}; {} texts of {}{}\n", describe_model(model.file.config, model.store->parameter_count()),
              grouped(static_cast<std::int64_t>(documents.size())), model.file.data.path,
              data.parts.size() > 1 || part != of ? ", part " + part : "");
@@ -217,6 +239,10 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
     facts.evaluated = {{measured, report_unsupervised(command, evaluator, corpus, documents, measured)}};
   }
   if (command.report.empty()) return 0;
+  if (command.sample > 0)
+    facts.notes.push_back(fmt::format("{} texts of the part, drawn at random with seed {}.",
+                                      grouped(static_cast<std::int64_t>(documents.size())), command.seed));
+  if (part == "train" && trained_on) facts.notes.push_back("The model was trained on these texts.");
   // The log of the training that made the model, where it still stands beside it.
   std::error_code error;
   if (const fs::path log = log_path(command.model); fs::exists(log, error)) facts.history = read_run_history(log);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "eddy/core/cpu.h"
+#include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
@@ -19,19 +20,32 @@ struct Prepared {
   std::function<ExperimentRun()> make_run;
 };
 
-int run(const Prepared& experiment, const CommandLine& line) {
-  const ExperimentRun run = experiment.make_run();
-  show_text(stdout, fmt::format("eddy experiment {}: {}\n", experiment.app->get_name(), describe_cpu()));
-  if (run.output.empty()) return run.work();
-  show_text(stdout, fmt::format("report folder {}\n", run.output.string()));
+/// Does the work while no other run may write the folder.
+int work_in_folder(const ExperimentRun& run, const CommandLine& line) {
   const OutputLock lock = OutputLock::of_folder(run.output);
-  check_report_folder(run.output);
+  check_experiment_folder(run.output);
   try {
     return run.work();
   } catch (const Interrupted&) {
     show_text(stderr, fmt::format("Interrupted. What was done is kept; this command goes on where it was:\n  {}\n",
                                   line.without("--force")));
     return 128 + interrupt_signal();
+  }
+}
+
+int run(const Prepared& experiment, const CommandLine& line) {
+  const ExperimentRun run = experiment.make_run();
+  show_text(stdout, fmt::format("eddy experiment {}: {}\n", experiment.app->get_name(), describe_cpu()));
+  if (run.output.empty()) return run.work();
+  show_text(stdout, fmt::format("report folder {}\n", run.output.string()));
+  std::error_code error;
+  const bool there = std::filesystem::exists(run.output, error);
+  try {
+    return work_in_folder(run, line);
+  } catch (const Error&) {
+    // What was refused before anything was done leaves no empty folder; one that holds something stays.
+    if (!there) std::filesystem::remove(run.output, error);
+    throw;
   }
 }
 
@@ -49,7 +63,7 @@ Command add_experiment_command(CLI::App& program, const CommandLine& line) {
     for (const Prepared& experiment : *prepared)
       if (experiment.app->parsed()) return run(experiment, line);
     // No name: say which there are.
-    show_text(stderr, app->help());
+    show_text(stderr, app->help("eddy"));
     return 2;
   };
   return {app, run_chosen};

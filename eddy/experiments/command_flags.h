@@ -12,7 +12,18 @@
 #include "eddy/core/error.h"
 #include "eddy/experiments/training_config_names.h"
 
+/// Part of the program `eddy`, for its main thread. The app must outlive what refers to it.
 namespace eddy {
+
+/// As CLI::Range, which lets NaN through. The help says nothing of it.
+inline CLI::Validator number_range(double low, double high) {
+  const auto problem = [low, high](const std::string& text) {
+    double value = 0;
+    const bool inside = CLI::detail::lexical_cast(text, value) && value >= low && value <= high;
+    return inside ? std::string() : fmt::format("Value {} not in range {} to {}", text, low, high);
+  };
+  return CLI::Validator(problem, "");
+}
 
 /// An option whose values are the names in EnumNames; `set` is called with the one that is given.
 template <class E, class Set>

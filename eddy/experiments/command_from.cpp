@@ -30,6 +30,7 @@ std::string flag_of(std::string_view member) {
 
 ModelFile base_on(const std::string& from, const ModelFile& defaults) {
   const ModelFile pretrained = read_model_file(from);
+  require_text_model(from, pretrained.config);
   ModelFile base = defaults;
   const TextModelConfig& source = pretrained.config.model;
   TextModelConfig& model = base.config.model;

@@ -5,6 +5,7 @@
 
 #include "eddy/experiments/run_model.h"
 
+/// No state: safe to call concurrently.
 namespace eddy {
 
 /// The defaults with architecture, vocabulary and lengths of the pretrained model `from`; dropouts and all else stay.

@@ -11,6 +11,7 @@
 #include "eddy/experiments/text_trainer.h"
 #include "eddy/experiments/validation_split.h"
 
+/// No state: safe to call concurrently.
 namespace eddy {
 
 /// Says on standard error when this process computes other bits than the one that wrote the checkpoint.

@@ -197,6 +197,8 @@ void show(const InspectCommand& command, const Model& model, Loaded& loaded) {
 void check_outputs(const InspectCommand& command) {
   require<UsageError>(!command.json || command.graph != "-",
                       "--json and --graph - would both print; give --graph a file");
+  require<UsageError>(command.graph.empty() || command.graph != command.trace, "--graph and --trace are one file, {}",
+                      command.graph);
   for (const auto& [flag, path] : {std::pair("--graph", command.graph), std::pair("--trace", command.trace)}) {
     if (path.empty() || (flag == std::string_view("--graph") && path == "-")) continue;
     require_no_input(flag, path, {command.model});

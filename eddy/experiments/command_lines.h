@@ -16,7 +16,7 @@ namespace eddy {
 /// Lines of a file descriptor that tells whether the next one is there already: a batch is worth waiting for while the
 /// input flows, an answer is due when it pauses. Does not own the descriptor. The lines are UTF-8 whatever the input
 /// is: a byte-order mark is dropped, compressed input is unpacked, an ill-formed sequence becomes U+FFFD; UTF-16 is
-/// refused. When the input ends, what was odd about it is said on the standard error.
+/// refused. When the input ends, what was odd about it is said on the standard error. One thread at a time.
 class LineReader {
  public:
   LineReader(int descriptor, std::string name, TextEncoding encoding = TextEncoding::utf8)
@@ -48,7 +48,8 @@ class LineReader {
 /// --encoding for texts that are otherwise read as in the training. `encoding` must outlive the app's parsing.
 void add_encoding_flag(CLI::App& app, std::optional<TextEncoding>& encoding);
 
-/// Calls `read` on each of the files, "-" and none being the standard input.
+/// Calls `read` on each of the files, "-" and none being the standard input. Throws DataError for one that cannot be
+/// read.
 void read_inputs(const std::vector<std::string>& files, TextEncoding encoding,
                  const std::function<void(LineReader)>& read);
 

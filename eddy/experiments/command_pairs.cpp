@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "eddy/experiments/command_experiment.h"
+#include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/pair_recipes.h"
 
 namespace eddy {
@@ -38,7 +39,7 @@ void add_common_flags(CLI::App& app, PairRecipeOptions& options, const CommandLi
       ->check(CLI::Range(0, 100000));
   app.add_option("--learning-rate,--lr", options.learning_rate, "Of Adam, at the beginning" + own)
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_range(0, 1));
   app.add_option("--validation", options.validation, "Sources kept from training for the curves")
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{1}, most));
@@ -70,7 +71,12 @@ std::function<ExperimentRun()> prepare_piglatin(CLI::App& app, const CommandLine
   app.add_option("--words", options->examples, "Words to translate in the end")->capture_default_str();
   add_common_flags(app, options->common, line, "context, attention", 100000);
   app.footer(footer("eddy experiment piglatin --shortest 3 --longest 6 --words master cos"));
-  return [options] { return run_of(make_piglatin(*options)); };
+  return [&app, options] {
+    if (app.count("--words") == 0)
+      std::erase_if(options->examples,
+                    [&](const std::string& word) { return std::ssize(word) > options->list.longest; });
+    return run_of(make_piglatin(*options));
+  };
 }
 
 std::function<ExperimentRun()> prepare_adder(CLI::App& app, const CommandLine& line) {

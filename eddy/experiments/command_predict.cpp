@@ -114,6 +114,7 @@ int predict(const PredictCommand& command) {
   require<UsageError>(!is_seq2seq(command.model), "{}: is an encoder-decoder; use eddy seq2seq translate",
                       command.model);
   LoadedModel model = load_model(command.model);
+  require_text_model(command.model, model.file.config);
   require<UsageError>(is_classification(model.file.config.task), "{}: is a {}, which has no classes to predict",
                       command.model, to_string(model.file.config.task));
   const TextEncoding trained = model.file.data.encoding;

@@ -64,6 +64,7 @@ ModelFile planned(ProfileCommand& command, std::optional<EncodedDataset>& data) 
   require<UsageError>(model.text.text.vocabulary_size >= 0, "--vocabulary is {}, expected 0 or more",
                       model.text.text.vocabulary_size);
   if (!model.data.path.empty()) {
+    require_text_model(command.config_file, model.config);
     const auto say = [](const std::string& message) { fmt::print(stderr, "{}\n", message); };
     data = load_data(model.data, model.text.text, {.cache = command.data.cache(), .message = say});
     fit_to_data(model, *data);

@@ -7,6 +7,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/progress_interrupt.h"
 
 namespace eddy {
@@ -26,6 +27,12 @@ bool is_model(const fs::path& file) {
   } catch (const DataError&) {
     return false;
   }
+}
+
+void make_folder(std::string_view flag, const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  require<DataError>(!error, "{} {}: cannot be made: {}", flag, folder.string(), error.message());
 }
 
 /// Keys whose values differ, as "key (old → new)".
@@ -62,7 +69,7 @@ RunFlags::RunFlags(CLI::App& app, const CommandLine& line) : line_(line) {
       ->excludes(going_on);
   group(app.add_option("--checkpoint-minutes", checkpoint_minutes_,
                        "Minutes between checkpoints; 0: only at the beginning and at the end"))
-      ->check(CLI::Range(0.0, 1e6).description(""))
+      ->check(number_range(0, 1e6))
       ->capture_default_str();
   group(app.add_option("--checkpoint-steps", checkpoint_steps_, "Also a checkpoint after so many steps; 0: not"))
       ->check(kCount)
@@ -70,6 +77,12 @@ RunFlags::RunFlags(CLI::App& app, const CommandLine& line) : line_(line) {
   group(app.add_option("--log-steps", log_steps_, "Steps from line to line of the log; 0: no such lines"))
       ->check(kCount)
       ->capture_default_str();
+  group(app.add_option("--report", report_,
+                       "Folder for a report of the run when it is done: a page with curves and errors"))
+      ->type_name("DIR");
+  group(app.add_option("--tensorboard", tensorboard_,
+                       "Folder for an event file that TensorBoard reads, with all the log has"))
+      ->type_name("DIR");
   group(app.add_flag("--quiet", quiet_, "No progress, no header"));
 }
 
@@ -79,6 +92,8 @@ std::vector<fs::path> RunFlags::written() const {
 
 void RunFlags::claim() {
   require<UsageError>(!output.empty(), "--output is empty; expected the name of a file");
+  if (!report_.empty()) check_report_folder(report_);
+  if (!tensorboard_.empty()) make_folder("--tensorboard", tensorboard_);
   for (const fs::path& path : written()) require_writable(path);
   lock_.reset(new OutputLock(OutputLock::of_file(checkpoint())));
   std::error_code error;
@@ -96,6 +111,8 @@ void RunFlags::claim() {
 
 void RunFlags::require_no_input(const std::vector<fs::path>& inputs) const {
   for (const fs::path& path : written()) eddy::require_no_input("--output", path, inputs);
+  eddy::require_no_input("--report", report_, inputs);
+  eddy::require_no_input("--tensorboard", tensorboard_, inputs);
 }
 
 void RunFlags::require_unchanged(const std::string& saved, const std::string& wanted) const {
@@ -110,6 +127,7 @@ RunSettings RunFlags::settings() const {
   settings.checkpoint_seconds = 60 * checkpoint_minutes_;
   settings.checkpoint_steps = checkpoint_steps_;
   settings.log_steps = log_steps_;
+  settings.tensorboard = tensorboard_;
   if (quiet_) settings.progress = ProgressStyle::quiet;
   return settings;
 }
@@ -122,6 +140,18 @@ int RunFlags::interrupted(std::int64_t steps) const {
   show_text(stderr, fmt::format("Interrupted after step {}. Everything is saved in {}; to go on:\n  {}{}\n", steps,
                                 checkpoint().string(), line_.without("--overwrite"), resume ? "" : " --resume"));
   return 128 + interrupt_signal();
+}
+
+int RunFlags::write_report(const std::function<Report()>& make, std::string_view otherwise) const {
+  if (report_.empty()) return 0;
+  try {
+    eddy::write_report(report_, make());
+  } catch (const Interrupted&) {
+    show_text(stderr, fmt::format("Interrupted before the report was written; {} writes one.\n", otherwise));
+    return 128 + interrupt_signal();
+  }
+  say(fmt::format("The report is {}", (fs::path(report_) / "index.html").string()));
+  return 0;
 }
 
 }  // namespace eddy

@@ -4,14 +4,18 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "eddy/core/file.h"
 #include "eddy/experiments/command.h"
+#include "eddy/experiments/report.h"
 #include "eddy/experiments/run_training.h"
 
+/// Part of the program `eddy`, for its main thread. The app must outlive what refers to it.
 namespace eddy {
 
 /// The files of a training run, whether it begins or goes on, and what it says: flags and checks of every command that
@@ -22,8 +26,8 @@ class RunFlags {
   RunFlags(const RunFlags&) = delete;
   RunFlags& operator=(const RunFlags&) = delete;
 
-  /// From here on no other run may have the output. Throws unless it can be written and there is a checkpoint to go on
-  /// from, or nothing that would be lost.
+  /// From here on no other run may have the output. Throws unless it can be written, as the report can, and there is a
+  /// checkpoint to go on from, or nothing that would be lost.
   void claim();
   /// UsageError when the run would write over one of what it reads.
   void require_no_input(const std::vector<std::filesystem::path>& inputs) const;
@@ -36,6 +40,9 @@ class RunFlags {
   void say(const std::string& message) const;
   /// Tells how to go on after a signal; returns the exit status.
   int interrupted(std::int64_t steps) const;
+  /// With --report writes what `make` returns; without it does nothing. A signal ends it: then it names `otherwise`, a
+  /// command that makes the report too. Returns the exit status.
+  int write_report(const std::function<Report()>& make, std::string_view otherwise) const;
 
   std::string output;
   bool resume = false;
@@ -49,6 +56,7 @@ class RunFlags {
   double checkpoint_minutes_ = 10;
   std::int64_t checkpoint_steps_ = 0;
   std::int64_t log_steps_ = 10;
+  std::string report_, tensorboard_;
   std::unique_ptr<const OutputLock> lock_;
 };
 

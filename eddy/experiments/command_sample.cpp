@@ -17,13 +17,16 @@ TrainingConfig one_length(TrainingConfig config, std::int64_t time) {
   return config;
 }
 
-/// Texts of `time` random tokens, one for each row of a batch.
+/// Texts of `time` random tokens, or of as many rows of numbers, one for each row of a batch.
 EncodedCorpus random_corpus(const TrainingConfig& config, std::int64_t time) {
+  // Of rows the next one is predicted, so there are two at least.
+  const std::int64_t tokens =
+      config.row_width > 0 ? std::max<std::int64_t>(time, 2) * config.row_width : std::max(time, config.stream_steps);
   const std::int64_t words = config.model.vocabulary_size;
   Philox random(config.seed, stable_hash("sample"));
   CorpusArrays arrays;
   for (std::int64_t row = 0; row < config.batch_size; ++row) {
-    for (std::int64_t t = 0; t < std::max(time, config.stream_steps); ++t) {
+    for (std::int64_t t = 0; t < tokens; ++t) {
       // Squared, for a few frequent words and many rare ones.
       const double u = static_cast<double>(uniform_float(random, 0, 1));
       arrays.tokens.push_back(static_cast<std::int32_t>(u * u * static_cast<double>(words - 1)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -10,17 +11,18 @@
 namespace eddy {
 
 /// The program of a training or inference step on one batch, to look at and to measure.
-/// Profiling a training program changes the weights in `store`, which must outlive it.
+/// Profiling a training program changes the weights in `store`, which must outlive it. One thread.
 class SampleProgram {
  public:
-  /// On made-up texts of one length. Streams have their own, whatever `time` is.
+  /// On made-up texts of one length, `time` tokens or rows of numbers. Streams have their own, whatever `time` is.
   SampleProgram(ParameterStore& store, const TrainingConfig& config, std::int64_t time, Mode mode);
   /// On the first batch of a corpus.
   SampleProgram(ParameterStore& store, TrainingConfig config, EncodedCorpus corpus, Mode mode);
 
   Program& program();
   Profile profile(int runs = 5);
-  std::int64_t time() const { return batch_.time(); }
+  /// Steps of the recurrent layers.
+  std::int64_t time() const { return batch_.time() / std::max<std::int64_t>(config_.row_width, 1); }
   const TrainingConfig& config() const { return config_; }
 
  private:

@@ -9,7 +9,7 @@
 namespace eddy {
 
 /// The program of a training step of an encoder-decoder on one batch of made-up pairs of the greatest lengths, to look
-/// at and to measure. Profiling it changes the weights in `store`, which must outlive it.
+/// at and to measure. Profiling it changes the weights in `store`, which must outlive it. One thread.
 class SamplePairs {
  public:
   SamplePairs(ParameterStore& store, const Seq2SeqModel& model);

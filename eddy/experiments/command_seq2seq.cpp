@@ -10,9 +10,14 @@
 
 namespace eddy {
 
+std::filesystem::path pair_source(const PairDataConfig& data) {
+  const std::filesystem::path path = data.path;
+  std::error_code error;
+  return !data.file.empty() && std::filesystem::is_directory(path, error) ? path / data.file : path;
+}
+
 void add_search_flags(CLI::App& app, TranslatorOptions& options) {
   BeamOptions& beam = options.beam;
-  beam.longest = 60;
   app.add_option("--beam", beam.beam, "Hypotheses kept; 1 is greedy")
       ->check(CLI::Range(1, 1000).description(""))
       ->capture_default_str()
@@ -30,11 +35,11 @@ void add_search_flags(CLI::App& app, TranslatorOptions& options) {
       ->type_name("NAME")
       ->group("Search");
   app.add_option("--alpha", beam.alpha, "Exponent of the normalisation wu")
-      ->check(CLI::Range(0.0, 10.0).description(""))
+      ->check(number_range(0, 10))
       ->capture_default_str()
       ->group("Search");
   app.add_option("--coverage", beam.coverage, "Weight of the penalty for source words not looked at; 0: none")
-      ->check(CLI::Range(0.0, 100.0).description(""))
+      ->check(number_range(0, 100))
       ->capture_default_str()
       ->group("Search");
   app.add_option("--no-repeat", beam.no_repeat_ngram, "No n-gram of so many words twice; 0: no rule")
@@ -42,7 +47,7 @@ void add_search_flags(CLI::App& app, TranslatorOptions& options) {
       ->capture_default_str()
       ->group("Search");
   app.add_option("--repetition-penalty", beam.repetition_penalty, "At least 1; above, words said already cost more")
-      ->check(CLI::Range(1.0, 100.0).description(""))
+      ->check(number_range(1, 100))
       ->capture_default_str()
       ->group("Search");
   app.add_option("--longest", beam.longest, "Most words of a translation")

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <memory>
+#include <optional>
 
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
@@ -15,6 +16,7 @@
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_data.h"
 #include "eddy/experiments/run_model.h"
+#include "eddy/experiments/seq2seq_report.h"
 #include "eddy/experiments/seq2seq_trainer.h"
 #include "eddy/experiments/sequence_names.h"
 
@@ -26,9 +28,10 @@ using Config = Seq2SeqConfig;
 
 struct TrainCommand {
   TrainCommand(CLI::App& subcommand, const CommandLine& line)
-      : app(subcommand), run(subcommand, line), flags(subcommand, seq2seq_defaults()) {}
+      : app(subcommand), line(line), run(subcommand, line), flags(subcommand, seq2seq_defaults()) {}
 
   const CLI::App& app;
+  const CommandLine line;
   RunFlags run;
   FlagSet<Config> flags;
 };
@@ -59,7 +62,7 @@ void add_data_flags(FlagSet<Config>& flags) {
       "And words of fewer different sources, or targets");
   flags.value(
       "--validation", [](Config & c) -> auto& { return c.data.validation; },
-      "Sources kept from training, with all their targets");
+      "Sources kept from training, with all their targets; -1: a tenth of them, 1000 at most");
   flags.value(
       "--test", [](Config & c) -> auto& { return c.data.test; }, "The same for the test");
   flags.value(
@@ -115,11 +118,11 @@ void check_given_flags(const CLI::App& app, const Config& config) {
   needs("--energy additive", config.model.energy == AttentionEnergy::additive, {"--attention"});
   needs("--encoder-layers above 1", config.model.encoder.layers > 1, {"--layer-dropout"});
   needs("--own-share", config.own_share > 0, {"--own-share-steps"});
-  needs("--validation", config.data.validation > 0, {"--patience"});
+  needs("--validation", config.data.validation != 0, {"--patience"});
   require<UsageError>(!attention || config.model.energy != AttentionEnergy::dot || !config.model.bidirectional,
                       "--energy dot compares states of one width, but an encoder that reads both ways has twice the "
                       "decoder's; expected --one-way as well, or --energy general");
-  require<UsageError>(config.optimizer.schedule.kind != ScheduleKind::plateau || config.data.validation > 0,
+  require<UsageError>(config.optimizer.schedule.kind != ScheduleKind::plateau || config.data.validation != 0,
                       "--schedule plateau goes by the validation loss, but --validation is 0");
 }
 
@@ -131,11 +134,17 @@ Config started(TrainCommand& command) {
   return config;
 }
 
+/// Fewer words than samples need no sampling.
+void fit_samples(SequenceToSequenceConfig& model) {
+  if (model.softmax_samples >= model.classes) model.softmax_samples = 0;
+}
+
 Seq2SeqModel resumed(TrainCommand& command) {
   Seq2SeqModel model = read_seq2seq(command.run.checkpoint());
   Config wanted = model.config, limits = model.config;
   command.flags.apply(wanted);
   check(wanted);
+  fit_samples(wanted.model);
   // Limits and where the data are may change; nothing else may.
   limits.epochs = wanted.epochs;
   limits.max_steps = wanted.max_steps;
@@ -158,7 +167,7 @@ Seq2SeqModel plan(TrainCommand& command) {
   }
   model.config.data.path = absolute_data_path(model.config.data.path);
   check_given_flags(command.app, model.config);
-  command.run.require_no_input({model.config.data.path});
+  command.run.require_no_input({pair_source(model.config.data)});
   return model;
 }
 
@@ -197,21 +206,37 @@ Seq2SeqData load(const RunFlags& run, Seq2SeqModel& model) {
   sizes.source_vocabulary = model.source_tokens.size();
   sizes.target_vocabulary = model.target_tokens.size();
   sizes.classes = model.target_tokens.classes();
-  // Fewer words than samples need no sampling.
-  if (sizes.softmax_samples >= sizes.classes) sizes.softmax_samples = 0;
+  fit_samples(sizes);
   model.progress.data_fingerprint = data.fingerprint;
   return data;
 }
 
 std::string header(const Seq2SeqModel& model, const ParameterStore& store, const Seq2SeqData& data,
                    const std::string& output) {
+  const std::int64_t ill_formed = data.pairs.invalid_sequences;
   return fmt::format(
       "eddy seq2seq train: {}\n{} pairs: {} to train, {} to validate, {} to test; {} and {} words\n"
-      "{}{} decoder, {} parameters; the model is {}",
+      "{}{}{} decoder, {} parameters; the model is {}",
       describe_cpu(), grouped(data.pairs.size()), grouped(std::ssize(data.split.train)),
       grouped(std::ssize(data.split.validation)), grouped(std::ssize(data.split.test)),
-      grouped(model.source_tokens.size()), grouped(model.target_tokens.size()), left_out(model.config, data),
+      grouped(model.source_tokens.size()), grouped(model.target_tokens.size()),
+      ill_formed > 0 ? ill_formed_text(ill_formed) + "\n" : "", left_out(model.config, data),
       name_of(model.config.model.mode), grouped(store.parameter_count()), output);
+}
+
+/// Of the model that was kept. The test part is left to evaluate: what it tells must not choose settings.
+Report report_of(const TrainCommand& command, const Seq2SeqData& data) {
+  const LoadedSeq2Seq loaded = load_seq2seq(command.run.output);
+  Translator translator(loaded, {});
+  std::optional<Seq2SeqEvaluation> evaluation;
+  const ChosenSources chosen = choose_sources(data, data.split.validation, 0);
+  if (chosen.sources > 0)
+    evaluation = evaluate_seq2seq(loaded, translator, data, chosen, "validation", "validation part");
+  return seq2seq_report({.model = command.run.output,
+                         .config = loaded.model.config,
+                         .pairs = data.pairs.size(),
+                         .command = command.line.text},
+                        translator, evaluation);
 }
 
 int train(TrainCommand& command) {
@@ -224,13 +249,14 @@ int train(TrainCommand& command) {
   run.say(header(model, store, data, run.output));
   if (run.resume) warn_of_other_bits(run.checkpoint());
   const InterruptGuard guard;
-  const StopReason reason = run_seq2seq(store, data, model, run.settings());
+  const RunSettings settings = run.settings();
+  const StopReason reason = run_seq2seq(store, data, model, settings);
   if (reason == StopReason::interrupt) return run.interrupted(model.progress.steps);
   if (reason == StopReason::patience)
     run.say(fmt::format("stopped after {} validations without a lower loss", model.config.patience));
   run.say(fmt::format("{} steps, {} target tokens, {:.0f} s; {}", model.progress.steps, grouped(model.progress.tokens),
                       model.progress.seconds, kept_model(model.progress, data.split)));
-  return 0;
+  return run.write_report([&] { return report_of(command, data); }, "eddy seq2seq evaluate --report");
 }
 
 }  // namespace

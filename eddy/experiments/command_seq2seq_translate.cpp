@@ -2,8 +2,6 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -11,20 +9,15 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
-#include "eddy/data/split.h"
 #include "eddy/experiments/command_lines.h"
 #include "eddy/experiments/command_seq2seq.h"
-#include "eddy/experiments/environment.h"
 #include "eddy/experiments/progress.h"
-#include "eddy/experiments/report.h"
-#include "eddy/experiments/seq2seq_trainer.h"
+#include "eddy/experiments/seq2seq_report.h"
 
 namespace eddy {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-const CLI::Validator kCount = CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description("");
 
 struct TranslateCommand {
   std::string model;
@@ -35,20 +28,7 @@ struct TranslateCommand {
   TranslatorOptions search;
 };
 
-struct EvaluateCommand {
-  std::string model, data, file, part = "test", report;
-  std::optional<std::int64_t> source_column, target_column;
-  std::optional<TextEncoding> encoding;
-  std::int64_t limit = 0, samples = 10;
-  std::string line;
-  TranslatorOptions search;
-};
-
 std::string joined(const TokenText& words) { return fmt::format("{}", fmt::join(words, " ")); }
-
-std::string picture(const Translator& translator, const TokenText& source, const Translation& translation) {
-  return to_svg(attention_heat_map(translator.attention_of(source, translation)));
-}
 
 class LineTranslator {
  public:
@@ -100,7 +80,7 @@ class LineTranslator {
   void draw(const TokenText& source, const Translation& translation) {
     if (command_.heat_map.empty() || drawn_ || source.empty()) return;
     require<UsageError>(!translation.attention.empty(), "{}: has no attention to draw", command_.model);
-    write_atomically(command_.heat_map, picture(translator_, source, translation));
+    write_atomically(command_.heat_map, attention_picture(translator_, source, translation));
     drawn_ = true;
   }
 
@@ -130,95 +110,6 @@ int translate(const TranslateCommand& command) {
   return 0;
 }
 
-Table scores_table(const std::string& what, const TranslationScores& scores, double loss) {
-  Table table{.title = what, .columns = {"measure", "value"}, .rows = {}};
-  table.rows.push_back({std::string("sources"), exact(static_cast<double>(scores.sources.size()), 0)});
-  table.rows.push_back({std::string("BLEU-4"), exact(100 * scores.bleu.score, 2)});
-  for (std::size_t n = 0; n < scores.bleu.precisions.size(); ++n)
-    table.rows.push_back({fmt::format("precision of {}-grams %", n + 1), exact(100 * scores.bleu.precisions[n], 2)});
-  table.rows.push_back({std::string("brevity penalty"), exact(scores.bleu.brevity_penalty, 4)});
-  table.rows.push_back({std::string("ROUGE-L f1 %"), exact(100 * scores.rouge.rouge_l.f1, 2)});
-  table.rows.push_back({std::string("exactly a reference %"), exact(100 * scores.exact, 2)});
-  table.rows.push_back({std::string("cut off %"), exact(100 * scores.unended, 2)});
-  table.rows.push_back({std::string("perplexity per word"), exact(std::exp(loss), 2)});
-  table.rows.push_back({std::string("seconds"), exact(scores.seconds, 1)});
-  return table;
-}
-
-/// Some of the translations, evenly from all.
-Table samples_table(const TranslationScores& scores, std::int64_t wanted) {
-  Table table{.title = "Samples", .columns = {"source", "translation", "a reference"}, .rows = {}};
-  for (const std::size_t i : evenly_spaced(scores.sources.size(), static_cast<std::size_t>(wanted)))
-    table.rows.push_back(
-        {joined(scores.sources[i]), joined(scores.translations[i].words), joined(scores.references[i][0])});
-  return table;
-}
-
-/// Up to three translations whose attention says something: first those of longer sources.
-std::vector<std::size_t> worth_a_picture(const TranslationScores& scores) {
-  constexpr std::size_t kMost = 3, kLong = 6;
-  std::vector<std::size_t> chosen;
-  for (const bool longer : {true, false})
-    for (std::size_t i = 0; i < scores.translations.size() && chosen.size() < kMost; ++i) {
-      const std::size_t words = scores.sources[i].size();
-      if (words >= 2 && (words >= kLong) == longer && !scores.translations[i].attention.empty()) chosen.push_back(i);
-    }
-  return chosen;
-}
-
-int evaluate(const EvaluateCommand& command) {
-  if (!command.report.empty()) check_report_folder(command.report);
-  const LoadedSeq2Seq loaded = load_seq2seq(command.model);
-  Seq2SeqConfig config = loaded.model.config;
-  if (!command.data.empty()) config.data.path = command.data;
-  if (!command.data.empty() || !command.file.empty()) config.data.file = command.file;
-  config.data.source_column = command.source_column.value_or(config.data.source_column);
-  config.data.target_column = command.target_column.value_or(config.data.target_column);
-  config.data.encoding = command.encoding.value_or(config.data.encoding);
-  const auto [data, has_parts] = load_measured_data(loaded.model, config.data);
-  require<UsageError>(has_parts || !command.data.empty() || !command.file.empty(),
-                      "{}: these are not the pairs that {} was trained on any more, so its {} part is not known; with "
-                      "--data all pairs are taken",
-                      config.data.path, command.model, command.part);
-  require<UsageError>(has_parts || command.part == "test",
-                      "{}: these are not the pairs that {} was trained on, so they have no {} part", config.data.path,
-                      command.model, command.part);
-  const auto [part, sources, of] =
-      choose_sources(data, command.part == "test" ? data.split.test : data.split.validation, command.limit);
-  require<UsageError>(sources > 0, "the {} part is empty", command.part);
-  std::string what = has_parts ? command.part + " part" : "all of " + config.data.path;
-  if (sources < of) what += fmt::format(", {} of {} sources, evenly spaced", sources, of);
-  what += fmt::format(", beam {}", command.search.beam.beam);
-  Translator translator(loaded, command.search);
-  // First, as it takes far less time: should it fail, no translations are lost.
-  const double loss = Seq2SeqEvaluator(*loaded.store, config).loss(data.pairs, part);
-  const TranslationScores scores = score_translations(translator, data, part);
-  const Table table = scores_table(what, scores, loss);
-  const Table samples = samples_table(scores, command.samples);
-  fmt::print("{}\n{}", to_text(table), to_text(samples));
-  if (command.report.empty()) return 0;
-  Report report;
-  report.title = "Translations of " + std::filesystem::path(command.model).filename().string();
-  report.summary = {
-      fmt::format("{} pairs; measured: {}. {} All targets of a source are its references. Scores are on {}words and "
-                  "punctuation marks, an unknown word being one that no reference has.",
-                  data.pairs.size(), what,
-                  has_parts ? "These sources were kept from training with all their targets."
-                            : "These are not the pairs of the training; whether it has seen some of them is not known.",
-                  config.data.lower_case ? "lower-cased " : "")};
-  report.tables = {table, samples};
-  for (const std::size_t i : worth_a_picture(scores))
-    report.charts.push_back({fmt::format("attention-{}", report.charts.size() + 1),
-                             picture(translator, scores.sources[i], scores.translations[i]),
-                             joined(scores.sources[i]) + " → " + joined(scores.translations[i].words)});
-  report.configuration = to_json(config);
-  report.environment = to_json(collect_environment(command.line, config.seed));
-  report.command = command.line;
-  write_report(command.report, report);
-  fmt::print("the report is {}\n", (std::filesystem::path(command.report) / "index.html").string());
-  return 0;
-}
-
 }  // namespace
 
 Command add_seq2seq_translate(CLI::App& group) {
@@ -237,35 +128,6 @@ Command add_seq2seq_translate(CLI::App& group) {
   return {app, [app, command] {
             check_decoding_flags(*app, command->search);
             return translate(*command);
-          }};
-}
-
-Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line) {
-  CLI::App* app = group.add_subcommand("evaluate", "Translate the held-out part and compare with all references");
-  auto command = std::make_shared<EvaluateCommand>();
-  command->line = line.text;
-  app->add_option("-m,--model", command->model, "Model file")->type_name("FILE")->required();
-  app->add_option(
-      "--data", command->data,
-      "TSV file of pairs, or a folder or archive with one: those of the training, if they are elsewhere now, "
-      "or others, which are measured whole");
-  app->add_option("--file", command->file, "The file in it");
-  app->add_option("--source-column", command->source_column, "From 0; without it as in the training");
-  app->add_option("--target-column", command->target_column, "The same for the targets");
-  add_encoding_flag(*app, command->encoding);
-  app->add_option("--part", command->part, "test or validation")
-      ->check(CLI::IsMember({"test", "validation"}))
-      ->capture_default_str();
-  app->add_option("--limit", command->limit, "Most sources, evenly spaced over the part; 0: all")
-      ->check(kCount)
-      ->capture_default_str();
-  app->add_option("--samples", command->samples, "Translations to show")->check(kCount)->capture_default_str();
-  app->add_option("--report", command->report, "Folder for a report with attention heat maps")->type_name("DIR");
-  add_decoding_flags(*app, command->search);
-  add_thread_flag(*app);
-  return {app, [app, command] {
-            check_decoding_flags(*app, command->search);
-            return evaluate(*command);
           }};
 }
 

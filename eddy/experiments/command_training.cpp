@@ -15,6 +15,7 @@
 #include "eddy/experiments/environment.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_report.h"
+#include "eddy/experiments/training_config_checks.h"
 
 namespace eddy {
 namespace {
@@ -34,6 +35,22 @@ void check_same_data(const ModelFile& model, const EncodedDataset& data, const s
   require<DataError>(
       fingerprint(data.part("train")) == model.progress.data_fingerprint && data.vocabulary == model.text.vocabulary,
       "{}: is not the data that {} was trained on; it has changed since", model.data.path, where);
+  if (!is_classification(model.config.task)) return;
+  // Numbered in the order of their names, classes of other names may leave all labels the same.
+  const std::vector<std::string>&before = model.text.label_names, &now = data.label_names;
+  const auto [old_name, new_name] = std::ranges::mismatch(before, now);
+  require<DataError>(before == now, "{}: its classes have other names than those that {} was trained on: {}, not {}",
+                     model.data.path, where, new_name == now.end() ? "none" : "\"" + *new_name + "\"",
+                     old_name == before.end() ? "none" : "\"" + *old_name + "\"");
+}
+
+/// What decides about texts and labels but is not where they are.
+DataConfig with_paths_of(DataConfig data, const DataConfig& paths) {
+  data.path = paths.path;
+  data.unlabelled = paths.unlabelled;
+  // It may be said now what was guessed then.
+  if (data.format != paths.format && guess_format(data) == guess_format(paths)) data.format = paths.format;
+  return data;
 }
 
 /// Prefixes that fit nothing are slips of the pen.
@@ -70,14 +87,6 @@ TrainingCommand::TrainingCommand(CLI::App& subcommand, const CommandLine& comman
       data(subcommand),
       text(subcommand),
       config(subcommand, std::move(defaults)) {
-  subcommand
-      .add_option("--report", report, "Folder for a report of the run when it is done: a page with curves and errors")
-      ->type_name("DIR")
-      ->group("Output");
-  subcommand
-      .add_option("--tensorboard", tensorboard, "Folder for an event file that TensorBoard reads, with all the log has")
-      ->type_name("DIR")
-      ->group("Output");
   subcommand.add_option("--config", config_file, "JSON file of a training config; flags go before it")
       ->type_name("FILE")
       ->group("Training");
@@ -91,22 +100,16 @@ TrainingCommand::TrainingCommand(CLI::App& subcommand, const CommandLine& comman
 }
 
 ModelFile TrainingCommand::plan(const ModelFile& defaults) {
-  if (!report.empty()) check_report_folder(report);
-  if (!tensorboard.empty()) {
-    std::error_code error;
-    fs::create_directories(tensorboard, error);
-    require<DataError>(!error, "--tensorboard {}: cannot be made: {}", tensorboard, error.message());
-  }
   run.claim();
   ModelFile model = run.resume ? resumed() : started(defaults);
+  check_count("epochs", model.config.epochs, 1);
+  require<UsageError>(model.config.optimizer.learning_rate > 0, "learning_rate is {}, expected more than 0",
+                      model.config.optimizer.learning_rate);
   check_given_flags(app, model.config);
   require<UsageError>(
       model.config.optimizer.schedule.kind != ScheduleKind::plateau || model.config.validation_fraction > 0,
       "--schedule plateau goes by the validation loss, but --validation is 0");
-  const std::vector<fs::path> inputs = {model.data.path, model.data.unlabelled, config_file,
-                                        run.resume ? std::string() : model.from};
-  run.require_no_input(inputs);
-  require_no_input("--report", report, inputs);
+  run.require_no_input({model.data.path, model.data.unlabelled, config_file, run.resume ? std::string() : model.from});
   return model;
 }
 
@@ -123,12 +126,14 @@ ModelFile TrainingCommand::started(const ModelFile& defaults) {
   text.apply(model.text.text);
   require<UsageError>(!model.data.path.empty(), "--data is missing; expected a file, a directory or an archive");
   check(model.config);
+  require_text_model(config_file, model.config);
   if (!from.empty()) check_architecture(base, model);
   return model;
 }
 
 ModelFile TrainingCommand::resumed() {
   ModelFile model = read_model_file(run.checkpoint());
+  require_text_model(run.checkpoint(), model.config);
   check_same_from(from, model);
   TrainingConfig wanted = model.config;
   if (!config_file.empty()) wanted = training_config_from_json(read_file(config_file), config_file, wanted);
@@ -142,8 +147,11 @@ ModelFile TrainingCommand::resumed() {
   require<UsageError>(to_json(wanted_text) == to_json(model.text.text),
                       "--resume cannot change how text becomes tokens; it goes on with the config of {}",
                       run.checkpoint().string());
+  DataConfig wanted_data = model.data;
+  data.apply(wanted_data);
+  run.require_unchanged(to_json(with_paths_of(model.data, wanted_data)), to_json(wanted_data));
   model.config = wanted;
-  data.apply(model.data);
+  model.data = wanted_data;
   return model;
 }
 
@@ -195,23 +203,12 @@ int TrainingCommand::train(ModelFile model) {
   if (run.resume) warn_of_other_bits(run.checkpoint());
 
   const InterruptGuard guard;
-  RunSettings settings = run.settings();
-  settings.tensorboard = tensorboard;
+  const RunSettings settings = run.settings();
   const RunOutcome outcome = run_training(trainer, corpus, split.validation, model, settings);
   if (outcome.reason == StopReason::interrupt) return run.interrupted(outcome.progress.steps);
   run.say(run_summary(model, outcome, run.output));
-  return report.empty() ? 0 : write_report(dataset, split);
-}
-
-int TrainingCommand::write_report(const EncodedDataset& dataset, const ValidationSplit& split) const {
-  try {
-    write_run_report(report, run.output, dataset, split.validation, line.text);
-  } catch (const Interrupted&) {
-    show_text(stderr, "Interrupted before the report was written; eddy evaluate --report writes one.\n");
-    return 128 + interrupt_signal();
-  }
-  run.say(fmt::format("The report is {}", (fs::path(report) / "index.html").string()));
-  return 0;
+  return run.write_report([&] { return report_of_run(run.output, dataset, split.validation, line.text); },
+                          "eddy evaluate --report");
 }
 
 }  // namespace eddy

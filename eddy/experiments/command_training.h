@@ -10,6 +10,7 @@
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/validation_split.h"
 
+/// Part of the program `eddy`, for its main thread. The app must outlive what refers to it.
 namespace eddy {
 
 /// Gives the model the sizes and names that follow from the data. Throws DataError for a classifier of fewer than two
@@ -37,15 +38,12 @@ struct TrainingCommand {
   FlagSet<TrainingConfig> config;
   std::string config_file;
   std::string from;
-  std::string report;
-  std::string tensorboard;
 
  private:
   ModelFile started(const ModelFile& defaults);
   ModelFile resumed();
   EncodedDataset load(ModelFile& model) const;
   void fill(ParameterStore& store, const ModelFile& model) const;
-  int write_report(const EncodedDataset& dataset, const ValidationSplit& split) const;
 };
 
 }  // namespace eddy

@@ -4,6 +4,7 @@
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/training_config.h"
 
+/// Part of the program `eddy`, for its main thread. The set must outlive the parsing of the app.
 namespace eddy {
 
 /// Flags for the members of a TrainingConfig but the task's own.

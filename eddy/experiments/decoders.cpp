@@ -148,7 +148,10 @@ DecodersResult run_decoders(const DecodersOptions& options) {
     result.interrupted = !trial.run(result.runs.emplace_back());
     if (result.interrupted) break;
   }
-  if (!options.output.empty()) write_decoders_report(options, result);
+  std::error_code error;
+  const bool kept = result.interrupted && std::filesystem::exists(options.output / "index.html", error);
+  result.reported = !options.output.empty() && !kept;
+  if (result.reported) write_decoders_report(options, result);
   return result;
 }
 

@@ -10,6 +10,7 @@
 #include "eddy/experiments/report.h"
 #include "eddy/models/sequence_to_sequence.h"
 
+/// Options and results are plain values; the functions keep no state.
 namespace eddy {
 
 /// The four decoder modes of jacoxu/encoder_decoder on its five number stories, each trained until it reproduces them.
@@ -45,9 +46,12 @@ struct DecoderRun {
 struct DecodersResult {
   std::vector<DecoderRun> runs = {};
   bool interrupted = false;  ///< a signal came; the last run is unfinished
+  bool reported = false;     ///< the report is of these runs
 };
 
 /// Trains the modes one after the other and writes the report. The same options give the same figures but the time.
+/// UsageError for options out of range. Ends early for a signal that an InterruptGuard caught; a report that is there
+/// then stays.
 DecodersResult run_decoders(const DecodersOptions& options);
 
 /// Parameters, epochs to 100 % and time of each mode.

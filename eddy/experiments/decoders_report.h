@@ -3,6 +3,7 @@
 
 #include "eddy/experiments/decoders.h"
 
+/// No state. Throws as write_report().
 namespace eddy {
 
 /// Writes report.md, report.json, index.html and the charts into the output folder.

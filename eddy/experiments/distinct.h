@@ -7,6 +7,7 @@
 
 #include "eddy/core/error.h"
 
+/// A pure function.
 namespace eddy {
 
 /// Throws UsageError when a value is given twice: its results would have one name.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+/// Pure functions.
 namespace eddy {
 
 /// "-1234567.5" as "-1,234,567.5"

@@ -60,14 +60,15 @@ struct PairRecord {
 };
 
 /// Trains the models that `output` does not hold finished, tests them, decodes the examples and writes the report. Each
-/// epoch is kept: after a signal (Interrupted) the same command goes on with the next one.
+/// epoch is kept: after a signal (Interrupted) the same command goes on with the next one. For the main thread: holds
+/// an InterruptGuard.
 std::vector<PairRecord> run_pair_experiment(const PairExperiment& experiment);
 
 /// Row for row: parameters, epochs, test accuracy, time.
 Table pair_table(const PairExperiment& experiment, const std::vector<PairRecord>& records);
 /// Sources, expected targets and what each model made of them.
 Table example_table(const std::vector<PairRecord>& records);
-/// Tables, curves and what attention looked at, into the folder `output`.
+/// Tables, curves and what attention looked at, into the folder `output`. Throws as write_report().
 void write_pair_report(const PairExperiment& experiment, const std::vector<PairRecord>& records);
 
 }  // namespace eddy

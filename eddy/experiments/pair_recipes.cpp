@@ -120,6 +120,15 @@ std::vector<std::int32_t> digits_of(const std::string& text) {
 }  // namespace
 
 PairExperiment make_piglatin(const PigLatinOptions& options) {
+  // The frames of "context" hold no longer words.
+  const bool framed = std::ranges::count(options.common.models, "context") > 0;
+  for (const std::string& word : options.examples) {
+    require<UsageError>(!word.empty() && std::ranges::all_of(word, [](char c) { return c >= 'a' && c <= 'z'; }),
+                        "\"{}\" has no Pig Latin; expected a word of the letters a to z", word);
+    require<UsageError>(!framed || std::ssize(word) <= options.list.longest,
+                        "\"{}\" has {} letters; expected {} at most, as the words that are trained on", word,
+                        word.size(), options.list.longest);
+  }
   const std::vector<std::string> words = read_word_list(options.words, options.file, options.list);
   const std::vector<TextPair> pairs = pig_latin_pairs(words), examples = pig_latin_pairs(options.examples);
   PairExperiment experiment = begin(

@@ -10,6 +10,8 @@
 #include "eddy/data/pig_latin.h"
 #include "eddy/experiments/pair_experiment.h"
 
+/// No state: safe to call concurrently. UsageError or DataError for a model or an example that is none; files are read
+/// as read_word_list() does.
 namespace eddy {
 
 /// What the recipes below have in common. A number that is 0 is the model's own.

@@ -14,7 +14,7 @@ constexpr std::size_t kAttentionMaps = 4;
 
 ReportChart accuracy_chart(const std::vector<PairRecord>& records, const std::string& name, const std::string& label,
                            double PairEpoch::*accuracy) {
-  LineChart chart{.title = label, .x_label = "epoch", .y_label = "right, %", .series = {}, .y_most = 100};
+  LineChart chart{.title = label, .x_label = "epoch", .y_label = "right, %", .series = {}, .y_least = 0, .y_most = 100};
   for (const PairRecord& record : records) {
     ChartSeries series{.name = record.row, .x = {}, .y = {}, .spread = {}};
     for (const PairEpoch& epoch : record.curve) {
@@ -64,7 +64,8 @@ Table pair_table(const PairExperiment& experiment, const std::vector<PairRecord>
   for (const PairRecord& record : records)
     table.rows.push_back({record.row, exact(static_cast<double>(record.parameters), 0),
                           exact(static_cast<double>(record.curve.size()), 0), exact(100 * record.token_accuracy, 2),
-                          exact(100 * record.sequence_accuracy, 2), exact(record.seconds(), 0)});
+                          exact(100 * record.sequence_accuracy, 2),
+                          exact(record.seconds(), record.seconds() < 10 ? 1 : 0)});
   return table;
 }
 

@@ -25,6 +25,20 @@ PairBatchOptions batch_options(int rows, bool shuffle, std::uint64_t seed) {
   return {.batch_size = rows, .sizes = {}, .shuffle = shuffle, .seed = seed};
 }
 
+/// Of frames counts what counts without them: the text and its first end, neither the go before it nor the filling.
+void leave_out_filling(PairBatch& batch, const SpecialTokens& specials) {
+  const auto targets = batch.target_out.values<std::int32_t>();
+  const auto mask = batch.target_mask.values<float>();
+  const auto rows = static_cast<std::size_t>(batch.rows());
+  for (std::size_t row = 0; row < rows; ++row) {
+    bool ended = false;
+    for (std::size_t at = row; at < targets.size(); at += rows) {
+      if (ended || targets[at] == specials.go) mask[at] = 0;
+      ended = ended || targets[at] == specials.end;
+    }
+  }
+}
+
 }  // namespace
 
 class PairTrainer::Programs {
@@ -112,7 +126,9 @@ SequenceAccuracy PairTrainer::evaluate(const EncodedPairs& pairs, std::span<cons
   SequenceAccuracy accuracy;
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
     stop_if_interrupted();
-    const PairBatch batch = batches.next();
+    PairBatch batch = batches.next();
+    const SpecialTokens& specials = pairs.target_tokens.specials();
+    if (pairs.targets_complete && specials.end >= 0) leave_out_filling(batch, specials);
     // A target's end token is among its steps: what goes on too long is wrong.
     accuracy.add(programs_->decode(batch, batch.target_time())[0], batch.target_out, batch.target_mask);
   }

@@ -30,7 +30,8 @@ struct DecodedPair {
 /// it; for one thread.
 class PairTrainer {
  public:
-  /// `training`: the pairs to train on.
+  /// `training`: the pairs to train on. Copies options and model and shares the arrays of `pairs`. UsageError for
+  /// options out of range.
   PairTrainer(ParameterStore& store, PairModel model, const PairTrainingOptions& options, const EncodedPairs& pairs,
               std::vector<std::int32_t> training);
   ~PairTrainer();
@@ -48,7 +49,8 @@ class PairTrainer {
   /// Throws Error for a loss that is not finite.
   StepResult step();
 
-  /// Decodes the sources of these pairs, and compares with all of the targets. Throws Interrupted after a signal.
+  /// Decodes the sources of these pairs, and compares with all of the targets, of frames with the text and its first
+  /// end. Throws Interrupted after a signal.
   SequenceAccuracy evaluate(const EncodedPairs& pairs, std::span<const std::int32_t> chosen) const;
   /// What the model makes of each source, by its place in `pairs`. Sequences may be of any length where the model's
   /// are; targets give the number of steps only where they are complete.

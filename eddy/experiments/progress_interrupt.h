@@ -33,6 +33,7 @@ class IgnoredSignal {
 /// ended by the main thread.
 class InterruptGuard {
  public:
+  /// Throws Error when there is one already.
   InterruptGuard();
   ~InterruptGuard();
   InterruptGuard(const InterruptGuard&) = delete;

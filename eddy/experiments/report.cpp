@@ -40,7 +40,7 @@ figcaption { color: #444444; font-size: .9rem; }
 pre { background: #f5f5f5; border: 1px solid #e3e3e3; border-radius: 4px; padding: .7rem .9rem; overflow-x: auto;
   font: 13px/1.45 "DejaVu Sans Mono", Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 summary { cursor: pointer; color: #444444; }
-td.long { white-space: normal; min-width: 26rem; overflow-wrap: anywhere; }
+td.long { white-space: normal; min-width: 18rem; overflow-wrap: anywhere; }
 @media (max-width: 45rem) {
   figure { overflow-x: auto; }
   figure svg { max-width: none; }
@@ -81,7 +81,8 @@ std::string fenced(std::string_view text, std::string_view language) {
 std::string table_html(const Table& table) {
   const std::vector<bool> numeric = numeric_columns(table);
   const auto tag = [&](std::string_view name, std::size_t column, std::string_view text) {
-    return fmt::format("<{0}{1}>{2}</{0}>", name, numeric[column] ? " class=\"number\"" : "", escape_markup(text));
+    return fmt::format("<{0}{1}>{2}</{0}>", name, numeric[column] ? " class=\"number\"" : " dir=\"auto\"",
+                       escape_markup(text));
   };
   std::string html = "<div class=\"wide\"><table>\n<thead><tr>";
   for (std::size_t c = 0; c < table.columns.size(); ++c) html += tag("th", c, table.columns[c]);
@@ -118,15 +119,17 @@ Json chart_json(const ReportChart& chart) {
   }
   json["lines"] = {{"title", lines.title}, {"x_label", lines.x_label},         {"y_label", lines.y_label},
                    {"log_y", lines.log_y}, {"y_from_zero", lines.y_from_zero}, {"series", std::move(series)}};
+  if (std::isfinite(lines.y_least)) json["lines"]["y_least"] = lines.y_least;
   if (std::isfinite(lines.y_most)) json["lines"]["y_most"] = lines.y_most;
   return json;
 }
 
 /// A JSON object as two columns, nested names joined by dots.
 Table object_table(std::string title, const Json& object) {
-  Table table{.title = std::move(title), .columns = {"", ""}, .rows = {}};
+  Table table{.title = std::move(title), .columns = {"what", "here"}, .rows = {}};
   const Json flat = object.flatten();
   for (const auto& [key, value] : flat.items()) {
+    if (key.empty()) continue;  // of an empty object
     std::string name = key.substr(1);
     std::replace(name.begin(), name.end(), '/', '.');
     table.rows.push_back({name, value.is_string() ? value.get<std::string>() : dumped(value)});
@@ -207,6 +210,9 @@ std::string to_json(const Table& table) { return dumped(table_json(table)); }
 std::string to_markdown(const Report& report) {
   std::string text = fmt::format("# {}\n", markdown_escaped(report.title));
   for (const std::string& paragraph : report.summary) text += fmt::format("\n{}\n", markdown_escaped(paragraph));
+  if (!report.links.empty()) text += "\n";
+  for (const ReportLink& link : report.links)
+    text += fmt::format("- [{}](<{}>)\n", markdown_escaped(link.text), link.address);
   const auto add_tables = [&](const std::vector<Table>& tables) {
     for (const Table& table : tables) {
       if (!table.title.empty()) text += fmt::format("\n## {}\n", markdown_escaped(table.title));
@@ -229,8 +235,11 @@ std::string to_markdown(const Report& report) {
 std::string to_json(const Report& report) {
   Json charts = Json::array();
   for (const ReportChart& chart : report.charts) charts.push_back(chart_json(chart));
+  Json links = Json::array();
+  for (const ReportLink& link : report.links) links.push_back({{"text", link.text}, {"address", link.address}});
   return dumped({{"title", report.title},
                  {"summary", report.summary},
+                 {"links", std::move(links)},
                  {"tables", tables_json(report.tables)},
                  {"charts", std::move(charts)},
                  {"details", tables_json(report.details)},
@@ -248,6 +257,10 @@ std::string to_html(const Report& report) {
       "<title>{0}</title>\n<style>{1}</style>\n</head>\n<body>\n<h1>{0}</h1>\n",
       title, kStyle, kMark);
   for (const std::string& paragraph : report.summary) html += fmt::format("<p>{}</p>\n", escape_markup(paragraph));
+  if (!report.links.empty()) html += "<ul>\n";
+  for (const ReportLink& link : report.links)
+    html += fmt::format("<li><a href=\"{}\">{}</a></li>\n", escape_markup(link.address), escape_markup(link.text));
+  if (!report.links.empty()) html += "</ul>\n";
   const auto add_tables = [&](const std::vector<Table>& tables) {
     for (const Table& table : tables) {
       if (!table.title.empty()) html += fmt::format("<h2>{}</h2>\n", escape_markup(table.title));
@@ -273,6 +286,13 @@ std::string to_html(const Report& report) {
 }
 
 void check_report_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  require<UsageError>(!std::filesystem::exists(folder / "parts", error),
+                      "{}: is the folder of an experiment; choose another", folder.string());
+  check_experiment_folder(folder);
+}
+
+void check_experiment_folder(const std::filesystem::path& folder) {
   std::error_code error;
   // Of the folders that are to be made, the one they would stand in.
   std::filesystem::path there = std::filesystem::absolute(folder, error);

@@ -19,6 +19,8 @@ struct Measure {
   double mean = 0;
   std::optional<double> spread{};
   int decimals = 1;
+
+  bool operator==(const Measure&) const = default;
 };
 /// A number without spread.
 inline Measure exact(double value, int decimals) { return {.mean = value, .spread = {}, .decimals = decimals}; }
@@ -51,9 +53,15 @@ struct ReportChart {
 /// The chart of some curves with its data.
 ReportChart report_chart(std::string name, LineChart lines, std::string caption);
 
+struct ReportLink {
+  std::string text{};
+  std::string address{};  ///< relative to the report's folder
+};
+
 struct Report {
   std::string title{};
   std::vector<std::string> summary{};  ///< paragraphs
+  std::vector<ReportLink> links{};     ///< to other pages
   std::vector<Table> tables{};
   std::vector<ReportChart> charts{};
   std::vector<Table> details{};  ///< tables after the charts: long, or of use for this report alone
@@ -66,9 +74,12 @@ std::string to_markdown(const Report& report);
 std::string to_json(const Report& report);
 std::string to_html(const Report& report);
 
-/// Whether a report may be written there, as far as can be told before it is made: UsageError for a folder where other
-/// files than a report's would be replaced, DataError for one that cannot be made or written.
+/// Whether a report may be written there, as far as can be told before it is made: UsageError for an experiment's
+/// folder and for one where other files than a report's would be replaced, DataError for one that cannot be made or
+/// written.
 void check_report_folder(const std::filesystem::path& folder);
+/// The same for the experiment itself.
+void check_experiment_folder(const std::filesystem::path& folder);
 
 /// Makes the folder where needed and writes report.json, each chart, report.md and, last, index.html, each file whole
 /// or not at all. UsageError for bad names or JSON, or where files that are no report's would be replaced, before

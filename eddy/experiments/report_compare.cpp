@@ -36,6 +36,26 @@ struct JoinedTable {
   Said titles;
 };
 
+/// What every run says in the same words, such as rows from the literature, stands once, below the others.
+void join_shared_rows(std::size_t runs, Table& table) {
+  using Cells = std::vector<TableCell>;
+  const auto without_run = [](const Cells& row) { return Cells(row.begin() + 1, row.end()); };
+  std::vector<Cells> own, shared;
+  for (const Cells& row : table.rows) {
+    const Cells said = without_run(row);
+    const auto equal =
+        std::ranges::count_if(table.rows, [&](const Cells& other) { return without_run(other) == said; });
+    if (static_cast<std::size_t>(equal) != runs) {
+      own.push_back(row);
+    } else if (std::ranges::none_of(shared, [&](const Cells& other) { return without_run(other) == said; })) {
+      shared.push_back(row);
+      shared.back().front() = std::string("all");
+    }
+  }
+  own.insert(own.end(), shared.begin(), shared.end());
+  table.rows = std::move(own);
+}
+
 std::vector<Table> joined_tables(const Runs& runs) {
   std::vector<JoinedTable> joined_ones;
   for (const auto& run : runs) {
@@ -64,6 +84,7 @@ std::vector<Table> joined_tables(const Runs& runs) {
   std::vector<Table> tables;
   for (JoinedTable& one : joined_ones) {
     one.table.title = joined(one.titles);
+    if (one.titles.size() > 1) join_shared_rows(one.titles.size(), one.table);
     tables.push_back(std::move(one.table));
   }
   return tables;
@@ -77,7 +98,8 @@ struct OverlaidChart {
 
 std::vector<ReportChart> overlaid_charts(const Runs& runs) {
   std::vector<OverlaidChart> overlaid;
-  for (const auto& [name, report] : runs) {
+  for (std::size_t run = 0; run < runs.size(); ++run) {
+    const auto& [name, report] = runs[run];
     for (const ReportChart& chart : report.charts) {
       if (!chart.lines) continue;
       const LineChart& lines = *chart.lines;
@@ -89,11 +111,16 @@ std::vector<ReportChart> overlaid_charts(const Runs& runs) {
         same->lines.series.clear();
       }
       same->lines.y_from_zero = same->lines.y_from_zero && lines.y_from_zero;
+      same->lines.y_least = std::min(same->lines.y_least, lines.y_least);
       same->lines.y_most = std::max(same->lines.y_most, lines.y_most);
       same->titles.emplace_back(name, lines.title);
       same->x_labels.emplace_back(name, lines.x_label);
       same->captions.emplace_back(name, chart.caption);
+      int dash = 0;
       for (ChartSeries series : lines.series) {
+        // A run has one colour in all charts.
+        series.color = static_cast<int>(run);
+        series.dash = dash++;
         series.name = series.name.empty() ? name : fmt::format("{}: {}", name, series.name);
         same->lines.series.push_back(std::move(series));
       }
@@ -126,7 +153,7 @@ Table differences(const std::string& title, const Runs& runs, std::string Report
       if (std::ranges::find(keys, key) == keys.end()) keys.push_back(key);
   }
   for (const std::string& key : keys) {
-    if (kAlwaysDifferent.contains(key)) continue;
+    if (key.empty() || kAlwaysDifferent.contains(key)) continue;  // an empty object has the one key ""
     std::vector<std::string> values;
     for (const Json& object : objects) {
       const auto found = object.find(key);

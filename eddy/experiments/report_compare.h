@@ -7,6 +7,7 @@
 
 #include "eddy/experiments/report.h"
 
+/// A pure function.
 namespace eddy {
 
 /// One report of several: tables with the same columns become one with the run in front of each row, curves of charts

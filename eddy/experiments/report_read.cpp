@@ -47,6 +47,7 @@ LineChart line_chart(const Json& json) {
                   .series = {},
                   .log_y = json.at("log_y").get<bool>(),
                   .y_from_zero = json.at("y_from_zero").get<bool>(),
+                  .y_least = json.value("y_least", -std::numeric_limits<double>::infinity()),
                   .y_most = json.value("y_most", std::numeric_limits<double>::infinity())};
   for (const Json& one : json.at("series"))
     chart.series.push_back({.name = one.at("name").get<std::string>(),
@@ -66,6 +67,9 @@ Report report_from(const Json& json) {
   Report report;
   report.title = json.at("title").get<std::string>();
   report.summary = json.at("summary").get<std::vector<std::string>>();
+  if (json.contains("links"))
+    for (const Json& link : json.at("links"))
+      report.links.push_back({link.at("text").get<std::string>(), link.at("address").get<std::string>()});
   report.tables = tables(json.at("tables"));
   for (const Json& chart : json.at("charts")) {
     if (!chart.contains("lines")) continue;

@@ -7,6 +7,7 @@
 
 #include "eddy/experiments/report.h"
 
+/// Pure functions.
 namespace eddy {
 
 /// UsageError naming the row that is shorter or longer than the header.

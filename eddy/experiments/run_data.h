@@ -13,6 +13,7 @@
 #include "eddy/data/unicode.h"
 #include "eddy/experiments/training_config_names.h"
 
+/// No state but the cache's files: safe to call concurrently. Configs are plain values.
 namespace eddy {
 
 enum class DataFormat { guess, wordnet, imdb, lines, tsv, csv };
@@ -89,7 +90,8 @@ struct DataLoading {
 /// Documents with parts "train" (with unlabelled text, if the format has some, at its end) and, if the format has one,
 /// "test"; only "train" shapes the vocabulary. From the cache when that is good. `data` is made fit to be kept in a
 /// model: its paths absolute, the columns that are read and their names filled in; names it has already must be those
-/// of the file. Throws UsageError for a path or column that is not UTF-8, and where a flag is missing.
+/// of the file. Throws UsageError for a path or column that is not UTF-8, and where a flag is missing. DataError for
+/// data that is not there, is malformed or does not fit the model.
 EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoading& loading);
 
 /// The same place from any folder. "wordnet" stays as it is.
@@ -110,6 +112,7 @@ std::string to_json(const TextConfig& config);
 /// The same for the keys of caches and of what an experiment has finished: without the settings that are younger than
 /// those and change nothing, so that the keys stay.
 std::string key_text(const TextConfig& config);
+/// Members that are not there have their defaults. Throws DataError naming `where` and the key.
 DataConfig data_config_from_json(std::string_view json, std::string_view where);
 TextConfig text_config_from_json(std::string_view json, std::string_view where);
 

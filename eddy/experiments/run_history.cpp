@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include "eddy/core/file.h"
 
@@ -41,6 +42,13 @@ RunHistory::Validation validation_point(const nlohmann::json& entry, std::int64_
 }
 
 }  // namespace
+
+double RunHistory::tokens_per_second() const {
+  double seconds = 0, tokens = 0;
+  for (const Training& point : training)
+    seconds += (point.tokens - std::exchange(tokens, point.tokens)) / point.tokens_per_second;
+  return seconds > 0 ? tokens / seconds : 0;
+}
 
 RunHistory read_run_history(const std::filesystem::path& log) {
   RunHistory history;

@@ -25,6 +25,9 @@ struct RunHistory {
   };
   std::vector<Training> training;
   std::vector<Validation> validation;
+
+  /// Of the training steps alone, without validations and checkpoints; 0 when there is none.
+  double tokens_per_second() const;
 };
 
 /// Lines that are not whole are passed over. DataError when the file cannot be read.

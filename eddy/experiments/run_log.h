@@ -11,6 +11,7 @@
 namespace eddy {
 
 /// A log of JSON lines. Each line is appended by one write, so a crash leaves whole lines. Owns its file descriptor.
+/// One thread at a time.
 class RunLog {
  public:
   using Field = std::pair<std::string_view, double>;
@@ -27,7 +28,7 @@ class RunLog {
   RunLog(const RunLog&) = delete;
   RunLog& operator=(const RunLog&) = delete;
 
-  /// {"step":12,"loss":3.5,…}; numbers that are not finite become null.
+  /// {"step":12,"loss":3.5,…}; numbers that are not finite become null. DataError when the file cannot be written.
   void write(std::int64_t step, const std::vector<Field>& fields);
 
  private:

@@ -26,12 +26,7 @@ void visit_members(IsRunProgress auto& progress, auto& visit) {
   visit_members_of_record(progress.validation, visit);
   visit("seconds", progress.seconds);
   visit("data_fingerprint", progress.data_fingerprint);
-  visit("window_loss", progress.window.loss);
-  visit("window_norm", progress.window.norm);
-  visit("window_rate", progress.window.rate);
-  visit("window_seconds", progress.window.seconds);
-  visit("window_tokens", progress.window.tokens);
-  visit("window_steps", progress.window.steps);
+  visit_members_of_window(progress.window, visit);
 }
 
 namespace {
@@ -127,6 +122,12 @@ TransferReport transfer_pretrained(const ParameterStore& from, ParameterStore& s
   TransferOptions options;
   if (config.transferred == TransferredPart::embedding) options.only = {"embedding"};
   return transfer(from, store, options);
+}
+
+void require_text_model(const fs::path& where, const TrainingConfig& config) {
+  require<UsageError>(config.row_width == 0,
+                      "{}: is of rows of {} numbers, such as images (row_width); expected a model of texts",
+                      where.string(), config.row_width);
 }
 
 void check_savable(const ModelFile& model) {

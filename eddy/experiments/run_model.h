@@ -9,18 +9,14 @@
 
 #include "eddy/data/batch.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/log_window.h"
 #include "eddy/experiments/run_data.h"
 #include "eddy/experiments/training_config.h"
 #include "eddy/experiments/validation_record.h"
 #include "eddy/graph/variable.h"
 
+/// No state; what reads or writes a store is for the thread that uses it. Files are written whole or not at all.
 namespace eddy {
-
-/// Sums over the steps since the last line of the log.
-struct LogWindow {
-  double loss = 0, norm = 0, rate = 0, seconds = 0;
-  std::int64_t tokens = 0, steps = 0;
-};
 
 /// How far a training run has come. All but `seconds` is a function of config and data.
 struct RunProgress {
@@ -59,6 +55,9 @@ struct LoadedModel {
 /// A model file or checkpoint with its weights for inference (the averages where there are any). Throws DataError when
 /// they are not those the config asks for.
 LoadedModel load_model(const std::filesystem::path& path);
+
+/// UsageError naming `where` the config is from when it is of rows of numbers, such as images, instead of text.
+void require_text_model(const std::filesystem::path& where, const TrainingConfig& config);
 
 /// Copies into the parameters of `store` what the config asks for of a pretrained model (see TransferredPart).
 TransferReport transfer_pretrained(const ParameterStore& from, ParameterStore& store, const TrainingConfig& config);

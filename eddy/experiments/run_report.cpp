@@ -44,6 +44,16 @@ bool has_data(const ChartSeries& series) {
   return std::ranges::any_of(series.y, [](double y) { return std::isfinite(y); });
 }
 
+/// Of the name of a part or a file what a chart's file may be named.
+std::string file_name_of(const std::string& part) {
+  std::string name;
+  for (const char c : part) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
+    if (plain || !name.ends_with('-')) name += plain ? c : '-';
+  }
+  return name;
+}
+
 Table perplexity_table(const std::vector<std::pair<std::string, Evaluation>>& results) {
   Table table{
       .title = "Results", .columns = {"part", "texts", "tokens", "loss, nats per token", "perplexity"}, .rows = {}};
@@ -56,8 +66,8 @@ Table perplexity_table(const std::vector<std::pair<std::string, Evaluation>>& re
 
 Table cost_table(const RunFacts& facts) {
   Table table{.title = "Time and memory",
-              .columns = {"parameters", "steps", "epochs", "best step", "training, s", "tokens read", "tokens/s",
-                          "peak memory of this process, MB"},
+              .columns = {"parameters", "steps", "epochs", "best step", "training and validation, s", "tokens read",
+                          "tokens/s of training", "peak memory of this process, MB"},
               .rows = {}};
   const MemoryUse memory = memory_use();
   const auto best = std::ranges::find_if(facts.history.validation.rbegin(), facts.history.validation.rend(),
@@ -70,14 +80,30 @@ Table cost_table(const RunFacts& facts) {
   table.rows.push_back(
       {exact(static_cast<double>(facts.parameters), 0), known(static_cast<double>(last.step), 0), known(last.epoch, 2),
        best == facts.history.validation.rend() ? TableCell(std::string()) : exact(static_cast<double>(best->step), 0),
-       known(last.seconds, 1), known(last.tokens, 0), known(last.tokens / last.seconds, 0),
+       known(last.seconds, 1), known(last.tokens, 0), known(facts.history.tokens_per_second(), 0),
        exact(static_cast<double>(memory.peak_resident) / kMegabyte, 0)});
   return table;
 }
 
 }  // namespace
 
-std::vector<ReportChart> history_charts(const RunHistory& history) {
+LossTexts loss_texts(const TrainingConfig& config) {
+  LossTexts texts;
+  if (!is_classification(config.task)) {
+    if (config.row_width > 0) texts.unit = "squared error";
+    return texts;
+  }
+  texts.unit = config.row_width > 0 ? "nats per image" : "nats per text";
+  if (config.task == TrainingTask::joint)
+    texts.more =
+        fmt::format(" In training it is that of the classes and {:g} times that of the {}.", config.joint_weight,
+                    config.joint_task == TrainingTask::autoencoder ? "autoencoder" : "language model");
+  if (config.adversarial.kind != Perturbation::none)
+    texts.more += " The training loss has that of the perturbed texts in it.";
+  return texts;
+}
+
+std::vector<ReportChart> history_charts(const RunHistory& history, const LossTexts& loss) {
   std::vector<ReportChart> charts;
   const auto add = [&](std::string name, std::string title, std::string label, std::vector<ChartSeries> series,
                        std::string caption, bool from_zero = false) {
@@ -93,10 +119,12 @@ std::vector<ReportChart> history_charts(const RunHistory& history) {
   };
   using Training = RunHistory::Training;
   using Validation = RunHistory::Validation;
-  add("loss", "Loss", "nats",
+  const bool is_validated = !history.validation.empty();
+  add("loss", "Loss", loss.unit,
       {averaged("training", history.training, [](const Training& p) { return p.loss; }),
        validated("validation", history.validation, [](const Validation& p) { return p.loss; })},
-      "Mean loss of the batches as they were trained on, with dropout, and of the validation texts.");
+      fmt::format("Mean loss of the batches as they were trained on, with dropout{}.{}",
+                  is_validated ? ", and of the validation part" : "", loss.more));
   add("error", "Validation error", "%",
       {validated("", history.validation,
                  [](const Validation& p) { return p.error_rate ? 100 * *p.error_rate : std::nan(""); })},
@@ -105,7 +133,8 @@ std::vector<ReportChart> history_charts(const RunHistory& history) {
       {averaged("", history.training, [](const Training& p) { return p.gradient_norm; })},
       "Norm of all gradients together, before clipping.", true);
   add("learning-rate", "Learning rate", "rate",
-      {averaged("", history.training, [](const Training& p) { return p.learning_rate; })}, "", true);
+      {averaged("", history.training, [](const Training& p) { return p.learning_rate; })},
+      "As the schedule has it, before factors of single parameters.", true);
   add("speed", "Speed", "tokens/s",
       {averaged("", history.training, [](const Training& p) { return p.tokens_per_second; })},
       "Tokens read a second while training.", true);
@@ -122,12 +151,14 @@ Report run_report(const RunFacts& facts) {
                     fmt::format("Data: {}.{}", model.data.path,
                                 model.from.empty() ? "" : fmt::format(" Weights began as those of {}.", model.from))};
   if (!facts.measured_on.empty()) report.summary.push_back(fmt::format("Measured on: {}.", facts.measured_on));
+  report.summary.insert(report.summary.end(), facts.notes.begin(), facts.notes.end());
   if (!facts.classified.empty()) report.tables.push_back(result_table(facts.classified));
   if (!facts.evaluated.empty()) report.tables.push_back(perplexity_table(facts.evaluated));
   report.tables.push_back(cost_table(facts));
-  report.charts = history_charts(facts.history);
+  report.charts = history_charts(facts.history, loss_texts(model.config));
   for (const ClassificationResult& result : facts.classified)
-    report.charts.push_back({"confusion-" + result.part, to_svg(confusion_map(result, model.text.label_names)),
+    report.charts.push_back({"confusion-" + file_name_of(result.part),
+                             to_svg(confusion_map(result, model.text.label_names)),
                              "Each row holds the texts of one class; in the diagonal are those that were right."});
   for (const ClassificationResult& result : facts.classified) {
     report.details.push_back(class_table(result, model.text.label_names));
@@ -144,9 +175,8 @@ Report run_report(const RunFacts& facts) {
   return report;
 }
 
-void write_run_report(const std::filesystem::path& folder, const std::filesystem::path& output,
-                      const EncodedDataset& data, const std::vector<std::int32_t>& validation,
-                      const std::string& command) {
+Report report_of_run(const std::filesystem::path& output, const EncodedDataset& data,
+                     const std::vector<std::int32_t>& validation, const std::string& command) {
   const LoadedModel loaded = load_model(output);
   RunFacts facts{.title = output.filename().string(),
                  .model = loaded.file,
@@ -173,7 +203,7 @@ void write_run_report(const std::filesystem::path& folder, const std::filesystem
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int32_t>(i);
     add(part.name, part.corpus, std::move(all));
   }
-  write_report(folder, run_report(facts));
+  return run_report(facts);
 }
 
 }  // namespace eddy

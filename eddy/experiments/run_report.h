@@ -12,10 +12,18 @@
 #include "eddy/experiments/run_history.h"
 #include "eddy/experiments/run_model.h"
 
+/// No state: the functions keep nothing of what they are given.
 namespace eddy {
 
+/// What the losses of a log are.
+struct LossTexts {
+  std::string unit = "nats per token";
+  std::string more{};  ///< a sentence for the caption, with a space before it; may be empty
+};
+LossTexts loss_texts(const TrainingConfig& config);
+
 /// The charts of a training log: loss, error, gradient norm, learning rate, speed and memory, those with data only.
-std::vector<ReportChart> history_charts(const RunHistory& history);
+std::vector<ReportChart> history_charts(const RunHistory& history, const LossTexts& loss = {});
 
 /// Everything a report of one model tells.
 struct RunFacts {
@@ -26,6 +34,7 @@ struct RunFacts {
   std::vector<ClassificationResult> classified{};
   std::vector<std::pair<std::string, Evaluation>> evaluated{};  ///< by part; of models that are no classifiers
   std::string measured_on{};                                    ///< where that is not the data of the training
+  std::vector<std::string> notes{};                             ///< paragraphs on what was measured
   std::string command{};
 };
 
@@ -33,9 +42,8 @@ struct RunFacts {
 Report run_report(const RunFacts& facts);
 
 /// Evaluates the model in `output` on `validation` documents of the part "train" and on the part "test" where there is
-/// one, and writes the report of its run, whose log stands beside it. Throws Interrupted after a signal.
-void write_run_report(const std::filesystem::path& folder, const std::filesystem::path& output,
-                      const EncodedDataset& data, const std::vector<std::int32_t>& validation,
-                      const std::string& command);
+/// one, and reports its run, whose log stands beside it. Throws Interrupted after a signal.
+Report report_of_run(const std::filesystem::path& output, const EncodedDataset& data,
+                     const std::vector<std::int32_t>& validation, const std::string& command);
 
 }  // namespace eddy

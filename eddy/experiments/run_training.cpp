@@ -8,10 +8,8 @@
 
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
-#include "eddy/experiments/memory_use.h"
 #include "eddy/experiments/progress_interrupt.h"
-#include "eddy/experiments/run_log.h"
-#include "eddy/experiments/tensorboard.h"
+#include "eddy/experiments/run_records.h"
 #include "eddy/experiments/training_loop.h"
 
 namespace eddy {
@@ -19,15 +17,6 @@ namespace {
 
 /// Steps in a row without an update after which training has failed for good.
 constexpr int kMostSkipped = 100;
-
-void add(const StepResult& step, LogWindow& window) {
-  window.loss += step.loss;
-  window.norm += step.gradient_norm;
-  window.rate = step.learning_rate;
-  window.seconds += step.seconds;
-  window.tokens += step.tokens;
-  ++window.steps;
-}
 
 class Run : TrainingLoop {
  public:
@@ -73,9 +62,7 @@ class Run : TrainingLoop {
 
   void open_log() override {
     const RunProgress& now = model_.progress;
-    log_.emplace(log_path(settings_.output),
-                 RunLog::End{.training = now.steps - now.window.steps, .validation = now.validation.evaluated_step});
-    if (!settings_.tensorboard.empty()) tensorboard_.emplace(settings_.tensorboard, now.steps);
+    records_.emplace(settings_, now.steps, now.window, now.validation.evaluated_step);
   }
 
   void train_step() override {
@@ -83,7 +70,7 @@ class Run : TrainingLoop {
     check_gradients(step, progress().steps + 1, config().optimizer.learning_rate);
     ++progress().steps;
     progress().tokens += step.tokens;
-    add(step, progress().window);
+    progress().window.add(step);
     progress_line_.step(step.loss, static_cast<double>(step.tokens));
     if (settings_.log_steps > 0 && progress().steps % settings_.log_steps == 0) write_log();
   }
@@ -117,30 +104,16 @@ class Run : TrainingLoop {
       fields.emplace_back("validation_perplexity", now.perplexity());
       text += fmt::format(", perplexity {:.2f}", now.perplexity());
     }
-    log(fields);
+    records_->write(progress().steps, fields);
     progress_line_.message(text + (improved ? "  (best so far)" : ""));
   }
 
   void end_log() override { write_log(); }
 
   void write_log() {
-    LogWindow& window = progress().window;
-    if (window.steps == 0) return;
-    const auto steps = static_cast<double>(window.steps);
-    log({{"epoch", epochs_done()},
-         {"loss", window.loss / steps},
-         {"gradient_norm", window.norm / steps},
-         {"learning_rate", window.rate},
-         {"tokens", static_cast<double>(progress().tokens)},
-         {"tokens_per_second", static_cast<double>(window.tokens) / window.seconds},
-         {"seconds", seconds()},
-         {"resident_mb", std::round(static_cast<double>(memory_use().resident) / 1e5) / 10}});
-    window = {};
-  }
-
-  void log(const std::vector<RunLog::Field>& fields) {
-    log_->write(progress().steps, fields);
-    if (tensorboard_) tensorboard_->write(progress().steps, fields);
+    const RunProgress& now = progress();
+    records_->write({.steps = now.steps, .epochs = epochs_done(), .tokens = now.tokens, .seconds = seconds()},
+                    progress().window);
   }
 
   double epochs_done() const {
@@ -175,8 +148,7 @@ class Run : TrainingLoop {
   const std::vector<std::int32_t>& validation_;
   ModelFile model_;
   const RunSettings& settings_;
-  std::optional<RunLog> log_;
-  std::optional<TensorBoardWriter> tensorboard_;
+  std::optional<RunRecords> records_;
   Progress progress_line_;
 };
 

@@ -39,7 +39,8 @@ struct RunOutcome {
 /// Trains until a limit of the config, the patience or a signal (see InterruptGuard) ends it. Evaluates on `validation`
 /// documents of `corpus`, keeps the best model in `settings.output` (the last one without validation), writes
 /// checkpoints and the log. A signal cuts an evaluation short; going on begins with it. `model.progress` says where to
-/// go on; the trainer's store must be that of its checkpoint. Throws Error when the gradients stay infinite or NaN.
+/// go on; the trainer's store must be that of its checkpoint. Throws Error when the gradients stay infinite or NaN. One
+/// thread; keeps no reference to its arguments.
 RunOutcome run_training(TextTrainer& trainer, const EncodedCorpus& corpus, const std::vector<std::int32_t>& validation,
                         ModelFile model, const RunSettings& settings);
 

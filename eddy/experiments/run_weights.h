@@ -6,6 +6,7 @@
 
 #include "eddy/experiments/checkpoint.h"
 
+/// No state; for the thread that uses the store.
 namespace eddy {
 
 /// Reads a file's variables into an empty store; DataError unless `create`, which makes those of the file's config,

@@ -102,8 +102,8 @@ void check_data(const PairDataConfig& data) {
                       data.target_words);
   check_count("min_count", data.min_count, 1);
   check_count("min_documents", data.min_documents, 1);
-  check_count("validation", data.validation, 0);
-  check_count("test", data.test, 0);
+  check_count("validation", data.validation, -1);
+  check_count("test", data.test, -1);
 }
 
 void check_model(const SequenceToSequenceConfig& model) {

@@ -35,8 +35,9 @@ struct PairDataConfig {
   std::int64_t target_words = 15000;
   std::int64_t min_count = 2;      ///< words that are rarer in training are unknown
   std::int64_t min_documents = 1;  ///< and so are those of fewer different sources, or targets
-  std::int64_t validation = 1000;  ///< sources kept from training, with all their targets
-  std::int64_t test = 1000;        ///< the same for the test
+  /// Sources kept from training, with all their targets; -1: a tenth of them, at most 1000.
+  std::int64_t validation = -1;
+  std::int64_t test = -1;  ///< the same for the test
 };
 
 /// Everything that decides the training of an encoder-decoder on pairs of texts. A plain value.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/seq2seq_model.h"
 
+#include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "eddy/core/error.h"
 #include "eddy/data/headlines.h"
@@ -28,6 +30,7 @@ void visit_members(Is<Seq2SeqProgress> auto& progress, auto& visit) {
   visit("data_fingerprint", progress.data_fingerprint);
   visit("recent_loss", progress.recent_loss);
   visit("recent_steps", progress.recent_steps);
+  visit_members_of_window(progress.window, visit);
 }
 
 namespace {
@@ -85,8 +88,11 @@ void save_seq2seq(const fs::path& path, const ParameterStore& store, const Seq2S
   CheckpointMetadata metadata;
   metadata.config = to_json(model.config);
   Seq2SeqProgress progress = model.progress;
-  // Times are left out of models, so that equal runs give equal files.
-  if (!everything) progress.seconds = 0;
+  // Times and where the log stands are left out of models, so that equal runs give equal files.
+  if (!everything) {
+    progress.seconds = 0;
+    progress.window = {};
+  }
   metadata.position = to_json_text(progress);
   metadata.more = {{"kind", std::string(kKind)},
                    {"source_tokens", tokens_json(model.source_tokens)},
@@ -158,9 +164,18 @@ Seq2SeqData table_data(const PairDataConfig& data) {
   return result;
 }
 
+/// Sources to keep for a part: as many as are asked for, or by default a share of all that is no more than is needed.
+std::int64_t part_size(std::int64_t asked, const Seq2SeqData& data) {
+  constexpr std::int64_t kMost = 1000, kShare = 10;
+  if (asked >= 0) return asked;
+  const std::set<std::string_view> sources(data.keys.begin(), data.keys.end());
+  return std::min(kMost, std::ssize(sources) / kShare);
+}
+
 void split_table(Seq2SeqData& data, const Seq2SeqConfig& config) {
-  data.split =
-      split_by_key(data.keys, {.validation = config.data.validation, .test = config.data.test, .seed = config.seed});
+  data.split = split_by_key(data.keys, {.validation = part_size(config.data.validation, data),
+                                        .test = part_size(config.data.test, data),
+                                        .seed = config.seed});
 }
 
 PairEncodeOptions encoding_of(const PairDataConfig& data) {

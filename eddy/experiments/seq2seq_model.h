@@ -8,10 +8,12 @@
 
 #include "eddy/data/batch.h"
 #include "eddy/data/encoded_pairs.h"
+#include "eddy/experiments/log_window.h"
 #include "eddy/experiments/seq2seq_config.h"
 #include "eddy/experiments/validation_record.h"
 #include "eddy/graph/variable.h"
 
+/// No state; what reads or writes a store is for the thread that uses it. Files are written whole or not at all.
 namespace eddy {
 
 /// How far a training has come.
@@ -25,6 +27,7 @@ struct Seq2SeqProgress {
   /// Training since the last validation: sum of the losses of its steps.
   double recent_loss = 0;
   std::int64_t recent_steps = 0;
+  LogWindow window;
 };
 
 /// What stands in a model file beside the weights.

@@ -13,7 +13,7 @@
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/pair_inputs.h"
 #include "eddy/experiments/progress_interrupt.h"
-#include "eddy/experiments/run_log.h"
+#include "eddy/experiments/run_records.h"
 #include "eddy/experiments/text_trainer_optimizer.h"
 #include "eddy/experiments/training_loop.h"
 #include "eddy/graph/program.h"
@@ -202,26 +202,34 @@ class Run : TrainingLoop {
 
   void open_log() override {
     const Seq2SeqProgress& now = model_.progress;
-    log_.emplace(log_path(settings_.output),
-                 RunLog::End{.training = now.steps, .validation = now.validation.evaluated_step});
+    records_.emplace(settings_, now.steps, now.window, now.validation.evaluated_step);
   }
 
   void train_step() override {
     const StepResult step = trainer_.step();
     check_gradients(step, model_.progress.steps + 1, model_.config.optimizer.learning_rate);
-    ++model_.progress.steps;
-    model_.progress.tokens += step.tokens;
+    Seq2SeqProgress& progress = model_.progress;
+    ++progress.steps;
+    progress.tokens += step.tokens;
+    progress.window.add(step);
     if (std::isfinite(step.loss)) {
-      model_.progress.recent_loss += step.loss;
-      ++model_.progress.recent_steps;
+      progress.recent_loss += step.loss;
+      ++progress.recent_steps;
     }
     line_.step(step.loss, static_cast<double>(step.tokens));
-    if (settings_.log_steps > 0 && model_.progress.steps % settings_.log_steps == 0)
-      log_->write(model_.progress.steps, {{"loss", step.loss},
-                                          {"gradient_norm", step.gradient_norm},
-                                          {"learning_rate", step.learning_rate},
-                                          {"tokens", static_cast<double>(model_.progress.tokens)},
-                                          {"seconds", seconds()}});
+    if (settings_.log_steps > 0 && progress.steps % settings_.log_steps == 0) write_log();
+  }
+
+  void end_log() override { write_log(); }
+
+  void write_log() {
+    Seq2SeqProgress& now = model_.progress;
+    records_->write({.steps = now.steps, .epochs = epochs_done(), .tokens = now.tokens, .seconds = seconds()},
+                    now.window);
+  }
+
+  double epochs_done() const {
+    return static_cast<double>(model_.progress.steps) / static_cast<double>(trainer_.batches_per_epoch());
   }
 
   void evaluate() override {
@@ -242,11 +250,10 @@ class Run : TrainingLoop {
     }
     const bool better = record.note(progress.steps, !record.has_best || loss < record.best_loss, loss);
     if (better) save_output();
-    log_->write(progress.steps, {{"training_loss", recent}, {"validation_loss", loss}, {"best", better ? 1 : 0}});
-    line_.message(fmt::format(
-        "step {}, epoch {:.2f}: training loss {:.4f}, validation loss {:.4f}, perplexity {:.2f}{}", progress.steps,
-        static_cast<double>(progress.steps) / static_cast<double>(trainer_.batches_per_epoch()), recent, loss,
-        std::exp(loss), better ? "  (best so far)" : ""));
+    records_->write(progress.steps, {{"training_loss", recent}, {"validation_loss", loss}, {"best", better ? 1 : 0}});
+    line_.message(
+        fmt::format("step {}, epoch {:.2f}: training loss {:.4f}, validation loss {:.4f}, perplexity {:.2f}{}",
+                    progress.steps, epochs_done(), recent, loss, std::exp(loss), better ? "  (best so far)" : ""));
   }
 
   void report_plateau(double loss) {
@@ -272,6 +279,8 @@ class Run : TrainingLoop {
   }
 
   void write_checkpoint() override {
+    // JSON has no infinities.
+    if (!std::isfinite(model_.progress.window.loss + model_.progress.window.norm)) write_log();
     model_.progress.position = trainer_.position();
     model_.progress.seconds = seconds();
     save_seq2seq(checkpoint_path(settings_.output), store_, model_, true);
@@ -282,7 +291,7 @@ class Run : TrainingLoop {
   Seq2SeqModel& model_;
   const RunSettings& settings_;
   Seq2SeqTrainer trainer_;
-  std::optional<RunLog> log_;
+  std::optional<RunRecords> records_;
   Progress line_;
   std::unique_ptr<ReduceOnPlateau> plateau_;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/seq2seq_translator.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -8,6 +10,7 @@
 #include "eddy/core/error.h"
 #include "eddy/data/headlines.h"
 #include "eddy/data/split.h"
+#include "eddy/experiments/chart_svg.h"
 #include "eddy/experiments/unknown_words.h"
 
 namespace eddy {
@@ -118,7 +121,7 @@ void Translator::translate_batch(std::span<const TokenText> sources, std::span<c
 
 AttentionMap Translator::attention_of(const TokenText& source, const Translation& translation) const {
   const std::span words = read_part(source);
-  AttentionMap map{.title = "Attention",
+  AttentionMap map{.title = shortened_label(fmt::format("{}", fmt::join(words, " "))),
                    .source = {words.begin(), words.end()},
                    .target = translation.words,
                    .weights = translation.attention,

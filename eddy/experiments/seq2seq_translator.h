@@ -14,7 +14,7 @@ namespace eddy {
 
 struct TranslatorOptions {
   /// go, end and banned are the model's.
-  BeamOptions beam = {};
+  BeamOptions beam = {.longest = 60};
   int batch_size = 32;
   /// Put the source word that was looked at most in place of an unknown one (needs attention).
   bool replace_unknown = true;
@@ -44,6 +44,7 @@ class Translator {
   /// What a translation looked at, with a row for its end where it has one. UsageError without attention or source.
   AttentionMap attention_of(const TokenText& source, const Translation& translation) const;
   const Seq2SeqConfig& config() const { return model_.config; }
+  const TranslatorOptions& options() const { return options_; }
 
  private:
   void translate_batch(std::span<const TokenText> sources, std::span<const std::size_t> chosen, std::int64_t time,

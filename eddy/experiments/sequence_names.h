@@ -6,6 +6,7 @@
 #include "eddy/models/beam_search.h"
 #include "eddy/models/sequence_to_sequence.h"
 
+/// Constants.
 namespace eddy {
 
 template <>

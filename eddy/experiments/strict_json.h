@@ -15,7 +15,8 @@
 #include "eddy/core/error.h"
 
 /// Structs to JSON and back from one list of members: a struct has `visit_members(value, visitor)`, which calls
-/// `visitor(key, member)` for each. An enumeration has names in EnumNames. Internal to the experiments room.
+/// `visitor(key, member)` for each. An enumeration has names in EnumNames. Internal to the experiments room. No state
+/// beyond the objects, each for one thread.
 namespace eddy {
 
 template <class E>

@@ -99,8 +99,9 @@ void TableColumns::check(std::string& column) const {
                       "{}: column \"{}\" asked for by name, but the file is read as one without header; give --header "
                       "where its first line names the columns, or the column's number from 0",
                       data_.path, column);
-  fail<DataError>("{}: no column \"{}\"; the header has {}{}", data_.path, column, list(),
-                  data_.columns.empty() ? "" : "; if that is no header, give --no-header");
+  fail<DataError>(
+      "{}: no column \"{}\"; the header has {}{}", data_.path, column, list(),
+      data_.columns.empty() ? "" : "; if that is no header, give the file one, or --no-header if there is such a flag");
 }
 
 void TableColumns::check_names() const {
@@ -113,10 +114,12 @@ void TableColumns::check_names() const {
     if (number == nullptr || static_cast<std::size_t>(*number) >= data_.columns.size()) continue;
     const auto at = static_cast<std::size_t>(*number);
     const std::string& name = data_.columns[at];
-    require<DataError>(at < first_.size() && first_[at] == name,
-                       "{}: column {} was {} in the training, but here the header has {}; if that is no header, give "
-                       "--no-header, else say with --text-column and --label-column what is meant",
-                       data_.path, at, quoted(name), list());
+    require<DataError>(
+        at < first_.size() && first_[at] == name,
+        "{}: column {} was {} in the training, but here the header has {}; if that is no header, give the "
+        "file one, or --no-header if there is such a flag, else say with --text-column and "
+        "--label-column what is meant",
+        data_.path, at, quoted(name), list());
   }
 }
 

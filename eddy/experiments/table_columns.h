@@ -17,12 +17,14 @@ inline bool is_table(DataFormat format) { return format == DataFormat::tsv || fo
 /// How the table that a config names is read.
 DelimitedOptions table_options(const DataConfig& data, DataFormat format);
 
-/// The columns of a table as its first record shows them, and those a config asks for. The config must outlive it.
+/// The columns of a table as its first record shows them, and those a config asks for. The config must outlive it. One
+/// thread.
 class TableColumns {
  public:
   TableColumns(DataConfig& data, std::vector<std::string> first) : data_(data), first_(std::move(first)) {}
 
-  /// Fills in what the config leaves open. Throws UsageError when that cannot be told.
+  /// Fills in what the config leaves open. Throws UsageError when that cannot be told. DataError for a column that is
+  /// not there or has another name than the config says.
   void complete();
   /// "reviews.tsv: texts are column 1, classes are column 0"
   std::string text() const;

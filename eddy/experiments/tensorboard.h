@@ -31,7 +31,7 @@ class TensorBoardWriter {
   TensorBoardWriter(const TensorBoardWriter&) = delete;
   TensorBoardWriter& operator=(const TensorBoardWriter&) = delete;
 
-  /// Tags such as "train/loss" with their values at `step`, in one event.
+  /// Tags such as "train/loss" with their values at `step`, in one event. DataError when the file cannot be written.
   void write(std::int64_t step, const std::vector<Scalar>& scalars);
   const std::filesystem::path& path() const { return path_; }
 

@@ -13,6 +13,7 @@
 #include "eddy/graph/program.h"
 #include "eddy/graph/variable.h"
 
+/// Builder functions (see graph/value.h), and pure ones of configs and batches.
 namespace eddy {
 
 /// The part of a training or evaluation graph that depends on the task.

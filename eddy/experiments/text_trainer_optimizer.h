@@ -11,6 +11,7 @@
 #include "eddy/optimizers/optimizer.h"
 #include "eddy/optimizers/plateau.h"
 
+/// Pure but for make_plateau(), which makes variables in `store`. Results are the caller's.
 namespace eddy {
 
 /// The update rule, schedule, clipping and groups that the settings ask for.

@@ -57,7 +57,8 @@ struct TextsumResult {
 
 /// Trains, or goes on with what `output` holds, into "best.safetensors" and "last.safetensors" there, which
 /// `eddy seq2seq translate` reads; then decodes every part and writes the report. Throws Interrupted after a signal
-/// with everything kept, UsageError when `output` holds a run of another config.
+/// with everything kept, UsageError when `output` holds a run of another config. For the main thread: holds an
+/// InterruptGuard.
 TextsumResult run_textsum(const TextsumOptions& options);
 
 /// What the figures do and do not show, as paragraphs.

@@ -36,10 +36,10 @@ Table original_table(const TextsumResult& result) {
   return table;
 }
 
-ReportChart loss_chart(const TextsumResult& result) {
+ReportChart loss_chart(const TextsumResult& result, bool sampled) {
   LineChart chart{.title = "Loss", .x_label = "step", .y_label = "nats per word", .series = {}};
-  ChartSeries training{.name = "training (sampled softmax)", .x = {}, .y = {}, .spread = {}};
-  ChartSeries validation{.name = "dev (full softmax)", .x = {}, .y = {}, .spread = {}};
+  ChartSeries training{.name = sampled ? "training (sampled softmax)" : "training", .x = {}, .y = {}, .spread = {}};
+  ChartSeries validation{.name = sampled ? "dev (full softmax)" : "dev", .x = {}, .y = {}, .spread = {}};
   for (const TextsumPoint& point : result.curve) {
     training.x.push_back(point.step);
     training.y.push_back(point.training_loss);
@@ -122,7 +122,7 @@ void write_textsum_report(const TextsumOptions& options, const TextsumResult& re
   report.title = "Headlines by a stacked LSTM with attention";
   report.summary = textsum_summary(result);
   report.tables = {textsum_table(result), original_table(result), textsum_samples(result)};
-  if (result.curve.size() > 1) report.charts.push_back(loss_chart(result));
+  if (result.curve.size() > 1) report.charts.push_back(loss_chart(result, options.config.model.softmax_samples > 0));
   report.charts.insert(report.charts.end(), result.heat_maps.begin(), result.heat_maps.end());
   report.configuration = to_json(options.config);
   report.environment = to_json(collect_environment(options.command, options.config.seed));

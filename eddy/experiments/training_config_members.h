@@ -7,7 +7,7 @@
 #include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/training_config_names.h"
 
-/// Members of the settings that several configs have, for strict_json.h. Internal to the experiments room.
+/// Members of the settings that several configs have, for strict_json.h. Internal to the experiments room. Pure.
 namespace eddy {
 
 template <class T, class U>

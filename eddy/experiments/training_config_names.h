@@ -8,6 +8,7 @@
 
 #include "eddy/experiments/training_config.h"
 
+/// Constants, and pure functions of them.
 namespace eddy {
 
 template <class E>

@@ -8,6 +8,7 @@
 
 #include "eddy/data/token_set.h"
 
+/// A pure function.
 namespace eddy {
 
 /// The texts of a decoded target, with each unknown token replaced by the source word that it looked at most, the first

@@ -7,6 +7,7 @@
 #include "eddy/data/encoded_corpus.h"
 #include "eddy/experiments/training_config.h"
 
+/// A pure function.
 namespace eddy {
 
 /// Documents of `corpus` kept from training, by the config's fraction and seed (of the labelled ones for a

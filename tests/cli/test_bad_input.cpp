@@ -74,6 +74,7 @@ TEST_CASE("wrong flags are usage errors, exit 2") {
   check_error({"pretrain", "--data", data, "--output", output, "--task", "sa", "--bidirectional"}, 2, "bidirectional");
   check_error({"pretrain", "--data", data, "--output", output, "--resume"}, 2, "nothing to resume");
   check_error({"finetune", "--data", data, "--output", output, "--joint", "lm", "--linear-gain"}, 2, "excludes");
+  CHECK(run_eddy({"experiment"}).err.find("Usage: eddy experiment ") != std::string::npos);
   check_error({"experiment", "nonsense"}, 2, "there is no command \"nonsense\" of experiment; expected one of ");
 }
 
@@ -124,9 +125,45 @@ TEST_CASE("flags that contradict each other or do nothing are usage errors, befo
   folder.write("c.json", R"({"task": "classifier"})");
   refused({"--config", folder.path("c.json")}, "c.json trains a classifier; use it with eddy finetune");
   check_error({"profile", "--vocabulary", "-5"}, 2, "--vocabulary is -5, expected 0 or more");
+  check_error({"evaluate", "--model", output, "--seed", "3"}, 2, "--seed does nothing without --sample");
+  check_error({"evaluate", "--model", output, "--json", "--confusion"}, 2, "--confusion does nothing without");
+  check_error({"inspect", "--model", output, "--graph", "t1", "--trace", "t1"}, 2,
+              "--graph and --trace are one file, t1");
   CHECK_FALSE(folder.has("m.safetensors"));
   // No lock is left either.
   CHECK_FALSE(folder.has(".m.checkpoint.safetensors.lock"));
+}
+
+TEST_CASE("a training that would change nothing is refused") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(10, 1));
+  folder.write("train.tsv", labelled_lines(10, 1));
+  const std::string output = folder.path("m.safetensors");
+  for (const Arguments& train :
+       {Arguments{"pretrain", "--data", folder.path("texts.txt"), "--output", output},
+        {"finetune", "--data", folder.path("train.tsv"), "--label-column", "0", "--output", output}}) {
+    check_error(joined(train, {"--epochs", "0"}), 2, "epochs is 0, expected 1 to");
+    check_error(joined(train, {"--lr", "0"}), 2, "learning_rate is 0, expected more than 0");
+  }
+  CHECK_FALSE(folder.has("m.safetensors"));
+}
+
+TEST_CASE("no number is no value of a flag") {
+  const TestFolder folder;
+  const std::string output = folder.path("out");
+  const std::string refused = "Value nan not in range";
+  check_error({"pretrain", "--output", output, "--checkpoint-minutes", "nan"}, 2, refused);
+  check_error({"seq2seq", "translate", "--model", output, "--alpha", "nan"}, 2, refused);
+  check_error({"seq2seq", "translate", "--model", output, "--coverage", "nan"}, 2, refused);
+  check_error({"seq2seq", "translate", "--model", output, "--repetition-penalty", "nan"}, 2, refused);
+  check_error({"experiment", "adder", "--output", output, "--lr", "nan"}, 2, refused);
+  check_error({"experiment", "decoders", "--output", output, "--lr", "nan"}, 2, refused);
+  check_error({"experiment", "imdb", "--output", output, "--checkpoint-minutes", "nan"}, 2, refused);
+  check_error({"experiment", "texts", "--output", output, "--data", output, "--test-fraction", "nan"}, 2, refused);
+  check_error({"experiment", "adder", "--output", output, "--lr", "2"}, 2, "Value 2 not in range 0 to 1");
+  check_error({"experiment", "adder", "--output", output, "--lr", "x"}, 2, "--learning-rate");
+  CHECK(run_eddy({"experiment", "texts", "--help"}).out.find("0: only at the beginning and at the end") !=
+        std::string::npos);
 }
 
 TEST_CASE("where an output cannot be is told before training") {

@@ -256,6 +256,8 @@ TEST_CASE("evaluate says when texts are those of the training, and measures thos
   CHECK_FALSE(contains(other.err, "warning"));
   check_refused(evaluate(folder, "m.safetensors", {"--data", folder.path("test.tsv"), "--part", "validation"}), 2,
                 "have no validation part");
+  check_refused(evaluate(folder, "m.safetensors", {"--data", folder.path("test.tsv"), "--part", "test"}), 2,
+                "--part test: " + folder.path("test.tsv") + " has no such part; expected one of train");
   folder.write("train.tsv", labelled_lines(40, 3));
   CHECK(contains(evaluate(folder, "m.safetensors").err, "is not just what"));
 }
@@ -287,6 +289,56 @@ TEST_CASE("a header that was in the training is not taken for granted") {
   CHECK(nlohmann::json::parse(whole.out)["documents"] == 60);
   check_refused(run_eddy(joined(finetune(folder, "test.tsv", "n.safetensors"), {"--header"})), 1,
                 "is read as the header");
+}
+
+TEST_CASE("a model of images is no model of texts, and its program can be looked at") {
+  const TestFolder folder;
+  std::string images;
+  for (int i = 0; i < 24; ++i) images += static_cast<char>(i % 2) + std::string(3072, i % 2 == 0 ? '\x10' : '\x70');
+  test::write_archive(
+      folder.path("cifar.tar"),
+      {{"batches.meta.txt", "dark\nbright\n"}, {"data_batch_1.bin", images}, {"test_batch.bin", images}},
+      test::Packing::tar);
+  succeed({"experiment",
+           "cifar10",
+           "--data",
+           folder.path("cifar.tar"),
+           "--output",
+           folder.path("report"),
+           "--cache-dir",
+           folder.path("cache"),
+           "--preset",
+           "quick",
+           "--rows",
+           "lm",
+           "--hidden",
+           "8",
+           "--pretraining-epochs",
+           "1",
+           "--epochs",
+           "1",
+           "--set",
+           "all.batch_size=4"});
+  const std::string lm = folder.path("report/parts/LM-seed1.safetensors");
+  const std::string classifier = folder.path("report/parts/LM-LSTM-24-labels-seed1.safetensors");
+  folder.write("train.tsv", labelled_lines(40, 1));
+  folder.write("texts.txt", text_lines(40, 1));
+  folder.write("rows.json", R"({"row_width": 4})");
+  const std::string expected = "expected a model of texts";
+  check_refused(run_eddy({"predict", "--model", classifier}), 2, expected);
+  check_refused(evaluate(folder, "report/parts/LM-LSTM-24-labels-seed1.safetensors",
+                         {"--data", folder.path("train.tsv"), "--label-column", "0"}),
+                2, expected);
+  check_refused(evaluate(folder, "report/parts/LM-LSTM-24-labels-seed1.safetensors"), 2, expected);
+  for (const Arguments& more : {Arguments{"--from", lm}, {"--config", folder.path("rows.json")}})
+    for (const Arguments& train : {Arguments{"finetune", "--data", folder.path("train.tsv"), "--label-column", "0"},
+                                   {"pretrain", "--data", folder.path("texts.txt")}})
+      check_refused(run_eddy(joined(joined(train, more), {"--output", folder.path("m.safetensors")})), 2, expected);
+  CHECK_FALSE(std::filesystem::exists(folder.path("m.safetensors")));
+  for (const std::string& model : {lm, classifier}) {
+    CHECK(contains(succeed({"inspect", "--model", model, "--memory"}).out, "parameter"));
+    CHECK(contains(succeed({"profile", "--model", model, "--time", "9", "--runs", "1"}).out, "9 steps × 4 "));
+  }
 }
 
 }  // namespace eddy

@@ -69,6 +69,55 @@ TEST_CASE("what a command reads is not replaced by what it writes") {
   succeed({"report", folder.path("rep1"), folder.path("rep2"), "-o", folder.path("both")});
 }
 
+TEST_CASE("nothing is written into a folder of texts") {
+  const TestFolder folder;
+  std::filesystem::create_directories(folder.path("texts"));
+  folder.write("texts/a.txt", text_lines(30, 1));
+  folder.write("train.tsv", labelled_lines(60, 2));
+  const auto refused = [&](const Arguments& arguments, const std::string& flag) {
+    const ProgramResult result = run_eddy(arguments);
+    INFO(result.err);
+    CHECK(result.status == 2);
+    CHECK(result.err.find(flag + " " + folder.path("texts/new")) != std::string::npos);
+    CHECK(result.err.find("which is read; choose another place") != std::string::npos);
+  };
+  const auto pretrain = [&](const std::string& output, const Arguments& more) {
+    return joined(joined({"pretrain", "--data", folder.path("texts"), "--output", folder.path(output), "--max-steps",
+                          "2", "--overwrite"},
+                         kSmall),
+                  more);
+  };
+  refused(pretrain("texts/new.safetensors", {}), "--output");
+  refused(pretrain("m.safetensors", {"--report", folder.path("texts/new")}), "--report");
+  refused(pretrain("m.safetensors", {"--tensorboard", folder.path("texts/new")}), "--tensorboard");
+  refused({"experiment", "texts", "--data", folder.path("train.tsv"), "--unlabelled", folder.path("texts"), "--output",
+           folder.path("texts/new")},
+          "--output");
+  CHECK_FALSE(folder.has("m.safetensors"));
+  succeed(pretrain("m.safetensors", {"--report", folder.path("report")}));
+  refused({"evaluate", "--model", folder.path("m.safetensors"), "--report", folder.path("texts/new")}, "--report");
+  // Of a folder with --file in it that file alone is read.
+  std::string pairs;
+  for (int i = 0; i < 30; ++i) pairs += "one two three\tuno dos tres\nfour five\tcuatro cinco\nsix seven\tseis siete\n";
+  std::filesystem::create_directories(folder.path("pairs"));
+  folder.write("pairs/pairs.tsv", pairs);
+  const Arguments train = {"seq2seq",      "train",
+                           "--data",       folder.path("pairs"),
+                           "--output",     folder.path("pairs/new.safetensors"),
+                           "--hidden",     "8",
+                           "--embedding",  "8",
+                           "--steps",      "2",
+                           "--batch",      "8",
+                           "--validation", "1",
+                           "--test",       "1",
+                           "--min-count",  "1",
+                           "--quiet"};
+  const ProgramResult whole = run_eddy(train);
+  CHECK(whole.status == 2);
+  CHECK(whole.err.find("which is read; choose another place") != std::string::npos);
+  succeed(joined(train, {"--file", "pairs.tsv"}));
+}
+
 TEST_CASE("an attention map does not replace the model or the texts") {
   const TestFolder folder;
   std::string pairs;

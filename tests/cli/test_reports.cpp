@@ -50,6 +50,15 @@ TEST_CASE("finetune and evaluate write reports, and report compares them") {
   CHECK(b["tables"][0]["rows"][0][1]["mean"] == 60);
   CHECK(b["charts"].size() == 7);  // the log of the training still stands beside the model
 
+  // Files and folders have all sorts of names.
+  folder.write("my тест <b>.tsv", labelled_lines(60, 2));
+  succeed({"evaluate", "--model", folder.path("a.safetensors"), "--data", folder.path("my тест <b>.tsv"),
+           "--label-column", "0", "--no-cache", "--sample", "20", "--seed", "7", "--report", folder.path("reports/c")});
+  const auto c = nlohmann::json::parse(folder.read("reports/c/report.json"));
+  CHECK(c["tables"][0]["rows"][0][0] == "my тест <b>.tsv");
+  CHECK(c["summary"].dump().find("20 texts of the part, drawn at random with seed 7") != std::string::npos);
+  CHECK(folder.has("reports/c/confusion-my-b-.tsv.svg"));
+
   const ProgramResult compared =
       succeed({"report", folder.path("reports/a"), folder.path("reports/b"), "--output", folder.path("both")});
   CHECK(compared.out.find("macro F1") != std::string::npos);
@@ -61,6 +70,23 @@ TEST_CASE("finetune and evaluate write reports, and report compares them") {
   CHECK(folder.read("named/report.md").find("| second |") != std::string::npos);
   CHECK(run_eddy({"report", folder.path("reports/a"), "-o", folder.path("one")}).status == 2);
   CHECK(run_eddy({"report", folder.path("reports"), folder.path("none"), "-o", folder.path("one")}).status == 1);
+}
+
+TEST_CASE("the report of an experiment is not replaced by another") {
+  const TestFolder folder;
+  folder.write("train.tsv", labelled_lines(60, 1));
+  succeed(finetune(folder, "a.safetensors", joined(kSmall, {"--report", folder.path("a")})));
+  std::filesystem::copy(folder.path("a"), folder.path("experiment"));
+  std::filesystem::create_directories(folder.path("experiment/parts"));
+  const std::string page = folder.read("experiment/index.html");
+  for (const Arguments& more :
+       {Arguments{"report", folder.path("a"), folder.path("a/report.json"), "--names", "x,y", "-o"},
+        {"evaluate", "--model", folder.path("a.safetensors"), "--report"}}) {
+    const ProgramResult result = run_eddy(joined(more, {folder.path("experiment")}));
+    CHECK(result.status == 2);
+    CHECK_MESSAGE(result.err.find("is the folder of an experiment") != std::string::npos, result.err);
+  }
+  CHECK(folder.read("experiment/index.html") == page);
 }
 
 TEST_CASE("pretrain reports its curves and perplexity") {

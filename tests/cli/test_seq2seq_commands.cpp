@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
+#include <fmt/core.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -70,6 +73,38 @@ std::vector<std::string> samples(const std::string& text) {
   return sources;
 }
 
+TEST_CASE("a training of pairs has a report and an event file, and small files keep a tenth for each part") {
+  const TestFolder folder;
+  folder.write("pairs.tsv", pairs());
+  Arguments arguments = train(folder, "m.safetensors",
+                              {"--epochs", "2", "--validation", "-1", "--test", "-1", "--log-steps", "2", "--report",
+                               folder.path("report"), "--tensorboard", folder.path("events")});
+  const ProgramResult trained = run_eddy(arguments);
+  REQUIRE_MESSAGE(trained.status == 0, trained.err);
+  CHECK(trained.err.find("100 pairs: 80 to train, 10 to validate, 10 to test") != std::string::npos);
+  CHECK(trained.err.find("The report is") != std::string::npos);
+  const auto report = nlohmann::json::parse(folder.read("report/report.json"));
+  CHECK(report.dump().find("validation part, beam 4") != std::string::npos);
+  for (const char* chart : {"loss", "gradient-norm", "learning-rate", "speed", "memory", "attention-1"})
+    CHECK_MESSAGE(folder.has("report/" + std::string(chart) + ".svg"), chart);
+  CHECK_FALSE(std::filesystem::is_empty(folder.path("events")));
+
+  // Lines of the log are means over their steps, also of a run that was stopped between two of them.
+  Arguments pieces = train(folder, "p.safetensors",
+                           {"--epochs", "2", "--validation", "-1", "--test", "-1", "--log-steps", "2", "--steps", "3"});
+  REQUIRE(run_eddy(pieces).status == 0);
+  REQUIRE(run_eddy(replaced(pieces, {"--steps", "10", "--resume"})).status == 0);
+  const auto losses = [&](const std::string& log) {
+    std::vector<double> values;
+    std::istringstream lines(folder.read(log));
+    for (std::string line; std::getline(lines, line);)
+      if (const auto json = nlohmann::json::parse(line); json.contains("loss")) values.push_back(json["loss"]);
+    return values;
+  };
+  CHECK(losses("m.log.jsonl").size() == 5);
+  CHECK(losses("p.log.jsonl") == losses("m.log.jsonl"));
+}
+
 TEST_CASE("pairs are trained on, translated, drawn and measured") {
   const TestFolder folder;
   folder.write("pairs.tsv", pairs());
@@ -98,6 +133,13 @@ TEST_CASE("pairs are trained on, translated, drawn and measured") {
   CHECK(folder.has("report/index.html"));
   CHECK(folder.has("report/attention-1.svg"));
   CHECK(without_seconds(run_eddy(evaluate).out) == without_seconds(measured.out));
+
+  const auto scores =
+      nlohmann::json::parse(run_eddy({"seq2seq", "evaluate", "-m", model, "--beam", "2", "--json"}).out);
+  CHECK(scores["measured"] == "test part, beam 2");
+  CHECK(scores["sources"] == 10);
+  CHECK(measured.out.find(fmt::format("{:.2f}", 100 * scores["bleu"].get<double>())) != std::string::npos);
+  CHECK(scores["perplexity"].get<double>() == doctest::Approx(std::exp(scores["loss"].get<double>())));
 
   // The part is translated whole or in even steps, and the loss is that of what is translated.
   const ProgramResult some = run_eddy({"seq2seq", "evaluate", "-m", model, "--beam", "1", "--limit", "5"});
@@ -158,6 +200,22 @@ TEST_CASE("a model is measured on any pairs: more or fewer than its own, other c
   const ProgramResult changed = evaluate({});
   CHECK(changed.status == 2);
   CHECK(changed.err.find("not the pairs that " + model + " was trained on any more") != std::string::npos);
+}
+
+TEST_CASE("the file of the training is looked for where its folder is now") {
+  const TestFolder folder;
+  std::filesystem::create_directories(folder.path("two"));
+  folder.write("two/a.tsv", pairs());
+  folder.write("two/b.tsv", "one\tun\n");
+  succeed(train(folder, "m.safetensors", {"--data", folder.path("two"), "--file", "a.tsv", "--steps", "3"}));
+  std::filesystem::rename(folder.path("two"), folder.path("moved"));
+  const Arguments evaluate{"seq2seq", "evaluate", "-m", folder.path("m.safetensors"), "--beam", "1", "--longest", "8"};
+  const ProgramResult moved = succeed(joined(evaluate, {"--data", folder.path("moved")}));
+  CHECK(moved.out.find("test part") != std::string::npos);
+  // A file that stands alone needs no name.
+  std::filesystem::remove(folder.path("moved/a.tsv"));
+  succeed(joined(evaluate, {"--data", folder.path("moved")}));
+  succeed(joined(evaluate, {"--data", folder.path("moved/b.tsv")}));
 }
 
 TEST_CASE("texts are read as in the training: encoding, mark, packing") {
@@ -262,6 +320,23 @@ TEST_CASE("a training that a signal stops goes on to the same model") {
     REQUIRE_MESSAGE(resumed.status == 0, resumed.err);
   }
   CHECK(folder.read("whole.safetensors") == folder.read("parts.safetensors"));
+}
+
+TEST_CASE("more samples than words, asked for by name, are asked for by the run that goes on, too") {
+  const TestFolder folder;
+  folder.write("pairs.tsv", pairs());
+  succeed(train(folder, "m.safetensors", {"--softmax-samples", "512", "--steps", "2"}));
+  succeed(train(folder, "m.safetensors", {"--softmax-samples", "512", "--steps", "4", "--resume"}));
+  const ProgramResult fewer = run_eddy(train(folder, "m.safetensors", {"--softmax-samples", "2", "--resume"}));
+  CHECK(fewer.status == 2);
+  CHECK_MESSAGE(fewer.err.find("model/softmax_samples (0 → 2)") != std::string::npos, fewer.err);
+}
+
+TEST_CASE("bad bytes of pairs are told of") {
+  const TestFolder folder;
+  folder.write("pairs.tsv", pairs() + "one \xE9!\t\xE9 un !\n");
+  const ProgramResult trained = succeed(train(folder, "m.safetensors", {"--steps", "2"}));
+  CHECK_MESSAGE(trained.err.find("\n2 ill-formed UTF-8 sequences became U+FFFD") != std::string::npos, trained.err);
 }
 
 TEST_CASE("textsum begun anew and killed goes on with the new run, and nothing of the old one is taken for it") {

@@ -172,6 +172,11 @@ TEST_CASE("bad input to the small experiments is told in a line") {
   fails({"textsum"}, "--data is required");
   folder.write("words", "okay\nmaster\n");
   fails({"piglatin", "--data", folder.path("words")}, "left for training");
+  // The default examples are no words that are too long.
+  fails({"piglatin", "--data", folder.path("words"), "--longest", "4"}, "left for training");
+  const ProgramResult no_word = run_eddy({"experiment", "piglatin", "--words", "Élan", "--output", folder.path("out")});
+  CHECK(no_word.status == 2);
+  CHECK(no_word.err.find("\"Élan\" has no Pig Latin") != std::string::npos);
 }
 
 }  // namespace eddy

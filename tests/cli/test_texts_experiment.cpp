@@ -147,6 +147,11 @@ TEST_CASE("bad files of one's own are told in a line") {
   fails({"--data", data, "--test", data, "--test-fraction", "0.1"}, 2, "--test excludes --test-fraction");
   fails({"--data", data, "--test-fraction", "2"}, 2, "--test-fraction");
   fails({"--data", data, "--rows", "gru"}, 2, "there is no row \"gru\"");
+  fails({"--data", data, "--labels", "500"}, 2, "500 labels asked for, the data has");
+  // The flag --no-header is of other commands.
+  folder.write("named.tsv", "class\ttext\n" + labelled_lines(60, 1));
+  fails({"--data", folder.path("named.tsv"), "--header", "--test", data}, 1, "give the file");
+  CHECK_FALSE(folder.has("report"));
 }
 
 }  // namespace eddy

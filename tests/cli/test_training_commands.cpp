@@ -241,10 +241,12 @@ TEST_CASE("Ctrl-C saves, exits 130, and the resumed run ends with the bits of an
     while (lines_of(folder.read("parts.log.jsonl")) < 3 && kill(process, 0) == 0) usleep(1000);
     kill(process, SIGINT);
   };
-  const ProgramResult stopped = run_eddy(joined(pretrain(folder, "parts.safetensors"), endless), {}, interrupt);
+  const ProgramResult stopped =
+      run_eddy(joined(joined(pretrain(folder, "parts.safetensors"), endless), {"--overwrite=true"}), {}, interrupt);
   INFO(stopped.err);
   REQUIRE(stopped.status == 130);
   CHECK(stopped.err.find("--resume") != std::string::npos);
+  CHECK(stopped.err.find("--overwrite") == std::string::npos);
   CHECK(stopped.err.find(folder.path("parts.safetensors")) != std::string::npos);
   succeed({"inspect", "--model", folder.path("parts.checkpoint.safetensors"), "--all"});
   const Arguments steps = joined(endless, limit_after(folder, "parts.checkpoint.safetensors", 120));
@@ -373,6 +375,27 @@ TEST_CASE("the second start reads the cache, and other data is refused on resume
   const ProgramResult other = run_eddy(joined(joined(pretrain(folder, "a.safetensors"), cache), {"--resume"}));
   CHECK(other.status == 1);
   CHECK(other.err.find("has changed since") != std::string::npos);
+}
+
+TEST_CASE("a classifier goes on with classes of the same names and with texts read the same way") {
+  const TestFolder folder;
+  folder.write("train.tsv", labelled_lines(60, 1));
+  const Arguments run = joined(finetune(folder, "m.safetensors"), {"--no-cache", "--quiet", "--max-steps"});
+  succeed(joined(run, {"2"}));
+  const auto refused = [&](const Arguments& more, int status, const std::string& part) {
+    const ProgramResult result = run_eddy(joined(run, joined({"4", "--resume"}, more)));
+    CHECK(result.status == status);
+    CHECK_MESSAGE(result.err.find(part) != std::string::npos, result.err);
+  };
+  refused({"--encoding", "latin1"}, 2, "--resume cannot change encoding (\"utf8\" → \"latin1\")");
+  refused({"--header"}, 2, "--resume cannot change header");
+  // What was guessed may be said, and the texts may stand elsewhere.
+  folder.write("moved.tsv", labelled_lines(60, 1));
+  succeed(replaced(joined(run, {"3", "--resume", "--format", "tsv"}), {"--data", folder.path("moved.tsv")}));
+  std::string renamed = labelled_lines(60, 1);
+  for (std::size_t at = 0; (at = renamed.find("animal\t")) != std::string::npos;) renamed.replace(at, 6, "beast");
+  folder.write("train.tsv", renamed);
+  refused({}, 1, "its classes have other names than those that");
 }
 
 }  // namespace eddy

@@ -77,6 +77,9 @@ TEST_CASE("what is wrong with a table of pairs is told with file and line") {
                  "set.tar: holds no file \"c.txt\"; there are one/a.txt, two/a.txt, b.txt"));
   CHECK(contains(error_of<DataError>([&] { read_pair_table(packed, "a.txt"); }), "means two files"));
   CHECK(read_pair_table(packed, "two/a.txt")[0].source == "3");
+  folder.write("plain.tsv", "a\tb\n");
+  CHECK(contains(error_of<DataError>([&] { read_pair_table(folder.path() / "plain.tsv", "c.txt"); }),
+                 "plain.tsv: is a text file, so there is no \"c.txt\" in it"));
   CHECK(contains(error_of<DataError>([&] { read_pair_table(packed); }),
                  "set.tar: holds 3 files; name the one that is meant; there are one/a.txt, two/a.txt, b.txt"));
   CHECK_THROWS_AS(read_named_files(packed, std::vector<std::string>{""}), UsageError);
@@ -126,6 +129,15 @@ TEST_CASE("parallel texts pair line by line, blank lines too") {
   CHECK(contains(problem, "source.txt:3: has no partner"));
   CHECK(contains(problem, "target.txt has 2"));
   CHECK(read_parallel_files(source, source).size() == 3);
+}
+
+TEST_CASE("ill-formed UTF-8 of both sides is counted") {
+  const std::vector<TextPair> pairs = {{"tr\xE9s", "un", "f:1"}, {"one", "\xE9t\xE9", "f:2"}, {"two", "deux", "f:3"}};
+  const std::vector<std::int32_t> all = {0, 1, 2};
+  const PairVocabularies words = count_pair_vocabularies(pairs, all);
+  CHECK(encode_pairs(pairs, TokenSet(words.source), TokenSet(words.target)).invalid_sequences == 3);
+  CHECK(encode_pairs(std::span(pairs).subspan(2), TokenSet(words.source), TokenSet(words.target)).invalid_sequences ==
+        0);
 }
 
 TEST_CASE("a split keeps all pairs of a source in one part, whatever the order") {

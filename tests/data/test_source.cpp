@@ -78,6 +78,17 @@ TEST_CASE("files are listed with sizes, and unwanted ones are not read") {
   CHECK(visits == 1);
 }
 
+TEST_CASE("hidden files and folders in a directory are not read, but the directory itself may be hidden") {
+  const TemporaryFolder folder;
+  for (const char* name : {"a.txt", "b/c.txt", ".a.txt.swp", ".git/config", ".git/objects/d.txt", "b/.DS_Store"})
+    folder.write(std::string(".texts/") + name, "x");
+  const auto files = list_files(folder.path() / ".texts");
+  REQUIRE(files.size() == 2);
+  CHECK(files[0].name == "a.txt");
+  CHECK(files[1].name == "b/c.txt");
+  CHECK(read_all(folder.path() / ".texts").size() == 2);
+}
+
 TEST_CASE("a compressed file is read through whatever its name") {
   const TemporaryFolder folder;
   const std::string text = "some text\n" + random_bytes(100000, 2);

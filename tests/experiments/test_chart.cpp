@@ -66,6 +66,26 @@ TEST_CASE("a few epochs have no ticks between them") {
   CHECK(count_of(to_svg(chart), ">1.5</text>") == 1);
 }
 
+TEST_CASE("one epoch has no fractions beside it") {
+  LineChart chart;
+  chart.series = {{"", {1}, {5}, {}}};
+  CHECK(count_of(to_svg(chart), ">1</text>") == 1);
+  CHECK(count_of(to_svg(chart), ">0.95</text>") == 0);
+}
+
+TEST_CASE("an axis of percentages begins at 0") {
+  LineChart chart;
+  chart.series = {{"", {1, 2, 3}, {0, 0, 0}, {}}};
+  CHECK(to_svg(chart).find(">-1.0<") != std::string::npos);
+  chart.y_least = 0;
+  CHECK(to_svg(chart).find(">-") == std::string::npos);
+  chart.series[0] = {"", {1, 2, 3}, {3, 2, 1}, {5, 5, 5}};
+  CHECK(to_svg(chart).find(">-") == std::string::npos);
+  CHECK(to_svg(chart).find(">10<") != std::string::npos);
+  chart.series[0].y[1] = -4;
+  CHECK(to_svg(chart).find(">-") != std::string::npos);
+}
+
 TEST_CASE("an axis of percentages ends at 100") {
   LineChart chart;
   chart.series = {{"", {1, 2, 3}, {100, 100, 100}, {}}};

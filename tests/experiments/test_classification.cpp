@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -126,6 +127,10 @@ TEST_CASE("the WordNet experiment trains every row, reports, and does nothing tw
   CHECK(first.test == 150);
   REQUIRE(first.pretraining.size() == 4);
   REQUIRE(first.runs.size() == 12);
+  // Naive Bayes with 200, with 400 and, once, with all labels.
+  CHECK(first.baselines.size() == 3);
+  CHECK(std::ranges::count_if(classification_table(options, first).rows,
+                              [](const auto& row) { return std::get<std::string>(row.at(1)) == "naive Bayes"; }) == 3);
   for (const RunRecord& run : first.runs) {
     CHECK(run.test_error < 0.4);  // the most frequent class alone: 0.48
     CHECK(run.best_epoch >= 1);
@@ -200,7 +205,7 @@ TEST_CASE("equal numbers of labels are told before any training") {
     CHECK_THROWS_WITH_AS(run_classification(options), doctest::Contains("the number of labels 2550 is given twice"),
                          UsageError);
   }
-  CHECK(fs::is_empty(options.output / "parts"));
+  CHECK_FALSE(fs::exists(options.output / "parts"));
 }
 
 TEST_CASE("a best step within the first epoch is trained up to again, and a cosine ends with the last step") {
@@ -307,6 +312,35 @@ TEST_CASE("parts whose records cannot be read are set aside, not written over") 
     kept +=
         fs::exists(other.path() / record.filename()) && fs::exists(other.path() / "LSTM-120-labels-seed1.safetensors");
   CHECK(kept == 1);
+}
+
+TEST_CASE("the page of a tested run goes and comes back with the settings that made it") {
+  const TemporaryFolder folder;
+  ClassificationOptions options = small_imdb(folder);
+  options.rows = parse_rows({"lstm"});
+  options.naive_bayes = false;
+  apply_setting(options, "classifiers.epochs=1");
+  const fs::path page = options.output / "runs" / "LSTM-120-labels-seed1";
+  run_classification(options);
+  const std::string first = test::slurp(page / "report.json");
+  ClassificationOptions wider = options;
+  apply_setting(wider, "all.model.hidden_size=20");
+  run_classification(wider);
+  const std::string second = test::slurp(page / "report.json");
+  CHECK(second != first);
+  run_classification(options);
+  CHECK(test::slurp(page / "report.json") == first);
+  wider.force = true;
+  run_classification(wider);
+  CHECK(test::slurp(page / "report.json").find("\"hidden_size\": 20") != std::string::npos);
+  run_classification(options);
+  CHECK(test::slurp(page / "report.json") == first);
+  // One that somebody took away is not missed.
+  fs::remove_all(page);
+  wider.force = false;
+  run_classification(wider);
+  run_classification(options);
+  CHECK_FALSE(fs::exists(page));
 }
 
 TEST_CASE("every row of the paper runs, its pretraining once, and published rows stand beside ours") {

@@ -123,6 +123,20 @@ TEST_CASE("settings reach the configs they name, and no others") {
   CHECK(problem("lm.model.word_dropout=2").find("word_dropout") != std::string::npos);
 }
 
+TEST_CASE("settings that are none are usage errors, and say so in words") {
+  ClassificationOptions options = classification_preset("imdb", Preset::quick);
+  for (const char* setting :
+       {"lm.=3", "lm..epochs=3", "lm.model.=3", "lm.~=3", "lm.~2=3", "lm.a/b=3", "lm.0=3", "lm.-=3", "lm.model.0.01=3",
+        "lm.\xE9=3", "lm.task=\xE9", "lm.epoch=3", "lm.epochs=many", "lm.model=3"}) {
+    CAPTURE(setting);
+    const std::string problem = error_of<UsageError>([&] { apply_setting(options, setting); });
+    CHECK(problem.find("setting \"") != std::string::npos);
+    CHECK(problem.find("json.exception") == std::string::npos);
+  }
+  CHECK(error_of<UsageError>([&] { apply_setting(options, "lm.=3"); }).find("is empty; expected WHERE.KEY=VALUE") !=
+        std::string::npos);
+}
+
 TEST_CASE("what rows, seeds and data decide is no setting") {
   ClassificationOptions options = classification_preset("imdb", Preset::quick);
   const auto problem = [&](const char* setting) { return error_of<Error>([&] { apply_setting(options, setting); }); };

@@ -113,6 +113,14 @@ TEST_CASE("texts of the test part are kept from pretraining, wherever else they 
         CHECK_FALSE(std::ranges::equal(train.document(i), data.encoded.part("test").document(j)));
 }
 
+TEST_CASE("of unlabelled texts in one column that one is read, whichever --data has") {
+  const TemporaryFolder folder;
+  ClassificationOptions options = own_texts(folder.write("train.tsv", records(0, 60)));
+  options.source.reading.text_columns = {"1"};
+  options.source.unlabelled_data = {folder.write("alone.tsv", "the text is all there is\nand one more\n")};
+  CHECK(load_classification_data(options).encoded.part("train").size() == 48 + 2);
+}
+
 TEST_CASE("columns of own texts go by name, and csv and tsv mix") {
   const TemporaryFolder folder;
   std::string csv = "id,text,class\n";

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
+#include <signal.h>
 
 #include "eddy/core/file.h"
 #include "eddy/experiments/decoders.h"
+#include "eddy/experiments/progress_interrupt.h"
 #include "tests/core/temporary_folder.h"
 
 namespace eddy {
@@ -70,6 +72,25 @@ TEST_CASE("the same options train the same; the report is written, also of an un
         std::string::npos);
   options.epochs = 0;
   CHECK_THROWS_AS(run_decoders(options), UsageError);
+}
+
+TEST_CASE("a finished report outlives a run that is interrupted") {
+  const TemporaryFolder folder;
+  DecodersOptions options = quiet();
+  options.modes = {DecoderMode::basic};
+  options.epochs = 2;
+  options.output = folder.path() / "report";
+  CHECK(run_decoders(options).reported);
+  const std::string report = read_file(options.output / "report.json");
+  const InterruptGuard guard;
+  ::raise(SIGINT);
+  const DecodersResult stopped = run_decoders(options);
+  CHECK(stopped.interrupted);
+  CHECK_FALSE(stopped.reported);
+  CHECK(read_file(options.output / "report.json") == report);
+  options.output = folder.path() / "other";
+  CHECK(run_decoders(options).reported);
+  CHECK(read_file(options.output / "report.md").find("stopped by a signal") != std::string::npos);
 }
 
 }  // namespace

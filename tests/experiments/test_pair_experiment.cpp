@@ -116,6 +116,28 @@ TEST_CASE("the adder's two models learn small sums, each sum in one part only") 
   }
 }
 
+TEST_CASE("of a frame as many tokens count as of the text without one") {
+  AdderOptions options;
+  options.below = 10;
+  options.common.hidden_size = 8;
+  options.common.batch_size = 16;
+  options.common.validation = options.common.test = 5;
+  const PairExperiment experiment = make_adder(options);
+  std::vector<std::int64_t> tokens;
+  for (const PairRow& row : experiment.rows) {
+    ParameterStore store(1);
+    PairTrainer trainer(store, row.model, row.training, row.pairs, experiment.split.train);
+    trainer.make_variables();
+    const SequenceAccuracy accuracy = trainer.evaluate(row.pairs, experiment.split.test);
+    CHECK(accuracy.sequences() == static_cast<std::int64_t>(experiment.split.test.size()));
+    tokens.push_back(accuracy.tokens());
+  }
+  REQUIRE(tokens.size() == 2);
+  CHECK(tokens[0] == tokens[1]);
+  // A sum of one or two digits, and its end.
+  CHECK(tokens[0] <= 3 * static_cast<std::int64_t>(experiment.split.test.size()));
+}
+
 TEST_CASE("the Pig Latin experiment reads a list and learns more with each epoch") {
   const TemporaryFolder folder;
   std::string words;
@@ -159,6 +181,14 @@ TEST_CASE("wrong options of the small experiments are told") {
   CHECK_THROWS_WITH_AS(make_adder(adder), doctest::Contains("\"1-2\" is not an addition"), UsageError);
   PigLatinOptions words;
   words.words = "no/such/list";
+  CHECK_THROWS_WITH_AS(make_piglatin(words), doctest::Contains("no/such/list"), DataError);
+  words.examples = {"Élan"};
+  CHECK_THROWS_WITH_AS(make_piglatin(words), doctest::Contains("\"Élan\" has no Pig Latin"), UsageError);
+  words.examples = {"sit", "tremendous"};
+  CHECK_THROWS_WITH_AS(make_piglatin(words), doctest::Contains("\"tremendous\" has 10 letters; expected 8"),
+                       UsageError);
+  // Attention reads words of any length.
+  words.common.models = {"attention"};
   CHECK_THROWS_WITH_AS(make_piglatin(words), doctest::Contains("no/such/list"), DataError);
 }
 

@@ -138,6 +138,22 @@ TEST_CASE("a report replaces reports and nothing else") {
   }
 }
 
+TEST_CASE("an experiment's report is replaced by the experiment alone") {
+  const TemporaryFolder folder;
+  write_report(folder / "out", make_report());
+  std::filesystem::create_directories(folder / "out/parts");
+  CHECK_THROWS_WITH_AS(check_report_folder(folder / "out"), doctest::Contains("out: is the folder of an experiment"),
+                       UsageError);
+  CHECK_NOTHROW(check_experiment_folder(folder / "out"));
+  CHECK_NOTHROW(write_report(folder / "out", make_report()));
+}
+
+TEST_CASE("a report whose configuration and environment are empty objects is a page") {
+  Report report = make_report();
+  report.configuration = report.environment = "{}";
+  CHECK(to_html(report).find("Environment") != std::string::npos);
+}
+
 TEST_CASE("whether a report can be written is known beforehand") {
   const TemporaryFolder folder;
   spit(folder / "file", "");

@@ -173,12 +173,46 @@ TEST_CASE("runs compared: rows side by side, curves overlaid, only differing set
   CHECK_THROWS_AS(compare_reports({{"A", small_report("a", 1, 1)}, {"A", small_report("b", 1, 1)}}), UsageError);
 }
 
+TEST_CASE("runs compared: what all of them say stands once, and a run has one colour in all charts") {
+  Report a = small_report("a", 10, 64), b = small_report("b", 8, 128);
+  for (Report* report : {&a, &b}) {
+    report->tables[0].rows.push_back({std::string("published"), exact(7.24, 2)});
+    report->charts.push_back(report->charts[0]);
+    report->charts[1].name = "other";
+  }
+  a.charts.erase(a.charts.begin());
+  const Report joined = compare_reports({{"A", a}, {"B", b}});
+  REQUIRE(joined.tables[0].rows.size() == 3);
+  CHECK(std::get<std::string>(joined.tables[0].rows[2][0]) == "all");
+  CHECK(std::get<Measure>(joined.tables[0].rows[2][2]).mean == 7.24);
+  REQUIRE(joined.charts.size() == 2);
+  for (const ReportChart& chart : joined.charts)
+    for (const ChartSeries& series : chart.lines->series) CHECK(series.color == (series.name == "A" ? 0 : 1));
+}
+
+TEST_CASE("runs without configuration are compared") {
+  Report bare = small_report("a", 10, 64);
+  bare.configuration = bare.environment = "{}";
+  const Report same = compare_reports({{"A", bare}, {"B", bare}});
+  for (const Table& table : {same.details.at(0), same.details.at(1)})
+    CHECK(std::get<std::string>(table.rows.at(0).at(0)) == "no differences");
+  const Table settings = compare_reports({{"A", bare}, {"B", small_report("b", 8, 128)}}).details.at(0);
+  REQUIRE(settings.rows.size() == 2);
+  for (const auto& row : settings.rows) CHECK(std::get<std::string>(row[1]) == "–");
+}
+
 TEST_CASE("where an axis ends is read back, too") {
   const TemporaryFolder folder;
   Report report = small_report("a", 12, 64);
   report.charts[0].lines->y_most = 100;
+  report.charts[0].lines->y_least = 0;
+  report.links = {{"the runs", "runs/a b/index.html"}};
   write_report(folder / "a", report);
   CHECK(read_report(folder / "a").charts.at(0).lines->y_most == 100);
+  CHECK(read_report(folder / "a").charts.at(0).lines->y_least == 0);
+  CHECK(to_json(read_report(folder / "a")) == to_json(report));
+  CHECK(slurp(folder / "a/index.html").find("<a href=\"runs/a b/index.html\">the runs</a>") != std::string::npos);
+  CHECK(slurp(folder / "a/report.md").find("- [the runs](<runs/a b/index.html>)") != std::string::npos);
   write_report(folder / "b", small_report("b", 12, 64));
   CHECK(std::isinf(read_report(folder / "b").charts.at(0).lines->y_most));
 }
