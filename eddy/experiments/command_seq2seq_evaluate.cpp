@@ -9,6 +9,7 @@
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/data/source.h"
+#include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_lines.h"
 #include "eddy/experiments/command_seq2seq.h"
 #include "eddy/experiments/seq2seq_report.h"
@@ -77,6 +78,8 @@ int evaluate(const EvaluateCommand& command) {
   require<UsageError>(has_parts || command.part == "test",
                       "{}: these are not the pairs that {} was trained on, so they have no {} part", config.data.path,
                       command.model, command.part);
+  if (const std::int64_t count = data.pairs.invalid_sequences; count > 0)
+    fmt::print(stderr, "{}\n", ill_formed_text(count));
   const ChosenSources chosen =
       choose_sources(data, command.part == "test" ? data.split.test : data.split.validation, command.limit);
   Translator translator(loaded, command.search);

@@ -337,6 +337,8 @@ TEST_CASE("bad bytes of pairs are told of") {
   folder.write("pairs.tsv", pairs() + "one \xE9!\t\xE9 un !\n");
   const ProgramResult trained = succeed(train(folder, "m.safetensors", {"--steps", "2"}));
   CHECK_MESSAGE(trained.err.find("\n2 ill-formed UTF-8 sequences became U+FFFD") != std::string::npos, trained.err);
+  const ProgramResult measured = succeed({"seq2seq", "evaluate", "-m", folder.path("m.safetensors"), "--limit", "2"});
+  CHECK_MESSAGE(measured.err.find("2 ill-formed UTF-8 sequences became U+FFFD") != std::string::npos, measured.err);
 }
 
 TEST_CASE("textsum begun anew and killed goes on with the new run, and nothing of the old one is taken for it") {
