@@ -14,10 +14,10 @@ namespace eddy {
 namespace {
 
 // Okabe and Ito's palette for colour-blind readers, without yellow, which is too pale for lines on white.
-constexpr std::array<std::string_view, 7> kColors{"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                                  "#e69f00", "#56b4e9", "#1a1a1a"};
+constexpr std::array<std::string_view, kMostColors> kColors{"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                                            "#e69f00", "#56b4e9", "#1a1a1a"};
 // Dashes change once the colours are used up, so that 28 series differ.
-constexpr std::array<std::string_view, 4> kDashes{"", "7 4", "2 3", "9 3 2 3"};
+constexpr std::array<std::string_view, kMostDashes> kDashes{"", "7 4", "2 3", "9 3 2 3"};
 
 constexpr double kFont = 13;
 constexpr double kTitleFont = 16;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -9,6 +10,9 @@
 /// Pictures as self-contained SVG text. Pure functions: the same chart gives the same bytes. Texts are UTF-8 in any
 /// script; sizes that do not fit are UsageError.
 namespace eddy {
+
+/// Colours and dashes that differ.
+constexpr std::size_t kMostColors = 7, kMostDashes = 4;
 
 struct ChartSeries {
   std::string name{};

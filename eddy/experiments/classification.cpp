@@ -204,6 +204,7 @@ class Experiment {
     const auto finish = [&](ParameterStore& store, RunRecord& tested) { test_once(part, store, tested); };
     results_.runs.push_back(options_.refit ? refit(part, record, base) : run_part(part, record, base, finish));
     results_.seconds += results_.runs.back().seconds;
+    results_.pages.push_back(part.name);
   }
 
   /// Chooses the number of epochs with the validation part, then trains for as many with it, and tests that model.

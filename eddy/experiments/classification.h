@@ -78,6 +78,7 @@ struct ClassificationResults {
   std::vector<BaselineRecord> baselines;  ///< one for each of `labels`, and one of all labels if that is none of them
   std::vector<std::int64_t> labels;       ///< those of the options, with the number that 0 stands for
   std::vector<RunConfig> configs;         ///< of the first seed's runs
+  std::vector<std::string> pages;         ///< names of the tested runs, which have pages in the folder "runs"
   std::int64_t labelled = 0, unlabelled = 0, test = 0, tokens = 0, vocabulary = 0, classes = 0;
   std::int64_t test_in_unlabelled = 0;  ///< unlabelled documents that are a test text, kept from pretraining
   std::int64_t test_in_train = 0;       ///< labelled training documents that are a test text

@@ -191,8 +191,9 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
         "Rows marked \"published\" are error rates from the literature, not ours. Those with a "
         "question mark are quoted from memory. " +
         task.difference);
-  paragraphs.push_back(fmt::format(
-      "Each tested run has a page of its own with curves, confusion and the {} most confidently wrong:", units));
+  if (!results.pages.empty())
+    paragraphs.push_back(fmt::format(
+        "Each tested run has a page of its own with curves, confusion and the {} most confidently wrong:", units));
   return paragraphs;
 }
 
@@ -259,9 +260,7 @@ void write_classification_report(const ClassificationOptions& options, const Cla
   Report report;
   report.title = classification_task(options.source.task).title;
   report.summary = summary_of(options, results);
-  for (const RunConfig& run : results.configs)
-    if (std::filesystem::exists(options.output / "runs" / run.part / "index.html"))
-      report.links.push_back({run.part, "runs/" + run.part + "/index.html"});
+  for (const std::string& run : results.pages) report.links.push_back({run, "runs/" + run + "/index.html"});
   report.tables = {classification_table(options, results)};
   report.charts = charts(options, results);
   std::vector<std::string> rows;

@@ -27,8 +27,8 @@ int run(const DecodersOptions& options) {
     fmt::print("\nmode {} ({})\n{}", static_cast<int>(one.mode), name_of(one.mode), decoders_listing(one));
   fmt::print("\n{}", to_text(decoders_table(result)));
   if (!options.output.empty())
-    fmt::print("{} is {}\n",
-               result.reported ? "the report" : "interrupted; the report of an earlier run, which is kept,",
+    fmt::print("{}{}\n",
+               result.reported ? "the report is " : "interrupted; still there is the report of an earlier run, ",
                (options.output / "index.html").string());
   return result.interrupted ? 128 + interrupt_signal() : 0;
 }

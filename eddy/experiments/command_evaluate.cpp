@@ -103,8 +103,9 @@ void require_part(const EncodedDataset& data, const std::string& part, const std
   for (const EncodedDataset::Part& known : data.parts) {
     if (known.name == part) return;
     names += (names.empty() ? "" : ", ") + known.name;
+    if (known.name == "train") names += ", validation";
   }
-  fail<UsageError>("--part {}: {} has no such part; expected one of {}", part, path, names);
+  fail<UsageError>("--part {}: {} has no such part, but {}", part, path, names);
 }
 
 /// The texts that the training kept for validation.
@@ -187,7 +188,8 @@ Evaluation report_unsupervised(const EvaluateCommand& command, TextEvaluator& ev
 int evaluate(EvaluateCommand& command, const CommandLine& line) {
   const FlagNeeds needs(command.app);
   needs("--sample", command.sample > 0, {"--seed"});
-  needs("a table to print: JSON has those counts anyway", !command.json, {"--confusion"});
+  require<UsageError>(!command.json || !command.confusion,
+                      "--confusion prints a table, but --json has its counts already; leave one of them out");
   if (!command.report.empty()) check_report_folder(command.report);
   require<UsageError>(command.app.count("--unlabelled") == 0,
                       "--unlabelled is of training; to measure those texts, give them as --data");

@@ -93,7 +93,6 @@ std::vector<fs::path> RunFlags::written() const {
 void RunFlags::claim() {
   require<UsageError>(!output.empty(), "--output is empty; expected the name of a file");
   if (!report_.empty()) check_report_folder(report_);
-  if (!tensorboard_.empty()) make_folder("--tensorboard", tensorboard_);
   for (const fs::path& path : written()) require_writable(path);
   lock_.reset(new OutputLock(OutputLock::of_file(checkpoint())));
   std::error_code error;
@@ -113,6 +112,7 @@ void RunFlags::require_no_input(const std::vector<fs::path>& inputs) const {
   for (const fs::path& path : written()) eddy::require_no_input("--output", path, inputs);
   eddy::require_no_input("--report", report_, inputs);
   eddy::require_no_input("--tensorboard", tensorboard_, inputs);
+  if (!tensorboard_.empty()) make_folder("--tensorboard", tensorboard_);
 }
 
 void RunFlags::require_unchanged(const std::string& saved, const std::string& wanted) const {

@@ -29,7 +29,7 @@ class RunFlags {
   /// From here on no other run may have the output. Throws unless it can be written, as the report can, and there is a
   /// checkpoint to go on from, or nothing that would be lost.
   void claim();
-  /// UsageError when the run would write over one of what it reads.
+  /// UsageError when the run would write over one of what it reads, or into it. Then makes the folder of --tensorboard.
   void require_no_input(const std::vector<std::filesystem::path>& inputs) const;
   /// UsageError naming what differs between two configs as JSON: that of the checkpoint and the one of the flags.
   void require_unchanged(const std::string& saved, const std::string& wanted) const;

@@ -36,16 +36,17 @@ struct JoinedTable {
   Said titles;
 };
 
-/// What every run says in the same words, such as rows from the literature, stands once, below the others.
+/// What all of so many runs say in the same words, such as rows from the literature, stands once, below the others.
 void join_shared_rows(std::size_t runs, Table& table) {
   using Cells = std::vector<TableCell>;
   const auto without_run = [](const Cells& row) { return Cells(row.begin() + 1, row.end()); };
   std::vector<Cells> own, shared;
   for (const Cells& row : table.rows) {
     const Cells said = without_run(row);
-    const auto equal =
-        std::ranges::count_if(table.rows, [&](const Cells& other) { return without_run(other) == said; });
-    if (static_cast<std::size_t>(equal) != runs) {
+    std::set<std::string> sayers;
+    for (const Cells& other : table.rows)
+      if (without_run(other) == said) sayers.insert(std::get<std::string>(other.front()));
+    if (sayers.size() != runs) {
       own.push_back(row);
     } else if (std::ranges::none_of(shared, [&](const Cells& other) { return without_run(other) == said; })) {
       shared.push_back(row);
@@ -84,7 +85,7 @@ std::vector<Table> joined_tables(const Runs& runs) {
   std::vector<Table> tables;
   for (JoinedTable& one : joined_ones) {
     one.table.title = joined(one.titles);
-    if (one.titles.size() > 1) join_shared_rows(one.titles.size(), one.table);
+    join_shared_rows(runs.size(), one.table);
     tables.push_back(std::move(one.table));
   }
   return tables;
@@ -118,9 +119,11 @@ std::vector<ReportChart> overlaid_charts(const Runs& runs) {
       same->captions.emplace_back(name, chart.caption);
       int dash = 0;
       for (ChartSeries series : lines.series) {
-        // A run has one colour in all charts.
-        series.color = static_cast<int>(run);
-        series.dash = dash++;
+        // A run has one colour in all charts, while there are enough of them.
+        if (runs.size() <= kMostColors && lines.series.size() <= kMostDashes) {
+          series.color = static_cast<int>(run);
+          series.dash = dash++;
+        }
         series.name = series.name.empty() ? name : fmt::format("{}: {}", name, series.name);
         same->lines.series.push_back(std::move(series));
       }

@@ -126,7 +126,7 @@ TEST_CASE("flags that contradict each other or do nothing are usage errors, befo
   refused({"--config", folder.path("c.json")}, "c.json trains a classifier; use it with eddy finetune");
   check_error({"profile", "--vocabulary", "-5"}, 2, "--vocabulary is -5, expected 0 or more");
   check_error({"evaluate", "--model", output, "--seed", "3"}, 2, "--seed does nothing without --sample");
-  check_error({"evaluate", "--model", output, "--json", "--confusion"}, 2, "--confusion does nothing without");
+  check_error({"evaluate", "--model", output, "--json", "--confusion"}, 2, "--json has its counts already");
   check_error({"inspect", "--model", output, "--graph", "t1", "--trace", "t1"}, 2,
               "--graph and --trace are one file, t1");
   CHECK_FALSE(folder.has("m.safetensors"));

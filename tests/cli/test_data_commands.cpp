@@ -257,7 +257,7 @@ TEST_CASE("evaluate says when texts are those of the training, and measures thos
   check_refused(evaluate(folder, "m.safetensors", {"--data", folder.path("test.tsv"), "--part", "validation"}), 2,
                 "have no validation part");
   check_refused(evaluate(folder, "m.safetensors", {"--data", folder.path("test.tsv"), "--part", "test"}), 2,
-                "--part test: " + folder.path("test.tsv") + " has no such part; expected one of train");
+                "--part test: " + folder.path("test.tsv") + " has no such part, but train, validation");
   folder.write("train.tsv", labelled_lines(40, 3));
   CHECK(contains(evaluate(folder, "m.safetensors").err, "is not just what"));
 }

@@ -79,6 +79,7 @@ TEST_CASE("nothing is written into a folder of texts") {
     INFO(result.err);
     CHECK(result.status == 2);
     CHECK(result.err.find(flag + " " + folder.path("texts/new")) != std::string::npos);
+    CHECK_FALSE(folder.has("texts/new"));
     CHECK(result.err.find("which is read; choose another place") != std::string::npos);
   };
   const auto pretrain = [&](const std::string& output, const Arguments& more) {

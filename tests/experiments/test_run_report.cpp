@@ -201,6 +201,18 @@ TEST_CASE("runs without configuration are compared") {
   for (const auto& row : settings.rows) CHECK(std::get<std::string>(row[1]) == "–");
 }
 
+TEST_CASE("runs compared: many of them keep curves that can be told apart, and twice is not all") {
+  std::vector<std::pair<std::string, Report>> runs;
+  for (const char* name : {"A", "B", "C", "D", "E", "F", "G", "H"}) runs.emplace_back(name, small_report(name, 9, 64));
+  for (int i = 0; i < 8; ++i) runs[0].second.tables[0].rows.push_back({std::string("mine"), exact(5, 1)});
+  const Report joined = compare_reports(runs);
+  for (const ChartSeries& series : joined.charts.at(0).lines->series) CHECK(series.color == -1);
+  int mine = 0;
+  for (const auto& row : joined.tables[0].rows)
+    if (std::get<std::string>(row[1]) == "mine") mine += std::get<std::string>(row[0]) == "A" ? 1 : 100;
+  CHECK(mine == 8);
+}
+
 TEST_CASE("where an axis ends is read back, too") {
   const TemporaryFolder folder;
   Report report = small_report("a", 12, 64);

@@ -91,7 +91,8 @@ TEST_CASE("refused: empty values, named with the op and the line") {
       {"copy", message([&] { copy_of(Value()); })},
       {"after", message([&] { after(Value(), {x}); })},
       {"assign", message([&] { assign(Value(), x); })}};
-  for (const auto& [op, text] : messages) {
+  for (const auto& [op, what] : messages) {
+    const std::string& text = what;
     CHECK_MESSAGE(text.find("[" + op + "] the argument is an empty value") != std::string::npos, text);
     CHECK_MESSAGE(text.find("tests/graph/test_refused.cpp:") != std::string::npos, text);
   }
