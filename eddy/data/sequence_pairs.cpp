@@ -67,23 +67,21 @@ PairSplit split_by_key(std::span<const std::string> keys, const PairSplitOptions
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   const auto count = static_cast<std::int64_t>(distinct.size());
-  require<DataError>(
-      options.validation >= 0 && options.test >= 0 && options.test < count && options.validation < count - options.test,
-      "{} sources for validation and {} for test asked for, there are {} different ones; expected some "
-      "left for training",
-      options.validation, options.test, count);
+  constexpr std::int64_t kMost = 1000, kShare = 10;
+  const auto size_of = [&](std::int64_t asked) { return asked == -1 ? std::min(kMost, count / kShare) : asked; };
+  const std::int64_t validation = size_of(options.validation), test = size_of(options.test);
+  require<DataError>(validation >= 0 && test >= 0 && test < count && validation < count - test,
+                     "{} sources for validation and {} for test asked for, there are {} different ones; expected some "
+                     "left for training",
+                     validation, test, count);
   Philox random(options.seed, stable_hash("pair split"));
   shuffle(std::span(distinct), random);
   TokenTable held_out;
-  for (std::int64_t i = 0; i < options.test + options.validation; ++i)
-    held_out.insert(distinct[static_cast<std::size_t>(i)]);
+  for (std::int64_t i = 0; i < test + validation; ++i) held_out.insert(distinct[static_cast<std::size_t>(i)]);
   PairSplit split;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const std::int32_t place = held_out.find(keys[i]);
-    (place < 0              ? split.train
-     : place < options.test ? split.test
-                            : split.validation)
-        .push_back(static_cast<std::int32_t>(i));
+    (place < 0 ? split.train : place < test ? split.test : split.validation).push_back(static_cast<std::int32_t>(i));
   }
   return split;
 }

@@ -47,7 +47,7 @@ std::vector<TextPair> read_parallel_files(const std::filesystem::path& source, c
 std::vector<TextPair> pair_lines(NamedText source, NamedText target, TextEncoding encoding = TextEncoding::utf8);
 
 struct PairSplitOptions {
-  /// How many keys (of whatever count of pairs) go to each part.
+  /// How many keys (of whatever count of pairs) go to each part; -1: a tenth of them, at most 1000.
   std::int64_t validation = 1000;
   std::int64_t test = 1000;
   std::uint64_t seed = 1;

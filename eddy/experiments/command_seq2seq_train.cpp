@@ -134,11 +134,6 @@ Config started(TrainCommand& command) {
   return config;
 }
 
-/// Fewer words than samples need no sampling.
-void fit_samples(SequenceToSequenceConfig& model) {
-  if (model.softmax_samples >= model.classes) model.softmax_samples = 0;
-}
-
 Seq2SeqModel resumed(TrainCommand& command) {
   Seq2SeqModel model = read_seq2seq(command.run.checkpoint());
   Config wanted = model.config, limits = model.config;
@@ -200,14 +195,7 @@ Seq2SeqData load(const RunFlags& run, Seq2SeqModel& model) {
                        run.checkpoint().string());
     return data;
   }
-  model.source_tokens = data.pairs.source_tokens;
-  model.target_tokens = data.pairs.target_tokens;
-  SequenceToSequenceConfig& sizes = model.config.model;
-  sizes.source_vocabulary = model.source_tokens.size();
-  sizes.target_vocabulary = model.target_tokens.size();
-  sizes.classes = model.target_tokens.classes();
-  fit_samples(sizes);
-  model.progress.data_fingerprint = data.fingerprint;
+  fit_to_data(model, data);
   return data;
 }
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/seq2seq_model.h"
 
-#include <algorithm>
 #include <numeric>
-#include <set>
 
 #include "eddy/core/error.h"
 #include "eddy/data/headlines.h"
@@ -164,18 +162,9 @@ Seq2SeqData table_data(const PairDataConfig& data) {
   return result;
 }
 
-/// Sources to keep for a part: as many as are asked for, or by default a share of all that is no more than is needed.
-std::int64_t part_size(std::int64_t asked, const Seq2SeqData& data) {
-  constexpr std::int64_t kMost = 1000, kShare = 10;
-  if (asked >= 0) return asked;
-  const std::set<std::string_view> sources(data.keys.begin(), data.keys.end());
-  return std::min(kMost, std::ssize(sources) / kShare);
-}
-
 void split_table(Seq2SeqData& data, const Seq2SeqConfig& config) {
-  data.split = split_by_key(data.keys, {.validation = part_size(config.data.validation, data),
-                                        .test = part_size(config.data.test, data),
-                                        .seed = config.seed});
+  data.split =
+      split_by_key(data.keys, {.validation = config.data.validation, .test = config.data.test, .seed = config.seed});
 }
 
 PairEncodeOptions encoding_of(const PairDataConfig& data) {
@@ -211,6 +200,21 @@ Seq2SeqData load_seq2seq_data(const Seq2SeqConfig& config, const Seq2SeqModel* k
   }
   set_fingerprint(result);
   return result;
+}
+
+void fit_to_data(Seq2SeqModel& model, const Seq2SeqData& data) {
+  model.source_tokens = data.pairs.source_tokens;
+  model.target_tokens = data.pairs.target_tokens;
+  SequenceToSequenceConfig& sizes = model.config.model;
+  sizes.source_vocabulary = model.source_tokens.size();
+  sizes.target_vocabulary = model.target_tokens.size();
+  sizes.classes = model.target_tokens.classes();
+  fit_samples(sizes);
+  model.progress.data_fingerprint = data.fingerprint;
+}
+
+void fit_samples(SequenceToSequenceConfig& model) {
+  if (model.softmax_samples >= model.classes) model.softmax_samples = 0;
 }
 
 Seq2SeqMeasuredData load_measured_data(const Seq2SeqModel& model, const PairDataConfig& where) {

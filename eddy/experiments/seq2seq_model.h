@@ -71,6 +71,11 @@ TokenizerOptions tokenizer_of(const PairDataConfig& config);
 /// same whenever the data are. Vocabularies are read, counted from the training part, or those of `known`.
 Seq2SeqData load_seq2seq_data(const Seq2SeqConfig& config, const Seq2SeqModel* known = nullptr);
 
+/// Gives a new run's model the words of the pairs, the sizes that follow from them and their fingerprint.
+void fit_to_data(Seq2SeqModel& model, const Seq2SeqData& data);
+/// Fewer words than samples need no sampling: then `model.softmax_samples` is 0.
+void fit_samples(SequenceToSequenceConfig& model);
+
 /// Pairs to measure a model on, which need not be those of its training (`model.config.data` says where those are).
 /// Those of its training are split as they were then, headlines as they come (`has_parts`); other pairs are all in the
 /// test part.

@@ -40,7 +40,7 @@ class TextsumRun {
     check(options_.config);
     Seq2SeqModel model{.config = options_.config, .source_tokens = {}, .target_tokens = {}, .progress = {}};
     data_ = load_seq2seq_data(model.config);
-    complete(model);
+    fit_to_data(model, data_);
     const bool going_on = !options_.force && fs::exists(checkpoint_path(best_));
     if (going_on) model = resumed(model);
     ParameterStore store(model.config.seed);
@@ -61,17 +61,6 @@ class TextsumRun {
   }
 
  private:
-  /// What the corpus decides.
-  void complete(Seq2SeqModel& model) const {
-    model.source_tokens = model.target_tokens = data_.pairs.source_tokens;
-    SequenceToSequenceConfig& sizes = model.config.model;
-    sizes.source_vocabulary = sizes.target_vocabulary = model.target_tokens.size();
-    sizes.classes = model.target_tokens.classes();
-    // Fewer words than samples need no sampling.
-    if (sizes.softmax_samples >= sizes.classes) sizes.softmax_samples = 0;
-    model.progress.data_fingerprint = data_.fingerprint;
-  }
-
   Seq2SeqModel resumed(const Seq2SeqModel& wanted) const {
     const fs::path checkpoint = checkpoint_path(best_);
     Seq2SeqModel model = read_seq2seq(checkpoint);

@@ -89,12 +89,11 @@ std::vector<Value> pooled(const StackResult& states, Value mask, Pooling pooling
   if (pooling != Pooling::mean) features.push_back(states.last.h.back());
   const Value outputs = times(states.outputs, factors);
   // Masked steps are zero, so the sum is that of the real ones; an empty row has none.
-  const Value length = maximum(sum(mask, {0}), 1.0f);
-  features.push_back(sum(outputs, {0}) / expand_dims(length, 1));
+  const Value steps = expand_dims(sum(mask, {0}), 1);
+  features.push_back(sum(outputs, {0}) / maximum(steps, 1.0f));
   if (pooling != Pooling::concat) return features;
   // Far below any state, so that masked steps do not count; of an empty row nothing is left.
-  const Value is_there = expand_dims(minimum(sum(mask, {0}), 1.0f), 1);
-  const Value largest = max(outputs - expand_dims((1.0f - mask) * 100.0f, 2), {0}) * is_there;
+  const Value largest = max(outputs - expand_dims((1.0f - mask) * 100.0f, 2), {0}) * minimum(steps, 1.0f);
   features.push_back(factors ? largest * (1 - rate) : largest);
   return features;
 }

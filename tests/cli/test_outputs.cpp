@@ -28,6 +28,18 @@ void wait_for_steps(const TestFolder& folder, const std::string& log, int proces
 
 }  // namespace
 
+std::string spanish_pairs() {
+  std::string pairs;
+  for (int i = 0; i < 40; ++i) pairs += "one two three\tuno dos tres\nfour five\tcuatro cinco\nsix seven\tseis siete\n";
+  return pairs;
+}
+
+Arguments train_pairs(const std::string& data, const std::string& output) {
+  return {"seq2seq",     "train", "--data",      data, "--output", output, "--hidden",     "8",
+          "--embedding", "8",     "--batch",     "8",  "--steps",  "2",    "--validation", "1",
+          "--test",      "1",     "--min-count", "1",  "--quiet"};
+}
+
 TEST_CASE("what a command reads is not replaced by what it writes") {
   const TestFolder folder;
   folder.write("texts.txt", text_lines(30, 1));
@@ -98,21 +110,9 @@ TEST_CASE("nothing is written into a folder of texts") {
   succeed(pretrain("m.safetensors", {"--report", folder.path("report")}));
   refused({"evaluate", "--model", folder.path("m.safetensors"), "--report", folder.path("texts/new")}, "--report");
   // Of a folder with --file in it that file alone is read.
-  std::string pairs;
-  for (int i = 0; i < 30; ++i) pairs += "one two three\tuno dos tres\nfour five\tcuatro cinco\nsix seven\tseis siete\n";
   std::filesystem::create_directories(folder.path("pairs"));
-  folder.write("pairs/pairs.tsv", pairs);
-  const Arguments train = {"seq2seq",      "train",
-                           "--data",       folder.path("pairs"),
-                           "--output",     folder.path("pairs/new.safetensors"),
-                           "--hidden",     "8",
-                           "--embedding",  "8",
-                           "--steps",      "2",
-                           "--batch",      "8",
-                           "--validation", "1",
-                           "--test",       "1",
-                           "--min-count",  "1",
-                           "--quiet"};
+  folder.write("pairs/pairs.tsv", spanish_pairs());
+  const Arguments train = train_pairs(folder.path("pairs"), folder.path("pairs/new.safetensors"));
   const ProgramResult whole = run_eddy(train);
   CHECK(whole.status == 2);
   CHECK(whole.err.find("which is read; choose another place") != std::string::npos);
@@ -121,21 +121,9 @@ TEST_CASE("nothing is written into a folder of texts") {
 
 TEST_CASE("an attention map does not replace the model or the texts") {
   const TestFolder folder;
-  std::string pairs;
-  for (int i = 0; i < 40; ++i) pairs += "one two three\tuno dos tres\nfour five\tcuatro cinco\nsix seven\tseis siete\n";
-  folder.write("pairs.tsv", pairs);
+  folder.write("pairs.tsv", spanish_pairs());
   folder.write("in.txt", "one two three\n");
-  succeed({"seq2seq",      "train",
-           "--data",       folder.path("pairs.tsv"),
-           "--output",     folder.path("s.safetensors"),
-           "--hidden",     "8",
-           "--embedding",  "8",
-           "--batch",      "8",
-           "--steps",      "2",
-           "--validation", "1",
-           "--test",       "1",
-           "--min-count",  "1",
-           "--quiet"});
+  succeed(train_pairs(folder.path("pairs.tsv"), folder.path("s.safetensors")));
   const std::string before = folder.read("s.safetensors");
   for (const std::string name : {"s.safetensors", "in.txt"}) {
     const ProgramResult result = run_eddy({"seq2seq", "translate", "-m", folder.path("s.safetensors"), "--heat-map",
