@@ -18,12 +18,14 @@ namespace eddy {
 
 inline std::int64_t row_width(const Shape& table) { return table.product(1, table.rank()); }
 
-/// Steps that `row` is behind after `done` steps.
-inline std::int64_t gap_of(const std::int32_t* row_steps, std::int64_t row, std::int64_t done) {
+/// Prepares for `row` after `done` steps. Steps whose rates were not noted have moved the row already.
+inline void prepare_for(RowCatchUp& catch_up, const std::int32_t* row_steps, std::int64_t row, std::int64_t done) {
   const std::int64_t gap = done - row_steps[row];
-  require<GraphError>(gap >= 0 && gap <= RowCatchUp::kWindow, "row {} was brought up to step {}, too far from step {}",
+  require<GraphError>(gap >= 0 && gap <= catch_up.noted(),
+                      "row {} was brought up to step {} of {}, but some steps since were not noted: a program without "
+                      "catch_up_rows shares the optimizer's name and has run in between; give it another name",
                       row, row_steps[row], done);
-  return gap;
+  catch_up.prepare(gap);
 }
 
 /// What the ops know of the rule; a base of theirs.

@@ -21,7 +21,7 @@ struct BehindTable {
     RowCatchUp* rows_of = attributes.make(memory.get(), rates.values<const float>().data(), done);
     const std::int32_t* steps = row_steps.values<const std::int32_t>().data();
     const std::int64_t rows = row_steps.elements(), width = row_width(parameter->value.shape());
-    for (std::int64_t row = 0; row < rows; ++row) rows_of->prepare(gap_of(steps, row, done));
+    for (std::int64_t row = 0; row < rows; ++row) prepare_for(*rows_of, steps, row, done);
     auto* p = static_cast<float*>(parameter->value.data());
     const auto from = [](auto* array, std::int64_t offset) { return array == nullptr ? nullptr : array + offset; };
     parallel_for(rows, grain_of(width), [&](std::int64_t begin, std::int64_t end) {
@@ -88,13 +88,20 @@ void bring_rows_up_to_date(const ParameterStore& store, const Optimizer& optimiz
 }
 
 CurrentRows::CurrentRows(const ParameterStore& store, const Optimizer& optimizer) {
-  for_each_table(store, optimizer, [this](const BehindTable& table) {
-    saved_.emplace_back(table.parameter, table.parameter->value.clone());
-    table.catch_up(nullptr, nullptr);
-  });
+  try {
+    for_each_table(store, optimizer, [this](const BehindTable& table) {
+      saved_.emplace_back(table.parameter, table.parameter->value.clone());
+      table.catch_up(nullptr, nullptr);
+    });
+  } catch (...) {
+    restore();
+    throw;
+  }
 }
 
-CurrentRows::~CurrentRows() {
+CurrentRows::~CurrentRows() { restore(); }
+
+void CurrentRows::restore() const {
   for (const auto& [parameter, value] : saved_) parameter->value.copy_from(value);
 }
 

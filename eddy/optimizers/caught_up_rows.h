@@ -17,7 +17,8 @@ namespace eddy {
 /// its decoupled decay.
 bool can_catch_up(const UpdateRule& rule);
 
-/// Variables "<name>/learning_rates" f32[RowCatchUp::kWindow], the rates of the latest steps at t % kWindow, and
+/// Variables "<name>/learning_rates" f32[RowCatchUp::kWindow], the rates of the latest steps at t % kWindow and NaN
+/// where the next one's goes, and
 /// "<name>/row_step/<parameter>" i32[rows], the step up to which each row is up to date. Those made anew begin with all
 /// rows up to date.
 Value recent_rates(Graph& graph, ParameterStore& store, const std::string& name);
@@ -46,7 +47,8 @@ std::vector<Value> update_caught_up_rows(const UpdateSettings& settings, Value p
 
 /// Brings all rows up to date for good: parameters and slots are then those of dense updates. For a store that was
 /// loaded to be used, or to be trained otherwise. `optimizer` is the one that trained. Writes the variables in place:
-/// not while a program that uses the store runs. Throws UsageError when the optimizer's variables are not all there.
+/// not while a program that uses the store runs. Throws UsageError when the optimizer's variables are not all there,
+/// and GraphError when other programs made steps that it did not note.
 void bring_rows_up_to_date(const ParameterStore& store, const Optimizer& optimizer);
 
 /// While it lives, the parameters hold what dense updates would have left in them, for evaluation and for files without
@@ -61,6 +63,8 @@ class CurrentRows {
   CurrentRows& operator=(const CurrentRows&) = delete;
 
  private:
+  void restore() const;
+
   std::vector<std::pair<std::shared_ptr<Variable>, Tensor>> saved_;
 };
 

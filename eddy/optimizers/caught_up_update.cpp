@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr std::int64_t kWindow = RowCatchUp::kWindow;
 /// Each row is visited at least once in so many steps.
 constexpr std::int64_t kPeriod = kWindow - 1;
+constexpr float kNotNoted = std::numeric_limits<float>::quiet_NaN();
 
 struct CurrentRowsOp final : OpClass<CurrentRowsOp>, CatchUpAttributes {
   static constexpr std::string_view kName = "current_rows";
@@ -48,7 +50,7 @@ struct CurrentRowsOp final : OpClass<CurrentRowsOp>, CatchUpAttributes {
               for (std::int64_t i = 0; i < count; ++i) {
                 require<GraphError>(indices[i] < rows, "index {} at position {} is out of range for a table of {} rows",
                                     indices[i], i, rows);
-                if (indices[i] >= 0) catch_up->prepare(gap_of(row_steps, indices[i], done));
+                if (indices[i] >= 0) prepare_for(*catch_up, row_steps, indices[i], done);
               }
               parallel_for(count, grain_of(width), [&](std::int64_t begin, std::int64_t end) {
                 for (std::int64_t i = begin; i < end; ++i) {
@@ -148,8 +150,8 @@ struct CaughtUpUpdate final : OpClass<CaughtUpUpdate>, CatchUpAttributes, RowRea
     const std::int64_t first = std::min(rows, now % kPeriod * chunk), last = std::min(rows, first + chunk);
     const auto is_named = [&](std::int64_t row) { return std::binary_search(indices, indices + count, row); };
     for (std::int64_t row = first; row < last; ++row)
-      if (!is_named(row)) idle->prepare(gap_of(row_steps, row, now));
-    for (std::int64_t k = 0; k < count; ++k) touched->prepare(gap_of(row_steps, indices[k], done));
+      if (!is_named(row)) prepare_for(*idle, row_steps, row, now);
+    for (std::int64_t k = 0; k < count; ++k) prepare_for(*touched, row_steps, indices[k], done);
 
     const auto row_at = [&](std::int64_t row) {
       float *p = args.out<float>(0) + row * width, *m = args.out<float>(1) + row * width,
@@ -195,7 +197,11 @@ struct RecordRate final : OpClass<RecordRate> {
   Kernel make_kernel(const KernelContext&) const override {
     return {.run = [](const KernelArgs& args) {
       if (args.outputs[0] != args.inputs[0]) std::memcpy(args.outputs[0], args.inputs[0], kWindow * sizeof(float));
-      if (*args.in<bool>(3)) args.out<float>(0)[*args.in<std::int32_t>(2) % kWindow] = *args.in<float>(1);
+      if (!*args.in<bool>(3)) return;
+      const std::int64_t step = *args.in<std::int32_t>(2);
+      args.out<float>(0)[step % kWindow] = *args.in<float>(1);
+      // Rows are never as far behind as the rate whose place this is. It is how steps of other programs show.
+      args.out<float>(0)[(step + 1) % kWindow] = kNotNoted;
     }};
   }
 };
@@ -207,7 +213,7 @@ bool can_catch_up(const UpdateRule& rule) {
 }
 
 Value recent_rates(Graph& graph, ParameterStore& store, const std::string& name) {
-  return state(graph, store, name + "/learning_rates", {f32, {kWindow}});
+  return state(graph, store, name + "/learning_rates", {f32, {kWindow}}, constant_value(kNotNoted));
 }
 
 Value row_steps(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter) {

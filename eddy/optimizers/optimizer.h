@@ -32,7 +32,8 @@ struct UpdateOptions {
   /// do to the others happens when they are read next (see row_catch_up.h). The same to rounding as without, at the
   /// cost of the rows of a batch. Programs that train read rows as they should be; before other programs or the host
   /// look at the parameters, see CurrentRows in caught_up_rows.h. Programs whose optimizers share a name must all
-  /// update the table. Not together with moving averages. Does nothing where lazy_rows does.
+  /// update the table so: GraphError, at the latest when rows are read after other steps. Not together with moving
+  /// averages. Does nothing where lazy_rows does.
   bool catch_up_rows = false;
   /// Leaves all parameters, slots and the step as they are when a gradient is infinite or NaN, and counts that in the
   /// variable "<name>/skipped_steps".

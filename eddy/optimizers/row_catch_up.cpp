@@ -118,6 +118,7 @@ RowCatchUp::RowCatchUp(const UpdateRule& rule, double rate_multiplier, const flo
       continue;
     }
     const double rate = static_cast<double>(rates[t % kWindow]) * rate_multiplier;
+    if (std::isnan(rate)) noted_ = std::min(noted_, age);
     const auto step = static_cast<double>(t);
     rate_[i] = rate / (1 - std::pow(rule.beta1, step)) * later;
     scale_[i] = 1 / std::sqrt(1 - std::pow(rule.beta2, step));

@@ -21,10 +21,13 @@ class RowCatchUp {
   /// Most steps a row may be behind.
   static constexpr std::int64_t kWindow = 256;
 
-  /// After `done` steps; `rates` holds the learning rate of step t at t % kWindow.
+  /// After `done` steps; `rates` holds the learning rate of step t at t % kWindow, NaN for one not yet noted.
   RowCatchUp(const UpdateRule& rule, double rate_multiplier, const float* rates, std::int64_t done);
 
-  /// Must be called for a gap in [0, kWindow] before rows are that far behind; not concurrently.
+  /// Of how many steps up to the last the rates were noted without a break: as far as a row may be behind.
+  std::int64_t noted() const { return noted_; }
+
+  /// Must be called for a gap in [0, noted()] before rows are that far behind; not concurrently.
   void prepare(std::int64_t gap);
 
   /// Elements of a row, and where to write them: over the arguments, if need be. `m_out` and `v_out` may be null.
@@ -54,6 +57,7 @@ class RowCatchUp {
   void steps_of(std::int64_t gap, double* weights, double* scales) const;
 
   double epsilon_;
+  std::int64_t noted_ = kWindow;
   std::array<double, kWindow> rate_;   ///< by age: rate / (1 - β1^t) times the decay of all later steps
   std::array<double, kWindow> keep_;   ///< by age: what the decays from that step on leave
   std::array<double, kWindow> scale_;  ///< by age: 1 / sqrt(1 - β2^t)

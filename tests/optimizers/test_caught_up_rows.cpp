@@ -291,6 +291,24 @@ TEST_CASE("a program that shares the steps of a table but does not update it so 
   minimize(again.loss, store, optimizer);
 }
 
+TEST_CASE("steps of a program without catch_up_rows, built before, are noticed however many they are") {
+  const Optimizer optimizer = adam({.learning_rate = 0.02}, {.catch_up_rows = true});
+  for (const int before : {0, 5}) {
+    for (const int between : {1, 2, 254, 255, 256, 257, 600}) {
+      CAPTURE(before);
+      CAPTURE(between);
+      ParameterStore store(3);
+      Model dense(store), sparse(store);
+      Program plain = compile(dense.graph, {minimize(dense.loss, store, adam({.learning_rate = 0.02}))});
+      Program program = compile(sparse.graph, {minimize(sparse.loss, store, optimizer)});
+      for (int step = 0; step < before; ++step) program.run(batch_of(step));
+      for (int step = 0; step < between; ++step) plain.run(batch_of(step));
+      CHECK_THROWS_WITH_AS(program.run(batch_of(0)), doctest::Contains("a program without catch_up_rows"), GraphError);
+      CHECK_THROWS_WITH_AS(bring_rows_up_to_date(store, optimizer), doctest::Contains("some steps since"), GraphError);
+    }
+  }
+}
+
 TEST_CASE("moving averages and rows left behind are refused together") {
   ParameterStore store(3);
   Model model(store);
