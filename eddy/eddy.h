@@ -62,6 +62,7 @@
 #include "eddy/graph/initializer.h"
 #include "eddy/graph/memory_plan.h"
 #include "eddy/graph/op.h"
+#include "eddy/graph/pass_switches.h"
 #include "eddy/graph/profile_totals.h"
 #include "eddy/graph/program.h"
 #include "eddy/graph/value.h"

@@ -11,6 +11,7 @@
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/report.h"
 #include "eddy/experiments/sequence_names.h"
+#include "eddy/models/decoder_start.h"
 
 namespace eddy {
 namespace {
@@ -87,6 +88,12 @@ std::function<ExperimentRun()> prepare(CLI::App& app, const CommandLine& line) {
     const FlagNeeds needs(app);
     needs("the mode attention", std::ranges::count(modes, DecoderMode::attention) > 0, {"--energy"});
     needs("a mode other than basic", std::ranges::any_of(modes, reads), {"--feedback"});
+    for (const DecoderMode mode : modes) {
+      SequenceToSequenceConfig model = flags->values().model;
+      model.mode = mode;
+      require<UsageError>(sees_source(model), "--modes {} with --feedback token needs --hand-over: {}", name_of(mode),
+                          kBlindDecoder);
+    }
     return {flags->values().output, [flags] { return run(flags->values()); }};
   };
 }

@@ -117,6 +117,7 @@ void check_given_flags(const CLI::App& app, const Config& config) {
   needs("--mode attention", attention, {"--energy", "--attention"});
   needs("--energy additive", config.model.energy == AttentionEnergy::additive, {"--attention"});
   needs("--encoder-layers above 1", config.model.encoder.layers > 1, {"--layer-dropout"});
+  needs("a --mode other than basic", config.model.mode != DecoderMode::basic, {"--own-share"});
   needs("--own-share", config.own_share > 0, {"--own-share-steps"});
   needs("--validation", config.data.validation != 0, {"--patience"});
   require<UsageError>(!attention || config.model.energy != AttentionEnergy::dot || !config.model.bidirectional,

@@ -99,6 +99,9 @@ std::function<ExperimentRun()> prepare(CLI::App& app, const CommandLine& line) {
   add_pair_model_flags(command->flags);
   command->flags.value(
       "--layers", [](Config & c) -> auto& { return c.model.encoder.layers; }, "Of encoder and decoder");
+  command->flags.toggle(
+      "--input-feeding", [](Config & c) -> auto& { return c.model.input_feeding; }, true,
+      "Attend after each step and read what was found with the next token, as medium and large do");
   add_pair_training_flags(command->flags);
   const int longest = options.search.beam.longest;
   add_search_flags(app, options.search);
@@ -110,7 +113,10 @@ std::function<ExperimentRun()> prepare(CLI::App& app, const CommandLine& line) {
       "A run that is stopped goes on when the same command is given again; more --epochs go on with a finished one.\n"
       "Example: eddy experiment textsum --data zh-headlines-deepnlp.tar.xz --output report-textsum\n"
       "         eddy seq2seq translate --model report-textsum/last.safetensors --heat-map map.svg < text");
-  return [command]() -> ExperimentRun { return {command->options.output, [command] { return run(*command); }}; };
+  return [command, &app]() -> ExperimentRun {
+    check_decoding_flags(app, command->options.search);
+    return {command->options.output, [command] { return run(*command); }};
+  };
 }
 
 }  // namespace

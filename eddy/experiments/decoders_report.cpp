@@ -53,8 +53,8 @@ std::vector<ReportChart> charts(const DecodersResult& result) {
                                                  .target = run.predictions[0],
                                                  .weights = run.attention,
                                                  .source_time = static_cast<std::int64_t>(run.sources[0].size())})),
-                      "What each step looked at. With the linear energy of the original all rows are the same: the "
-                      "decoder's state cancels in the softmax."});
+                      "What each step looked at. With the linear energy of the original all rows are the same, as the "
+                      "decoder's state cancels in the softmax; with others they differ."});
   return made;
 }
 

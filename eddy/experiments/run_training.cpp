@@ -10,6 +10,7 @@
 #include "eddy/core/error.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_records.h"
+#include "eddy/experiments/text_trainer_optimizer.h"
 #include "eddy/experiments/training_loop.h"
 
 namespace eddy {
@@ -33,6 +34,7 @@ class Run : TrainingLoop {
 
   RunOutcome run() {
     RunOutcome outcome;
+    warn_of_frozen_layers();
     outcome.reason = run_loop();
     progress_line_.finish();
     outcome.progress = progress();
@@ -51,6 +53,16 @@ class Run : TrainingLoop {
             .seconds = config.max_seconds,
             .patience = config.patience,
             .evaluation_interval = config.evaluation_interval};
+  }
+
+  /// Settings of gradual unfreezing that never come to the lowest layers may be meant, but hardly are.
+  void warn_of_frozen_layers() const {
+    if (config().unfreeze_epochs == 0 || config().epochs == 0 || settings_.progress == ProgressStyle::quiet) return;
+    const auto all = static_cast<std::int64_t>(layer_groups(config().model).size());
+    const std::int64_t learn = unfrozen_groups(config(), config().epochs - 1);
+    if (learn < all)
+      fmt::print(stderr, "unfreeze_epochs is {}: in {} epoch{} only the upper {} of {} groups of layers learn\n",
+                 config().unfreeze_epochs, config().epochs, config().epochs == 1 ? "" : "s", learn, all);
   }
 
   RunProgress& progress() { return model_.progress; }

@@ -6,6 +6,7 @@
 #include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/training_config_checks.h"
 #include "eddy/experiments/training_config_members.h"
+#include "eddy/models/decoder_start.h"
 
 namespace eddy {
 
@@ -117,6 +118,7 @@ void check_model(const SequenceToSequenceConfig& model) {
   check_cells(model.encoder);
   check_share("layer_dropout", model.encoder.dropout);
   check_share("dropout", model.dropout);
+  require<UsageError>(sees_source(model), "{}", kBlindDecoder);
   require<UsageError>(
       !model.input_feeding || (model.mode == DecoderMode::attention && model.feedback == Feedback::token &&
                                (model.energy == AttentionEnergy::additive || model.energy == AttentionEnergy::general)),

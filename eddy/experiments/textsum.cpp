@@ -225,6 +225,7 @@ Seq2SeqConfig textsum_config(TextsumPreset preset) {
     config.model.softmax_samples = 2048;
     config.data.source_words = config.data.target_words = 10000;
   }
+  config.model.input_feeding = true;
   config.batch_size = 64;
   config.epochs = 10;
   config.evaluation_steps = 1000;

@@ -12,8 +12,10 @@
 
 namespace eddy {
 
-/// Sizes and training of a run. `medium` and `large` are those of deepnlp's textsum, for a corpus of a million texts;
-/// `sample` learns the 132 pairs of its sample by heart.
+/// Sizes and training of a run. `medium` and `large` have the sizes, the decoder, the batches and the first rates of
+/// deepnlp's textsum, for a corpus of a million texts; but rates fall when a loss has not improved for four reports,
+/// where it lets them fall after one above the last three, and only embeddings begin uniform. `sample` learns the 132
+/// pairs of its sample by heart.
 enum class TextsumPreset { sample, medium, large };
 
 /// Headlines of Chinese news with a stacked LSTM and attention: buckets, one vocabulary file for both sides, a source

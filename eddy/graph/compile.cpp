@@ -26,6 +26,7 @@ struct Storage {
   int first = 0;
   int last = 0;
   int node = 0;     ///< the node that made it
+  int output = 0;   ///< as which of its outputs
   int base = -1;    ///< of ProgramImpl::bases, for all kinds but arena
   int buffer = -1;  ///< of the memory plan, for the arena
 };
@@ -37,6 +38,12 @@ std::string short_signature(const Node& node) {
   std::string text = signature(node);
   if (text.size() > kLongestSignature) text = text.substr(0, kLongestSignature) + "…";
   return text;
+}
+
+/// "output 1 of scan(…) -> …  model.cpp:12".
+std::string label_of(const Storage& storage, const Node& node) {
+  return fmt::format("{}{} {}", node.outputs.size() > 1 ? fmt::format("output {} of ", storage.output) : "",
+                     short_signature(node), to_string(node.origin));
 }
 
 struct Place {
@@ -184,7 +191,8 @@ class Compiler {
                                       .bytes = value.type().bytes(),
                                       .first = position(id),
                                       .last = last_use(value),
-                                      .node = id});
+                                      .node = id,
+                                      .output = output});
         }
       }
     }
@@ -220,7 +228,7 @@ class Compiler {
     if (const auto* input = dynamic_cast<const InputOp*>(node.op.get())) {
       storage.kind = StorageKind::input;
       storage.base = new_base(nullptr);
-      impl_->inputs.push_back({input->label, input->type, storage.base});
+      impl_->inputs.push_back({input->label, input->type, storage.base, node.origin});
     } else if (const auto* constant = dynamic_cast<const ConstantOp*>(node.op.get())) {
       hold(constant->tensor);
       impl_->plan.constant_bytes += storage.bytes;
@@ -276,15 +284,11 @@ class Compiler {
 
   void plan() {
     std::vector<BufferLife> buffers;
-    int labelled = -1;
-    std::string label;  // one for all outputs of a node: loops may have thousands
     for (Storage& storage : storages_) {
       if (storage.kind != StorageKind::arena) continue;
       storage.buffer = static_cast<int>(buffers.size());
-      const Node& node = graph().node(storage.node);
-      if (std::exchange(labelled, storage.node) != storage.node)
-        label = fmt::format("{} {}", short_signature(node), to_string(node.origin));
-      buffers.push_back({storage.bytes, storage.first, std::max(storage.first, storage.last), label});
+      buffers.push_back({storage.bytes, storage.first, std::max(storage.first, storage.last),
+                         label_of(storage, graph().node(storage.node))});
     }
     kernels_.resize(impl_->order.size());
     find_invariants();
@@ -298,6 +302,8 @@ class Compiler {
       const int first = kept ? 0 : static_cast<int>(i);
       const int last = kept ? end_ : first;
       buffers.push_back({kernels_[i].scratch_bytes, first, last, fmt::format("scratch of {}", short_signature(node))});
+      if (const auto* loop = kernels_[i].run.target<LoopKernel>())
+        buffers.back().body = std::shared_ptr<const MemoryPlan>(loop->body, &loop->body->plan);
     }
     MemoryPlan plan = plan_memory(std::move(buffers), impl_->options.reuse_memory);
     plan.result_bytes = impl_->plan.result_bytes;
@@ -396,7 +402,8 @@ class Compiler {
     for (const ProgramInput& input : inputs) used.insert(input.name);
     for (int id = 0; id < source_.size(); ++id) {
       const auto* input = dynamic_cast<const InputOp*>(source_.node(id).op.get());
-      if (input != nullptr && !used.contains(input->label)) inputs.push_back({input->label, input->type, -1});
+      if (input != nullptr && !used.contains(input->label))
+        inputs.push_back({input->label, input->type, -1, source_.node(id).origin});
     }
     std::ranges::sort(inputs, std::less(), &ProgramInput::name);
     impl_->bound.resize(inputs.size());

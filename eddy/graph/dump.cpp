@@ -40,26 +40,50 @@ const char* color_of(const Node& node) {
   return node.origin.scope.starts_with("gradient") ? "#f7dcc8" : "#ffffff";
 }
 
-std::string digraph(const Graph& graph, const std::vector<Value>& results) {
-  std::string text = "digraph eddy {\n  node [shape=box, style=filled, fontname=\"sans-serif\"];\n";
+std::map<int, const LoopKernel*> loops_of(const ProgramImpl& program) {
+  std::map<int, const LoopKernel*> loops;
+  for (const Instruction& instruction : program.instructions)
+    if (const LoopKernel* loop = loop_of(instruction)) loops.emplace(instruction.node, loop);
+  return loops;
+}
+
+/// Boxes and edges of the nodes, whose names begin with `prefix`.
+void append_boxes(const Graph& graph, const std::string& prefix, std::string& text) {
   for (int id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
-    text += fmt::format("  n{} [label=\"%{} {}\\n{}\\n{}\", fillcolor=\"{}\", tooltip=\"{}\"];\n", id, id,
+    text += fmt::format("  {}{} [label=\"%{} {}\\n{}\\n{}\", fillcolor=\"{}\", tooltip=\"{}\"];\n", prefix, id, id,
                         node.op->name(), escape(node.op->attribute_text()), join_types(node.outputs), color_of(node),
                         escape(to_string(node.origin)));
-    for (const Value& input : node.inputs) text += fmt::format("  n{} -> n{};\n", input.node(), id);
+    for (const Value& input : node.inputs) text += fmt::format("  {0}{1} -> {0}{2};\n", prefix, input.node(), id);
   }
+}
+
+void append_results(const std::vector<Value>& results, const std::string& prefix, std::string& text) {
   for (std::size_t i = 0; i < results.size(); ++i)
-    text += fmt::format("  r{} [label=\"result {}\", shape=ellipse];\n  n{} -> r{};\n", i, i, results[i].node(), i);
-  return text + "}\n";
+    text += fmt::format("  {0}r{1} [label=\"result {1}\", shape=ellipse];\n  {0}{2} -> {0}r{1};\n", prefix, i,
+                        results[i].node());
+}
+
+/// Each loop in a frame with what a step of it does.
+void append_program(const ProgramImpl& program, const std::string& prefix, std::string& text) {
+  append_boxes(*program.lowered.graph, prefix, text);
+  append_results(program.lowered.results, prefix, text);
+  for (const auto& [id, loop] : loops_of(program)) {
+    const std::string name = fmt::format("{}{}", prefix, id);
+    text += fmt::format("  subgraph cluster_{0} {{\n  label=\"each of {1} steps\";\n  {0};\n", name, loop->steps);
+    append_program(*loop->body, name + "_", text);
+    text += "  }\n";
+  }
+}
+
+std::string digraph(const std::string& content) {
+  return "digraph eddy {\n  node [shape=box, style=filled, fontname=\"sans-serif\"];\n" + content + "}\n";
 }
 
 /// One line a node, those of a loop's body below it and further in.
 void append_text(const ProgramImpl& program, const std::string& indent, std::string& text) {
   const Graph& graph = *program.lowered.graph;
-  std::map<int, const LoopKernel*> loops;
-  for (const Instruction& instruction : program.instructions)
-    if (const LoopKernel* loop = loop_of(instruction)) loops.emplace(instruction.node, loop);
+  const std::map<int, const LoopKernel*> loops = loops_of(program);
   for (const int id : program.order) {
     std::string memory;
     for (const Slot& slot : program.value_slots[static_cast<std::size_t>(id)]) {
@@ -98,7 +122,11 @@ std::string graph_text(const Graph& graph) {
   return text;
 }
 
-std::string graph_dot(const Graph& graph) { return digraph(graph, {}); }
+std::string graph_dot(const Graph& graph) {
+  std::string text;
+  append_boxes(graph, "n", text);
+  return digraph(text);
+}
 
 std::string Program::text() const {
   std::string text;
@@ -106,6 +134,10 @@ std::string Program::text() const {
   return text;
 }
 
-std::string Program::dot() const { return digraph(*impl().lowered.graph, impl().lowered.results); }
+std::string Program::dot() const {
+  std::string text;
+  append_program(impl(), "n", text);
+  return digraph(text);
+}
 
 }  // namespace eddy

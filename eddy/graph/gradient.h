@@ -16,7 +16,8 @@ struct RowSparse {
 };
 
 /// The gradient of a scalar with respect to one value: a dense part, row-sparse parts, both (a tied embedding) or
-/// neither (no path). Nothing turns sparse into dense but `dense()`. Handles of one graph, valid as long as it lives;
+/// neither (no path). `dense()` turns sparse into dense, and so do the rules of ops that the value itself was made by:
+/// they take dense gradients. Handles of one graph, valid as long as it lives;
 /// what makes nodes of them is for the thread that builds it.
 class Gradient {
  public:

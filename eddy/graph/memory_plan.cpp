@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <numeric>
@@ -148,26 +149,35 @@ std::string format_bytes(std::size_t bytes) {
   return fmt::format("{:.2f} GiB", kib / 1024 / 1024);
 }
 
-std::string to_string(const MemoryPlan& plan) {
+namespace {
+
+void append_peak(const MemoryPlan& plan, const std::string& indent, std::string& text) {
+  constexpr std::size_t kMostListed = 20;
   const int peak = plan.peak_step();
-  std::string text = fmt::format(
-      "arena {} ({} if nothing shared memory), results {}, variables {}, constants {}\n"
-      "peak at step {}: {} alive in {} buffers\n",
-      format_bytes(plan.arena_bytes), format_bytes(plan.unshared_bytes), format_bytes(plan.result_bytes),
-      format_bytes(plan.variable_bytes), format_bytes(plan.constant_bytes), peak, format_bytes(plan.bytes_alive(peak)),
-      std::count_if(plan.buffers.begin(), plan.buffers.end(),
-                    [&](const BufferLife& b) { return b.first <= peak && peak <= b.last; }));
-  std::vector<std::size_t> alive;
-  for (std::size_t i = 0; i < plan.buffers.size(); ++i)
-    if (plan.buffers[i].first <= peak && peak <= plan.buffers[i].last) alive.push_back(i);
-  std::stable_sort(alive.begin(), alive.end(),
-                   [&](std::size_t a, std::size_t b) { return plan.buffers[a].bytes > plan.buffers[b].bytes; });
-  for (std::size_t i = 0; i < std::min<std::size_t>(alive.size(), 20); ++i) {
-    const BufferLife& buffer = plan.buffers[alive[i]];
-    text += fmt::format("  {:>10}  at {:>11}  steps {:>4} to {:>4}  {}\n", format_bytes(buffer.bytes),
-                        plan.offsets[alive[i]], buffer.first, buffer.last, buffer.label);
+  std::vector<const BufferLife*> alive;
+  for (const BufferLife& buffer : plan.buffers)
+    if (buffer.first <= peak && peak <= buffer.last) alive.push_back(&buffer);
+  std::ranges::stable_sort(alive, std::greater(), &BufferLife::bytes);
+  text += fmt::format("{}peak at step {}: {} alive in {} buffers\n", indent, peak, format_bytes(plan.bytes_alive(peak)),
+                      alive.size());
+  for (std::size_t i = 0; i < std::min(alive.size(), kMostListed); ++i) {
+    const BufferLife& buffer = *alive[i];
+    const auto index = static_cast<std::size_t>(&buffer - plan.buffers.data());
+    text += fmt::format("{}  {:>10}  at {:>11}  steps {:>4} to {:>4}  {}\n", indent, format_bytes(buffer.bytes),
+                        plan.offsets[index], buffer.first, buffer.last, buffer.label);
+    if (buffer.body && !buffer.body->buffers.empty()) append_peak(*buffer.body, indent + "    its body: ", text);
   }
-  if (alive.size() > 20) text += fmt::format("  and {} smaller ones\n", alive.size() - 20);
+  if (alive.size() > kMostListed) text += fmt::format("{}  and {} smaller ones\n", indent, alive.size() - kMostListed);
+}
+
+}  // namespace
+
+std::string to_string(const MemoryPlan& plan) {
+  std::string text =
+      fmt::format("arena {} ({} if nothing shared memory), results {}, variables {}, constants {}\n",
+                  format_bytes(plan.arena_bytes), format_bytes(plan.unshared_bytes), format_bytes(plan.result_bytes),
+                  format_bytes(plan.variable_bytes), format_bytes(plan.constant_bytes));
+  append_peak(plan, "", text);
   return text;
 }
 

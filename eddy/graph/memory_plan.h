@@ -9,6 +9,8 @@
 
 namespace eddy {
 
+struct MemoryPlan;
+
 /// A buffer of a program: how large, and during which steps (inclusive) its contents matter. A plain value; the
 /// functions here are pure.
 struct BufferLife {
@@ -16,6 +18,7 @@ struct BufferLife {
   int first = 0;
   int last = 0;
   std::string label;
+  std::shared_ptr<const MemoryPlan> body = {};  ///< of the loop this is the scratch of: how a step uses it
 };
 
 /// Where each buffer lies in the arena. Plain data; printed by `to_string`.
@@ -37,7 +40,7 @@ struct MemoryPlan {
 /// Without `reuse` every buffer gets memory of its own.
 MemoryPlan plan_memory(std::vector<BufferLife> buffers, bool reuse = true);
 
-/// Totals, and who is alive at the peak, largest first.
+/// Totals, and who is alive at the peak, largest first; of the scratch of a loop, who is at the peak of a step.
 std::string to_string(const MemoryPlan& plan);
 
 /// "1.5 MiB".

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Internal: part of compilation; CompileOptions holds the switches.
+// Internal: part of compilation.
 
 #include <memory>
 #include <vector>
 
 #include "eddy/graph/graph.h"
+#include "eddy/graph/pass_switches.h"
 
 namespace eddy {
 
@@ -14,16 +15,6 @@ namespace eddy {
 struct Lowered {
   std::unique_ptr<Graph> graph;
   std::vector<Value> results;
-};
-
-/// Which passes `compile` runs. Any of them may be off; results stay the same up to rounding.
-struct PassSwitches {
-  bool prune = true;     ///< drop what no result needs
-  bool simplify = true;  ///< algebraic clean-up: each op's own rewrite rules
-  bool fold = true;      ///< compute small nodes of constants at compile time
-  bool cse = true;       ///< merge equal nodes of equal inputs
-  bool lower = true;     ///< let ops with graphs inside (loops) move work out of them
-  bool fuse = true;      ///< run chains of elementwise ops tile by tile
 };
 
 /// Copies the part of `graph` that the results need. Updates no result needs are always dropped (they would change

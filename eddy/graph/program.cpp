@@ -37,19 +37,18 @@ void ProgramImpl::bind(std::span<const Binding> bindings) {
       fail<GraphError>("the program has no input '{}'; its inputs are: {}", binding.name, fmt::join(names, ", "));
     }
     char& is_bound = bound[static_cast<std::size_t>(found - inputs.begin())];
-    require<GraphError>(is_bound == 0, "input '{}' is bound twice", found->name);
+    found->require(is_bound == 0, "'{}' is bound twice", found->name);
     is_bound = 1;
-    require<GraphError>(static_cast<bool>(binding.tensor), "input '{}' ({}) is bound to an empty tensor", found->name,
-                        found->type);
-    require<GraphError>(binding.tensor.type() == found->type, "input '{}' is {}, but a tensor {} is bound", found->name,
-                        found->type, binding.tensor.type());
+    found->require(static_cast<bool>(binding.tensor), "'{}' ({}) is bound to an empty tensor", found->name,
+                   found->type);
+    found->require(binding.tensor.type() == found->type, "'{}' is {}, but a tensor {} is bound", found->name,
+                   found->type, binding.tensor.type());
     if (found->base < 0) continue;
     check_unwritten(*found, binding.tensor);
     bases[static_cast<std::size_t>(found->base)] = static_cast<std::byte*>(binding.tensor.data());
   }
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    require<GraphError>(bound[i] != 0 || inputs[i].base < 0, "input '{}' ({}) is not bound", inputs[i].name,
-                        inputs[i].type);
+    inputs[i].require(bound[i] != 0 || inputs[i].base < 0, "'{}' ({}) is not bound", inputs[i].name, inputs[i].type);
 }
 
 void ProgramImpl::check_unwritten(const ProgramInput& input, const Tensor& tensor) const {
@@ -57,9 +56,8 @@ void ProgramImpl::check_unwritten(const ProgramInput& input, const Tensor& tenso
   const auto next = std::ranges::lower_bound(written, begin + tensor.bytes(), std::less(), &WrittenMemory::begin);
   if (next == written.begin()) return;
   const WrittenMemory& last = *std::prev(next);
-  require<GraphError>(last.end <= begin,
-                      "input '{}' ({}) is bound to the memory of {}, which the run writes; bind a clone() of it",
-                      input.name, input.type, last.what);
+  input.require(last.end <= begin, "'{}' ({}) is bound to the memory of {}, which the run writes; bind a clone() of it",
+                input.name, input.type, last.what);
 }
 
 void ProgramImpl::prepare() {

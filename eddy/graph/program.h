@@ -11,7 +11,7 @@
 #include "eddy/core/tensor.h"
 #include "eddy/graph/graph.h"
 #include "eddy/graph/memory_plan.h"
-#include "eddy/graph/passes.h"
+#include "eddy/graph/pass_switches.h"
 
 namespace eddy {
 
@@ -92,7 +92,7 @@ class Program {
   Cost cost() const;
   /// The program as text, one line a node: id, types, op, attributes, inputs, memory, origin. Loops show their body.
   std::string text() const;
-  /// The program as a Graphviz digraph.
+  /// The program as a Graphviz digraph, each loop in a frame with its body.
   std::string dot() const;
 
  private:

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "eddy/core/threads.h"
+#include "eddy/graph/passes.h"
 #include "eddy/graph/program.h"
 
 namespace eddy {
@@ -30,7 +31,15 @@ struct Instruction {
 struct ProgramInput {
   std::string name;
   TensorType type;
-  int base = 0;  ///< -1 when no result needs it
+  int base = 0;   ///< -1 when no result needs it
+  Origin origin;  ///< where the graph was given it
+
+  /// Throws GraphError with that line unless `condition` holds.
+  template <class... Args>
+  void require(bool condition, fmt::format_string<Args...> format, Args&&... args) const {
+    if (!condition) [[unlikely]]
+      throw GraphError("input", fmt::format(format, std::forward<Args>(args)...), origin);
+  }
 };
 
 /// Memory that stays when a run is over, so that a tensor of it could be bound as an input of the next one.

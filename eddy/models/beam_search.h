@@ -52,13 +52,13 @@ struct BeamOptions {
   std::int32_t end = 1;
   LengthNormalisation normalisation = LengthNormalisation::wu;
   double alpha = 0.6;
-  /// Weight of the coverage penalty sum_j log(min(sum_t attention[t, j], 1)) of Wu et al. 2016, added to the normalised
-  /// score; 0 = none. Needs attention.
+  /// Weight of the coverage penalty sum_j log(min(sum_t attention[t, j], 1)) of the same equation, added to the
+  /// normalised score; 0 = none. Needs attention.
   double coverage = 0;
-  /// No n-gram of this many tokens twice in one hypothesis; 0 = no rule (Paulus et al. 2018).
+  /// No n-gram of this many tokens twice in one hypothesis; 0 = no rule (Paulus et al. 2018, section 2.5).
   int no_repeat_ngram = 0;
   /// Log-probabilities of tokens that a hypothesis has already are multiplied by this, at least 1 (Keskar et al. 2019,
-  /// section 4.1, on log-probabilities, which are negative).
+  /// section 4.1, section 4.1, on log-probabilities, which are negative).
   double repetition_penalty = 1;
   /// Never chosen: the unknown token, padding, go.
   std::vector<std::int32_t> banned = {};

@@ -10,7 +10,8 @@
 // that is given to scan() as it is. Plain values.
 namespace eddy {
 
-/// Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), gates i, f, g, o, as lstm().
+/// Long short-term memory (Hochreiter & Schmidhuber 1997, section 4; Gers et al. 2000, section 3), gates i, f, g, o, as
+/// lstm().
 struct LstmCell {
   Value w_x;   ///< [in, 4 hidden]
   Value w_h;   ///< [hidden, 4 hidden]
@@ -37,7 +38,7 @@ struct SimpleRnnCell {
   Step operator()(Value x, const State& state, SourceLocation where = SourceLocation::current()) const;
 };
 
-/// Gated recurrent unit (Cho et al. 2014), gates r, z, n, as gru() without reset_after.
+/// Gated recurrent unit (Cho et al. 2014, section 2.3), gates r, z, n, as gru() without reset_after.
 struct GruCell {
   Value w_x;   ///< [in, 3 hidden]
   Value w_h;   ///< [hidden, 3 hidden]

@@ -16,6 +16,7 @@ LanguageModelResult language_model(ParameterStore& store, const TextModelConfig&
            "a stack that reads backwards would have read what it is to predict; bidirectional "
            "adds one that predicts what stands before");
   at.check(!config.bidirectional || initial.h.empty(), "a bidirectional language model cannot carry its state");
+  at.check(!config.bidirectional || mask, "a bidirectional language model needs a mask, to know where texts end");
   expect_tokens(at, "inputs", inputs, mask);
   at.expect("targets", targets, i32, {inputs.dim(0), inputs.dim(1)});
   at.expect("weights", weights, f32, {inputs.dim(0), inputs.dim(1)});

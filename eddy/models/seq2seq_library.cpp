@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/seq2seq_library.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "eddy/graph/builder_scope.h"
 #include "eddy/graph/user_line.h"
 #include "eddy/models/cell_stack.h"
+#include "eddy/models/decoder_start.h"
 #include "eddy/models/seq2seq_cells.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/concat.h"
+#include "eddy/ops/dropout.h"
 #include "eddy/ops/iota.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/maximum.h"
@@ -40,6 +41,7 @@ class Builder {
               model.output_size, model.output_length, model.hidden_size);
     at_.check(model.depth.encoder >= 1 && model.depth.decoder >= 1,
               "model '{}' needs a depth of at least 1, not {} and {}", name, model.depth.encoder, model.depth.decoder);
+    at_.expect_rate("dropout", model.dropout);
     at_.expect("x", inputs.x, f32, {"time", "batch", "features"});
     if (inputs.mask) at_.expect("mask", inputs.mask, f32, {inputs.x.dim(0), inputs.x.dim(1)});
   }
@@ -143,7 +145,8 @@ Value merge(Readout readout, Value x, Value last_output) {
 /// The encoder's states as those the decoder begins with.
 State handed_over(const CellStack& encoder, const State& last, const CellStack& decoder, State initial) {
   for (std::size_t layer = 0; layer < decoder.cells.size(); ++layer) {
-    const std::size_t from = std::min(layer, encoder.cells.size() - 1);
+    const auto from = static_cast<std::size_t>(handed_layer(
+        static_cast<int>(layer), static_cast<int>(encoder.cells.size()), static_cast<int>(decoder.cells.size())));
     initial.set(decoder.h(layer), last[encoder.h(from)]);
     initial.set(decoder.c(layer), last[encoder.c(from)]);
   }
@@ -222,6 +225,7 @@ Seq2SeqResult AttentionSeq2Seq::operator()(ParameterStore& store, const Seq2SeqI
   Value memory = build.encode("encoder").output;
   if (bidirectional) memory = memory + build.encode("encoder_reverse", true).output;
   memory = transpose(memory, {1, 0, 2});
+  if (inputs.key) memory = eddy::dropout(memory, dropout, inputs.key);
   const Value mask = inputs.mask ? transpose(inputs.mask, {1, 0}) : Value();
 
   Attention attention{.memory = memory, .mask = mask};
@@ -236,7 +240,6 @@ Seq2SeqResult AttentionSeq2Seq::operator()(ParameterStore& store, const Seq2SeqI
     attention.w_energy = build.weight("attention/w_energy", {hidden}, energy_weights(hidden));
   }
   CellStack decoder = build.stack();
-  decoder.drop_input = true;
   OutputLstmCell first = build.output_cell("decoder0", hidden, output_size);
   // The original adds a bias to each of the two products.
   first.base.bias = first.base.bias + build.weight("decoder0/bias_h", {4 * hidden}, zeros());

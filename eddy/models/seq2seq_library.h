@@ -74,7 +74,8 @@ struct Seq2Seq {
   std::int64_t hidden_size = 0;  ///< 0: output_size
   Seq2SeqDepth depth = 1;
   float dropout = 0;
-  /// The decoder begins with the encoder's last states: layer by layer, where it is deeper with those of the top layer.
+  /// The decoder begins with the encoder's last states: those of its top layers, and where it is deeper above that with
+  /// those of the top layer.
   bool broadcast_state = true;
   /// All layers of the encoder share one state, and so do those of the decoder (CellStack::share_state).
   bool inner_broadcast_state = true;
@@ -90,6 +91,7 @@ struct Seq2Seq {
 };
 
 /// A bidirectional encoder (both directions added up) whose outputs the first decoder layer reads by attention.
+/// Dropout is of these outputs, the same at all steps, and between layers.
 struct AttentionSeq2Seq {
   std::int64_t output_size = 0;
   std::int64_t output_length = 0;

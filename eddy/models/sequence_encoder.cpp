@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-
 #include "eddy/graph/builder_scope.h"
+#include "eddy/models/decoder_start.h"
 #include "eddy/models/sequence_to_sequence.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/concat.h"
@@ -25,6 +24,9 @@ void check(const BuilderScope& at, const SequenceToSequenceConfig& config) {
   at.check(!config.encoder.reverse, "the encoder of an encoder-decoder reads forwards, or both ways");
   at.check(config.encoder.cell != CellKind::gru || !config.encoder.reset_after,
            "the decoder's GRU multiplies by the reset gate before the product, so the encoder must, too");
+  at.check(sees_source(config), "{}", kBlindDecoder);
+  at.check(config.embedding_size > 0 && config.attention_size > 0,
+           "embeddings and attention need a width, not {} and {}", config.embedding_size, config.attention_size);
   at.check(!config.input_feeding ||
                (config.mode == DecoderMode::attention && config.feedback == Feedback::token &&
                 (config.energy == AttentionEnergy::additive || config.energy == AttentionEnergy::general)),
@@ -51,7 +53,7 @@ State initial_states(ParameterStore& store, const SequenceToSequenceConfig& conf
   Graph& graph = context.graph();
   State state;
   for (int layer = 0; layer < config.decoder_layers; ++layer) {
-    const auto from = static_cast<std::size_t>(std::min(layer, config.encoder.layers - 1));
+    const auto from = static_cast<std::size_t>(handed_layer(layer, config.encoder.layers, config.decoder_layers));
     const std::string h = fmt::format("h{}", layer), c = fmt::format("c{}", layer);
     if (!config.hand_over_state) {
       const State zeros = zero_state(context, {"h"}, {context.dim(0), hidden});

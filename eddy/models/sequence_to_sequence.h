@@ -39,8 +39,8 @@ struct SequenceToSequenceConfig {
   StackConfig encoder = {.reset_after = false};
   bool bidirectional = false;  ///< a second stack reads the source backwards; both states and outputs side by side
   int decoder_layers = 1;
-  /// The decoder begins with the encoder's final states (layer by layer, the top one for layers beyond; through a
-  /// learned projection when the encoder is bidirectional), else with zeros.
+  /// The decoder begins with the encoder's final states (see decoder_start.h; through a learned projection when the
+  /// encoder is bidirectional), else with zeros.
   bool hand_over_state = true;
   DecoderMode mode = DecoderMode::attention;
   AttentionEnergy energy = AttentionEnergy::additive;

@@ -168,6 +168,8 @@ Value label_gain_loss(ParameterStore& store, const TextModelConfig& config, Valu
   check_config(at, config);
   at.check(!config.bidirectional, "linear label gain reads one direction, but the config asks for two");
   at.check(!config.encoder.reverse, "linear label gain reads forwards, but the config's encoder backwards");
+  at.check(config.pooling == Pooling::last,
+           "linear label gain scores the state of each step, so the config's pooling must be the last state");
   expect_tokens(at, "tokens", tokens, mask);
   at.expect("labels", labels, i32, {tokens.dim(1)});
   at.expect("step_weights", step_weights, f32, {tokens.dim(0), tokens.dim(1)});

@@ -38,6 +38,8 @@ Value normalized_by_frequency(const BuilderScope& at, Value x, Value table, cons
   at.check(static_cast<std::int64_t>(counts.size()) == words,
            "normalized embeddings need the counts of {} words, but {} are given", words, counts.size());
   const double total = std::accumulate(counts.begin(), counts.end(), 0.0);
+  at.check(std::ranges::all_of(counts, [](std::int64_t count) { return count >= 0; }),
+           "normalized embeddings need word counts of 0 or more, one is negative");
   at.check(total > 0, "normalized embeddings need word counts, but all of {} are zero", words);
   const Tensor shares(f32, {1, words});
   std::ranges::transform(counts, shares.values<float>().begin(), [total](std::int64_t count) {

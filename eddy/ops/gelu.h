@@ -5,7 +5,7 @@
 
 namespace eddy {
 
-/// Forms of the Gaussian error linear unit (Hendrycks & Gimpel 2016).
+/// Forms of the Gaussian error linear unit (Hendrycks & Gimpel 2016, section 2).
 enum class GeluForm {
   erf,   ///< x/2 (1 + erf(x / sqrt 2))
   tanh,  ///< x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))

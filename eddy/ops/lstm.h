@@ -21,9 +21,9 @@ struct LstmResult {
   Value all_c;    ///< f32[time, batch, hidden]: c after each step; a masked step repeats its predecessor's
 };
 
-/// A layer of long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000) over a
-/// whole sequence: x [time, batch, in], w_x [in, 4 hidden], w_h [hidden, 4 hidden], bias [4 hidden]; gates in the order
-/// i, f, g, o:
+/// A layer of long short-term memory (Hochreiter & Schmidhuber 1997, section 4, with the forget gate of Gers et al.
+/// 2000, section 3) over a whole sequence: x [time, batch, in], w_x [in, 4 hidden], w_h [hidden, 4 hidden], bias [4
+/// hidden]; gates in the order i, f, g, o:
 ///   i, f, o = sigmoid(x w_x + h w_h + bias), g = tanh(…), c' = f c + i g, h' = o tanh(c')
 /// A masked step carries h and c through unchanged, so that padding after (or, in reverse, before) a short sequence
 /// changes nothing. `reverse` runs from the last step to the first; outputs keep their places in time. What does not

@@ -9,8 +9,9 @@ namespace eddy {
 
 /// The numbers of one update rule: a plain value, made by the builders in rules.h. With gradient g (clipped), parameter
 /// p, rate r and step t = 1, 2, …; all arrays elementwise. L2 weight decay first makes g += weight_decay * p, except in
-/// adamw, which shrinks p *= 1 - r * weight_decay instead. Sources: rmsprop Tieleman & Hinton 2012 (lecture 6.5),
-/// centered Graves 2013, adagrad Duchi et al. 2011.
+/// adamw, which shrinks p *= 1 - r * weight_decay instead. Sources: momentum Polyak 1964, nesterov Sutskever
+/// et al. 2013 (section 2, with the momentum applied a step ahead), rmsprop Tieleman & Hinton 2012 (lecture 6.5),
+/// centered Graves 2013 (equations 38 to 45), adagrad Duchi et al. 2011.
 struct UpdateRule {
   enum class Kind : std::uint8_t {
     sgd,       ///< p -= r g

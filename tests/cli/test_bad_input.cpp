@@ -111,6 +111,9 @@ TEST_CASE("flags that contradict each other or do nothing are usage errors, befo
   pairs_refused({"--decay-steps", "5"}, "--decay-steps does nothing without --schedule");
   pairs_refused({"--plateau-patience", "2"}, "--plateau-patience does nothing without --schedule plateau");
   pairs_refused({"--own-share-steps", "5"}, "--own-share-steps does nothing without --own-share");
+  pairs_refused({"--mode", "basic", "--own-share", "0.5"},
+                "--own-share does nothing without a --mode other than basic");
+  pairs_refused({"--mode", "feedback", "--zero-state"}, "never sees the source");
   pairs_refused({"--mode", "feedback", "--energy", "dot"}, "--energy does nothing without --mode attention");
   pairs_refused({"--energy", "general", "--attention", "8"}, "--attention does nothing without --energy additive");
   pairs_refused({"--layer-dropout", "0.1"}, "--layer-dropout does nothing without --encoder-layers above 1");
@@ -124,6 +127,10 @@ TEST_CASE("flags that contradict each other or do nothing are usage errors, befo
   refused({"--epochs", "99999999999999999999"}, "99999999999999999999 is no whole number");
   folder.write("c.json", R"({"task": "classifier"})");
   refused({"--config", folder.path("c.json")}, "c.json trains a classifier; use it with eddy finetune");
+  check_error({"experiment", "decoders", "--feedback", "token", "--output", folder.path("r")}, 2,
+              "--modes feedback with --feedback token needs --hand-over");
+  check_error({"experiment", "textsum", "--data", data, "--normalisation", "mean", "--alpha", "0.3"}, 2,
+              "--alpha does nothing without --normalisation wu");
   check_error({"profile", "--vocabulary", "-5"}, 2, "--vocabulary is -5, expected 0 or more");
   check_error({"evaluate", "--model", output, "--seed", "3"}, 2, "--seed does nothing without --sample");
   check_error({"evaluate", "--model", output, "--json", "--confusion"}, 2, "--json has its counts already");

@@ -197,10 +197,11 @@ TEST_CASE("what each flag of textsum sets") {
        {{"--too-long", "leave_out"}, {{"/too_long", "leave_out"}}},
        {{"--words", "7"}, {{"/data/source_words", 7}, {"/data/target_words", 7}}},
        {{"--layers", "1"}, {{"/model/encoder_layers", 1}, {"/model/decoder_layers", 1}}},
+       {{"--input-feeding"}, {{"/model/input_feeding", true}}},
        {{"--buckets", "6x4", "9x5"}, {{"/sizes", {{{"source", 6}, {"target", 4}}, {{"source", 9}, {"target", 5}}}}}},
        {{"--decay", "0.25", "--plateau-patience", "7"},
         {{"/optimizer/schedule/decay", 0.25}, {"/optimizer/schedule/patience", 7}}},
-       {{"--preset", "medium"}, {{"/optimizer/kind", "sgd"}}}},
+       {{"--preset", "medium"}, {{"/optimizer/kind", "sgd"}, {"/model/input_feeding", true}}}},
       "report/best.safetensors", "--force");
 }
 

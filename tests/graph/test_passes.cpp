@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "eddy/graph/builtin.h"
+#include "eddy/graph/passes.h"
 #include "eddy/graph/program.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/matmul.h"

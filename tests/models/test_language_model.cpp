@@ -185,6 +185,11 @@ TEST_CASE("wrong language models are refused with their numbers") {
     config.encoder.layers = 0;
     CHECK_THROWS_WITH_AS(build(), doctest::Contains("at least one layer, not 0"), GraphError);
   }
+  SUBCASE("two directions without a mask") {
+    config.bidirectional = true;
+    CHECK_THROWS_WITH_AS(language_model(store, config, tokens, {}, tokens, mask, Mode::train),
+                         doctest::Contains("needs a mask"), GraphError);
+  }
   SUBCASE("carried state in two directions") {
     const StackState carried = build().last;
     config.bidirectional = true;

@@ -8,8 +8,11 @@
 
 #include "eddy/core/random.h"
 #include "eddy/models/seq2seq_library.h"
+#include "eddy/ops/abs.h"
+#include "eddy/ops/max.h"
 #include "eddy/ops/mean_squared_error.h"
 #include "eddy/ops/random_key.h"
+#include "eddy/ops/sub.h"
 #include "eddy/optimizers/minimize.h"
 #include "tests/models/model_runs.h"
 #include "tests/models/plain_vectors.h"
@@ -444,6 +447,28 @@ TEST_CASE("seq2seq library: the configurations of the original's tests and examp
         {7, 5, 8, 20});
 }
 
+TEST_CASE("seq2seq library: dropout reaches each model, however shallow") {
+  const auto differs = [](const Model& model, bool drops) {
+    ParameterStore store;
+    FedGraph graph;
+    Philox random(3);
+    const Value x = graph.feed(random_tensor({f32, {kTime, 4, kIn}}, random, -1, 1));
+    const Value dropped = model(store, {.x = x, .key = random_key(graph.graph, store)}).output;
+    const Value whole = model(store, {.x = x}).output;
+    Program program = compile(graph.graph, {max(abs(dropped - whole))});
+    CHECK((program.run(graph.bindings())[0].item() > 1e-3F) == drops);
+  };
+  for (const bool drops : {true, false}) {
+    SimpleSeq2Seq simple_model = simple();
+    Seq2Seq full_model = full();
+    AttentionSeq2Seq attentive_model = attentive();
+    simple_model.dropout = full_model.dropout = attentive_model.dropout = drops ? 0.7F : 0.0F;
+    differs(simple_model, drops);
+    differs(full_model, drops);
+    differs(attentive_model, drops);
+  }
+}
+
 TEST_CASE("seq2seq library: wrong sizes and inputs are told") {
   Graph graph;
   ParameterStore store;
@@ -451,6 +476,9 @@ TEST_CASE("seq2seq library: wrong sizes and inputs are told") {
   CHECK_THROWS_WITH_AS(SimpleSeq2Seq{}(store, {.x = x}), doctest::Contains("output size 0"), GraphError);
   CHECK_THROWS_WITH_AS(simple()(store, {.x = x, .teacher = x}), doctest::Contains("no use for a teacher"), GraphError);
   CHECK_THROWS_WITH_AS(full()(store, {.x = x, .teacher = x}), doctest::Contains("must be f32[3,2,4]"), GraphError);
+  SimpleSeq2Seq negative = simple();
+  negative.dropout = -0.1F;
+  CHECK_THROWS_WITH_AS(negative(store, {.x = x}), doctest::Contains("dropout"), GraphError);
   Seq2Seq shallow = full();
   shallow.depth = {1, 0};
   CHECK_THROWS_WITH_AS(shallow(store, {.x = x}), doctest::Contains("depth of at least 1, not 1 and 0"), GraphError);

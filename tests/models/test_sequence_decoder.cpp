@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eddy/models/decoder_start.h"
 #include "eddy/models/sequence_decoding.h"
 #include "eddy/models/sequence_search.h"
 #include "eddy/optimizers/minimize.h"
@@ -58,6 +59,11 @@ std::vector<Named> all_makes() {
   });
   add("dot, two layers", [](Config& c) {
     c.energy = AttentionEnergy::dot;
+    c.encoder.layers = 2;
+  });
+  // Without attention the upper layer must be the one that is handed over, or it would learn nothing.
+  add("feedback of tokens, two layers into one", [](Config& c) {
+    c.mode = DecoderMode::feedback;
     c.encoder.layers = 2;
   });
   add("a simple recurrent network", [](Config& c) { c.encoder.cell = CellKind::rnn; });
@@ -302,6 +308,14 @@ TEST_CASE("dropout on embeddings holds where a decoder is taught and where it ma
   }
 }
 
+TEST_CASE("a decoder begins with the top layers of its encoder") {
+  for (int layer = 0; layer < 3; ++layer) CHECK(handed_layer(layer, 3, 3) == layer);
+  CHECK(handed_layer(0, 3, 1) == 2);
+  CHECK(handed_layer(0, 3, 2) == 1);
+  CHECK(handed_layer(1, 3, 2) == 2);
+  for (int layer = 0; layer < 3; ++layer) CHECK(handed_layer(layer, 2, 3) == std::min(layer, 1));
+}
+
 TEST_CASE("what does not hold together is refused") {
   SequenceToSequenceConfig config = all_makes()[0].config;
   SUBCASE("no words") { config.classes = 0; }
@@ -323,6 +337,11 @@ TEST_CASE("what does not hold together is refused") {
     config.encoder.cell = CellKind::gru;
     config.encoder.clip_cell = 1;
   }
+  SUBCASE("a decoder that never sees its source") {
+    config.mode = DecoderMode::feedback;
+    config.hand_over_state = false;
+  }
+  SUBCASE("attention of no width") { config.attention_size = 0; }
   SUBCASE("two kinds of GRU") {
     config.encoder.cell = CellKind::gru;
     config.encoder.reset_after = true;

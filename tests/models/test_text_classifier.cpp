@@ -227,6 +227,18 @@ TEST_CASE("wrong classifiers are refused with their numbers") {
     CHECK_THROWS_WITH_AS(label_gain_loss(store, config, tokens, mask, labels, mask, Mode::infer),
                          doctest::Contains("one direction, but the config asks for two"), GraphError);
   }
+  SUBCASE("label gain of a mean of states") {
+    config.pooling = Pooling::mean;
+    CHECK_THROWS_WITH_AS(label_gain_loss(store, config, tokens, mask, labels, mask, Mode::infer),
+                         doctest::Contains("pooling must be the last state"), GraphError);
+  }
+  SUBCASE("words that were counted less than never") {
+    config.normalize_embeddings = true;
+    config.word_counts.assign(static_cast<std::size_t>(config.vocabulary_size), 3);
+    config.word_counts.back() = -1;
+    CHECK_THROWS_WITH_AS(text_classifier(store, config, tokens, mask, Mode::infer),
+                         doctest::Contains("one is negative"), GraphError);
+  }
   SUBCASE("a joint autoencoder in two directions") {
     config.bidirectional = true;
     const Value row_weights = graph.feed(Tensor(f32, {2}));

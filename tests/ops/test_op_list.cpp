@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "eddy/core/error.h"
+#include "eddy/graph/passes.h"
 #include "eddy/graph/program.h"
 #include "tests/ops/case_program.h"
 

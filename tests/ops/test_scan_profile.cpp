@@ -94,5 +94,25 @@ TEST_CASE("the text of a program shows the bodies of its loops") {
   CHECK(text.find("= matmul(", body) != std::string::npos);
 }
 
+TEST_CASE("the graph drawn of a program has a frame for each loop") {
+  const std::string text = recurrent_program().dot();
+  INFO(text);
+  const std::size_t frame = text.find("label=\"each of 7 steps\"");
+  REQUIRE(frame != std::string::npos);
+  CHECK(text.find(" matmul\\n", frame) != std::string::npos);
+  CHECK(std::ranges::count(text, '{') == std::ranges::count(text, '}'));
+}
+
+TEST_CASE("the memory plan tells the outputs of a loop apart and shows its body's plan") {
+  const Program program = recurrent_program();
+  const std::string text = to_string(program.memory_plan());
+  INFO(text);
+  CHECK(text.find("output 1 of scan(") != std::string::npos);
+  const std::size_t scratch = text.find("scratch of scan(");
+  REQUIRE(scratch != std::string::npos);
+  CHECK(text.find("its body: peak at step", scratch) != std::string::npos);
+  CHECK(text.find("matmul(", text.find("its body:", scratch)) != std::string::npos);
+}
+
 }  // namespace
 }  // namespace eddy::test
