@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/core/file_operations.h"
 
 namespace eddy {
 namespace {
@@ -323,9 +324,7 @@ OutputLock OutputLock::of_file(const std::filesystem::path& file) {
 }
 
 OutputLock OutputLock::of_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) fail_with(folder, "cannot be made", error.value());
+  make_folder(folder);
   return {folder / ".eddy.lock", folder};
 }
 

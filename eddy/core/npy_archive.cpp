@@ -124,7 +124,7 @@ class ZipWriter {
  public:
   ZipWriter(AtomicFile& file, NpzCompression compression, std::string name)
       : target_{file, nullptr}, name_(std::move(name)), writer_(archive_write_new()), entry_(archive_entry_new()) {
-    if (!writer_ || !entry_) throw std::bad_alloc();
+    require<MemoryError>(writer_ && entry_, "{}: there is no memory to pack it", name_);
     check(archive_write_set_format_zip(writer_.get()));
     check(compression == NpzCompression::stored ? archive_write_zip_set_compression_store(writer_.get())
                                                 : archive_write_zip_set_compression_deflate(writer_.get()));
@@ -181,7 +181,7 @@ std::vector<NamedTensor> read_npz(const std::filesystem::path& path) {
   { const InputFile probe(path); }
   const Utf8Names names;
   const Reader reader(archive_read_new());
-  if (!reader) throw std::bad_alloc();
+  require<MemoryError>(reader != nullptr, "{}: there is no memory to unpack it", name);
   archive_read_support_format_zip(reader.get());
   require<DataError>(archive_read_open_filename(reader.get(), path.c_str(), kPieceBytes) == ARCHIVE_OK,
                      "{}: cannot be read as a zip archive: {}", name, reason_of(reader.get()));

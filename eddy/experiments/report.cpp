@@ -12,6 +12,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/file_operations.h"
 #include "eddy/experiments/chart_svg.h"
 #include "eddy/experiments/report_table.h"
 
@@ -314,9 +315,7 @@ void write_report(const std::filesystem::path& folder, const Report& report) {
   const std::string markdown = to_markdown(report);
   const std::string json = to_json(report);
   const std::string html = to_html(report);
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  require<DataError>(!error, "{}: cannot be made: {}", folder.string(), error.message());
+  make_folder(folder);
   write_atomically(folder / "report.json", json);
   for (const ReportChart& chart : report.charts) write_atomically(folder / (chart.name + ".svg"), chart.svg);
   write_atomically(folder / "report.md", markdown);

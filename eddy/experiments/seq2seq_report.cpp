@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "eddy/core/error.h"
+#include "eddy/core/file_operations.h"
 #include "eddy/data/split.h"
 #include "eddy/experiments/environment.h"
 #include "eddy/experiments/number_text.h"
@@ -44,7 +45,7 @@ std::string about(const Seq2SeqEvaluation& evaluation, const Seq2SeqReportFacts&
 /// Nothing when the log is not there.
 std::vector<ReportChart> training_charts(const fs::path& model) {
   const fs::path log = log_path(model);
-  if (!fs::exists(log)) return {};
+  if (!path_exists(log)) return {};
   return history_charts(read_run_history(log));
 }
 

@@ -12,6 +12,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/file_operations.h"
 
 namespace eddy {
 namespace {
@@ -86,9 +87,7 @@ std::uint32_t crc32c(std::span<const std::byte> bytes) {
 
 TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder, std::int64_t resume_step, WallClock clock)
     : clock_(clock ? std::move(clock) : WallClock(now)) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  require<DataError>(!error, "{}: cannot be made: {}", folder.string(), error.message());
+  make_folder(folder);
   path_ = new_file(folder, clock_());
   descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail<DataError>("{}: cannot be written: {}", path_.string(), std::strerror(errno));

@@ -10,6 +10,7 @@
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/file_operations.h"
 #include "eddy/data/headlines.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/number_text.h"
@@ -41,7 +42,7 @@ class TextsumRun {
     Seq2SeqModel model{.config = options_.config, .source_tokens = {}, .target_tokens = {}, .progress = {}};
     data_ = load_seq2seq_data(model.config);
     fit_to_data(model, data_);
-    const bool going_on = !options_.force && fs::exists(checkpoint_path(best_));
+    const bool going_on = !options_.force && path_exists(checkpoint_path(best_));
     if (going_on) model = resumed(model);
     ParameterStore store(model.config.seed);
     if (going_on) load_checkpoint(checkpoint_path(best_), store);
@@ -101,13 +102,13 @@ class TextsumRun {
 
   /// A kill may have come between the last checkpoint and the saving of its model.
   bool is_saved(const Seq2SeqModel& model) const {
-    return fs::exists(last_) && read_seq2seq(last_).progress.steps == model.progress.steps;
+    return path_exists(last_) && read_seq2seq(last_).progress.steps == model.progress.steps;
   }
 
   void train(ParameterStore& store, Seq2SeqModel& model) {
-    fs::create_directories(options_.output);
+    make_folder(options_.output);
     // Of a run before, which with as many steps could not be told from this one's.
-    if (model.progress.steps == 0) fs::remove(last_);
+    if (model.progress.steps == 0) remove_file(last_);
     RunSettings settings;
     settings.output = best_;
     settings.progress = options_.progress;
