@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "eddy/core/file.h"
+#include "eddy/core/file_operations.h"
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/part_files.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_history.h"
@@ -64,32 +66,24 @@ std::string key_of(std::uint64_t inputs, const TrainingConfig& config) {
   return std::to_string(key.hash());
 }
 
-/// What a folder holds of a part.
+/// What a file tells of the part it belongs to.
 struct FoundPart {
-  /// Of what made its files; empty when there are none. Files of a version that kept it otherwise get one that fits
-  /// nothing.
   std::string key;
   std::optional<RunRecord> record;  ///< of a finished part
 };
 
-FoundPart find_part(const fs::path& folder, const std::string& name) {
-  const fs::path record = folder / (name + ".json"), checkpoint = checkpoint_path(folder / (name + ".safetensors"));
-  try {
-    if (fs::exists(record)) {
-      const Json json = Json::parse(read_file(record));
-      return {key_of(json.at("inputs").get<std::uint64_t>(),
-                     training_config_from_json(json.at("config").dump(), record.string(), older_files_config())),
-              from_json_value(json.at("record"))};
-    }
-    if (fs::exists(checkpoint)) {
-      const ModelFile model = read_model_file(checkpoint);
-      return {key_of(model.progress.data_fingerprint, model.config), {}};
-    }
-    return {};
-  } catch (const Json::exception&) {
-  } catch (const DataError&) {
+/// Of a record or a checkpoint.
+FoundPart read_part(const fs::path& file) try {
+  if (file.extension() == ".json") {
+    const Json json = Json::parse(read_file(file));
+    return {key_of(json.at("inputs").get<std::uint64_t>(),
+                   training_config_from_json(json.at("config").dump(), file.string(), older_files_config())),
+            from_json_value(json.at("record"))};
   }
-  return {fmt::format("unknown-{:016x}", checksum_of(fs::exists(record) ? record : checkpoint)), {}};
+  const ModelFile model = read_model_file(file);
+  return {key_of(model.progress.data_fingerprint, model.config), {}};
+} catch (const Json::exception& error) {
+  fail<DataError>("{}: is no record of a part: {}", file.string(), error.what());
 }
 
 /// The curve and the rate of training alone, from the run's log; it has all of the run, however often it was resumed.
@@ -153,37 +147,15 @@ std::array<fs::path, 5> TrainingParts::files_of(const std::string& name) const {
 
 std::optional<RunRecord> TrainingParts::choose_files(const std::string& name, const std::string& key) {
   const std::array<fs::path, 5> files = files_of(name);
-  const auto move = [&](const fs::path& from, const fs::path& to) {
-    fs::create_directories(to);
-    for (const fs::path& file : files)
-      if (fs::exists(from / file)) fs::rename(from / file, to / file);
-  };
-  // Before the files, of which the last one tells the key. A folder is not renamed onto one that holds something.
-  const auto move_page = [](const fs::path& from, const fs::path& to) {
-    if (!fs::exists(from)) return;
-    fs::create_directories(to.parent_path());
-    fs::remove_all(to);
-    fs::rename(from, to);
-  };
-  const fs::path others = folder_ / "of-other-settings";
-  FoundPart found = find_part(folder_, name);
-  if (!found.key.empty() && found.key != key) {
-    show_text(stdout, fmt::format("{}: what other settings made is kept in {}\n", name, (others / found.key).string()));
-    move_page(page(name), others / found.key / "runs" / name);
-    move(folder_, others / found.key);
-    found = {};
-  }
-  if (!fs::exists(others)) return found.record;
-  // By what is in them: the version that named a folder may have known fewer settings.
-  for (const auto& folder : fs::directory_iterator(others)) {
-    FoundPart other = find_part(folder.path(), name);
-    if (other.key != key) continue;
-    move_page(folder.path() / "runs" / name, page(name));
-    move(folder.path(), folder_);
-    // A kill may have come between the moves of an earlier run, so both may hold something.
-    return other.record ? std::move(other.record) : std::move(found.record);
-  }
-  return found.record;
+  const fs::path& record = files.back();
+  PartFiles part{.name = name,
+                 .folder = folder_,
+                 .files = {{page(name), fs::path("runs") / name}},
+                 .tellers = {record, checkpoint_path(files.front())},
+                 .key_of = [](const fs::path& file) { return read_part(file).key; }};
+  for (const fs::path& file : files) part.files.push_back({folder_ / file, file});
+  choose_part_files(part, key);
+  return path_exists(folder_ / record) ? read_part(folder_ / record).record : std::nullopt;
 }
 
 void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRecord& record) {
@@ -200,7 +172,7 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
 
   std::optional<ParameterStore> variables(std::in_place, part.config.seed);
   bool resumed = false;
-  if (fs::exists(checkpoint)) try {
+  if (path_exists(checkpoint)) try {
       const RunProgress found = read_model_file(checkpoint).progress;
       load_checkpoint(checkpoint, *variables);
       model.progress = found;
@@ -213,7 +185,7 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
     }
   ParameterStore& store = *variables;
   if (!resumed) {
-    fs::remove(settings.output);  // nothing tells what made it
+    remove_file(settings.output);  // nothing tells what made it
     create_parameters(store, part.config);
     if (!part.from.empty()) transfer_pretrained(*load_model(part.from).store, store, part.config);
   }
@@ -233,16 +205,16 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
 
 RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
                              const std::function<void(ParameterStore& store, RunRecord& record)>& finish) {
-  fs::create_directories(folder_);
+  make_folder(folder_);
   const std::uint64_t inputs = inputs_of(part);
   std::optional<RunRecord> found = choose_files(part.name, key_of(inputs, part.config));
   if (force_) {
     found.reset();
-    for (const fs::path& file : files_of(part.name)) fs::remove(folder_ / file);
+    for (const fs::path& file : files_of(part.name)) remove_file(folder_ / file);
   }
   if (found && has_weights(part)) {
     show_text(stdout, fmt::format("{}: already done\n", part.name));
-    fs::remove(checkpoint_path(model_file(part.name)));  // a kill may have come just before this
+    remove_file(checkpoint_path(model_file(part.name)));  // a kill may have come just before this
     return *found;
   }
   train(part, inputs, record);
@@ -252,7 +224,7 @@ RunRecord TrainingParts::run(const TrainingPart& part, RunRecord record,
                   {"from", origin_of(part)},
                   {"record", to_json_value(record)}};
   write_atomically(folder_ / (part.name + ".json"), json.dump(1));
-  fs::remove(checkpoint_path(model_file(part.name)));
+  remove_file(checkpoint_path(model_file(part.name)));
   return record;
 }
 

@@ -53,7 +53,8 @@ void add_common_flags(CLI::App& app, PairRecipeOptions& options, const CommandLi
 }
 
 std::string footer(const std::string& example) {
-  return "A run that is stopped goes on with the epoch it was in when the same command is given again.\nExample: " +
+  return "A run that is stopped goes on with the epoch it was in when the same command is given again. What other\n"
+         "settings made is set aside in the report's folder, and found again by those.\nExample: " +
          example;
 }
 

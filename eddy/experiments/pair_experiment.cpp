@@ -6,8 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "eddy/core/clock.h"
+#include "eddy/core/error.h"
+#include "eddy/core/file_operations.h"
+#include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/number_text.h"
+#include "eddy/experiments/part_files.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/report.h"
@@ -15,6 +19,7 @@
 namespace eddy {
 namespace {
 
+namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 Json to_json_value(const std::vector<PairEpoch>& curve) {
@@ -32,6 +37,21 @@ std::vector<PairEpoch> curve_of(const Json& json) {
   return curve;
 }
 
+fs::path parts_folder(const PairExperiment& experiment) { return experiment.output / "parts"; }
+
+std::string key_of(const Json& config) {
+  CacheKey key;
+  key.add_option("config", config.dump());
+  return std::to_string(key.hash());
+}
+
+/// Of the settings that made a checkpoint.
+std::string key_of_file(const fs::path& file) try {
+  return key_of(Json::parse(read_checkpoint_metadata(file).config));
+} catch (const Json::exception& error) {
+  fail<DataError>("{}: is no checkpoint of such an experiment: {}", file.string(), error.what());
+}
+
 /// One model on its way to the end of its epochs, with a checkpoint after each.
 class RowRun {
  public:
@@ -40,13 +60,19 @@ class RowRun {
         row_(row),
         store_(row.training.seed),
         trainer_(store_, row.model, row.training, row.pairs, experiment.split.train),
-        file_(experiment.output / "parts" / (row.model.name + ".safetensors")) {
+        file_(parts_folder(experiment) / (row.model.name + ".safetensors")) {
     record_.row = row.model.name;
     trainer_.make_variables();
     record_.parameters = store_.parameter_count();
   }
 
   PairRecord run() {
+    choose_part_files({.name = record_.row,
+                       .folder = file_.parent_path(),
+                       .files = {{file_, file_.filename()}},
+                       .tellers = {file_.filename()},
+                       .key_of = key_of_file},
+                      key_of(config()));
     if (!experiment_.force) load();
     const auto done = static_cast<std::int64_t>(record_.curve.size());
     if (done < row_.training.epochs) {
@@ -70,7 +96,7 @@ class RowRun {
   }
 
  private:
-  /// What a checkpoint must agree in.
+  /// What the weights depend on.
   Json config() const {
     const PairTrainingOptions& training = row_.training;
     return {{"experiment", experiment_.name},          {"data", Json::parse(experiment_.data)},
@@ -80,15 +106,9 @@ class RowRun {
   }
 
   void load() {
-    if (!std::filesystem::exists(file_)) return;
+    if (!path_exists(file_)) return;
     try {
-      const CheckpointMetadata metadata = read_checkpoint_metadata(file_);
-      if (Json::parse(metadata.config) != config()) {
-        show_text(stdout,
-                  fmt::format("{}: {} was made with other options, so it is made anew\n", record_.row, file_.string()));
-        return;
-      }
-      std::vector<PairEpoch> curve = curve_of(Json::parse(metadata.position));
+      std::vector<PairEpoch> curve = curve_of(Json::parse(read_checkpoint_metadata(file_).position));
       load_checkpoint(file_, store_, Restore::exact);
       record_.curve = std::move(curve);
     } catch (const Json::exception& error) {
@@ -101,7 +121,6 @@ class RowRun {
   }
 
   void save() const {
-    std::filesystem::create_directories(file_.parent_path());
     CheckpointMetadata metadata;
     metadata.config = config().dump();
     metadata.position = to_json_value(record_.curve).dump();
@@ -162,7 +181,7 @@ class RowRun {
   const PairRow& row_;
   ParameterStore store_;
   PairTrainer trainer_;
-  std::filesystem::path file_;
+  fs::path file_;
   PairRecord record_;
 };
 
@@ -176,6 +195,8 @@ double PairRecord::seconds() const {
 
 std::vector<PairRecord> run_pair_experiment(const PairExperiment& experiment) {
   const InterruptGuard guard;
+  // Before anything is trained that could not be kept.
+  make_folder(parts_folder(experiment));
   std::vector<PairRecord> records;
   for (const PairRow& row : experiment.rows) records.push_back(RowRun(experiment, row).run());
   write_pair_report(experiment, records);

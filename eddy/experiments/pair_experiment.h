@@ -60,8 +60,8 @@ struct PairRecord {
 };
 
 /// Trains the models that `output` does not hold finished, tests them, decodes the examples and writes the report. Each
-/// epoch is kept: after a signal (Interrupted) the same command goes on with the next one. For the main thread: holds
-/// an InterruptGuard.
+/// epoch is kept: after a signal (Interrupted) the same command goes on with the next one. What other settings made is
+/// set aside, and found again by those. For the main thread: holds an InterruptGuard.
 std::vector<PairRecord> run_pair_experiment(const PairExperiment& experiment);
 
 /// Row for row: parameters, epochs, test accuracy, time.

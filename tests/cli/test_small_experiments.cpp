@@ -112,6 +112,18 @@ TEST_CASE("no experiment writes where another run is writing, or where no folder
     CHECK(result.status == 1);
     CHECK_MESSAGE(result.err.find(folder.path("vocab")) != std::string::npos, result.err);
   }
+  // The folder is one, but that of the models cannot be.
+  folder.write("labelled.tsv", labelled_lines(60, 1));
+  std::filesystem::create_directory(folder.path("taken"));
+  folder.write("taken/parts", "");
+  for (const Arguments& arguments : {patterns(folder.path("taken")),
+                                     Arguments{"experiment", "texts", "--preset", "quick", "--rows", "lstm", "--data",
+                                               folder.path("labelled.tsv"), "--output", folder.path("taken")}}) {
+    const ProgramResult result = run_eddy(joined(arguments, {"--threads", "1"}));
+    CHECK(result.status == 1);
+    CHECK_MESSAGE(result.err.find("taken/parts: cannot be made: Not a directory") != std::string::npos, result.err);
+    CHECK(result.out.find("epoch 1") == std::string::npos);
+  }
   // Without a folder there is nothing to lock, and a mistake in the flags makes none.
   CHECK(succeed({"experiment", "decoders", "--output", "", "--epochs", "1"}).out.find("report") == std::string::npos);
   CHECK(run_eddy({"experiment", "wordnet", "--rows", "nonsense", "--output", folder.path("none")}).status == 2);

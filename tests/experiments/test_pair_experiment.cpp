@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "eddy/core/error.h"
 #include "eddy/experiments/pair_recipes.h"
 #include "tests/core/temporary_folder.h"
 
@@ -59,17 +60,40 @@ TEST_CASE("the pattern experiment learns to reverse, and takes lengths it was no
   CHECK(loaded[0].examples[0].expected == "7 8 9");
 }
 
-TEST_CASE("other options train anew; a checkpoint that cannot be read is told and made anew") {
+TEST_CASE("other options train anew, and what the first made is found again by those; so is what cannot be read") {
   const TemporaryFolder folder;
+  const std::filesystem::path file = folder / "report" / "parts" / "embedding_attention.safetensors";
   PatternsOptions options = small_patterns(folder / "report");
   options.common.epochs = 1;
+  options.common.models = {"embedding_attention"};
   const auto first = run_pair_experiment(make_patterns(options));
   options.common.learning_rate = 2e-3;
   const auto second = run_pair_experiment(make_patterns(options));
   CHECK(second[0].curve[0].loss > first[0].curve[0].loss);
-  spit(folder / "report" / "parts" / "embedding_attention.safetensors", "no checkpoint");
+  spit(file, "no checkpoint");
   const auto third = run_pair_experiment(make_patterns(options));
   CHECK(third[0].curve[0].loss == second[0].curve[0].loss);
+  options.common.learning_rate = small_patterns("").common.learning_rate;
+  CHECK(run_pair_experiment(make_patterns(options))[0].curve[0].seconds == first[0].curve[0].seconds);
+  std::vector<std::string> aside;
+  for (const auto& entry : std::filesystem::directory_iterator(file.parent_path() / "of-other-settings"))
+    if (std::filesystem::exists(entry.path() / file.filename())) aside.push_back(slurp(entry.path() / file.filename()));
+  CHECK(aside.size() == 2);
+  CHECK(std::ranges::count(aside, "no checkpoint") == 1);
+  // --force does again what these options made, and nothing else.
+  PairExperiment forced = make_patterns(options);
+  forced.force = true;
+  CHECK(run_pair_experiment(forced)[0].curve[0].seconds != first[0].curve[0].seconds);
+  options.common.learning_rate = 2e-3;
+  CHECK(run_pair_experiment(make_patterns(options))[0].curve[0].seconds == third[0].curve[0].seconds);
+}
+
+TEST_CASE("where no models can be kept, none is trained") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "report");
+  spit(folder / "report" / "parts", "");
+  CHECK_THROWS_WITH_AS(run_pair_experiment(make_patterns(small_patterns(folder / "report"))),
+                       doctest::Contains("parts: cannot be made: Not a directory"), DataError);
 }
 
 TEST_CASE("training that goes on from a checkpointed epoch is the training that was never stopped") {
