@@ -65,7 +65,8 @@ RunFlags::RunFlags(CLI::App& app, const CommandLine& line) : line_(line) {
       ->required();
   CLI::Option* going_on = group(app.add_flag(
       "--resume", resume, "Go on from the checkpoint of --output, with the same bits as if never stopped"));
-  group(app.add_flag("--overwrite", overwrite_, "Start anew where --output or its checkpoint exists"))
+  group(app.add_flag("--overwrite", overwrite_,
+                     "Start anew where --output or its checkpoint exists; an old model stays until a new one is whole"))
       ->excludes(going_on);
   group(app.add_option("--checkpoint-minutes", checkpoint_minutes_,
                        "Minutes between checkpoints; 0: only at the beginning and at the end"))

@@ -6,19 +6,12 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/file_operations.h"
 #include "eddy/experiments/progress_interrupt.h"
 
 namespace eddy {
-namespace {
 
 namespace fs = std::filesystem;
-
-/// Of a symbolic link what it leads to, as writing replaces that.
-void remove_file(const fs::path& file) {
-  if (fs::exists(file)) fs::remove(fs::canonical(file));
-}
-
-}  // namespace
 
 StopReason TrainingLoop::run_loop() {
   begin();
@@ -63,20 +56,17 @@ void TrainingLoop::begin() {
   const fs::path scheduled = scheduled_path(settings_.output);
   // First of all: what an earlier run left must not be gone on with once the rest of it is gone.
   if (steps_done() == 0) save_checkpoint();
-  if (steps_done() == 0 || (chooses_best() && !best_step())) {
-    remove_file(settings_.output);
-  } else if (best_step()) {
-    restore_best();
-  }
+  // Without a best model so far, what is in the output stays until there is one to take its place.
+  if (best_step()) restore_best();
   remove_file(scheduled);
   open_log();
 }
 
 void TrainingLoop::restore_best() {
   const fs::path scheduled = scheduled_path(settings_.output);
-  if (fs::exists(scheduled) && restore_output(scheduled)) return;
+  if (path_exists(scheduled) && restore_output(scheduled)) return;
   try {
-    if (fs::exists(settings_.output)) restore_output(settings_.output);
+    if (path_exists(settings_.output)) restore_output(settings_.output);
   } catch (const DataError&) {
     // Damaged or no model at all; the checkpoint needs none to go on.
   }
@@ -87,12 +77,14 @@ void TrainingLoop::finish() {
     // The run may go on, and then only evaluations that were due count: their best model is kept for it.
     const fs::path scheduled = scheduled_path(settings_.output);
     const auto best = best_step();
-    if (best && fs::exists(settings_.output)) write_atomically(scheduled, MappedFile(settings_.output).bytes());
+    if (best && path_exists(settings_.output)) write_atomically(scheduled, MappedFile(settings_.output).bytes());
     evaluate();
     if (best_step() == best) remove_file(scheduled);
   }
-  // Every evaluation may have been infinite; a model is owed all the same.
-  if (!fs::exists(settings_.output)) save_output();
+  // Every evaluation may have been infinite, and then what is in the output is of another run; a model is owed all the
+  // same.
+  const bool of_another_run = chooses_best() && !best_step();
+  if (of_another_run || !path_exists(settings_.output)) save_output();
 }
 
 StopReason TrainingLoop::train() {

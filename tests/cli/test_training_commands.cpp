@@ -111,7 +111,7 @@ TEST_CASE("a limit that is no multiple of the interval does not show in the mode
   CHECK(lines_of(folder.read("whole.log.jsonl")) == lines_of(folder.read("parts.log.jsonl")));
 }
 
-TEST_CASE("a run that --overwrite began and a kill ended is the one that goes on") {
+TEST_CASE("a run that --overwrite began and a kill ended is the one that goes on; the old model stands until then") {
   const TestFolder folder;
   folder.write("texts.txt", text_lines(60, 1));
   folder.write("pairs.tsv", [] {
@@ -137,14 +137,17 @@ TEST_CASE("a run that --overwrite began and a kill ended is the one that goes on
       const auto entry = nlohmann::json::parse(log.substr(0, log.find('\n')), nullptr, false);
       return entry.is_object() ? entry.at("learning_rate").get<double>() : 0.0;
     };
-    // No checkpoint but the first: the kill comes once there are lines of the new run.
-    const ProgramResult killed = run_eddy(joined(base, {"--hidden", "16", "--lr", "0.5", "--overwrite", "--epochs",
-                                                        "1000000", "--checkpoint-minutes", "0"}),
-                                          {}, [&](int process) {
-                                            while (first_rate() != 0.5 && kill(process, 0) == 0) usleep(1000);
-                                            kill(process, SIGKILL);
-                                          });
+    const std::string old = folder.read("m.safetensors");
+    // No checkpoint but the first and no model: the kill comes once there are lines of the new run.
+    const ProgramResult killed =
+        run_eddy(joined(base, {"--hidden", "16", "--lr", "0.5", "--overwrite", "--epochs", "1000000",
+                               "--checkpoint-minutes", "0", "--evaluate-every", "1000000"}),
+                 {}, [&](int process) {
+                   while (first_rate() != 0.5 && kill(process, 0) == 0) usleep(1000);
+                   kill(process, SIGKILL);
+                 });
     CHECK(killed.status == 128 + SIGKILL);
+    CHECK(folder.read("m.safetensors") == old);
     succeed(joined(joined(kind.resumed, output), {"--resume", "--log-steps", "1"}));
     const auto json = nlohmann::json::parse(succeed({"inspect", "-m", folder.path("m.safetensors"), "--json"}).out);
     CHECK(json.at("config").at("model").at("hidden_size") == 16);

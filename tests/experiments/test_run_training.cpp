@@ -3,7 +3,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <sstream>
@@ -83,6 +85,15 @@ class ToyRun {
     model.config.max_steps = max_steps;
     TextTrainer trainer(store, model.config, corpus, train);
     trainer.seek(model.progress.position);
+    return run_training(trainer, corpus, validation, model, settings);
+  }
+
+  /// With a fresh store, though there is a checkpoint, as --overwrite does; all of a bias is `bias`.
+  RunOutcome run_anew(float bias = 0) {
+    ParameterStore store(model.config.seed);
+    create_parameters(store, model.config);
+    std::ranges::fill(store.find("classifier/output/b")->value.values<float>(), bias);
+    TextTrainer trainer(store, model.config, corpus, train);
     return run_training(trainer, corpus, validation, model, settings);
   }
 
@@ -182,28 +193,37 @@ TEST_CASE("of a run that goes on, the output is the best model that was due, unt
   const InterruptGuard guard;
   ::raise(SIGINT);
   CHECK_FALSE(early.run().best);
-  CHECK_FALSE(fs::exists(early.settings.output));
 }
 
-TEST_CASE("a run that begins anew leaves nothing of the one before, through a link too") {
+TEST_CASE("of the run before, one that begins anew leaves the model until it has its own, through a link too") {
   const TemporaryFolder folder;
   ToyRun toy(folder.path, "toy", 6);
   toy.run(8);
+  const std::string old = read_file(toy.settings.output);
   fs::rename(toy.settings.output, folder.path / "elsewhere.safetensors");
   fs::create_symlink(folder.path / "elsewhere.safetensors", toy.settings.output);
-  // As --overwrite begins: a fresh store, though there is a checkpoint.
   ToyRun fresh(folder.path, "toy", 6);
-  ParameterStore store(fresh.model.config.seed);
-  create_parameters(store, fresh.model.config);
-  TextTrainer trainer(store, fresh.model.config, fresh.corpus, fresh.train);
-  const InterruptGuard guard;
-  ::raise(SIGINT);
-  run_training(trainer, fresh.corpus, fresh.validation, fresh.model, fresh.settings);
+  {
+    const InterruptGuard guard;
+    ::raise(SIGINT);
+    CHECK(fresh.run_anew().reason == StopReason::interrupt);
+  }
   CHECK(read_model_file(fresh.checkpoint()).progress.steps == 0);
   CHECK(read_file(log_path(fresh.settings.output)).empty());
-  CHECK_FALSE(fs::exists(fresh.settings.output));
-  CHECK(fs::is_symlink(fresh.settings.output));
+  CHECK(read_file(fresh.settings.output) == old);
   CHECK_FALSE(fs::exists(scheduled_path(fresh.settings.output)));
+  const RunOutcome outcome = fresh.run();
+  CHECK(fs::is_symlink(fresh.settings.output));
+  CHECK(read_model_file(fresh.settings.output).progress.steps == outcome.best_step);
+}
+
+TEST_CASE("a run without one finite evaluation leaves its last model, whatever was there before") {
+  const TemporaryFolder folder;
+  ToyRun toy(folder.path, "toy", 6);
+  toy.run(8);
+  ToyRun broken(folder.path, "toy", 6);
+  CHECK_FALSE(broken.run_anew(std::numeric_limits<float>::quiet_NaN()).best);
+  CHECK(read_model_file(broken.settings.output).progress.steps == 20);
 }
 
 TEST_CASE("a signal ends evaluations and predictions between two batches") {
