@@ -59,7 +59,7 @@ class FlagNeeds {
 template <class Config>
 class FlagSet {
  public:
-  FlagSet(CLI::App& app, Config defaults) : app_(app), values_(std::move(defaults)) {}
+  FlagSet(CLI::App& app, Config defaults) : app_(app), defaults_(std::move(defaults)), values_(defaults_) {}
   FlagSet(const FlagSet&) = delete;
   FlagSet& operator=(const FlagSet&) = delete;
 
@@ -102,6 +102,21 @@ class FlagSet {
       if (option->count() > 0) copy(values_, target);
   }
 
+  /// check() of a config with the flags applied. Its UsageError, which knows keys only, begins with the flags without
+  /// any of which there would be none.
+  void check_applied(const Config& config) {
+    const std::string problem = problem_of(config);
+    if (problem.empty()) return;
+    std::string flags;
+    for (const auto& [option, copy] : given_) {
+      if (option->count() == 0) continue;
+      Config without = config;
+      copy(defaults_, without);
+      if (problem_of(without).empty()) flags += (flags.empty() ? "" : ", ") + option->get_name();
+    }
+    fail<UsageError>("{}{}{}", flags, flags.empty() ? "" : ": ", problem);
+  }
+
   /// Heading of the flags to come in the help.
   void begin_group(const std::string& name) { group_ = name; }
 
@@ -109,8 +124,17 @@ class FlagSet {
   Config& values() { return values_; }
 
  private:
+  static std::string problem_of(const Config& config) {
+    try {
+      check(config);
+      return {};
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+  }
+
   CLI::App& app_;
-  Config values_;
+  Config defaults_, values_;
   std::string group_ = "Options";
   std::vector<std::pair<CLI::Option*, std::function<void(Config&, Config&)>>> given_;
 };

@@ -59,7 +59,7 @@ ModelFile planned(ProfileCommand& command, std::optional<EncodedDataset>& data) 
   command.config.apply(model.config);
   command.data.apply(model.data);
   command.text.apply(model.text.text);
-  check(model.config);
+  command.config.check_applied(model.config);
   check_given_flags(command.app, model.config);
   require<UsageError>(model.text.text.vocabulary_size >= 0, "--vocabulary is {}, expected 0 or more",
                       model.text.text.vocabulary_size);
@@ -124,7 +124,7 @@ Measured measure(ProfileCommand& command) {
     if (pairs) return measure_pairs(command);
     LoadedModel loaded = load_model(command.model);
     command.config.apply(loaded.file.config);
-    check(loaded.file.config);
+    command.config.check_applied(loaded.file.config);
     check_given_flags(command.app, loaded.file.config);
     return measure_text(command, *loaded.store, loaded.file.config, {});
   }

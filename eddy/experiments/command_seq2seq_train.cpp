@@ -131,7 +131,7 @@ Config started(TrainCommand& command) {
   Config config = seq2seq_defaults();
   command.flags.apply(config);
   require<UsageError>(!config.data.path.empty(), "--data is missing; expected a file, a folder or an archive");
-  check(config);
+  command.flags.check_applied(config);
   return config;
 }
 
@@ -139,7 +139,7 @@ Seq2SeqModel resumed(TrainCommand& command) {
   Seq2SeqModel model = read_seq2seq(command.run.checkpoint());
   Config wanted = model.config, limits = model.config;
   command.flags.apply(wanted);
-  check(wanted);
+  command.flags.check_applied(wanted);
   fit_samples(wanted.model);
   // Limits and where the data are may change; nothing else may.
   limits.epochs = wanted.epochs;

@@ -36,6 +36,7 @@ int run(TextsumCommand& command) {
   command.flags.apply(options.config);
   options.config.model.decoder_layers = options.config.model.encoder.layers;
   options.config.data.target_words = options.config.data.source_words;
+  command.flags.check_applied(options.config);
   options.search.batch_size = static_cast<int>(options.config.batch_size);
   const TextsumResult result = run_textsum(options);
   fmt::print("\n{}\n{}\n", to_text(textsum_table(result)), to_text(textsum_samples(result)));

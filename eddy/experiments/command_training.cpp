@@ -125,7 +125,7 @@ ModelFile TrainingCommand::started(const ModelFile& defaults) {
   data.apply(model.data);
   text.apply(model.text.text);
   require<UsageError>(!model.data.path.empty(), "--data is missing; expected a file, a directory or an archive");
-  check(model.config);
+  config.check_applied(model.config);
   require_text_model(config_file, model.config);
   if (!from.empty()) check_architecture(base, model);
   return model;
@@ -138,7 +138,7 @@ ModelFile TrainingCommand::resumed() {
   TrainingConfig wanted = model.config;
   if (!config_file.empty()) wanted = training_config_from_json(read_file(config_file), config_file, wanted);
   config.apply(wanted);
-  check(wanted);
+  config.check_applied(wanted);
   TextConfig wanted_text = model.text.text;
   text.apply(wanted_text);
   run.require_unchanged(to_json(with_limits_of(model.config, wanted)), to_json(wanted));

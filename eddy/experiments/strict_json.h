@@ -81,6 +81,7 @@ class JsonReader {
 
   template <class T>
   void operator()(std::string_view key, T& member) {
+    known_.append(known_.empty() ? "" : ", ").append(key);
     const auto found = object_.find(std::string(key));
     if (found == object_.end()) return;
     read(*found, full_name(key), member);
@@ -89,7 +90,8 @@ class JsonReader {
 
   void finish() const {
     if (!object_.empty())
-      fail<DataError>("{}: unknown key \"{}\"", where_, full_name(std::string_view(object_.begin().key())));
+      fail<DataError>("{}: unknown key \"{}\", expected one of {}", where_,
+                      full_name(std::string_view(object_.begin().key())), known_);
   }
 
  private:
@@ -163,6 +165,7 @@ class JsonReader {
 
   Json object_;
   std::string where_, path_;
+  std::string known_;  ///< keys that were asked for
 };
 
 template <class T>

@@ -65,7 +65,7 @@ TEST_CASE("wrong flags are usage errors, exit 2") {
   check_error({"pretrain", "--output", output}, 2, "--data is missing");
   check_error({"pretrain", "--data", data, "--output", output, "--hiden", "3"}, 2, "--hiden");
   check_error({"pretrain", "--data", data, "--output", output, "--hidden", "x"}, 2, "--hidden");
-  check_error({"pretrain", "--data", data, "--output", output, "--hidden", "0"}, 2, "hidden_size is 0");
+  check_error({"pretrain", "--data", data, "--output", output, "--hidden", "-3"}, 2, "--hidden: hidden_size is -3");
   check_error({"pretrain", "--data", data, "--output", output, "--batch", "-1"}, 2, "batch_size is -1");
   check_error({"pretrain", "--data", data, "--output", output, "--word-dropout", "1"}, 2, "word_dropout is 1");
   check_error({"pretrain", "--data", data, "--output", output, "--lr", "nan"}, 2, "learning_rate");
@@ -216,7 +216,7 @@ TEST_CASE("wrong data and files are errors, exit 1, and leave nothing behind") {
   check_error({"finetune", "--data", folder.path("texts.txt"), "--output", output}, 1, "has 0 classes");
   Arguments with_config = train("texts.txt");
   with_config.insert(with_config.end(), {"--config", folder.path("bad.json")});
-  check_error(with_config, 1, "unknown key \"batch\"");
+  check_error(with_config, 1, "bad.json: unknown key \"batch\", expected one of ");
   check_error({"evaluate", "--model", folder.path("bad.safetensors"), "--data", folder.path("texts.txt")}, 1,
               "bad.safetensors");
   check_error({"predict", "--model", folder.path("missing.safetensors")}, 1, "missing.safetensors");

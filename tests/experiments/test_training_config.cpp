@@ -46,8 +46,12 @@ TEST_CASE("a wrong config names the key") {
     }
     return "no error";
   };
-  CHECK(message(R"({"batchsize": 7})") == "my.json: unknown key \"batchsize\"");
-  CHECK(message(R"({"model": {"hidden": 7}})") == "my.json: unknown key \"model.hidden\"");
+  const std::string misspelt = message(R"({"batchsize": 7})");
+  CHECK(misspelt.starts_with("my.json: unknown key \"batchsize\", expected one of "));
+  CHECK(misspelt.find(", batch_size, ") != std::string::npos);
+  const std::string inner = message(R"({"model": {"hidden": 7}})");
+  CHECK(inner.starts_with("my.json: unknown key \"model.hidden\", expected one of "));
+  CHECK(inner.find("hidden_size, ") != std::string::npos);
   CHECK(message(R"({"batch_size": "7"})") ==
         "my.json: \"batch_size\" is \"7\", expected a whole number from -9223372036854775808 to 9223372036854775807");
   CHECK(message(R"({"batch_size": 7.5})").find("whole number") != std::string::npos);
