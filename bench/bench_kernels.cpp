@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -13,6 +13,7 @@
 #include "bench/mismatch.h"
 #include "bench/timing.h"
 #include "eddy/core/cpu.h"
+#include "eddy/core/error.h"
 #include "eddy/core/gemm.h"
 #include "eddy/core/math.h"
 #include "eddy/core/onednn.h"
@@ -220,11 +221,30 @@ void bench_lstm(std::int64_t time, std::int64_t batch, std::int64_t input, std::
   std::fflush(stdout);
 }
 
-}  // namespace
+constexpr const char* kHelp =
+    "bench_kernels [all|lstm|gemm] [ROUNDS]\n"
+    "Times eddy's kernels against oneDNN's in alternation: layers of an LSTM, products of matrices or (the default)\n"
+    "both. Of 7 rounds, or as many as are given, each one's best counts. Results are compared first; a kernel that is\n"
+    "wrong is not timed, and makes the exit code 1.\n";
 
-int main(int argc, char** argv) {
-  const std::string what = argc > 1 ? argv[1] : "all";
-  if (argc > 2) rounds = std::max(1, std::atoi(argv[2]));
+int rounds_from(std::string_view text) {
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  eddy::require<eddy::UsageError>(error == std::errc() && end == text.data() + text.size() && number > 0,
+                                  "'{}' is no number of rounds; see --help", text);
+  return number;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  if (std::ranges::count(arguments, "--help") + std::ranges::count(arguments, "-h") > 0) {
+    fmt::print("{}", kHelp);
+    return 0;
+  }
+  const std::string what = arguments.empty() ? "all" : arguments[0];
+  eddy::require<eddy::UsageError>(what == "all" || what == "lstm" || what == "gemm", "unexpected '{}'; see --help",
+                                  what);
+  if (arguments.size() > 1) rounds = rounds_from(arguments[1]);
+  eddy::require<eddy::UsageError>(arguments.size() <= 2, "unexpected '{}'; see --help", arguments.back());
   fmt::print("{}\nvectors {}, FMA peak {:.1f} GFLOP/s, copy {:.1f} GB/s\n", eddy::describe_cpu(), eddy::vector_target(),
              eddy::measure_fma_peak() * 1e-9, eddy::measure_copy_bandwidth() * 1e-9);
   if (what == "all" || what == "lstm") {
@@ -260,4 +280,15 @@ int main(int argc, char** argv) {
     bench_gemm("tiny dx", 15, 20, 80, false, true);
   }
   return anything_wrong ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const eddy::Error& error) {
+    fmt::print(stderr, "bench_kernels: {}\n", error.what());
+    return 1;
+  }
 }

@@ -193,6 +193,21 @@ def measure(systems, arguments, result):
     return well
 
 
+def write_whole(path, text):
+    """The text takes the place of the file once it is complete."""
+    path = Path(path)
+    if path.exists() and not path.is_file():  # a device or a pipe
+        path.write_text(text)
+        return
+    path = path.resolve()
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_text(text)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def main():
     arguments = parse()
     python = version = None
@@ -215,9 +230,9 @@ def main():
     text = tables.markdown(result)
     print(text)
     if arguments.markdown:
-        Path(arguments.markdown).write_text(text + "\n")
+        write_whole(arguments.markdown, text + "\n")
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps(result, indent=1) + "\n")
+        write_whole(arguments.json, json.dumps(result, indent=1) + "\n")
     return status
 
 

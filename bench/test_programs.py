@@ -53,6 +53,18 @@ class EddyBench(unittest.TestCase):
         self.assertEqual([found["ns/node"] > 0 for found in json.loads(timed.stdout)["benchmarks"]], [True, True])
 
 
+class BenchKernels(unittest.TestCase):
+    def test_what_is_asked_for_is_known_before_anything_is_timed(self):
+        program = BUILD / "bench" / "bench_kernels"
+        told = run(program, "--help")
+        self.assertEqual((told.returncode, told.stderr), (0, ""))
+        self.assertTrue(told.stdout.startswith("bench_kernels [all|lstm|gemm] [ROUNDS]\n"), told.stdout)
+        for arguments in (["--hepl"], ["lstms"], ["lstm", "few"], ["lstm", "1", "2"]):
+            refused = run(program, *arguments)
+            self.assertEqual((refused.returncode, refused.stdout), (1, ""), arguments)
+            self.assertIn(f"'{arguments[-1]}'", refused.stderr)
+
+
 class Compare(unittest.TestCase):
     def compare(self, build, *arguments):
         """The process and its figures."""
@@ -73,6 +85,20 @@ class Compare(unittest.TestCase):
         # Greedy decoding skips products, so that it has no share of the peak.
         self.assertEqual([row["share"] is None for row in figures["workloads"]], [False, False, True])
         self.assertIn("| greedy | ", compared.stdout)
+
+    def test_files_are_replaced_whole_and_through_links(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tables, former = Path(folder) / "tables.md", Path(folder) / "former.md"
+            former.write_text("former\n")
+            tables.symlink_to(former)
+            (Path(folder) / "kept.md").hardlink_to(former)
+            compared, _ = self.compare(BUILD, "--workloads", "toy0", "--properties", "--markdown", tables)
+            self.assertEqual(compared.returncode, 0, compared.stderr)
+            self.assertEqual(former.read_text(), compared.stdout)
+            self.assertTrue(tables.is_symlink())
+            # A file written in place would have changed under its other name, too.
+            self.assertEqual((Path(folder) / "kept.md").read_text(), "former\n")
+            self.assertEqual(len(list(Path(folder).iterdir())), 3)
 
     def test_one_failing_job_leaves_the_others(self):
         with tempfile.TemporaryDirectory() as build:
