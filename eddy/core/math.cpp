@@ -274,7 +274,8 @@ double do_dot(const float* a, const float* b, std::int64_t n) { return reduce(Do
 float do_max_value(const float* in, std::int64_t n) { return extreme<true>(in, n); }
 float do_min_value(const float* in, std::int64_t n) { return extreme<false>(in, n); }
 
-const char* target_name() { return hwy::TargetName(HWY_TARGET); }
+// Highway calls AVX-512 AVX3.
+const char* target_name() { return HWY_TARGET == HWY_AVX3 ? "AVX-512" : hwy::TargetName(HWY_TARGET); }
 
 }  // namespace eddy::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

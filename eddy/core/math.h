@@ -11,7 +11,7 @@
 /// concurrently. The order of sums depends only on the sizes and the processor's vector width.
 namespace eddy {
 
-/// "AVX3"; the vector instructions chosen.
+/// "AVX-512", "AVX2" or Highway's name of less; the vector instructions chosen.
 const char* vector_target();
 
 // --- elementary functions: out[i] = f(in[i]) ------------------------------------------------------------------------

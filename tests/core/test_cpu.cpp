@@ -95,6 +95,6 @@ TEST_CASE("kernels run on the best instructions that EDDY_SIMD allows") {
   if (target == "SCALAR" || target == "EMU128") target = "portable";
   std::string expected = "portable";
   if (avx2 && limit != eddy::SimdLimit::portable) expected = "AVX2";
-  if (avx512 && limit == eddy::SimdLimit::none) expected = "AVX3";
+  if (avx512 && limit == eddy::SimdLimit::none) expected = "AVX-512";
   CHECK(target == expected);
 }
