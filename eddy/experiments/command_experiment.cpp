@@ -53,18 +53,17 @@ int run(const Prepared& experiment, const CommandLine& line) {
 
 Command add_experiment_command(CLI::App& program, const CommandLine& line) {
   CLI::App* app = program.add_subcommand("experiment", "Run a whole experiment: data to report, with one command");
+  app->require_subcommand(1);
   auto prepared = std::make_shared<std::vector<Prepared>>();
   for (const Experiment& experiment : experiments()) {
     CLI::App* one = app->add_subcommand(experiment.name, experiment.summary);
     add_thread_flag(*one);
     prepared->push_back({one, experiment.prepare(*one, line)});
   }
-  const auto run_chosen = [app, prepared, &line] {
+  const auto run_chosen = [prepared, &line] {
     for (const Prepared& experiment : *prepared)
       if (experiment.app->parsed()) return run(experiment, line);
-    // No name: say which there are.
-    show_text(stderr, app->help("eddy"));
-    return 2;
+    return 0;
   };
   return {app, run_chosen};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
 #include "eddy/experiments/command.h"
+#include "eddy/experiments/command_words.h"
 #include "eddy/experiments/environment.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
@@ -81,21 +82,6 @@ void check_numbers(CLI::App& app) {
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) check_numbers(*command);
 }
 
-/// UsageError for a word that stands where a command is expected and is none.
-void check_command_words(CLI::App& program, int argc, char** argv) {
-  CLI::App* app = &program;
-  for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
-    const std::vector<CLI::App*> commands = app->get_subcommands([](CLI::App*) { return true; });
-    if (commands.empty()) return;
-    const auto found = std::ranges::find(commands, std::string(argv[i]), &CLI::App::get_name);
-    std::vector<std::string> names;
-    for (const CLI::App* command : commands) names.push_back(command->get_name());
-    require<UsageError>(found != commands.end(), "there is no command \"{}\"{}; expected one of {}", argv[i],
-                        app == &program ? "" : " of " + app->get_name(), fmt::join(names, ", "));
-    app = *found;
-  }
-}
-
 /// A flag that takes one value at a time does not show as one that takes several.
 class HelpFormatter : public CLI::Formatter {
   std::string make_option_opts(const CLI::Option* option) const override {
@@ -124,9 +110,7 @@ int with_errors_told(const std::function<int()>& work) {
 }
 
 int run_command(const std::vector<Command>& commands) {
-  for (const Command& command : commands)
-    if (command.app->parsed()) return command.run();
-  fail<UsageError>("no command given; see eddy --help");
+  return std::ranges::find_if(commands, [](const Command& command) { return command.app->parsed(); })->run();
 }
 
 int run_program(int argc, char** argv) {
@@ -150,6 +134,12 @@ int run_program(int argc, char** argv) {
     fmt::print("{}", text.str());
     return status;
   } catch (const CLI::ParseError& error) {
+    // A mistyped flag may be the very one that the parser goes on to miss.
+    check_unknown_words(app);
+    if (lacks_command(app)) {
+      show_text(stderr, app.help());
+      fail<UsageError>("no command given; the help above names them");
+    }
     fail<UsageError>("{}", error.what());
   } catch (const Error& error) {
     fail<UsageError>("{}", error.what());

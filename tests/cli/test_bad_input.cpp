@@ -59,7 +59,6 @@ TEST_CASE("wrong flags are usage errors, exit 2") {
   folder.write("texts.txt", text_lines(10, 1));
   const std::string data = folder.path("texts.txt");
   const std::string output = folder.path("m.safetensors");
-  check_error({}, 2, "subcommand");
   check_error({"nonsense"}, 2, "there is no command \"nonsense\"; expected one of pretrain, finetune");
   check_error({"pretrain"}, 2, "--output");
   check_error({"pretrain", "--output", output}, 2, "--data is missing");
@@ -74,8 +73,34 @@ TEST_CASE("wrong flags are usage errors, exit 2") {
   check_error({"pretrain", "--data", data, "--output", output, "--task", "sa", "--bidirectional"}, 2, "bidirectional");
   check_error({"pretrain", "--data", data, "--output", output, "--resume"}, 2, "nothing to resume");
   check_error({"finetune", "--data", data, "--output", output, "--joint", "lm", "--linear-gain"}, 2, "excludes");
-  CHECK(run_eddy({"experiment"}).err.find("Usage: eddy experiment ") != std::string::npos);
   check_error({"experiment", "nonsense"}, 2, "there is no command \"nonsense\" of experiment; expected one of ");
+}
+
+TEST_CASE("a command that is not given is named in the help") {
+  for (const Arguments& group : {Arguments{}, {"seq2seq"}, {"experiment"}}) {
+    CAPTURE(group.size());
+    check_error(group, 2, "no command given");
+    const ProgramResult result = run_eddy(group);
+    CHECK(result.out.empty());
+    CHECK(result.err.starts_with(run_eddy(joined(group, {"--help"})).out));
+  }
+}
+
+TEST_CASE("an unknown flag is named before one that is missing, with the nearest there is") {
+  const TestFolder folder;
+  const std::string output = folder.path("m.safetensors");
+  check_error({"pretrain", "--hiden", "3"}, 2, "there is no flag --hiden of pretrain; did you mean --hidden?");
+  check_error({"pretrain", "--output", output, "--hiden=3"}, 2, "no flag --hiden of pretrain; did you mean --hidden?");
+  check_error({"pretrain", "--ouptut", output}, 2, "did you mean --output?");
+  check_error({"evaluate", "--modle", output}, 2, "did you mean --model?");
+  check_error({"pretrain", "--embed", "3"}, 2, "did you mean --embedding?");
+  check_error({"pretrain", "--output", output, "--zzzzzzzz"}, 2, "there is no flag --zzzzzzzz of pretrain\n");
+  check_error({"seq2seq", "train", "--evaluation_steps", "3"}, 2, "of seq2seq train; did you mean --evaluation-steps?");
+  check_error({"seq2seq", "--steps", "3", "train"}, 2, "there is no flag --steps of seq2seq\n");
+  check_error({"--vresion"}, 2, "there is no flag --vresion; did you mean --version?");
+  check_error({"pretrain", "--output", output, "texts.txt"}, 2, "nothing of pretrain takes the word \"texts.txt\"");
+  // A hidden flag is none to propose.
+  check_error({"evaluate", "--unlabeled", "x"}, 2, "there is no flag --unlabeled of evaluate\n");
 }
 
 TEST_CASE("flags that contradict each other or do nothing are usage errors, before anything is read") {
