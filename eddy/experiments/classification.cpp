@@ -235,6 +235,7 @@ class Experiment {
     const double start = steady_seconds();
     const Documents documents = range(0, test().size());
     TextEvaluator evaluator(store, part.config);
+    evaluator.show_progress(pass_progress(part.name + " test"));
     const ClassificationResult tested = classification_result(
         "test", evaluator.predict(test(), documents), test(), documents,
         {options_.text, data_.encoded.vocabulary, data_.encoded.label_names}, part.config.row_width);

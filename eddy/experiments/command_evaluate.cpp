@@ -224,6 +224,7 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
              grouped(static_cast<std::int64_t>(documents.size())), model.file.data.path,
              data.parts.size() > 1 || part != of ? ", part " + part : "");
   TextEvaluator evaluator(*model.store, config);
+  evaluator.show_progress(pass_progress(measured));
   RunFacts facts{.title = fs::path(command.model).filename().string(),
                  .model = model.file,
                  .parameters = model.store->parameter_count(),

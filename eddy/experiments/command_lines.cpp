@@ -3,19 +3,58 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 #include "eddy/core/error.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/number_text.h"
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/run_data.h"
 
 namespace eddy {
+namespace {
+
+/// Lines of what one reads from now on.
+std::int64_t count_lines(BlockReader blocks) {
+  std::int64_t lines = 0;
+  bool complete = true;
+  for (std::string_view block; !(block = blocks.next()).empty(); complete = block.back() == '\n')
+    lines += std::ranges::count(block, '\n');
+  return lines + (complete ? 0 : 1);
+}
+
+/// Lines of the standard input where that is a file, which is then read as if it had not been.
+std::optional<std::int64_t> count_standard_input() {
+  struct stat status {};
+  const off_t begin = lseek(STDIN_FILENO, 0, SEEK_CUR);
+  if (begin < 0 || fstat(STDIN_FILENO, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  const std::int64_t lines = count_lines(BlockReader(STDIN_FILENO, "standard input"));
+  lseek(STDIN_FILENO, begin, SEEK_SET);
+  return lines;
+}
+
+/// Lines of all inputs; nothing unless each is a file. What cannot be read is the error of the reading to come.
+std::optional<std::int64_t> count_lines(const std::vector<std::string>& files) try {
+  if (files.empty()) return count_standard_input();
+  std::int64_t lines = 0;
+  for (const std::string& file : files) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(file, error)) return std::nullopt;
+    lines += count_lines(BlockReader(std::filesystem::path(file)));
+  }
+  return lines;
+} catch (const DataError&) {
+  return std::nullopt;
+}
+
+}  // namespace
 
 bool LineReader::line_buffered() {
   // What was looked at is not looked at again: a long line comes in many blocks.
@@ -67,11 +106,11 @@ bool LineReader::would_wait() {
 
 void LineReader::report() {
   if (ill_formed_ > 0)
-    fmt::print(stderr, "{}: {} ill-formed UTF-8 sequence{} became U+FFFD; is the text in another encoding?\n", name_,
-               grouped(ill_formed_), ill_formed_ == 1 ? "" : "s");
+    say_(fmt::format("{}: {} ill-formed UTF-8 sequence{} became U+FFFD; is the text in another encoding?", name_,
+                     grouped(ill_formed_), ill_formed_ == 1 ? "" : "s"));
   if (also_utf8_ > 0)
-    fmt::print(stderr, "{}: {} line{} read as Latin-1 would be UTF-8, too; --encoding utf8 reads {} so\n", name_,
-               grouped(also_utf8_), also_utf8_ == 1 ? "" : "s", also_utf8_ == 1 ? "it" : "them");
+    say_(fmt::format("{}: {} line{} read as Latin-1 would be UTF-8, too; --encoding utf8 reads {} so", name_,
+                     grouped(also_utf8_), also_utf8_ == 1 ? "" : "s", also_utf8_ == 1 ? "it" : "them"));
   ill_formed_ = also_utf8_ = 0;
 }
 
@@ -80,11 +119,34 @@ void add_encoding_flag(CLI::App& app, std::optional<TextEncoding>& encoding) {
   add_choice(app, "--encoding", TextEncoding::utf8, set, "Encoding of the texts")->default_str("as in the training");
 }
 
-void read_inputs(const std::vector<std::string>& files, TextEncoding encoding,
-                 const std::function<void(LineReader)>& read) {
-  const auto standard_input = [&] { read(LineReader(STDIN_FILENO, "standard input", encoding)); };
-  if (files.empty()) return standard_input();
-  for (const std::string& file : files) {
+void answer_lines(const LineInputs& inputs, const std::function<void(const std::vector<std::string>&)>& answer) {
+  // Answers on the terminal are progress enough.
+  const std::optional<std::int64_t> total = isatty(STDOUT_FILENO) != 0 ? std::nullopt : count_lines(inputs.files);
+  ProgressOptions options = total ? pass_progress(inputs.label) : no_progress();
+  options.total = total.value_or(0);
+  options.unit = "texts";
+  Progress progress(std::move(options));
+  const auto say = [&](const std::string& text) {
+    if (total) return progress.message(text);
+    show_text(stderr, text + "\n");
+  };
+  const auto read = [&](int descriptor, const std::string& name) {
+    LineReader lines(descriptor, name, inputs.encoding, say);
+    std::vector<std::string> texts;
+    const auto give = [&] {
+      answer(texts);
+      progress.count(std::ssize(texts), static_cast<double>(texts.size()));
+      texts.clear();
+    };
+    while (auto line = lines.next()) {
+      texts.push_back(std::move(*line));
+      if (texts.size() >= inputs.most || lines.would_wait()) give();
+    }
+    if (!texts.empty()) give();
+  };
+  const auto standard_input = [&] { read(STDIN_FILENO, "standard input"); };
+  if (inputs.files.empty()) return standard_input();
+  for (const std::string& file : inputs.files) {
     if (file == "-") {
       standard_input();
       continue;
@@ -92,7 +154,7 @@ void read_inputs(const std::vector<std::string>& files, TextEncoding encoding,
     const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) fail<DataError>("{}: cannot be opened: {}", file, std::strerror(errno));
     const std::unique_ptr<const int, void (*)(const int*)> closer(&descriptor, [](const int* d) { close(*d); });
-    read(LineReader(descriptor, file, encoding));
+    read(descriptor, file);
   }
 }
 

@@ -45,25 +45,6 @@ class Predictor {
         evaluator_(*model_.store, config(command, model_)),
         tokenizer_(tokenizer_options(model_.file.text.text)) {}
 
-  /// Answers every line, as soon as the input pauses or a batch is full.
-  void read(LineReader lines) {
-    std::vector<std::string> texts;
-    while (auto line = lines.next()) {
-      texts.push_back(std::move(*line));
-      if (static_cast<std::int64_t>(texts.size()) < command_.batch && !lines.would_wait()) continue;
-      answer(texts);
-      texts.clear();
-    }
-    if (!texts.empty()) answer(texts);
-  }
-
- private:
-  static TrainingConfig config(const PredictCommand& command, const LoadedModel& model) {
-    TrainingConfig config = model.file.config;
-    config.batch_size = command.batch;
-    return config;
-  }
-
   void answer(const std::vector<std::string>& texts) {
     const OutOfVocabulary unknown =
         model_.file.text.text.drop_unknown ? OutOfVocabulary::drop : OutOfVocabulary::unknown;
@@ -76,6 +57,13 @@ class Predictor {
     const Predictions predictions = evaluator_.predict(EncodedCorpus(std::move(arrays)));
     for (std::size_t i = 0; i < texts.size(); ++i) print(texts[i], predictions.row(static_cast<std::int64_t>(i)));
     flush_results();
+  }
+
+ private:
+  static TrainingConfig config(const PredictCommand& command, const LoadedModel& model) {
+    TrainingConfig config = model.file.config;
+    config.batch_size = command.batch;
+    return config;
   }
 
   void print(const std::string& text, std::span<const float> probabilities) const {
@@ -119,8 +107,11 @@ int predict(const PredictCommand& command) {
                       command.model, to_string(model.file.config.task));
   const TextEncoding trained = model.file.data.encoding;
   Predictor predictor(command, std::move(model));
-  const TextEncoding encoding = command.encoding.value_or(trained);
-  read_inputs(command.files, encoding, [&](LineReader lines) { predictor.read(std::move(lines)); });
+  answer_lines({.files = command.files,
+                .encoding = command.encoding.value_or(trained),
+                .most = static_cast<std::size_t>(command.batch),
+                .label = "predict"},
+               [&](const std::vector<std::string>& texts) { predictor.answer(texts); });
   return 0;
 }
 

@@ -85,7 +85,7 @@ int evaluate(const EvaluateCommand& command) {
   Translator translator(loaded, command.search);
   const Seq2SeqEvaluation evaluation =
       evaluate_seq2seq(loaded, translator, data, chosen, command.part,
-                       has_parts ? command.part + " part" : "all of " + config.data.path);
+                       has_parts ? command.part + " part" : "all of " + config.data.path, ProgressStyle::automatic);
   print(command, evaluation);
   if (command.report.empty()) return 0;
   const Seq2SeqReportFacts facts{.model = command.model,

@@ -220,7 +220,8 @@ Report report_of(const TrainCommand& command, const Seq2SeqData& data) {
   std::optional<Seq2SeqEvaluation> evaluation;
   const ChosenSources chosen = choose_sources(data, data.split.validation, 0);
   if (chosen.sources > 0)
-    evaluation = evaluate_seq2seq(loaded, translator, data, chosen, "validation", "validation part");
+    evaluation = evaluate_seq2seq(loaded, translator, data, chosen, "validation", "validation part",
+                                  command.run.settings().progress);
   return seq2seq_report({.model = command.run.output,
                          .config = loaded.model.config,
                          .pairs = data.pairs.size(),

@@ -35,20 +35,6 @@ class LineTranslator {
   LineTranslator(const TranslateCommand& command, const LoadedSeq2Seq& loaded)
       : command_(command), translator_(loaded, command.search), tokenizer_(tokenizer_of(loaded.model.config.data)) {}
 
-  void read(LineReader lines) {
-    std::vector<std::string> texts;
-    while (auto line = lines.next()) {
-      texts.push_back(std::move(*line));
-      if (static_cast<int>(texts.size()) < command_.search.batch_size && !lines.would_wait()) continue;
-      answer(texts);
-      texts.clear();
-    }
-    if (!texts.empty()) answer(texts);
-  }
-
-  bool drawn() const { return drawn_; }
-
- private:
   void answer(const std::vector<std::string>& texts) {
     std::vector<TokenText> sources;
     for (const std::string& text : texts) sources.push_back(tokenizer_.tokenize(text));
@@ -60,6 +46,9 @@ class LineTranslator {
     flush_results();
   }
 
+  bool drawn() const { return drawn_; }
+
+ private:
   void print(const std::string& text, const std::vector<Translation>& translations) const {
     if (command_.json) {
       Json list = Json::array();
@@ -103,8 +92,11 @@ int translate(const TranslateCommand& command) {
   check_heat_map(command);
   const LoadedSeq2Seq loaded = load_seq2seq(command.model);
   LineTranslator translator(command, loaded);
-  const TextEncoding encoding = command.encoding.value_or(loaded.model.config.data.encoding);
-  read_inputs(command.files, encoding, [&](LineReader lines) { translator.read(std::move(lines)); });
+  answer_lines({.files = command.files,
+                .encoding = command.encoding.value_or(loaded.model.config.data.encoding),
+                .most = static_cast<std::size_t>(command.search.batch_size),
+                .label = "translate"},
+               [&](const std::vector<std::string>& texts) { translator.answer(texts); });
   require<DataError>(command.heat_map.empty() || translator.drawn(),
                      "{} is not written: there was no text with words to draw", command.heat_map);
   return 0;

@@ -207,8 +207,9 @@ int TrainingCommand::train(ModelFile model) {
   const RunOutcome outcome = run_training(trainer, corpus, split.validation, model, settings);
   if (outcome.reason == StopReason::interrupt) return run.interrupted(outcome.progress.steps);
   run.say(run_summary(model, outcome, run.output));
-  return run.write_report([&] { return report_of_run(run.output, dataset, split.validation, line.text); },
-                          "eddy evaluate --report");
+  return run.write_report(
+      [&] { return report_of_run(run.output, dataset, split.validation, line.text, settings.progress); },
+      "eddy evaluate --report");
 }
 
 }  // namespace eddy

@@ -84,7 +84,8 @@ class RowRun {
     } else {
       show_text(stdout, fmt::format("{}: already trained\n", record_.row));
     }
-    const SequenceAccuracy accuracy = trainer_.evaluate(row_.pairs, experiment_.split.test);
+    const SequenceAccuracy accuracy =
+        trainer_.evaluate(row_.pairs, experiment_.split.test, pass_progress(record_.row + " test"));
     record_.tested = accuracy.sequences();
     record_.token_accuracy = accuracy.token_accuracy();
     record_.sequence_accuracy = accuracy.sequence_accuracy();
@@ -144,7 +145,8 @@ class RowRun {
         point.loss += step.loss / static_cast<double>(batches);
         progress.step(step.loss, step.tokens);
       }
-      const SequenceAccuracy accuracy = trainer_.evaluate(row_.pairs, experiment_.split.validation);
+      const SequenceAccuracy accuracy =
+          trainer_.evaluate(row_.pairs, experiment_.split.validation, inner_progress("validation"));
       point.token_accuracy = accuracy.token_accuracy();
       point.sequence_accuracy = accuracy.sequence_accuracy();
       point.seconds = steady_seconds() - start;

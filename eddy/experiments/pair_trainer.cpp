@@ -120,9 +120,12 @@ PairTrainer::StepResult PairTrainer::step() {
   return {.loss = loss, .tokens = static_cast<double>(batch.target_count)};
 }
 
-SequenceAccuracy PairTrainer::evaluate(const EncodedPairs& pairs, std::span<const std::int32_t> chosen) const {
+SequenceAccuracy PairTrainer::evaluate(const EncodedPairs& pairs, std::span<const std::int32_t> chosen,
+                                       ProgressOptions shown) const {
   PairBatches batches(pairs, batch_options(programs_->options().batch_size, false, 1),
                       std::vector<std::int32_t>(chosen.begin(), chosen.end()));
+  shown.total = batches.batches_per_epoch();
+  Progress progress(std::move(shown));
   SequenceAccuracy accuracy;
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
     stop_if_interrupted();
@@ -131,6 +134,7 @@ SequenceAccuracy PairTrainer::evaluate(const EncodedPairs& pairs, std::span<cons
     if (pairs.targets_complete && specials.end >= 0) leave_out_filling(batch, specials);
     // A target's end token is among its steps: what goes on too long is wrong.
     accuracy.add(programs_->decode(batch, batch.target_time())[0], batch.target_out, batch.target_mask);
+    progress.count(1, static_cast<double>(batch.target_count));
   }
   return accuracy;
 }

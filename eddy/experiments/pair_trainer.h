@@ -7,6 +7,7 @@
 
 #include "eddy/data/pair_batches.h"
 #include "eddy/experiments/pair_model.h"
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/sequence_accuracy.h"
 
 namespace eddy {
@@ -51,7 +52,8 @@ class PairTrainer {
 
   /// Decodes the sources of these pairs, and compares with all of the targets, of frames with the text and its first
   /// end. Throws Interrupted after a signal.
-  SequenceAccuracy evaluate(const EncodedPairs& pairs, std::span<const std::int32_t> chosen) const;
+  SequenceAccuracy evaluate(const EncodedPairs& pairs, std::span<const std::int32_t> chosen,
+                            ProgressOptions shown = no_progress()) const;
   /// What the model makes of each source, by its place in `pairs`. Sequences may be of any length where the model's
   /// are; targets give the number of steps only where they are complete.
   std::vector<DecodedPair> decode(const EncodedPairs& pairs) const;

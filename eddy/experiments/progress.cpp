@@ -20,6 +20,8 @@ constexpr double kRedrawSeconds = 0.2;
 /// The loss shown is a running mean that forgets a step after about this many.
 constexpr double kLossMemory = 20;
 constexpr double kMarkSeconds = 30;
+/// A pass that ends by then needs no progress.
+constexpr double kShortPass = 2;
 
 std::size_t terminal_columns(std::FILE* out) {
   winsize size{};
@@ -75,6 +77,22 @@ void flush_results() {
   fail<DataError>("the standard output cannot be written{}", why);
 }
 
+ProgressOptions pass_progress(std::string label, ProgressStyle style) {
+  ProgressOptions options;
+  options.label = std::move(label);
+  options.style = style;
+  options.quiet_seconds = kShortPass;
+  return options;
+}
+
+ProgressOptions inner_progress(std::string label, ProgressStyle style) {
+  ProgressOptions options = pass_progress(std::move(label), style);
+  options.stays = false;
+  return options;
+}
+
+ProgressOptions no_progress() { return pass_progress({}, ProgressStyle::quiet); }
+
 Progress::Progress(ProgressOptions options) : options_(std::move(options)), resumed_at_(options_.done) {
   if (!options_.clock) options_.clock = steady_seconds;
   if (options_.style == ProgressStyle::automatic)
@@ -100,18 +118,22 @@ double Progress::rate() const {
 }
 
 void Progress::advance(std::int64_t steps, double loss, double units) {
-  options_.done += steps;
-  units_ += units;
   // A loss that is not finite is shown at once and does not spoil the mean for ever.
   loss_ = has_loss_ && std::isfinite(loss_) && std::isfinite(loss) ? loss_ + (loss - loss_) / kLossMemory : loss;
   has_loss_ = true;
+  count(steps, units);
+}
+
+void Progress::count(std::int64_t steps, double units) {
+  options_.done += steps;
+  units_ += units;
   const double now = options_.clock();
   if (now - latest_.time >= kMarkSeconds) before_ = std::exchange(latest_, mark());
   const bool due = options_.style == ProgressStyle::one_line
                        ? now - last_shown_ >= kRedrawSeconds
                        : now - last_shown_ >= options_.line_seconds ||
                              (options_.line_steps > 0 && options_.done - last_shown_step_ >= options_.line_steps);
-  if (due) show();
+  if (due && now - started_ >= options_.quiet_seconds) show();
 }
 
 std::string Progress::line() const {
@@ -125,17 +147,20 @@ std::string Progress::line() const {
   }
   if (has_loss_) add(fmt::format("loss {:.4g}", loss_));
   const double seconds = options_.clock() - before_.time;
+  const double made_units = units_ - before_.units;
   const auto made = static_cast<double>(options_.done - before_.done);
   if (units_ > 0) {
-    const double recent = seconds > 0 ? (units_ - before_.units) / seconds : 0;
+    const double recent = seconds > 0 ? made_units / seconds : 0;
     add(fmt::format("{} {}/s", format_count(finished_ ? rate() : recent), options_.unit));
   }
   if (finished_) {
     add("in " + format_duration(elapsed()));
   } else if (options_.total > 0 && made > 0) {
-    const auto left = static_cast<double>(std::max<std::int64_t>(options_.total - options_.done, 0));
+    const bool by_units = options_.total_units > 0 && made_units > 0;
+    const double left = by_units ? (options_.total_units - units_) / made_units
+                                 : static_cast<double>(options_.total - options_.done) / made;
     const double most = std::max(options_.most_seconds - elapsed(), 0.0);
-    add(format_duration(std::min(seconds * left / made, most)) + " left");
+    add(format_duration(std::min(seconds * std::max(left, 0.0), most)) + " left");
   }
   return text;
 }
@@ -144,6 +169,7 @@ void Progress::show() {
   last_shown_ = options_.clock();
   last_shown_step_ = options_.done;
   if (options_.style == ProgressStyle::quiet) return;
+  shown_ = true;
   const std::string text = line();
   if (options_.style == ProgressStyle::one_line) {
     // The last column stays free: some terminals wrap there.
@@ -170,6 +196,11 @@ void Progress::finish() {
   if (finished_) return;
   finished_ = true;
   if (options_.style == ProgressStyle::quiet || (options_.done == resumed_at_ && !line_open_)) return;
+  if (options_.quiet_seconds > 0 && !shown_) return;
+  if (!options_.stays) {
+    if (line_open_) show_text(options_.out, "\r\x1b[K");
+    return;
+  }
   show();
   if (line_open_) show_text(options_.out, "\n");
   line_open_ = false;

@@ -36,12 +36,24 @@ struct ProgressOptions {
   /// After so many it ends, whatever is left to do.
   double most_seconds = std::numeric_limits<double>::infinity();
   std::string unit = "tokens";  ///< what the rate counts
+  /// Where known, the time left goes by these rather than by steps, which need not take equally long.
+  double total_units = 0;
   ProgressStyle style = ProgressStyle::automatic;
   double line_seconds = 10;     ///< between two lines
   std::int64_t line_steps = 0;  ///< also a line every so many steps; 0 = never
+  /// Before, nothing is shown, nor of what ends before anything was.
+  double quiet_seconds = 0;
+  bool stays = true;  ///< else its end is not shown, and on a terminal it gives its place back
   std::FILE* out = stderr;
   std::function<double()> clock{};  ///< seconds; for tests
 };
+
+/// Of a pass over data that trains nothing: a short one shows nothing.
+ProgressOptions pass_progress(std::string label, ProgressStyle style = ProgressStyle::automatic);
+/// Of one in the midst of a training, whose own line comes back after it.
+ProgressOptions inner_progress(std::string label, ProgressStyle style = ProgressStyle::automatic);
+/// None at all.
+ProgressOptions no_progress();
 
 /// Tells how a long loop is doing; changes nothing of its results. For one thread. `out` must outlive it.
 class Progress {
@@ -55,6 +67,8 @@ class Progress {
   /// One more step: its loss and how many units it worked through.
   void step(double loss, double units) { advance(1, loss, units); }
   void advance(std::int64_t steps, double loss, double units);
+  /// The same where there is no loss to show.
+  void count(std::int64_t steps, double units);
   /// A line of its own, above the progress line.
   void message(std::string_view text);
   /// Shows the final state once. Later calls do nothing.
@@ -85,6 +99,7 @@ class Progress {
   double loss_ = 0;
   bool has_loss_ = false;
   double units_ = 0;
+  bool shown_ = false;
   bool line_open_ = false;
   bool finished_ = false;
 };

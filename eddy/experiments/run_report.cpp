@@ -176,7 +176,7 @@ Report run_report(const RunFacts& facts) {
 }
 
 Report report_of_run(const std::filesystem::path& output, const EncodedDataset& data,
-                     const std::vector<std::int32_t>& validation, const std::string& command) {
+                     const std::vector<std::int32_t>& validation, const std::string& command, ProgressStyle progress) {
   const LoadedModel loaded = load_model(output);
   RunFacts facts{.title = output.filename().string(),
                  .model = loaded.file,
@@ -187,6 +187,7 @@ Report report_of_run(const std::filesystem::path& output, const EncodedDataset& 
                  .command = command};
   TextEvaluator evaluator(*loaded.store, loaded.file.config);
   const auto add = [&](const std::string& part, const EncodedCorpus& corpus, std::vector<std::int32_t> documents) {
+    evaluator.show_progress(pass_progress(part, progress));
     if (is_classification(loaded.file.config.task)) {
       std::erase_if(documents, [&](std::int32_t document) { return corpus.label(document) < 0; });
       if (documents.empty()) return;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "eddy/experiments/classification_result.h"
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/report.h"
 #include "eddy/experiments/run_history.h"
 #include "eddy/experiments/run_model.h"
@@ -44,6 +45,7 @@ Report run_report(const RunFacts& facts);
 /// Evaluates the model in `output` on `validation` documents of the part "train" and on the part "test" where there is
 /// one, and reports its run, whose log stands beside it. Throws Interrupted after a signal.
 Report report_of_run(const std::filesystem::path& output, const EncodedDataset& data,
-                     const std::vector<std::int32_t>& validation, const std::string& command);
+                     const std::vector<std::int32_t>& validation, const std::string& command,
+                     ProgressStyle progress = ProgressStyle::quiet);
 
 }  // namespace eddy

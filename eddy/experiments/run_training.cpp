@@ -30,7 +30,9 @@ class Run : TrainingLoop {
         model_(std::move(model)),
         settings_(settings),
         progress_line_(progress_options(settings.label.empty() ? std::string(to_string(config().task)) : settings.label,
-                                        model_.progress.steps, trainer.batches_per_epoch())) {}
+                                        model_.progress.steps, trainer.batches_per_epoch())) {
+    trainer_.evaluator().show_progress(inner_progress("validation", settings.progress));
+  }
 
   RunOutcome run() {
     RunOutcome outcome;

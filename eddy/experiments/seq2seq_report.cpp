@@ -52,13 +52,17 @@ std::vector<ReportChart> training_charts(const fs::path& model) {
 }  // namespace
 
 Seq2SeqEvaluation evaluate_seq2seq(const LoadedSeq2Seq& loaded, Translator& translator, const Seq2SeqData& data,
-                                   const ChosenSources& chosen, std::string part, std::string what) {
+                                   const ChosenSources& chosen, std::string part, std::string what,
+                                   ProgressStyle progress) {
   require<UsageError>(chosen.sources > 0, "the {} part is empty", part);
   if (chosen.sources < chosen.of) what += fmt::format(", {} of {} sources, evenly spaced", chosen.sources, chosen.of);
   what += fmt::format(", beam {}", translator.options().beam.beam);
   Seq2SeqEvaluation evaluation{.part = std::move(part), .what = std::move(what), .loss = 0, .scores = {}};
   // First, as it takes far less time: should it fail, no translations are lost.
-  evaluation.loss = Seq2SeqEvaluator(*loaded.store, loaded.model.config).loss(data.pairs, chosen.pairs);
+  Seq2SeqEvaluator evaluator(*loaded.store, loaded.model.config);
+  evaluator.show_progress(pass_progress(evaluation.part + ": loss", progress));
+  translator.show_progress(pass_progress(evaluation.part + ": translations", progress));
+  evaluation.loss = evaluator.loss(data.pairs, chosen.pairs);
   evaluation.scores = score_translations(translator, data, chosen.pairs);
   return evaluation;
 }

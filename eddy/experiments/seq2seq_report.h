@@ -20,9 +20,10 @@ struct Seq2SeqEvaluation {
 };
 
 /// Measures the loss of the chosen pairs and translates their sources; `what` says which they were chosen from.
-/// UsageError when there are none, Interrupted after a signal.
+/// UsageError when there are none, Interrupted after a signal. `progress` shows both passes.
 Seq2SeqEvaluation evaluate_seq2seq(const LoadedSeq2Seq& loaded, Translator& translator, const Seq2SeqData& data,
-                                   const ChosenSources& chosen, std::string part, std::string what);
+                                   const ChosenSources& chosen, std::string part, std::string what,
+                                   ProgressStyle progress = ProgressStyle::quiet);
 
 /// The scores of one evaluation, a measure a row.
 Table scores_table(const Seq2SeqEvaluation& evaluation);

@@ -55,6 +55,9 @@ class Seq2SeqEvaluator::Impl {
   double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen) {
     const CurrentRows current(store_, make_optimizer(config_.optimizer));
     PairBatches batches(pairs, batches_of(config_, false), chosen);
+    ProgressOptions shown = progress_;
+    shown.total = batches.batches_per_epoch();
+    Progress progress(std::move(shown));
     double total = 0, tokens = 0;
     for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
       stop_if_interrupted();
@@ -62,9 +65,12 @@ class Seq2SeqEvaluator::Impl {
       const auto count = static_cast<double>(batch.target_count);
       total += count * static_cast<double>(program_for(batch).run(pair_bindings(batch))[0].item());
       tokens += count;
+      progress.count(1, count);
     }
     return total / tokens;
   }
+
+  void show_progress(ProgressOptions progress) { progress_ = std::move(progress); }
 
  private:
   Program& program_for(const PairBatch& batch) {
@@ -78,6 +84,7 @@ class Seq2SeqEvaluator::Impl {
   ParameterStore& store_;
   Seq2SeqConfig config_;
   std::shared_ptr<Arena> arena_;
+  ProgressOptions progress_ = no_progress();
   std::map<ProgramSize, Program> programs_;
 };
 
@@ -87,6 +94,7 @@ Seq2SeqEvaluator::~Seq2SeqEvaluator() = default;
 double Seq2SeqEvaluator::loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen) {
   return impl_->loss(pairs, chosen);
 }
+void Seq2SeqEvaluator::show_progress(ProgressOptions progress) { impl_->show_progress(std::move(progress)); }
 
 class Seq2SeqTrainer::Impl {
  public:
@@ -113,9 +121,7 @@ class Seq2SeqTrainer::Impl {
     return result;
   }
 
-  double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen) {
-    return evaluator_.loss(pairs, chosen);
-  }
+  Seq2SeqEvaluator& evaluator() { return evaluator_; }
 
   NextStep next_step() {
     const PairBatch batch = batches_.next();
@@ -153,9 +159,7 @@ Seq2SeqTrainer::Seq2SeqTrainer(ParameterStore& store, const Seq2SeqConfig& confi
     : impl_(std::make_unique<Impl>(store, config, pairs, train)) {}
 Seq2SeqTrainer::~Seq2SeqTrainer() = default;
 StepResult Seq2SeqTrainer::step() { return impl_->step(); }
-double Seq2SeqTrainer::loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen) {
-  return impl_->loss(pairs, chosen);
-}
+Seq2SeqEvaluator& Seq2SeqTrainer::evaluator() { return impl_->evaluator(); }
 Seq2SeqTrainer::NextStep Seq2SeqTrainer::next_step() { return impl_->next_step(); }
 BatchPosition Seq2SeqTrainer::position() const { return impl_->batches().position(); }
 void Seq2SeqTrainer::seek(const BatchPosition& position) { impl_->batches().seek(position); }
@@ -175,6 +179,7 @@ class Run : TrainingLoop {
         trainer_(store, model.config, data.pairs, data.split.train),
         line_(progress_options("seq2seq", model.progress.steps, trainer_.batches_per_epoch())) {
     trainer_.seek(model.progress.position);
+    trainer_.evaluator().show_progress(inner_progress("validation", settings.progress));
     plateau_ = make_plateau(model.config.optimizer, store);
   }
 
@@ -235,7 +240,7 @@ class Run : TrainingLoop {
   void evaluate() override {
     Seq2SeqProgress& progress = model_.progress;
     const bool measured = chooses_best();
-    const double loss = measured ? trainer_.loss(data_.pairs, data_.split.validation) : 0;
+    const double loss = measured ? trainer_.evaluator().loss(data_.pairs, data_.split.validation) : 0;
     // NaN when no step since the last time had a finite loss: nothing to see a plateau in.
     const double recent = progress.recent_steps > 0 ? progress.recent_loss / static_cast<double>(progress.recent_steps)
                                                     : std::numeric_limits<double>::quiet_NaN();

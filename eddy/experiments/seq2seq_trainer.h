@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/run_training.h"
 #include "eddy/experiments/seq2seq_model.h"
 #include "eddy/graph/program.h"
@@ -21,6 +22,8 @@ class Seq2SeqEvaluator {
   /// Nats per target token of the listed pairs, fed the targets, with the full softmax. A signal that an InterruptGuard
   /// caught ends it between two batches with Interrupted. DataError when no pair has two sides.
   double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen);
+  /// Of the passes to come; at first there is none. The counts are the evaluator's own.
+  void show_progress(ProgressOptions progress);
 
  private:
   class Impl;
@@ -37,8 +40,8 @@ class Seq2SeqTrainer {
   ~Seq2SeqTrainer();
 
   StepResult step();
-  /// As Seq2SeqEvaluator::loss.
-  double loss(const EncodedPairs& pairs, const std::vector<std::int32_t>& chosen);
+  /// Of the weights as they are; it shares the arena of the training's programs.
+  Seq2SeqEvaluator& evaluator();
 
   /// The program that the next step would run, and its inputs: to look at and to measure. Running it trains.
   struct NextStep {

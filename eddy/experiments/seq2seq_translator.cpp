@@ -64,6 +64,12 @@ std::vector<std::vector<Translation>> Translator::translate(std::span<const Toke
   std::vector<std::size_t> order(sources.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, {}, [&](std::size_t i) { return sources[i].size(); });
+  ProgressOptions shown = progress_;
+  shown.total = static_cast<std::int64_t>(sources.size());
+  shown.unit = "source words";
+  // The longest texts come last.
+  for (const TokenText& source : sources) shown.total_units += static_cast<double>(read_part(source).size());
+  Progress progress(std::move(shown));
   const auto time_of = [&](std::size_t i) { return padded(model_.config, read_part(sources[i]).size()); };
   for (std::size_t begin = 0; begin < order.size();) {
     const std::int64_t time = time_of(order[begin]);
@@ -72,6 +78,9 @@ std::vector<std::vector<Translation>> Translator::translate(std::span<const Toke
            time_of(order[end]) == time)
       ++end;
     translate_batch(sources, std::span(order).subspan(begin, end - begin), time, results);
+    double words = 0;
+    for (std::size_t i = begin; i < end; ++i) words += static_cast<double>(read_part(sources[order[i]]).size());
+    progress.count(static_cast<std::int64_t>(end - begin), words);
     begin = end;
   }
   return results;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "eddy/experiments/attention_map.h"
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/seq2seq_model.h"
 #include "eddy/experiments/text_metrics.h"
 #include "eddy/models/sequence_search.h"
@@ -43,6 +44,8 @@ class Translator {
   std::span<const std::string> read_part(const TokenText& source) const;
   /// What a translation looked at, with a row for its end where it has one. UsageError without attention or source.
   AttentionMap attention_of(const TokenText& source, const Translation& translation) const;
+  /// Of the calls of translate() to come; at first there is none. The counts are the translator's own.
+  void show_progress(ProgressOptions progress) { progress_ = std::move(progress); }
   const Seq2SeqConfig& config() const { return model_.config; }
   const TranslatorOptions& options() const { return options_; }
 
@@ -52,6 +55,7 @@ class Translator {
 
   const Seq2SeqModel& model_;
   TranslatorOptions options_;
+  ProgressOptions progress_ = no_progress();
   SequenceSearch search_;
 };
 

@@ -122,10 +122,24 @@ Evaluation TextEvaluator::evaluate(const EncodedCorpus& corpus, const DocumentLi
   return result;
 }
 
+ProgressOptions TextEvaluator::progress_of(const BucketBatches& batches, const EncodedCorpus& corpus,
+                                           const std::vector<std::int32_t>& documents) const {
+  ProgressOptions options = progress_;
+  options.total = batches.documents_per_epoch();
+  // The longest documents come last, so that their number says little of the time left.
+  const int end = task_batches(config_, corpus.longest(), Mode::infer).append_eos ? 1 : 0;
+  std::int64_t tokens = -batches.cut().tokens;
+  for (const std::int32_t document : documents) tokens += corpus.length(document) + end;
+  corpus.drop_pages();
+  options.total_units = static_cast<double>(tokens);
+  return options;
+}
+
 Evaluation TextEvaluator::evaluate_documents(const EncodedCorpus& corpus, const DocumentList& documents) {
   BucketBatches batches(corpus, task_batches(config_, corpus.longest(), Mode::infer), documents);
   Evaluation result;
   result.cut = batches.cut();
+  Progress progress(progress_of(batches, corpus, listed(corpus, documents)));
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
     stop_if_interrupted();
     const Batch batch = batches.next();
@@ -134,6 +148,7 @@ Evaluation TextEvaluator::evaluate_documents(const EncodedCorpus& corpus, const 
     result.loss += loss * static_cast<double>(targets);
     result.targets += targets;
     result.documents += batch.real_rows;
+    progress.count(batch.real_rows, static_cast<double>(batch.token_count));
   }
   result.loss /= static_cast<double>(result.targets);
   return result;
@@ -149,6 +164,9 @@ Evaluation TextEvaluator::evaluate_streams(const EncodedCorpus& corpus, const Do
   for (Tensor& tensor : states) tensor = Tensor(f32, state);
   Evaluation result;
   result.documents = documents ? static_cast<std::int64_t>(documents->size()) : corpus.size();
+  ProgressOptions shown = progress_;
+  shown.total = batches.batches_per_epoch();
+  Progress progress(std::move(shown));
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
     stop_if_interrupted();
     const Batch batch = batches.next();
@@ -158,6 +176,7 @@ Evaluation TextEvaluator::evaluate_streams(const EncodedCorpus& corpus, const Do
     result.loss += static_cast<double>(results[0].item()) * static_cast<double>(batch.target_count);
     result.targets += batch.target_count;
     for (std::size_t s = 0; s < names.size(); ++s) states[s].copy_from(results[s + 1]);
+    progress.count(1, static_cast<double>(batch.target_count));
   }
   result.loss /= static_cast<double>(result.targets);
   return result;
@@ -178,6 +197,7 @@ Predictions TextEvaluator::predict(const EncodedCorpus& corpus, const DocumentLi
   std::ranges::sort(places);
   BucketBatches batches(corpus, task_batches(config_, corpus.longest(), Mode::infer), wanted);
   result.cut = batches.cut();
+  Progress progress(progress_of(batches, corpus, wanted));
   for (std::int64_t i = 0; i < batches.batches_per_epoch(); ++i) {
     stop_if_interrupted();
     const Batch batch = batches.next();
@@ -190,6 +210,7 @@ Predictions TextEvaluator::predict(const EncodedCorpus& corpus, const DocumentLi
         std::ranges::transform(source, result.probabilities.begin() + static_cast<std::ptrdiff_t>(at->second * classes),
                                [](float x) { return std::exp(x); });
     }
+    progress.count(batch.real_rows, static_cast<double>(batch.token_count));
   }
   return result;
 }

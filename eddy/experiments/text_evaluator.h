@@ -12,6 +12,7 @@
 #include "eddy/data/batch.h"
 #include "eddy/data/bucket_batches.h"
 #include "eddy/data/encoded_corpus.h"
+#include "eddy/experiments/progress.h"
 #include "eddy/experiments/training_config.h"
 #include "eddy/graph/program.h"
 #include "eddy/graph/variable.h"
@@ -71,6 +72,9 @@ class TextEvaluator {
   /// Throws UsageError unless the task is a classification.
   Predictions predict(const EncodedCorpus& corpus, const DocumentList& documents = std::nullopt);
 
+  /// Of the passes to come; at first there is none. The counts are the evaluator's own.
+  void show_progress(ProgressOptions progress) { progress_ = std::move(progress); }
+
   /// The program for batches of `time` steps, compiled when it is not there yet.
   Program& program(std::int64_t time);
   /// A batch's tensors under the names of the program's inputs.
@@ -82,10 +86,13 @@ class TextEvaluator {
   Evaluation evaluate_documents(const EncodedCorpus& corpus, const DocumentList& documents);
   Evaluation evaluate_streams(const EncodedCorpus& corpus, const DocumentList& documents);
   Program& program(std::int64_t time, std::int64_t rows);
+  ProgressOptions progress_of(const BucketBatches& batches, const EncodedCorpus& corpus,
+                              const std::vector<std::int32_t>& documents) const;
 
   ParameterStore* store_;
   TrainingConfig config_;
   std::shared_ptr<Arena> arena_;
+  ProgressOptions progress_ = no_progress();
   std::map<std::pair<std::int64_t, std::int64_t>, Program> programs_;  ///< by steps and rows
 };
 

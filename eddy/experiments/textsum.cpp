@@ -137,6 +137,8 @@ class TextsumRun {
       std::fflush(stdout);
       TextsumScores scores{.model = name, .part = part.name, .translations = {}};
       const std::vector<std::int32_t> measured = choose_sources(data_, part.pairs, options_.most).pairs;
+      evaluator.show_progress(pass_progress(fmt::format("{}: loss", part.name), options_.progress));
+      translator.show_progress(pass_progress(fmt::format("{}: translations", part.name), options_.progress));
       scores.loss = evaluator.loss(data_.pairs, measured);
       scores.translations = score_translations(translator, data_, measured);
       by_original_definitions(scores);

@@ -11,29 +11,10 @@
 #include "eddy/core/error.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
+#include "tests/experiments/captured_stream.h"
 
 namespace eddy {
 namespace {
-
-/// A stream whose text can be read.
-class Capture {
- public:
-  Capture() : file_(::open_memstream(&text_, &size_)) {}
-  ~Capture() {
-    std::fclose(file_);
-    ::free(text_);
-  }
-  std::FILE* file() { return file_; }
-  std::string text() {
-    std::fflush(file_);
-    return {text_, size_};
-  }
-
- private:
-  char* text_ = nullptr;
-  std::size_t size_ = 0;
-  std::FILE* file_;
-};
 
 std::size_t count_of(const std::string& text, char c) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), c));
@@ -59,7 +40,7 @@ TEST_CASE("durations and counts are short") {
 }
 
 TEST_CASE("a pipe gets a line every few seconds or steps") {
-  Capture capture;
+  CapturedStream capture;
   double now = 100;
   ProgressOptions options{.label = "train", .total = 40, .style = ProgressStyle::lines, .line_seconds = 10};
   options.out = capture.file();
@@ -78,7 +59,7 @@ TEST_CASE("a pipe gets a line every few seconds or steps") {
   CHECK(text.find("train  10/40 25%  loss 2.5  3.00k tokens/s  30 s left\n") == 0);
   CHECK(text.ends_with("train  40/40 100%  loss 2.5  3.00k tokens/s  in 40 s\n"));
 
-  Capture by_steps;
+  CapturedStream by_steps;
   options.out = by_steps.file();
   options.line_steps = 8;
   options.line_seconds = 1e9;
@@ -103,7 +84,7 @@ TEST_CASE("the time left is no more than a limit of seconds leaves") {
 }
 
 TEST_CASE("a terminal gets one line, redrawn at most five times a second") {
-  Capture capture;
+  CapturedStream capture;
   double now = 0;
   ProgressOptions options{.label = "train", .style = ProgressStyle::one_line};
   options.out = capture.file();
@@ -126,8 +107,42 @@ TEST_CASE("a terminal gets one line, redrawn at most five times a second") {
   CHECK(text.find("\r\x1b[Ksaved\n") != std::string::npos);
 }
 
+TEST_CASE("a pass over data shows nothing unless it is long, and goes by its units") {
+  double now = 0;
+  const auto passes = [&](ProgressOptions options, int steps) {
+    CapturedStream capture;
+    options.total = 40;
+    options.total_units = 4000;
+    options.out = capture.file();
+    options.clock = [&] { return now; };
+    {
+      Progress progress(options);
+      for (int i = 0; i < steps; ++i) {
+        now += 1;
+        progress.count(1, i < 20 ? 50 : 150);
+      }
+    }
+    return capture.text();
+  };
+  CHECK(passes(pass_progress("test", ProgressStyle::lines), 9).empty());
+  CHECK(passes(pass_progress("test", ProgressStyle::one_line), 1).empty());
+  CHECK(passes(pass_progress("test", ProgressStyle::quiet), 40).empty());
+  CHECK(passes(no_progress(), 40).empty());
+  const std::string lines = passes(pass_progress("test", ProgressStyle::lines), 40);
+  CHECK(count_of(lines, '\n') == 5);
+  CHECK(lines.starts_with("test  10/40 25%  50 tokens/s  1:10 left\n"));
+  CHECK(lines.ends_with("test  40/40 100%  100 tokens/s  in 40 s\n"));
+  CHECK(count_of(passes(pass_progress("test", ProgressStyle::one_line), 40), '\n') == 1);
+  // In the midst of another its end is that one's matter.
+  CHECK(count_of(passes(inner_progress("test", ProgressStyle::lines), 40), '\n') == 4);
+  const std::string inner = passes(inner_progress("test", ProgressStyle::one_line), 40);
+  CHECK(inner.starts_with("\rtest  2/40 5%"));
+  CHECK(inner.ends_with("\r\x1b[K"));
+  CHECK(count_of(inner, '\n') == 0);
+}
+
 TEST_CASE("quiet and unused progress print nothing") {
-  Capture capture;
+  CapturedStream capture;
   ProgressOptions options{.style = ProgressStyle::quiet};
   options.out = capture.file();
   {

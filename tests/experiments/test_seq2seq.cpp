@@ -14,6 +14,7 @@
 #include "eddy/experiments/seq2seq_trainer.h"
 #include "eddy/experiments/seq2seq_translator.h"
 #include "tests/core/temporary_folder.h"
+#include "tests/experiments/captured_stream.h"
 
 namespace eddy {
 namespace {
@@ -256,7 +257,7 @@ TEST_CASE("an evaluation that a signal ends is done anew by the run that goes on
     model.progress.position = trainer.position();
     const InterruptGuard guard;
     raise(SIGINT);
-    CHECK_THROWS_AS(trainer.loss(data.pairs, data.split.validation), Interrupted);
+    CHECK_THROWS_AS(trainer.evaluator().loss(data.pairs, data.split.validation), Interrupted);
     CHECK(run_seq2seq(store, data, model, quiet(stopped)) == StopReason::interrupt);
     CHECK_FALSE(model.progress.validation.has_best);
     CHECK_FALSE(std::filesystem::exists(stopped));
@@ -284,6 +285,25 @@ TEST_CASE("pairs are measured that are too long to be trained on") {
   CHECK(Seq2SeqEvaluator(store, model.config).loss(data.pairs, data.split.test) == loss);
   model.config.sizes = {{.source = 2, .target = 2}};
   CHECK(std::isfinite(Seq2SeqEvaluator(store, model.config).loss(data.pairs, data.split.test)));
+}
+
+TEST_CASE("measuring and translating show how far they are where that is asked for") {
+  const TemporaryFolder folder;
+  write_pairs(folder / "pairs.tsv");
+  const Seq2SeqConfig config = small_config(folder / "pairs.tsv");
+  const Seq2SeqData data = load_seq2seq_data(config);
+  const LoadedSeq2Seq loaded{.model = fresh_model(config, data),
+                             .store = std::make_unique<ParameterStore>(config.seed)};
+  Seq2SeqEvaluator evaluator(*loaded.store, loaded.model.config);
+  Translator translator(loaded, {.beam = {.beam = 2, .longest = 4}, .batch_size = 2});
+  CapturedStream measured, translated;
+  evaluator.show_progress(measured.slow_pass());
+  translator.show_progress(translated.slow_pass());
+  evaluator.loss(data.pairs, data.split.test);
+  translator.translate(std::vector<TokenText>{{"dog"}, {}, {"cat", "dog"}, {"elk", "."}, {"fox"}});
+  CHECK(measured.text().find(" 100%  ") != std::string::npos);
+  CHECK(translated.text().find("pass  5/5 100%  ") != std::string::npos);
+  CHECK(translated.text().find(" source words/s  0.0 s left\n") != std::string::npos);
 }
 
 TEST_CASE("words of too few sources or targets are unknown") {

@@ -6,6 +6,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/experiments/text_trainer.h"
+#include "tests/experiments/captured_stream.h"
 #include "toy_corpus.h"
 
 namespace eddy {
@@ -56,6 +57,32 @@ TEST_CASE("the loss of a stream does not depend on how much is computed at once"
       config.batch_size = batch;
       CHECK(TextEvaluator(store, config).evaluate(corpus).loss == before.loss);
     }
+  }
+}
+
+TEST_CASE("an evaluation shows how far it is where that is asked for, and says the same") {
+  const EncodedCorpus corpus = toy_corpus(50, 3, 3);
+  TrainingConfig streams = toy_config(TrainingTask::language_model);
+  streams.stream_steps = 5;
+  TrainingConfig cut = toy_config(TrainingTask::classifier);
+  cut.max_length = corpus.longest() - 1;
+  for (const TrainingConfig& config : {toy_config(TrainingTask::language_model), cut, streams}) {
+    ParameterStore store(1);
+    TextEvaluator evaluator(store, config);
+    const double loss = evaluator.evaluate(corpus).loss;
+    CapturedStream capture;
+    evaluator.show_progress(capture.slow_pass());
+    CHECK(evaluator.evaluate(corpus).loss == loss);
+    const std::string text = capture.text();
+    CAPTURE(text);
+    CHECK(text.starts_with("pass  "));
+    CHECK(text.find(" tokens/s  ") != std::string::npos);
+    CHECK(text.find(" left\n") != std::string::npos);
+    CHECK(text.find(" 100%  ", text.rfind("pass")) != std::string::npos);
+    CHECK(text.find("loss") == std::string::npos);
+    if (config.stream_steps == 0) CHECK(text.find("pass  50/50 100%") != std::string::npos);
+    // By the tokens nothing is left when the last batch is done.
+    if (config.stream_steps == 0) CHECK(text.find(" 0.0 s left\n") != std::string::npos);
   }
 }
 
