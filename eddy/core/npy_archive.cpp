@@ -140,7 +140,7 @@ class ZipWriter {
     archive_entry_set_pathname_utf8(entry_.get(), (tensor.name + ".npy").c_str());
     archive_entry_set_filetype(entry_.get(), S_IFREG);
     archive_entry_set_perm(entry_.get(), 0644);
-    archive_entry_set_mtime(entry_.get(), 315532800, 0);  // 1980, the zero of zip, so that the bytes repeat
+    // Without a time, which zip would write as that of the zone: the zero of zip stands there, so the bytes repeat.
     archive_entry_set_size(entry_.get(), static_cast<la_int64_t>(header.size() + tensor.value.bytes()));
     check(archive_write_header(writer_.get(), entry_.get()));
     write(header.data(), header.size());

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
+#include <time.h>
 
 #include <bit>
+#include <cstdlib>
 #include <cstring>
 
 #include "eddy/core/error.h"
@@ -154,6 +156,23 @@ TEST_CASE("npz: arrays survive a round trip, stored and deflated") {
   CHECK(std::filesystem::file_size(folder / "a.npz") < 1'200'000);
   write_npz(folder / "b.npz", {});
   CHECK(read_npz(folder / "b.npz").empty());
+}
+
+TEST_CASE("npz: the bytes do not depend on the time zone") {
+  const TemporaryFolder folder;
+  const auto bytes_in = [&](const char* zone) {
+    ::setenv("TZ", zone, 1);
+    ::tzset();
+    write_npz(folder / "a.npz", std::vector<NamedTensor>{{"x", Tensor::scalar(1.0f)}});
+    return slurp(folder / "a.npz");
+  };
+  const char* before = std::getenv("TZ");
+  const std::string own = before != nullptr ? before : "";
+  const std::string utc = bytes_in("UTC0");
+  CHECK(bytes_in("XYZ+11") == utc);
+  CHECK(bytes_in("XYZ-13") == utc);
+  before != nullptr ? ::setenv("TZ", own.c_str(), 1) : ::unsetenv("TZ");
+  ::tzset();
 }
 
 TEST_CASE("npz: truncated and flipped archives give an error or a load, never a crash") {
