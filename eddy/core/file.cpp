@@ -52,6 +52,19 @@ struct stat status_of(const std::filesystem::path& path, int descriptor) {
   return status;
 }
 
+/// Where a name leads that may be a symbolic link, even one that still points to nothing.
+std::filesystem::path behind_links(std::filesystem::path path) {
+  const std::filesystem::path given = path;
+  std::error_code error;
+  for (int hops = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path, error)); ++hops) {
+    if (hops == 40) fail_with(given, "cannot be written", ELOOP);
+    const std::filesystem::path target = std::filesystem::read_symlink(path, error);
+    if (error) fail_with(given, "cannot be resolved", error.value());
+    path = path.parent_path() / target;
+  }
+  return path;
+}
+
 /// A name that no other writer of this machine is using; the caller still opens it exclusively.
 std::filesystem::path temporary_name(const std::filesystem::path& folder) {
   static std::atomic<unsigned> counter{0};
@@ -233,13 +246,8 @@ AtomicFile::AtomicFile(const std::filesystem::path& path, TemporaryKind kind) : 
   if (type == std::filesystem::file_type::none) fail_with(path, "cannot be written", error.value());
   require<DataError>(type == std::filesystem::file_type::regular || type == std::filesystem::file_type::not_found,
                      "{}: is no regular file and so cannot be replaced", path.string());
-  // The file behind a symbolic link is replaced, not the link, even when the link still points to nothing.
-  for (int hops = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path_, error)); ++hops) {
-    if (hops == 40) fail_with(path, "cannot be written", ELOOP);
-    const std::filesystem::path target = std::filesystem::read_symlink(path_, error);
-    if (error) fail_with(path, "cannot be resolved", error.value());
-    path_ = path_.parent_path() / target;
-  }
+  // The file behind a symbolic link is replaced, not the link.
+  path_ = behind_links(path);
   folder_ = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
   if (kind == TemporaryKind::named || !open_unnamed()) open_named();
   // What only its owner could read stays so.
@@ -320,7 +328,9 @@ void AtomicFile::discard() noexcept {
 }
 
 OutputLock OutputLock::of_file(const std::filesystem::path& file) {
-  return {file.parent_path() / fmt::format(".{}.lock", file.filename().string()), file};
+  // A link and its target are one output.
+  const std::filesystem::path target = behind_links(file);
+  return {target.parent_path() / fmt::format(".{}.lock", target.filename().string()), file};
 }
 
 OutputLock OutputLock::of_folder(const std::filesystem::path& folder) {

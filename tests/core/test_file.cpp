@@ -226,6 +226,21 @@ TEST_CASE("an output is locked once at a time, and the lock leaves nothing behin
         std::string::npos);
 }
 
+TEST_CASE("a file is locked under whatever link leads to it, be it there or not") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "models");
+  std::filesystem::create_symlink("models/m.safetensors", folder / "latest");
+  std::filesystem::create_symlink("latest", folder / "link");
+  std::filesystem::create_symlink("loop", folder / "loop");
+  {
+    const OutputLock lock = OutputLock::of_file(folder / "link");
+    CHECK_THROWS_AS(OutputLock::of_file(folder / "models/m.safetensors"), UsageError);
+    CHECK_THROWS_WITH_AS(OutputLock::of_file(folder / "latest"), doctest::Contains("/latest; wait"), UsageError);
+  }
+  CHECK_NOTHROW(OutputLock::of_file(folder / "models/m.safetensors"));
+  CHECK_THROWS_WITH_AS(OutputLock::of_file(folder / "loop"), doctest::Contains("loop: cannot be written"), DataError);
+}
+
 TEST_CASE("the lock of a killed process is taken over") {
   const TemporaryFolder folder;
   const auto model = folder / "m.safetensors";
