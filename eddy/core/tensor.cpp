@@ -67,6 +67,8 @@ Tensor Tensor::reshaped(const Shape& shape) const {
 Tensor Tensor::view_at(std::size_t offset, const TensorType& type) const {
   require<GraphError>(offset <= bytes() && type.bytes() <= bytes() - offset, "a view {} at byte {} leaves {}", type,
                       offset, type_);
+  require<GraphError>(offset % size_of(type.dtype) == 0, "a view {} cannot begin at byte {}, within an element", type,
+                      offset);
   Tensor result;
   result.type_ = type;
   result.data_ = std::shared_ptr<std::byte>(data_, data_.get() + offset);

@@ -29,11 +29,13 @@ TEST_CASE("tensors: an empty one has nothing to copy or to look at") {
   CHECK(Tensor::view({f32, {0, 3}}, nullptr).clone().shape() == Shape{0, 3});
 }
 
-TEST_CASE("tensors: a view lies within, however far its offset is") {
+TEST_CASE("tensors: a view lies within, however far its offset is, and begins with an element") {
   const Tensor four(f32, {4});
   CHECK(four.view_at(8, {f32, {2}}).data() == static_cast<std::byte*>(four.data()) + 8);
   CHECK_THROWS_AS(four.view_at(12, {f32, {2}}), GraphError);
   CHECK_THROWS_AS(four.view_at(SIZE_MAX - 3, {f32, {1}}), GraphError);
+  CHECK_THROWS_WITH_AS(four.view_at(2, {i32, {1}}), doctest::Contains("cannot begin at byte 2"), GraphError);
+  CHECK(four.view_at(2, {boolean, {2}}).shape() == Shape{2});
 }
 
 }  // namespace
