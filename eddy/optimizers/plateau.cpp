@@ -10,6 +10,9 @@ namespace eddy {
 ReduceOnPlateau::ReduceOnPlateau(ParameterStore& store, const PlateauOptions& options) : options_(options) {
   require<UsageError>(options.factor > 0 && options.factor < 1, "a plateau's factor must be between 0 and 1, it is {}",
                       options.factor);
+  // Below 1, so that an infinite best value stays infinite under the margin.
+  require<UsageError>(options.threshold >= 0 && options.threshold < 1,
+                      "a plateau's threshold must be at least 0 and below 1, it is {}", options.threshold);
   require<UsageError>(options.patience >= 0 && options.cooldown >= 0,
                       "a plateau's patience {} and cooldown {} must not be negative", options.patience,
                       options.cooldown);
@@ -29,8 +32,9 @@ bool ReduceOnPlateau::report(double reported) {
   float& best = best_->value.values<float>()[0];
   std::int32_t& bad = counts_->value.values<std::int32_t>()[0];
   std::int32_t& cooldown = counts_->value.values<std::int32_t>()[1];
-  const double margin = options_.maximize ? 1 + options_.threshold : 1 - options_.threshold;
-  const bool better = options_.maximize ? value > best * margin : value < best * margin;
+  // A share of the size of the best value, so that one below zero has to be beaten, too.
+  const double margin = std::copysign(options_.threshold, best);
+  const bool better = options_.maximize ? value > best * (1 + margin) : value < best * (1 - margin);
   if (better) best = static_cast<float>(value);
   bad = better ? 0 : bad + 1;
   if (cooldown > 0) {

@@ -11,7 +11,7 @@ namespace eddy {
 struct PlateauOptions {
   double factor = 0.1;             ///< the learning rate is multiplied by this
   int patience = 10;               ///< reports without improvement that are put up with
-  double threshold = 1e-4;         ///< an improvement is at least this share of the best value
+  double threshold = 1e-4;         ///< an improvement exceeds this share of the best value's size
   int cooldown = 0;                ///< reports after a reduction that do not count as bad
   double min_scale = 0;            ///< the product of all reductions stays at least this
   bool maximize = false;           ///< the value reported is better when larger
