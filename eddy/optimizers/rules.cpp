@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/optimizers/rules.h"
 
+#include <cmath>
+
 #include "eddy/core/error.h"
 
 namespace eddy {
@@ -10,28 +12,27 @@ void require_share(std::string_view what, double value) {
   require<UsageError>(value >= 0 && value < 1, "{} must be in [0, 1), it is {}", what, value);
 }
 
-void require_not_negative(std::string_view what, double value) {
-  require<UsageError>(value >= 0, "{} must not be negative, it is {}", what, value);
+void require_amount(std::string_view what, double value) {
+  require<UsageError>(value >= 0 && std::isfinite(value), "{} must be finite and not negative, it is {}", what, value);
 }
 
 template <class RuleOptions>
 Optimizer make(const UpdateRule& rule, const RuleOptions& from, const UpdateOptions& options) {
   Optimizer result{.rule = rule, .learning_rate = from.learning_rate, .clip_norm = from.clip_norm, .options = options};
   result.rule.weight_decay = from.weight_decay;
-  require_not_negative("clip_norm", from.clip_norm);
-  require_not_negative("clip_value", options.clip_value);
-  require_not_negative("weight_decay", from.weight_decay);
+  require_amount("clip_norm", from.clip_norm);
+  require_amount("clip_value", options.clip_value);
+  require_amount("weight_decay", from.weight_decay);
   require_share("momentum", rule.momentum);
   require_share("the first smoothing factor", rule.beta1);
   require_share("the second smoothing factor", rule.beta2);
-  require_not_negative("epsilon", rule.epsilon);
-  require_not_negative("rate_decay", rule.rate_decay);
-  require_not_negative("initial_accumulator", rule.initial_accumulator);
+  require_amount("epsilon", rule.epsilon);
+  require_amount("rate_decay", rule.rate_decay);
+  require_amount("initial_accumulator", rule.initial_accumulator);
   require<UsageError>(from.clip_norm == 0 || options.clip_value == 0,
                       "clip_norm {} and clip_value {} cannot be used together", from.clip_norm, options.clip_value);
   for (const auto& [prefix, factor] : options.rate_multipliers)
-    require<UsageError>(factor >= 0, "the learning-rate multiplier of '{}' must not be negative, it is {}", prefix,
-                        factor);
+    require_amount(fmt::format("the learning-rate multiplier of '{}'", prefix), factor);
   require<UsageError>(!options.name.empty(), "an optimizer needs a name");
   return result;
 }

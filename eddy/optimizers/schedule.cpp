@@ -11,6 +11,9 @@
 namespace eddy {
 namespace {
 
+/// Whether a number can be a rate, which is an f32.
+bool is_rate(double number) { return number >= 0 && std::isfinite(static_cast<float>(number)); }
+
 enum class Curve : std::uint8_t { exponential, staircase, linear, cosine };
 
 struct CurveOp final : OpClass<CurveOp> {
@@ -30,8 +33,8 @@ struct CurveOp final : OpClass<CurveOp> {
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require<GraphError>(steps > 0, "the length must be positive, it is {}", steps);
-    require<GraphError>(from >= 0 && to_or_factor >= 0 && floor >= 0, "rates must not be negative: {}, {}, {}", from,
-                        to_or_factor, floor);
+    require<GraphError>(is_rate(from) && is_rate(to_or_factor) && is_rate(floor),
+                        "rates must be finite and not negative: {}, {}, {}", from, to_or_factor, floor);
     require<GraphError>(inputs[0] == TensorType{i32, {}}, "the step must be i32[], it is {}", to_string(inputs[0]));
     return {{f32, {}}};
   }
@@ -111,8 +114,8 @@ struct WarmUp final : OpClass<WarmUp> {
     visit("start", op.start);
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    require<GraphError>(steps > 0 && start >= 0, "steps must be 1 or more and start not negative, they are {} and {}",
-                        steps, start);
+    require<GraphError>(steps > 0 && is_rate(start),
+                        "steps must be 1 or more and start finite and not negative, they are {} and {}", steps, start);
     require<GraphError>(inputs[1] == TensorType{f32, {}}, "the rate is {}, not f32[]", to_string(inputs[1]));
     return {inputs[1]};
   }
@@ -132,8 +135,8 @@ Schedule curve_schedule(const CurveOp& op) {
 
 Schedule::Schedule(double rate)
     : builder_([rate](Value step, SourceLocation where) {
-        require_at(std::isfinite(rate) && rate >= 0, where, "schedule",
-                   "the learning rate must not be negative, it is {}", rate);
+        require_at(is_rate(rate), where, "schedule", "the learning rate must be finite and not negative, it is {}",
+                   rate);
         return step.graph().constant(static_cast<float>(rate), where);
       }) {}
 

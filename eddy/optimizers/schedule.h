@@ -26,9 +26,9 @@ class Schedule {
   Builder builder_;
 };
 
-// Steps count from 0; t is the step. Curves are evaluated in double precision. All throw GraphError for a negative
-// rate or a length that is not positive. It comes from build(), as for boundaries that do not rise or are not one fewer
-// than the pieces. They are pure and hold copies of what they are given.
+// Steps count from 0; t is the step. Curves are evaluated in double precision. All throw GraphError for a
+// rate that is negative or not finite, and for a length that is not positive. It comes from build(), as for boundaries
+// that do not rise or are not one fewer than the pieces. They are pure and hold copies of what they are given.
 
 /// rate * factor^(t / every), but at least `floor`
 Schedule exponential_decay(double rate, double factor, std::int64_t every = 1, double floor = 0);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
 #include <map>
 #include <string>
 
@@ -126,6 +128,11 @@ TEST_CASE("numbers out of range are refused") {
   CHECK_THROWS_AS(adam({.clip_norm = -1}), UsageError);
   CHECK_THROWS_AS(sgd({.clip_norm = 1}, {.clip_value = 1}), UsageError);
   CHECK_THROWS_AS(sgd({}, {.rate_multipliers = {{"a", -1}}}), UsageError);
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_WITH_AS(adam({.epsilon = kInfinity}), "epsilon must be finite and not negative, it is inf", UsageError);
+  CHECK_THROWS_AS(adamw({.weight_decay = kInfinity}), UsageError);
+  CHECK_THROWS_AS(adagrad({.initial_accumulator = std::nan("")}), UsageError);
+  CHECK_THROWS_AS(sgd({}, {.rate_multipliers = {{"a", kInfinity}}}), UsageError);
 }
 
 }  // namespace

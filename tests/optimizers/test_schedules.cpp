@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "eddy/graph/program.h"
 #include "eddy/optimizers/plateau.h"
@@ -65,6 +69,16 @@ TEST_CASE("schedules that cannot be are refused") {
   CHECK_THROWS_AS(rates_of(cosine_decay(1, 0), 1), GraphError);
   CHECK_THROWS_AS(rates_of(exponential_decay(-1, 0.5), 1), GraphError);
   CHECK_THROWS_AS(rates_of(Schedule(-1), 1), GraphError);
+  // The second is infinite as the f32 that a rate is.
+  for (const double bad : {std::numeric_limits<double>::infinity(), 1e300, std::nan("")}) {
+    CHECK_THROWS_AS(rates_of(Schedule(bad), 1), GraphError);
+    CHECK_THROWS_AS(rates_of(exponential_decay(bad, 0.5), 1), GraphError);
+    CHECK_THROWS_AS(rates_of(step_decay(1, bad, 2), 1), GraphError);
+    CHECK_THROWS_AS(rates_of(linear_decay(1, bad, 2), 1), GraphError);
+    CHECK_THROWS_AS(rates_of(cosine_decay(1, 2, bad), 1), GraphError);
+    CHECK_THROWS_AS(rates_of(piecewise_constant({3}, {1, bad}), 1), GraphError);
+    CHECK_THROWS_AS(rates_of(warm_up(2, 1, bad), 1), GraphError);
+  }
   CHECK_THROWS_AS(rates_of(piecewise_constant({3}, {1}), 1), GraphError);
   CHECK_THROWS_AS(rates_of(piecewise_constant({3, 3}, {1, 2, 3}), 1), GraphError);
 }
@@ -102,6 +116,18 @@ TEST_CASE("a plateau lowers the rate of a program that is already compiled") {
   CHECK(trajectory.learning_rate() == 0.25F);
 }
 
+TEST_CASE("a plateau knows better from worse on both sides of zero") {
+  // By a threshold of a tenth, of values that are to fall; they are negated where they are to rise.
+  const std::vector<std::pair<double, bool>> reports = {{2, true},      {1.9, false}, {1.7, true},    {-1, true},
+                                                        {-0.95, false}, {-1, false},  {-1.05, false}, {-1.2, true},
+                                                        {0, false},     {1, false},   {-2, true}};
+  for (const bool maximize : {false, true}) {
+    ParameterStore store;
+    ReduceOnPlateau plateau(store, {.factor = 0.5, .patience = 0, .threshold = 0.1, .maximize = maximize});
+    for (const auto& [value, better] : reports) CHECK(plateau.report(maximize ? -value : value) != better);
+  }
+}
+
 TEST_CASE("a value is no better than itself, and a plateau never raises the rate") {
   for (const double value : {0.1, 0.3, 0.7}) {
     ParameterStore store;
@@ -113,6 +139,8 @@ TEST_CASE("a value is no better than itself, and a plateau never raises the rate
   ParameterStore store;
   for (const double least : {-0.5, 2.0})
     CHECK_THROWS_WITH_AS(ReduceOnPlateau(store, {.min_scale = least}), doctest::Contains("min_scale"), UsageError);
+  for (const double share : {-0.1, 1.0, std::numeric_limits<double>::infinity(), std::nan("")})
+    CHECK_THROWS_WITH_AS(ReduceOnPlateau(store, {.threshold = share}), doctest::Contains("threshold"), UsageError);
 }
 
 }  // namespace
