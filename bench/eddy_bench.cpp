@@ -3,7 +3,6 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 
 #include "bench/benchmarks.h"
 #include "bench/measure.h"
+#include "bench/threads_flag.h"
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
 #include "eddy/core/peak.h"
@@ -40,14 +40,6 @@ constexpr const char* kHelp =
     "iterations;\n"
     "x_oneDNN above 1 means faster than the raw primitive, timed in alternation.\n"
     "Every result is checked first; one that is wrong is not timed, and makes the exit code 1.\n\n";
-
-int threads_from(std::string_view text) {
-  int threads = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threads);
-  eddy::require<eddy::UsageError>(error == std::errc() && end == text.data() + text.size() && threads >= 1,
-                                  "--threads must be a positive number, not '{}'", text);
-  return threads;
-}
 
 struct Wanted {
   std::string op;
@@ -86,7 +78,7 @@ Wanted wanted_from(int argc, char** argv, std::vector<char*>& rest) {
     } else if (is("--problem")) {
       wanted.problems.push_back(eddy::bench::parse_layer_shape(value));
     } else if (is("--threads")) {
-      eddy::set_num_threads(threads_from(value));
+      eddy::set_num_threads(eddy::bench::threads_from(value));
     } else {
       if (argument == "--help") std::fputs(kHelp, stdout);
       rest.push_back(argv[i]);

@@ -122,6 +122,13 @@ exec '{BUILD}/bench/eddy_workloads' "$@"
         self.assertIn("eddy_bench", figures["properties"][0]["error"])
         self.assertIn("| toy2 | failed: eddy_workloads ended", compared.stdout)
 
+    def test_threads_are_a_whole_number(self):
+        for program in ("eddy_workloads", "eddy_bench"):
+            for threads in ("1.9", "1e10", "0"):
+                refused = run(BUILD / "bench" / program, f"--threads={threads}")
+                self.assertEqual(refused.returncode, 1, program)
+                self.assertIn(f"must be a positive whole number, not '{threads}'", refused.stderr)
+
     def test_a_folder_without_benchmarks(self):
         with tempfile.TemporaryDirectory() as build:
             (Path(build) / "build.ninja").touch()

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 
+#include "bench/threads_flag.h"
 #include "bench/timing.h"
 #include "bench/workload.h"
 #include "eddy/core/cpu.h"
@@ -142,7 +143,7 @@ int run(int argc, char** argv) {
       return 0;
     }
     if (argument.starts_with("--threads=")) {
-      set_num_threads(static_cast<int>(number_from(argument.substr(10))));
+      set_num_threads(threads_from(argument.substr(10)));
     } else if (argument.starts_with("--weights=")) {
       weights = argument.substr(10);
     } else if (argument == "--lengths=spread") {
