@@ -113,7 +113,7 @@ BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
   for (const std::int32_t document : *documents) {
     require<DataError>(document >= 0 && document < corpus.size(), "document {} asked for, the corpus has {}", document,
                        corpus.size());
-    longest = std::max(longest, row_length(document));
+    if (!is_left_out(document)) longest = std::max(longest, row_length(document));
   }
   times_ = options_.times.empty() ? bucket_times(longest) : options_.times;
   require<DataError>(longest <= times_.back(),
@@ -122,12 +122,11 @@ BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
 
   std::vector<std::vector<std::int32_t>> buckets(times_.size());
   for (const std::int32_t document : *documents) {
-    const std::int64_t length = row_length(document);
-    if ((length == 0 && options_.layout != Layout::plain) ||
-        (options_.layout == Layout::label_gain && corpus.label(document) < 0)) {
+    if (is_left_out(document)) {
       ++left_out_;
       continue;
     }
+    const std::int64_t length = row_length(document);
     add_cut(cut_, corpus.length(document), options_.max_length);
     const auto bucket = std::lower_bound(times_.begin(), times_.end(), length) - times_.begin();
     buckets[static_cast<std::size_t>(bucket)].push_back(document);
@@ -149,6 +148,11 @@ BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
                                            .stream = stable_hash("bucket batches")});
   require<DataError>(documents_per_epoch() > 0, "none of {} documents can be batched: {} have nothing to predict",
                      documents->size(), left_out_);
+}
+
+bool BucketBatches::is_left_out(std::int32_t document) const {
+  if (options_.layout == Layout::label_gain && corpus_.label(document) < 0) return true;
+  return options_.layout != Layout::plain && row_length(document) == 0;
 }
 
 std::int64_t BucketBatches::row_length(std::int32_t document) const {

@@ -83,6 +83,8 @@ class BucketBatches {
   void seek(const BatchPosition& position) { order_.seek(position); }
 
  private:
+  /// Whether a document has nothing to predict in this layout.
+  bool is_left_out(std::int32_t document) const;
   std::int64_t row_length(std::int32_t document) const;
 
   EncodedCorpus corpus_;

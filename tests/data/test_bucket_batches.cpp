@@ -261,6 +261,14 @@ TEST_CASE("a subset batches only its documents") {
   CHECK(contains(error_of<DataError>([&] { BucketBatches(corpus, {}, Ints{}); }), "none of 0 documents"));
 }
 
+TEST_CASE("a document that is left out needs no bucket") {
+  const EncodedCorpus corpus = corpus_of({2, 3, 100});
+  const BucketBatches batches(corpus, {.layout = Layout::label_gain, .times = {4}});
+  CHECK(batches.documents_per_epoch() == 2);
+  CHECK(batches.left_out() == 1);
+  CHECK_THROWS_AS(BucketBatches(corpus, {.times = {4}}), DataError);
+}
+
 TEST_CASE("bad options and positions are refused with their values") {
   const EncodedCorpus corpus = corpus_of({5, 9});
   CHECK(contains(error_of<UsageError>([&] { BucketBatches(corpus, {.batch_size = 0}); }), "batch size is 0"));
