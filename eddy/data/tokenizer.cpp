@@ -24,6 +24,13 @@ void check_icu(UErrorCode status, std::string_view what) {
 
 bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+/// DataError for a text whose buffers ICU, which counts in 32 bits, could not hold.
+void require_length(std::string_view text) {
+  constexpr auto kLongest = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max() / 4);
+  require<DataError>(text.size() <= kLongest, "text of {} bytes is too long to tokenise; expected at most {}",
+                     text.size(), kLongest);
+}
+
 char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 /// A break iterator over UTF-8 text.
@@ -124,9 +131,7 @@ class Tokenizer::Impl {
   }
 
   void run(std::string_view text, RawSink sink, void* context) {
-    require<DataError>(text.size() <= std::numeric_limits<std::int32_t>::max() / 4,
-                       "text of {} bytes is too long to tokenise; expected at most {}", text.size(),
-                       std::numeric_limits<std::int32_t>::max() / 4);
+    require_length(text);
     text_start_ = text.data();
     if (options_.unit == TokenUnit::code_point || options_.unit == TokenUnit::grapheme) {
       run_characters(text, sink, context);
@@ -223,6 +228,8 @@ class Tokenizer::Impl {
       repaired_.clear();
       invalid_sequences_ += static_cast<std::int64_t>(append_repaired_utf8(text, repaired_));
       text = repaired_;
+      // One byte may have become three.
+      require_length(text);
     }
     if (!options_.lower_case) return text;
     if (cased_.size() < text.size() + 16) cased_.resize(2 * text.size() + 16);

@@ -191,6 +191,14 @@ TEST_CASE("ill-formed UTF-8 is replaced and counted, or refused") {
   CHECK(strict.tokenize("fine") == Tokens{"fine"});
 }
 
+// It takes a gigabyte of memory: run with --no-skip.
+TEST_CASE("a text that grows too long for ICU by its repair is refused" * doctest::skip()) {
+  const std::string text(std::size_t{190} << 20, '\xFF');
+  Tokenizer tokenizer({.unit = TokenUnit::code_point});
+  CHECK(contains(error_of<DataError>([&] { tokenizer.for_each(text, [](std::string_view) {}); }),
+                 "text of 597688320 bytes is too long to tokenise"));
+}
+
 TEST_CASE("random bytes give valid UTF-8 tokens in every mode") {
   Philox random(13);
   for (const TokenUnit unit :
