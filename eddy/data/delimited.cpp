@@ -21,11 +21,15 @@ class UnfinishedRecord : public DataError {
   using DataError::DataError;
 };
 
-/// Cuts a text into records of fields; knows the line it is at.
+/// Cuts the bytes of a table into records of fields, and brings each field to UTF-8; knows the line it is at.
 class RecordReader {
  public:
-  RecordReader(std::string_view text, std::string name, const DelimitedOptions& options)
-      : text_(text), name_(std::move(name)), delimiter_(options.delimiter), quotes_(options.quotes) {}
+  RecordReader(std::string_view bytes, std::string name, const DelimitedOptions& options)
+      : text_(without_mark(bytes, options.encoding)),
+        name_(std::move(name)),
+        delimiter_(options.delimiter),
+        quotes_(options.quotes),
+        encoding_(options.encoding) {}
 
   /// The next record that is not a blank line; false at the end.
   bool next(std::vector<std::string>& fields) {
@@ -36,7 +40,9 @@ class RecordReader {
       while (read_field(fields.emplace_back())) {
       }
       const bool blank = fields.size() == 1 && fields[0].empty() && text_[start] != '"';
-      if (!blank) return true;
+      if (blank) continue;
+      for (std::string& field : fields) decode_piece(field, encoding_);
+      return true;
     }
     return false;
   }
@@ -92,6 +98,7 @@ class RecordReader {
   std::string name_;
   char delimiter_;
   bool quotes_;
+  TextEncoding encoding_;
   std::size_t at_ = 0;
   std::int64_t line_ = 1;
   std::int64_t record_line_ = 1;
@@ -107,10 +114,10 @@ std::size_t find_column(const Column& column, const std::vector<std::string>& he
   const std::string& wanted = std::get<std::string>(column);
   require<DataError>(has_header, "{}: column \"{}\" asked for by name, but the file is read as one without header",
                      name, wanted);
-  const auto found = std::find(header.begin(), header.end(), wanted);
-  require<DataError>(found != header.end(), "{}:1: no column \"{}\"; the header has {}", name, wanted,
+  const auto found = place_in_header(header, wanted, name);
+  require<DataError>(found.has_value(), "{}:1: no column \"{}\"; the header has {}", name, wanted,
                      fmt::join(header, ", "));
-  return static_cast<std::size_t>(found - header.begin());
+  return *found;
 }
 
 /// Which fields make a document.
@@ -190,6 +197,16 @@ class LabelNumbers {
 
 }  // namespace
 
+std::optional<std::size_t> place_in_header(const std::vector<std::string>& header, const std::string& column,
+                                           const std::string& name) {
+  const auto found = std::find(header.begin(), header.end(), column);
+  if (found == header.end()) return std::nullopt;
+  require<DataError>(std::find(found + 1, header.end(), column) == header.end(),
+                     "{}: two columns of the header are called \"{}\"; give the number of the one that is meant", name,
+                     column);
+  return static_cast<std::size_t>(found - header.begin());
+}
+
 DelimitedOptions csv_options() { return {}; }
 
 DelimitedOptions tsv_options() {
@@ -208,8 +225,8 @@ Dataset parse_delimited(std::string contents, const std::string& name, const Del
                       "{}: the delimiter cannot be a quote or a line end", name);
   require<UsageError>(!options.text_columns.empty(), "{}: no text column is chosen", name);
   require_byte_text(contents, name);
-  const std::string text = decode_text(std::move(contents), options.encoding, name);
-  RecordReader reader(text, name, options);
+  if (options.encoding == TextEncoding::utf8_strict) require_utf8(contents, name);
+  RecordReader reader(contents, name, options);
 
   std::vector<std::string> fields;
   require<DataError>(reader.next(fields), "{}: is empty; expected {}", name, options.header ? "a header" : "a record");
@@ -242,15 +259,10 @@ namespace {
 /// A longer beginning is not searched for the first record.
 constexpr std::size_t kLongestBeginning = std::size_t{1} << 24;
 
-std::string_view without_mark(std::string_view contents, TextEncoding encoding) {
-  if (encoding != TextEncoding::latin1 && contents.starts_with("\xEF\xBB\xBF")) contents.remove_prefix(3);
-  return contents;
-}
-
 /// Whether the beginning of a file holds all that first_record() needs: a whole record, or one that is broken.
 bool settles_first_record(std::string_view beginning, const std::string& name, const DelimitedOptions& options) {
   try {
-    RecordReader records(without_mark(beginning, options.encoding), name, options);
+    RecordReader records(beginning, name, options);
     std::vector<std::string> fields;
     return records.next(fields) && !records.at_end();
   } catch (const UnfinishedRecord&) {
@@ -265,18 +277,12 @@ bool settles_first_record(std::string_view beginning, const std::string& name, c
 std::vector<std::string> first_record(std::string_view contents, const std::string& name,
                                       const DelimitedOptions& options) {
   require_byte_text(contents, name);
-  RecordReader reader(without_mark(contents, options.encoding), name, options);
+  RecordReader reader(contents, name, options);
   std::vector<std::string> fields;
   require<DataError>(reader.next(fields), "{}: is empty; expected {}", name, options.header ? "a header" : "a record");
-  for (std::string& field : fields) {
-    const bool utf8 = find_invalid_utf8(field) == std::string_view::npos;
-    if (options.encoding == TextEncoding::latin1 || (options.encoding == TextEncoding::utf8_or_latin1 && !utf8)) {
-      field = latin1_to_utf8(field);
-    } else {
-      require<DataError>(utf8 || !options.header, "{}:{}: name of a column is not UTF-8; try --encoding latin1", name,
-                         reader.record_line());
-    }
-  }
+  for (const std::string& field : fields)
+    require<DataError>(!options.header || find_invalid_utf8(field) == std::string_view::npos,
+                       "{}:{}: name of a column is not UTF-8; try --encoding latin1", name, reader.record_line());
   return fields;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -31,6 +32,11 @@ struct DelimitedOptions {
   TextEncoding encoding = TextEncoding::utf8;
 };
 
+/// Where the column stands that a header calls so; none when it has no such name. DataError when two are called so;
+/// `name` is the file's.
+std::optional<std::size_t> place_in_header(const std::vector<std::string>& header, const std::string& column,
+                                           const std::string& name);
+
 /// Comma-separated values with quotes.
 DelimitedOptions csv_options();
 /// Tab-separated values: no quotes, a quote is text.
@@ -38,8 +44,8 @@ DelimitedOptions tsv_options();
 
 /// One document per record of a CSV or TSV file (plain or compressed); ids are "file:line", the line where the record
 /// begins. Blank lines are skipped. Throws DataError naming file and line for a record of another number of columns
-/// than the first, a broken quote, an empty or unknown label, one that is not UTF-8; for a column that is not there;
-/// and for a header that is none, as it has a class where the labels are.
+/// than the first, a broken quote, an empty or unknown label, one that is not UTF-8; for a column that is not there
+/// or whose name is that of two; and for a header that is none, as it has a class where the labels are.
 Dataset read_delimited(const std::filesystem::path& path, const DelimitedOptions& options);
 
 /// The same for contents that were read already; `name` stands in errors, what follows its last '/' in ids.

@@ -36,6 +36,12 @@ std::size_t ascii_prefix(std::string_view text) {
   return at;
 }
 
+/// Whether a text is to be converted from Latin-1; one of ASCII need not be.
+bool is_latin1(std::string_view text, TextEncoding encoding) {
+  if (encoding == TextEncoding::latin1) return !is_ascii(text);
+  return encoding == TextEncoding::utf8_or_latin1 && find_invalid_utf8(text) != std::string_view::npos;
+}
+
 }  // namespace
 
 bool is_ascii(std::string_view text) { return ascii_prefix(text) == text.size(); }
@@ -89,34 +95,41 @@ void require_byte_text(std::string_view beginning, std::string_view name) {
                      marked ? "is UTF-16 text" : "holds zero bytes, so it is UTF-16 text or none at all");
 }
 
+std::string_view without_mark(std::string_view text, TextEncoding encoding) {
+  if (encoding != TextEncoding::latin1 && text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  return text;
+}
+
+void decode_piece(std::string& text, TextEncoding encoding) {
+  if (is_latin1(text, encoding)) text = latin1_to_utf8(text);
+}
+
+void require_utf8(std::string_view contents, std::string_view name) {
+  const std::size_t bad = find_invalid_utf8(contents);
+  if (bad == std::string_view::npos) return;
+  const auto line = 1 + std::count(contents.begin(), contents.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
+  fail<DataError>("{}:{}: byte 0x{:02x} at offset {} is not UTF-8", name, line,
+                  static_cast<unsigned char>(contents[bad]), bad);
+}
+
 std::string decode_text(std::string contents, TextEncoding encoding, std::string_view name) {
-  if (encoding == TextEncoding::utf8_or_latin1)
-    encoding = find_invalid_utf8(contents) == std::string::npos ? TextEncoding::utf8 : TextEncoding::latin1;
-  if (encoding == TextEncoding::latin1) return is_ascii(contents) ? std::move(contents) : latin1_to_utf8(contents);
-  if (contents.starts_with("\xEF\xBB\xBF")) contents.erase(0, 3);
-  if (encoding == TextEncoding::utf8_strict) {
-    const std::size_t bad = find_invalid_utf8(contents);
-    if (bad != std::string::npos) {
-      const auto line = 1 + std::count(contents.begin(), contents.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
-      fail<DataError>("{}:{}: byte 0x{:02x} at offset {} is not UTF-8", name, line,
-                      static_cast<unsigned char>(contents[bad]), bad);
-    }
-  }
+  if (encoding == TextEncoding::utf8_strict) require_utf8(contents, name);
+  contents.erase(0, contents.size() - without_mark(contents, encoding).size());
+  decode_piece(contents, encoding);
   return contents;
 }
 
 std::string_view LineDecoder::decode(std::string_view line) {
   ++lines_;
   if (line.ends_with('\r')) line.remove_suffix(1);
-  if (lines_ == 1 && encoding_ != TextEncoding::latin1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
-  if (encoding_ == TextEncoding::utf8 || is_ascii(line)) return line;
-  if (encoding_ != TextEncoding::latin1) {
+  if (encoding_ == TextEncoding::utf8_strict) {
     const std::size_t bad = find_invalid_utf8(line);
-    if (bad == std::string_view::npos) return line;
-    require<DataError>(encoding_ != TextEncoding::utf8_strict,
-                       "{}:{}: byte 0x{:02x} at offset {} of the line is not UTF-8", name_, lines_,
-                       static_cast<unsigned char>(line[bad]), bad);
+    if (bad != std::string_view::npos)
+      fail<DataError>("{}:{}: byte 0x{:02x} at offset {} of the line is not UTF-8", name_, lines_,
+                      static_cast<unsigned char>(line[bad]), bad);
   }
+  if (lines_ == 1) line = without_mark(line, encoding_);
+  if (!is_latin1(line, encoding_)) return line;
   converted_ = latin1_to_utf8(line);
   return converted_;
 }

@@ -12,7 +12,7 @@ namespace eddy {
 
 /// How the bytes of a text file are to be read. `utf8` passes them on as they are (the tokenizer then repairs or
 /// refuses what is invalid), `utf8_strict` throws, `latin1` converts, `utf8_or_latin1` converts a text that is not
-/// UTF-8 throughout.
+/// UTF-8 throughout: of a table a field, of a file of lines a line.
 enum class TextEncoding { utf8, utf8_strict, latin1, utf8_or_latin1 };
 
 /// True when every byte is below 0x80.
@@ -32,8 +32,16 @@ std::string latin1_to_utf8(std::string_view text);
 /// do: none of the encodings can read it.
 void require_byte_text(std::string_view beginning, std::string_view name);
 
-/// Brings the contents of a file to UTF-8 and takes a byte-order mark away. Throws DataError naming `name`, the line
-/// and the byte for utf8_strict.
+/// The beginning of a text without a byte-order mark, which latin1 does not know.
+std::string_view without_mark(std::string_view text, TextEncoding encoding);
+
+/// Converts a piece of a text that stands for itself, as a field of a table, where latin1 and utf8_or_latin1 need it.
+void decode_piece(std::string& text, TextEncoding encoding);
+
+/// DataError naming `name`, the line and the byte where the contents of a file are not UTF-8.
+void require_utf8(std::string_view contents, std::string_view name);
+
+/// Brings the contents of a file to UTF-8 and takes a byte-order mark away. Throws as require_utf8() for utf8_strict.
 std::string decode_text(std::string contents, TextEncoding encoding, std::string_view name);
 
 /// The same for a text that comes line by line, without the lines' ends (a '\r' is taken off too). `utf8_or_latin1` is

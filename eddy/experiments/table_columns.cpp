@@ -72,9 +72,7 @@ std::string TableColumns::list() const {
 std::optional<std::size_t> TableColumns::place(const std::string& column) const {
   const Column parsed = parse_column(column);
   if (const int* number = std::get_if<int>(&parsed)) return static_cast<std::size_t>(*number);
-  const auto found = std::ranges::find(first_, column);
-  if (!data_.header || found == first_.end()) return std::nullopt;
-  return static_cast<std::size_t>(found - first_.begin());
+  return data_.header ? place_in_header(first_, column, data_.path) : std::nullopt;
 }
 
 std::string TableColumns::shown(const std::string& column) const {
@@ -89,10 +87,10 @@ void TableColumns::check(std::string& column) const {
                        data_.path, *at, first_.size());
     return;
   }
-  const auto known = std::ranges::find(data_.columns, column);
-  if (!data_.header && known != data_.columns.end()) {
-    // The name is that of the training's file, which had a header.
-    column = std::to_string(known - data_.columns.begin());
+  // The name may be that of the training's file, which had a header.
+  const auto known = data_.header ? std::nullopt : place_in_header(data_.columns, column, data_.path);
+  if (known) {
+    column = std::to_string(*known);
     return check(column);
   }
   require<UsageError>(data_.header,

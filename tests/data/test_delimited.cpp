@@ -147,6 +147,40 @@ TEST_CASE("the first record is told from the beginning of a file") {
                  "f:1: name of a column is not UTF-8"));
 }
 
+TEST_CASE("a table that mixes encodings is decoded field by field, the header like the rest") {
+  DelimitedOptions options = csv_options();
+  options.header = true;
+  options.encoding = TextEncoding::utf8_or_latin1;
+  options.text_columns = {
+      "gr\xC3\xB6\xC3\x9F"
+      "e"};
+  const std::string table =
+      "gr\xC3\xB6\xC3\x9F"
+      "e,label\nm\xE4"
+      "chtig,caf\xC3\xA9\n";
+  for (const std::string mark : {"", "\xEF\xBB\xBF"}) {
+    const Dataset data = read(mark + table, options);
+    REQUIRE(data.documents.size() == 1);
+    CHECK(data.documents[0].text ==
+          "m\xC3\xA4"
+          "chtig");
+    CHECK(first_record(mark + table, "f", options)[0] == std::get<std::string>(options.text_columns[0]));
+  }
+  options.text_columns = {1};
+  CHECK(read(table, options).documents[0].text == "caf\xC3\xA9");
+  options.encoding = TextEncoding::utf8_strict;
+  CHECK(contains(problem("\xEF\xBB\xBF" + table, options), "data.csv:2: byte 0xe4 at offset 18"));
+}
+
+TEST_CASE("a column is asked for by name only where one is called so") {
+  DelimitedOptions options = labelled_csv();
+  CHECK(contains(problem("class,title,body,title\na,b,c,d\n", options),
+                 "two columns of the header are called \"title\""));
+  CHECK(read("class,title,body,other,other\na,b,c,d,e\n", options).documents[0].text == "b c");
+  options.text_columns = {3};
+  CHECK(read("class,title,body,title\na,b,c,d\n", options).documents[0].text == "d");
+}
+
 TEST_CASE("whatever is written with quotes reads back, and noise never crashes") {
   Philox random(7);
   constexpr std::string_view kAlphabet = "ab,\"\n\r ";

@@ -32,9 +32,16 @@ TEST_CASE("files are brought to UTF-8 by their encoding") {
   CHECK(decode_text("\xEF\xBB\xBFtext", TextEncoding::utf8, "f") == "text");
   CHECK(decode_text("bad\xFF", TextEncoding::utf8, "f") == "bad\xFF");
   CHECK(decode_text("caf\xE9", TextEncoding::latin1, "f") == "caf\xC3\xA9");
+  // The mark is no part of the text, whichever encoding it is in.
+  CHECK(decode_text("\xEF\xBB\xBF"
+                    "gut\xE9",
+                    TextEncoding::utf8_or_latin1, "f") == "gut\xC3\xA9");
   const std::string message =
       error_of<DataError>([] { decode_text("one\ntwo\nth\xE9ree", TextEncoding::utf8_strict, "words.txt"); });
   CHECK(contains(message, "words.txt:3: byte 0xe9 at offset 10"));
+  // Offsets are those of the file, which has the mark.
+  CHECK(contains(error_of<DataError>([] { decode_text("\xEF\xBB\xBF\xE9", TextEncoding::utf8_strict, "f"); }),
+                 "f:1: byte 0xe9 at offset 3"));
 }
 
 TEST_CASE("lines are brought to UTF-8 one by one") {
@@ -47,8 +54,11 @@ TEST_CASE("lines are brought to UTF-8 one by one") {
   CHECK(latin1.decode("caf\xE9\r") == "caf\xC3\xA9");
   CHECK(latin1.decode("plain") == "plain");
   LineDecoder either(TextEncoding::utf8_or_latin1, "f");
-  CHECK(either.decode("caf\xE9") == "caf\xC3\xA9");
+  CHECK(either.decode("\xEF\xBB\xBF"
+                      "caf\xE9") == "caf\xC3\xA9");
   CHECK(either.decode("caf\xC3\xA9") == "caf\xC3\xA9");
+  LineDecoder marked(TextEncoding::utf8_strict, "f");
+  CHECK(contains(error_of<DataError>([&] { marked.decode("\xEF\xBB\xBF\xE9"); }), "f:1: byte 0xe9 at offset 3"));
   LineDecoder strict(TextEncoding::utf8_strict, "words.txt");
   CHECK(strict.decode("caf\xC3\xA9") == "caf\xC3\xA9");
   CHECK(contains(error_of<DataError>([&] { strict.decode("caf\xE9"); }), "words.txt:2: byte 0xe9 at offset 3"));
