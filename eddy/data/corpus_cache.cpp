@@ -17,6 +17,7 @@
 #include "eddy/core/file.h"
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache_writer.h"
+#include "eddy/data/source.h"
 
 // File: Header, then the payload: a list of arrays, each an i64 count and its elements, filled up to 8 bytes.
 // Numbers are little-endian. A change of the layout must change kVersion.
@@ -184,16 +185,9 @@ CacheKey& CacheKey::add_source(const fs::path& source) {
     add_file(source);
     return *this;
   }
-  std::vector<fs::path> files;
-  auto it = fs::recursive_directory_iterator(source, error);
-  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    std::error_code broken;
-    if (it->is_regular_file(broken)) files.push_back(it->path());
-  }
-  if (error) fail<DataError>("{}: directory cannot be listed: {}", source.string(), error.message());
-  std::sort(files.begin(), files.end());
+  const std::vector<SourceFile> files = list_files(source);
   absorb(fmt::format("directory of {}", files.size()));
-  for (const fs::path& file : files) add_file(file);
+  for (const SourceFile& file : files) add_file(source / file.name);
   return *this;
 }
 

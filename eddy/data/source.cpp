@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -77,7 +78,7 @@ std::string read_entry(archive* reader, std::int64_t size_hint, const std::strin
 }
 
 std::string clean_name(std::string_view name) {
-  while (name.starts_with("./")) name.remove_prefix(2);
+  while (name.starts_with("./") || name.starts_with('/')) name.remove_prefix(name.starts_with('/') ? 1 : 2);
   return std::string(name);
 }
 
@@ -88,7 +89,8 @@ std::string entry_name(archive_entry* entry, const fs::path& path) {
   return clean_name(name);
 }
 
-/// Calls `body(reader, entry, name, hard_link)` on each regular file and hard link of an archive.
+/// Calls `body(reader, entry, name, hard_link)` on each regular file and hard link of an archive. Of two files of one
+/// name, as `tar -r` leaves them, the later would count, which a single pass cannot know: DataError.
 template <class Body>
 void for_each_entry(const fs::path& path, Body&& body) {
   const ArchivePointer reader = new_reader();
@@ -98,6 +100,7 @@ void for_each_entry(const fs::path& path, Body&& body) {
   constexpr std::string_view kExpected = "a tar or zip archive";
   open_reader(reader.get(), path, kExpected);
   std::string last = "the beginning";
+  std::set<std::string> names;
   while (true) {
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(reader.get(), &entry);
@@ -106,31 +109,54 @@ void for_each_entry(const fs::path& path, Body&& body) {
       fail<DataError>("{}: cannot be read as {} after {}: {}", path.string(), kExpected, last,
                       archive_message(reader.get()));
     last = entry_name(entry, path);
-    if (archive_entry_hardlink(entry) != nullptr) {
-      body(reader.get(), entry, last, true);
-    } else if (archive_entry_filetype(entry) == AE_IFREG) {
-      body(reader.get(), entry, last, false);
-    }
+    const bool hard_link = archive_entry_hardlink(entry) != nullptr;
+    if (!hard_link && archive_entry_filetype(entry) != AE_IFREG) continue;
+    require<DataError>(names.insert(last).second,
+                       "{}: holds {} twice; unpack it and give the folder, where the later one stands", path.string(),
+                       last);
+    body(reader.get(), entry, last, hard_link);
+  }
+}
+
+/// DataError for a link in a folder, `depth` folders below the one that is listed, which leads nowhere or round.
+void check_link(const fs::path& link, int depth) {
+  std::error_code error;
+  const fs::file_status target = fs::status(link, error);
+  if (!fs::exists(target)) {
+    std::error_code unread;
+    fail<DataError>("{}: is a link to {}, which cannot be reached: {}", link.string(),
+                    fs::read_symlink(link, unread).string(), error.message());
+  }
+  if (!fs::is_directory(target)) return;
+  fs::path folder = link;
+  for (int i = 0; i <= depth; ++i) {
+    folder = folder.parent_path();
+    require<DataError>(!fs::equivalent(link, folder, error), "{}: is a link to {}, in which it lies", link.string(),
+                       folder.string());
   }
 }
 
 std::vector<SourceFile> list_directory(const fs::path& root) {
   std::vector<SourceFile> files;
   std::error_code error;
-  auto it = fs::recursive_directory_iterator(root, error);
+  fs::path opened = root;
+  auto it = fs::recursive_directory_iterator(root, fs::directory_options::follow_directory_symlink, error);
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    // An iterator that fails says no more where it was.
+    opened = it->path();
     // What other programs keep there for themselves, such as .git or .DS_Store, is no text.
     if (it->path().filename().native().starts_with('.')) {
       it.disable_recursion_pending();
       continue;
     }
     std::error_code broken;
+    if (it->is_symlink(broken)) check_link(it->path(), it.depth());
     if (!it->is_regular_file(broken)) continue;
     const auto size = it->file_size(broken);
     if (broken) fail<DataError>("{}: size cannot be read: {}", it->path().string(), broken.message());
     files.push_back({it->path().lexically_relative(root).generic_string(), static_cast<std::int64_t>(size)});
   }
-  if (error) fail<DataError>("{}: directory cannot be listed: {}", root.string(), error.message());
+  if (error) fail<DataError>("{}: directory cannot be listed: {}", opened.string(), error.message());
   std::sort(files.begin(), files.end(), [](const SourceFile& a, const SourceFile& b) { return a.name < b.name; });
   return files;
 }
@@ -290,6 +316,7 @@ NamedText read_named_text(const fs::path& source, const std::string& name) {
 }
 
 std::string_view last_parts(std::string_view path, int count) {
+  while (path.starts_with('/')) path.remove_prefix(1);
   std::size_t at = path.size();
   for (int i = 0; i < count; ++i) {
     if (at == 0) return {};

@@ -15,7 +15,8 @@ namespace eddy {
 
 /// A data set stands in a directory or in one archive (tar, also gzip, bzip2, xz, lzma, zstd or lz4; zip). These
 /// functions read both alike, in one pass, and write nothing to disk. File names are relative, with '/' between
-/// parts and no leading "./". Only regular files count; in directories, links to files are followed.
+/// parts and no leading "./" or "/". Only regular files count; in directories, links are followed, and one that leads
+/// nowhere or to a folder it lies in is an error. So are two files of one name in an archive.
 /// Errors are DataError naming the source, the file inside and what libarchive or the system said. Functions keep no
 /// state and may be called concurrently; what a visitor throws passes through.
 

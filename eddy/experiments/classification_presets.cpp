@@ -6,6 +6,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/data/cifar10.h"
+#include "eddy/data/source.h"
 
 namespace eddy {
 namespace {
@@ -299,7 +300,8 @@ ClassificationOptions dbpedia_paper() {
   return options;
 }
 
-/// Bytes of a file, or of all files in a folder; none where there is nothing, of which the reader will tell.
+/// Bytes of a file, or of all files in a folder that are read; none where there is nothing, of which the reader will
+/// tell.
 std::uintmax_t size_on_disk(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -308,11 +310,7 @@ std::uintmax_t size_on_disk(const std::filesystem::path& path) {
     return error ? 0 : size;
   }
   std::uintmax_t sum = 0;
-  auto it = fs::recursive_directory_iterator(path, error);
-  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    std::error_code no_file;
-    if (const std::uintmax_t size = it->file_size(no_file); !no_file) sum += size;
-  }
+  for (const SourceFile& file : list_files(path)) sum += static_cast<std::uintmax_t>(file.size);
   return sum;
 }
 

@@ -159,6 +159,16 @@ TEST_CASE("the key follows files and options") {
   CHECK(touched != before);
   folder.write("tree/c.txt", "");
   CHECK(key() != touched);
+  // What readers pass over is nothing to the key; what they follow is.
+  const std::uint64_t with_c = key();
+  folder.write("tree/.git/index", "x");
+  CHECK(key() == with_c);
+  folder.write("other/d.txt", "d");
+  std::filesystem::create_symlink("../other", folder.path() / "tree/link");
+  const std::uint64_t with_link = key();
+  CHECK(with_link != with_c);
+  folder.write("other/d.txt", "longer");
+  CHECK(key() != with_link);
   CHECK(CacheKey().add_source(file).hash() != CacheKey().add_source(folder.path() / "tree" / "b.txt").hash());
   CHECK(contains(error_of<DataError>([&] { CacheKey().add_source(folder.path() / "none"); }), "none: does not exist"));
 }

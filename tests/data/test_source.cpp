@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,6 +88,63 @@ TEST_CASE("hidden files and folders in a directory are not read, but the directo
   CHECK(files[0].name == "a.txt");
   CHECK(files[1].name == "b/c.txt");
   CHECK(read_all(folder.path() / ".texts").size() == 2);
+}
+
+TEST_CASE("links in a directory are followed, and those that lead nowhere or round are named") {
+  const TemporaryFolder folder;
+  const auto linked = [&](const char* target, const char* name) {
+    std::filesystem::create_symlink(target, folder.path() / name);
+  };
+  folder.write("texts/a.txt", "a");
+  folder.write("other/deep/b.txt", "b");
+  linked("../other", "texts/folder");
+  linked("../other/deep/b.txt", "texts/file");
+  CHECK(read_all(folder.path() / "texts") ==
+        std::map<std::string, std::string>{{"a.txt", "a"}, {"file", "b"}, {"folder/deep/b.txt", "b"}});
+  linked("nothing", "texts/.hidden");
+  CHECK(list_files(folder.path() / "texts").size() == 3);
+  const auto problem = [&] { return error_of<DataError>([&] { list_files(folder.path() / "texts"); }); };
+  linked("nothing", "texts/gone");
+  CHECK(contains(problem(), "texts/gone: is a link to nothing, which cannot be reached: No such file"));
+  std::filesystem::remove(folder.path() / "texts/gone");
+  linked("loop", "texts/loop");
+  CHECK(contains(problem(), "texts/loop: is a link to loop, which cannot be reached: "));
+  std::filesystem::remove(folder.path() / "texts/loop");
+  // By way of another folder, too.
+  linked("../../texts", "other/deep/back");
+  CHECK(contains(problem(), "texts/folder/deep/back: is a link to "));
+  CHECK(contains(problem(), "texts, in which it lies"));
+}
+
+TEST_CASE("a folder that cannot be listed is named") {
+  const TemporaryFolder folder;
+  folder.write("texts/deep/a.txt", "a");
+  // Files may be opened until the outer folder is.
+  const int next = ::open("/dev/null", O_RDONLY);
+  ::close(next);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit narrow{static_cast<rlim_t>(next) + 1, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &narrow) == 0);
+  const std::string message = error_of<DataError>([&] { list_files(folder.path() / "texts"); });
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(contains(message, "texts/deep: directory cannot be listed: Too many open files"));
+}
+
+TEST_CASE("names in archives are relative, and a file that stands there twice is refused") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "x.tar";
+  test::write_archive(path, {{"/top/a.txt", "a"}, {".//./b.txt", "b"}}, Packing::tar);
+  CHECK(read_all(path) == std::map<std::string, std::string>{{"b.txt", "b"}, {"top/a.txt", "a"}});
+  CHECK(read_named_text(path, "a.txt").name == path.string() + "/top/a.txt");
+  CHECK(last_parts("/a.txt", 1) == "a.txt");
+  CHECK(last_parts("/a.txt", 2) == "");
+  // As an update by `tar -r` leaves it.
+  test::write_archive(path, {{"a.txt", "old"}, {"b.txt", "b"}, {"./a.txt", "new"}}, Packing::tar);
+  for (const std::string& message :
+       {error_of<DataError>([&] { list_files(path); }), error_of<DataError>([&] { read_all(path); }),
+        error_of<DataError>([&] { read_named_text(path, "a.txt"); })})
+    CHECK(contains(message, "x.tar: holds a.txt twice; unpack it"));
 }
 
 TEST_CASE("a compressed file is read through whatever its name") {
