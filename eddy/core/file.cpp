@@ -371,7 +371,7 @@ bool OutputLock::has_name() const {
 
 namespace {
 
-/// Whether `path`, which need not exist, is below the folder.
+/// Whether `path`, which need not exist, is below the folder. What is hidden there does not count: nobody reads it.
 bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder) {
   std::error_code error;
   const auto whole = [&](const std::filesystem::path& name) {
@@ -379,7 +379,10 @@ bool lies_in(const std::filesystem::path& path, const std::filesystem::path& fol
     return std::filesystem::weakly_canonical(std::filesystem::absolute(name, error), error);
   };
   const std::filesystem::path below = whole(path).lexically_relative(whole(folder));
-  return !error && !below.empty() && *below.begin() != "..";
+  // Of canonical paths the one below begins with no "..".
+  return !error && !below.empty() && std::ranges::none_of(below, [](const std::filesystem::path& part) {
+    return part != "." && part.native().starts_with('.');
+  });
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "eddy/core/error.h"
+#include "eddy/core/file.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/run_model.h"
@@ -87,6 +88,10 @@ ClassificationData load_classification_data(const ClassificationOptions& options
   require<UsageError>(!source.data.empty(), "no data given for {}; expected its archive or folder", source.task);
   require<UsageError>(source.unlabelled.empty() || !source.unlabelled_data.empty(),
                       "no data given for the other text, {}; expected its archive or folder", source.unlabelled);
+  // Where only the files of a layout are read, a cache among them would still make itself stale.
+  std::vector<std::filesystem::path> inputs = source.unlabelled_data;
+  inputs.insert(inputs.end(), {source.data, source.test_data});
+  require_no_input("--cache-dir", options.cache, inputs);
   CacheKey key;
   key.add_option("task", source.task).add_option("data", source.data.string());
   key.add_option("unlabelled", source.unlabelled).add_option("from", names_of(source.unlabelled_data));

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "eddy/core/error.h"
+#include "eddy/core/file.h"
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/data/corpus_stream.h"
@@ -222,6 +223,7 @@ EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoa
   require<UsageError>(!data.path.empty(), "no data given; expected a file, a directory or an archive of texts");
   const DataFormat format = guess_format(data);
   const std::optional<std::string> contents = complete(data, format, loading);
+  require_no_input("--cache-dir", loading.cache, {source_path(data.path), data.unlabelled});
   const auto build = [&] {
     const RawParts raw = read_raw_with_unlabelled(data, format, loading, contents);
     return encode(raw, text, loading.model);

@@ -283,7 +283,8 @@ TEST_CASE("nothing is written into a folder that is read") {
   for (const char* name : {"texts", "texts/", "texts/new", "texts/none/new", "./texts/more/../new", "link/new"})
     CHECK_THROWS_WITH_AS(require_no_input("--report", folder / name, {folder / "texts"}),
                          doctest::Contains("texts, which is read; choose another place"), UsageError);
-  for (const char* name : {"new", "texts2", "texts/../new", "none/texts/new"})
+  // Hidden files are not read.
+  for (const char* name : {"new", "texts2", "texts/../new", "none/texts/new", "texts/.cache/eddy", "texts/more/.new"})
     CHECK_NOTHROW(require_no_input("--report", folder / name, {folder / "texts", folder / "texts/"}));
   CHECK_NOTHROW(require_no_input("--report", folder.path(), {folder / "texts"}));
   // A name without a folder lies in the working directory.

@@ -449,6 +449,14 @@ TEST_CASE("an experiment begins with the language model of another, with its wor
   }
 }
 
+TEST_CASE("the cache of an experiment does not lie in its data") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "wordnet");
+  ClassificationOptions options = small_wordnet(folder.path());
+  options.cache = folder / "wordnet/cache";
+  CHECK_THROWS_WITH_AS(load_classification_data(options), doctest::Contains("--cache-dir"), UsageError);
+}
+
 TEST_CASE("test texts among the unlabelled ones are kept from pretraining") {
   const TemporaryFolder folder;
   const ClassificationOptions options = small_imdb(folder);

@@ -126,6 +126,25 @@ TEST_CASE("a first line that was not taken for a header is told") {
   CHECK(contains(reading.said, "\"class\" is the class of the first line alone"));
 }
 
+TEST_CASE("a cache does not lie in the data, which it would become a part of") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "texts");
+  spit(folder / "texts/a.txt", "some text\n");
+  DataConfig data;
+  data.path = (folder / "texts").string();
+  DataLoading loading;
+  loading.cache = folder / "texts/cache";
+  CHECK_THROWS_WITH_AS(load_data(data, {}, loading), doctest::Contains("--cache-dir"), UsageError);
+  CHECK_FALSE(std::filesystem::exists(folder / "texts/cache"));
+  // Hidden files are no data, and those beside a file are none.
+  loading.cache = folder / "texts/.cache";
+  CHECK(load_data(data, {}, loading).part("train").size() == 1);
+  data = {};
+  data.path = (folder / "texts/a.txt").string();
+  loading.cache = folder / "texts";
+  CHECK(load_data(data, {}, loading).part("train").size() == 1);
+}
+
 TEST_CASE("paths are kept from the root on") {
   CHECK(absolute_data_path("/a/./b") == "/a/b");
   CHECK(absolute_data_path("/a/../b") == "/a/../b");
