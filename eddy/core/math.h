@@ -83,8 +83,7 @@ void exp_shifted_scaled(const float* in, float shift, float alpha, float* out, s
 /// dx = y * (dy - dot(dy, y)): the gradient of softmax_row.
 void softmax_row_gradient(const float* dy, const float* y, float* dx, std::int64_t n);
 
-// --- matrices [rows, cols], row-major, `ld` elements from row to row; parallel when large
-// -----------------------------
+// --- matrices [rows, cols], row-major, `ld` elements from row to row; parallel when large ---------------------------
 
 /// out[r,c] = in[r,c] + row[c]
 void add_row(const float* in, const float* row, float* out, std::int64_t rows, std::int64_t cols);
