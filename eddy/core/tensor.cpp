@@ -57,13 +57,6 @@ Tensor Tensor::clone() const {
   return result;
 }
 
-Tensor Tensor::reshaped(const Shape& shape) const {
-  require<GraphError>(shape.elements() == elements(), "cannot view {} as shape {}", type_, shape);
-  Tensor result = *this;
-  result.type_.shape = shape;
-  return result;
-}
-
 Tensor Tensor::view_at(std::size_t offset, const TensorType& type) const {
   require<GraphError>(offset <= bytes() && type.bytes() <= bytes() - offset, "a view {} at byte {} leaves {}", type,
                       offset, type_);

@@ -58,10 +58,8 @@ class Tensor {
 
   /// Throws GraphError when empty.
   Tensor clone() const;
-  /// The same storage under another shape of equal element count; throws GraphError for another count.
-  Tensor reshaped(const Shape& shape) const;
   /// A view of `type` that starts `offset` bytes into this tensor and shares its storage. Throws GraphError when it
-  /// does not lie within.
+  /// does not lie within or would begin inside an element.
   Tensor view_at(std::size_t offset, const TensorType& type) const;
   /// Copies the elements of `source`, which must have the same type; neither may be empty. Else GraphError.
   void copy_from(const Tensor& source) const;
