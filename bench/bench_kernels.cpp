@@ -4,13 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bench/mismatch.h"
+#include "bench/positive_number.h"
 #include "bench/timing.h"
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
@@ -228,11 +229,9 @@ constexpr const char* kHelp =
     "wrong is not timed, and makes the exit code 1.\n";
 
 int rounds_from(std::string_view text) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  eddy::require<eddy::UsageError>(error == std::errc() && end == text.data() + text.size() && number > 0,
-                                  "'{}' is no number of rounds; see --help", text);
-  return number;
+  const std::optional<int> number = eddy::bench::positive_number(text);
+  eddy::require<eddy::UsageError>(number.has_value(), "'{}' is no number of rounds; see --help", text);
+  return *number;
 }
 
 int run(const std::vector<std::string>& arguments) {

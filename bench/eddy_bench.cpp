@@ -10,7 +10,7 @@
 
 #include "bench/benchmarks.h"
 #include "bench/measure.h"
-#include "bench/threads_flag.h"
+#include "bench/positive_number.h"
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
 #include "eddy/core/peak.h"

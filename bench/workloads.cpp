@@ -9,7 +9,7 @@
 #include <sstream>
 #include <string>
 
-#include "bench/threads_flag.h"
+#include "bench/positive_number.h"
 #include "bench/timing.h"
 #include "bench/workload.h"
 #include "eddy/core/cpu.h"
