@@ -8,113 +8,142 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+
+#include "eddy/core/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace eddy::HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-// Doubles, as the error of a logarithm grows with the exponent: up to 128 times.
-using Doubles = hn::ScalableTag<double>;
-using Words = hn::ScalableTag<std::uint64_t>;
-using Floats = hn::Rebind<float, Doubles>;
-using DoubleVec = hn::Vec<Doubles>;
-constexpr std::int64_t kWidth = HWY_LANES(double);
+using Words = hn::RebindToUnsigned<Floats>;
+constexpr std::int64_t kWidth = HWY_LANES(float);
+/// Whether MulAdd rounds once, which the formulas below build on.
+constexpr bool kFused = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3;
 
-HWY_INLINE DoubleVec splat(double x) { return hn::Set(Doubles(), x); }
+/// Reciprocals of 32 numbers from 0.695 to 1.39, one for each 2^18 floats from kFirst on. Times a float of its interval
+/// each is 1 + r exactly, as it has six digits, with |r| <= 0.0235; the interval around 1 has 1 itself.
+constexpr std::int32_t kFirst = 0x3F320000;
+constexpr std::array<float, 32> kInverses = {
+    92 / 64.F, 90 / 64.F, 88 / 64.F, 86 / 64.F, 84 / 64.F, 82 / 64.F, 80 / 64.F, 78 / 64.F,
+    78 / 64.F, 76 / 64.F, 74 / 64.F, 74 / 64.F, 72 / 64.F, 70 / 64.F, 70 / 64.F, 68 / 64.F,
+    68 / 64.F, 66 / 64.F, 64 / 64.F, 64 / 64.F, 62 / 64.F, 60 / 64.F, 59 / 64.F, 57 / 64.F,
+    55 / 64.F, 54 / 64.F, 53 / 64.F, 51 / 64.F, 50 / 64.F, 49 / 64.F, 48 / 64.F, 47 / 64.F};
 
-/// 1.5 * 2^52: added to a small number, its whole part stands in the lowest bits.
-constexpr double kRound = 6755399441055744.0;
+/// Their logarithms to base 2, negated, as sums of two floats; the first still fits a float when an exponent is added.
+struct Logarithms {
+  std::array<float, 32> high, low;
+  Logarithms() {
+    for (std::size_t i = 0; i < high.size(); ++i) {
+      const double exact = -std::log2(static_cast<double>(kInverses[i]));
+      high[i] = static_cast<float>(std::round(exact * 0x1p15) * 0x1p-15);
+      low[i] = static_cast<float>(exact - static_cast<double>(high[i]));
+    }
+  }
+};
 
-/// Of positive normal numbers to 5e-12 of the result; -1e300 of 0, so that any power of it but the zeroth is 0 or
-/// infinite.
-HWY_INLINE DoubleVec log2_of(DoubleVec x) {
-  const Doubles d;
-  const Words w;
-  constexpr std::uint64_t kOne = 0x3FF0000000000000, kRootOfHalf = 0x3FE6A09E667F3BCD;
-  const auto bits = hn::BitCast(w, x);
-  // The exponent for which the fraction lies between the roots of 1/2 and 2.
-  const auto exponent = hn::ShiftRight<52>(hn::Add(bits, hn::Set(w, kOne - kRootOfHalf)));
-  const auto fraction =
-      hn::BitCast(d, hn::Sub(bits, hn::ShiftLeft<52>(hn::Sub(exponent, hn::Set(w, std::uint64_t{1023})))));
-  const auto whole = hn::Sub(hn::BitCast(d, hn::Add(exponent, hn::BitCast(w, splat(kRound)))), splat(kRound + 1023));
-  const DoubleVec t = hn::Div(hn::Sub(fraction, splat(1)), hn::Add(fraction, splat(1)));
-  const DoubleVec s = hn::Mul(t, t);
-  DoubleVec series = splat(0.34072505757554955);
-  series = hn::MulAdd(series, s, splat(0.41167300153401176));
-  series = hn::MulAdd(series, s, splat(0.5770835800255393));
-  series = hn::MulAdd(series, s, splat(0.9617966733696102));
-  series = hn::MulAdd(series, s, splat(2.8853900817900597));
-  return hn::IfThenElse(hn::Eq(x, hn::Zero(d)), splat(-1e300), hn::MulAdd(t, series, whole));
-}
-
-/// To 3e-9 of the result; beyond the range of a float anything beyond it.
-HWY_INLINE DoubleVec exp2_of(DoubleVec x) {
-  const Doubles d;
-  const Words w;
-  x = hn::Min(hn::Max(x, splat(-1000)), splat(1000));
-  const DoubleVec rounded = hn::Add(x, splat(kRound));
-  const DoubleVec f = hn::Sub(x, hn::Sub(rounded, splat(kRound)));
-  DoubleVec series = splat(0.00015469731961874705);
-  series = hn::MulAdd(series, f, splat(0.0013400432164606428));
-  series = hn::MulAdd(series, f, splat(0.009618025603010243));
-  series = hn::MulAdd(series, f, splat(0.05550327214211675));
-  series = hn::MulAdd(series, f, splat(0.24022651213594756));
-  series = hn::MulAdd(series, f, splat(0.6931472067106182));
-  series = hn::MulAdd(series, f, splat(0.9999999999595487));
-  return hn::BitCast(d, hn::Add(hn::BitCast(w, series), hn::ShiftLeft<52>(hn::BitCast(w, rounded))));
-}
-
-/// The lanes the formula does not hold for: a sign, an infinity or a NaN. Without vector instructions all, as demotions
-/// end at the largest float there.
-HWY_INLINE auto unusual(hn::Vec<Floats> base, hn::Vec<Floats> exponent) {
-  const hn::RebindToUnsigned<Floats> bits;
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  const auto largest = hn::Set(bits, 0x7F7FFFFFU);
-  return hn::Or(hn::Gt(hn::BitCast(bits, base), largest), hn::Gt(hn::BitCast(bits, hn::Abs(exponent)), largest));
+HWY_INLINE FloatVec look_up(const std::array<float, 32>& table, IntVec index) {
+#if HWY_TARGET == HWY_AVX3
+  return FloatVec{_mm512_permutex2var_ps(_mm512_loadu_ps(table.data()), index.raw, _mm512_loadu_ps(table.data() + 16))};
 #else
-  static_cast<void>(base);
-  static_cast<void>(exponent);
-  return hn::Eq(hn::Zero(bits), hn::Zero(bits));
+  return hn::GatherIndex(Floats(), table.data(), index);
 #endif
 }
 
-HWY_INLINE void power(const float* base, const float* exponent, float* out) {
+/// high + low: an exponent has up to eight digits before the point, which a float's 24 would be short of.
+struct Exponent {
+  FloatVec high, low;
+};
+
+/// log2 of positive normal numbers, with an absolute error below 2^-33.
+HWY_INLINE Exponent log2_of(FloatVec x, const Logarithms& logarithms) {
+  const IntVec bits = hn::Sub(hn::BitCast(Ints(), x), hn::Set(Ints(), kFirst));
+  const IntVec exponent = hn::ShiftRight<23>(bits);
+  const IntVec index = hn::And(hn::ShiftRight<18>(bits), hn::Set(Ints(), 31));
+  const FloatVec fraction = hn::BitCast(Floats(), hn::Sub(hn::BitCast(Ints(), x), hn::ShiftLeft<23>(exponent)));
+  const FloatVec r = hn::MulSub(fraction, look_up(kInverses, index), splat(1));
+  const FloatVec whole = hn::Add(hn::ConvertTo(Floats(), exponent), look_up(logarithms.high, index));
+  // r - r^2 / 2, and its product with 1 / ln2, each with what rounding takes away.
+  const FloatVec square = hn::Mul(r, r);
+  const FloatVec start = hn::NegMulAdd(square, splat(0.5F), r);
+  FloatVec start_low = hn::NegMulAdd(square, splat(0.5F), hn::Sub(r, start));
+  start_low = hn::NegMulAdd(hn::MulSub(r, r, square), splat(0.5F), start_low);
+  const FloatVec first = hn::Mul(start, splat(1.442695022F));
+  FloatVec low = hn::MulAdd(start, splat(1.925962989e-08F), hn::MulSub(start, splat(1.442695022F), first));
+  low = hn::MulAdd(start_low, splat(1.442695022F), low);
+  // The rest of the series in r^3 on |r| <= 0.0235: 8.0e-7
+  FloatVec series = hn::MulAdd(r, splat(2.886243994e-01F), splat(-3.607733822e-01F));
+  series = hn::MulAdd(series, r, splat(4.808983470e-01F));
+  low = hn::MulAdd(hn::Mul(square, r), series, hn::Add(low, look_up(logarithms.low, index)));
+  const FloatVec high = hn::Add(whole, first);
+  return {high, hn::Add(low, hn::Sub(first, hn::Sub(high, whole)))};
+}
+
+/// 2 to the power of y * log: 0 and infinity where that passes the range of a float.
+HWY_INLINE FloatVec exp2_of(FloatVec y, Exponent log) {
+  const FloatVec product = hn::Mul(y, log.high);
+  const auto is_far = hn::Gt(hn::Abs(product), splat(200));
+  const FloatVec low = hn::IfThenZeroElse(is_far, hn::MulAdd(y, log.low, hn::MulSub(y, log.high, product)));
+  const FloatVec high = hn::Min(hn::Max(product, splat(-200)), splat(200));
+  const Whole n{hn::Add(high, splat(Whole::kBias))};
+  const FloatVec f = hn::Add(hn::Sub(high, n.value()), low);
+  // (2^f - 1) / f on |f| <= 0.5: 7.8e-9
+  FloatVec series = hn::MulAdd(f, splat(1.545316295e-04F), splat(1.339086336e-03F));
+  series = hn::MulAdd(series, f, splat(9.618082557e-03F));
+  series = hn::MulAdd(series, f, splat(5.550357114e-02F));
+  series = hn::MulAdd(series, f, splat(2.402265076e-01F));
+  series = hn::MulAdd(series, f, splat(6.931471880e-01F));
+  return scaled(hn::MulAdd(series, f, splat(1)), n);
+}
+
+HWY_INLINE void power(const float* base, const float* exponent, float* out, const Logarithms& logarithms) {
   const Floats d;
-  const auto x = hn::LoadU(d, base);
-  const auto y = hn::LoadU(d, exponent);
-  const auto by_libm = unusual(x, y);
-  const DoubleVec log = hn::Mul(hn::PromoteTo(Doubles(), y), log2_of(hn::PromoteTo(Doubles(), x)));
-  const auto result = hn::DemoteTo(d, exp2_of(log));
-  const hn::RebindToUnsigned<Floats> bits;
-  if (HWY_LIKELY(hn::AllFalse(bits, by_libm))) {
+  const Words w;
+  const FloatVec x = hn::LoadU(d, base);
+  const FloatVec y = hn::LoadU(d, exponent);
+  const FloatVec result = exp2_of(y, log2_of(x, logarithms));
+  // The formula holds for positive normal bases and finite exponents.
+  constexpr std::uint32_t kSmallest = 0x00800000, kLargest = 0x7F7FFFFF;
+  const auto strange_base = hn::Gt(hn::Sub(hn::BitCast(w, x), hn::Set(w, kSmallest)), hn::Set(w, kLargest - kSmallest));
+  const auto strange_exponent = hn::Gt(hn::BitCast(w, hn::Abs(y)), hn::Set(w, kLargest));
+  if (HWY_LIKELY(hn::AllFalse(w, hn::Or(strange_base, strange_exponent)))) {
     hn::StoreU(result, d, out);
     return;
   }
+  // Zeros are common, as relu makes them.
+  const FloatVec of_zero =
+      hn::IfThenElse(hn::Gt(y, hn::Zero(d)), hn::Zero(d),
+                     hn::IfThenElse(hn::Lt(y, hn::Zero(d)), splat(std::numeric_limits<float>::infinity()), splat(1)));
+  const auto is_zero = hn::Eq(hn::BitCast(w, x), hn::Zero(w));
   float left[kWidth], right[kWidth], results[kWidth];
-  std::uint32_t lanes[kWidth];
+  std::uint32_t by_libm[kWidth];
   hn::StoreU(x, d, left);
   hn::StoreU(y, d, right);
-  hn::StoreU(result, d, results);
-  hn::StoreU(hn::VecFromMask(bits, by_libm), bits, lanes);
-  for (std::int64_t i = 0; i < kWidth; ++i) out[i] = lanes[i] == 0 ? results[i] : std::pow(left[i], right[i]);
+  hn::StoreU(hn::IfThenElse(hn::RebindMask(d, is_zero), of_zero, result), d, results);
+  hn::StoreU(hn::VecFromMask(w, hn::Or(hn::AndNot(is_zero, strange_base), strange_exponent)), w, by_libm);
+  for (std::int64_t i = 0; i < kWidth; ++i) out[i] = by_libm[i] == 0 ? results[i] : std::pow(left[i], right[i]);
 }
 
 }  // namespace
 
 void do_pow(const float* base, std::int64_t base_step, const float* exponent, std::int64_t exponent_step, float* out,
             std::int64_t n) {
+  if constexpr (!kFused) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = std::pow(base[i * base_step], exponent[i * exponent_step]);
+    return;
+  }
+  static const Logarithms logarithms;
   float left[kWidth], right[kWidth];
   std::fill(left, left + kWidth, base_step == 0 && n > 0 ? *base : 1.0F);
   std::fill(right, right + kWidth, exponent_step == 0 && n > 0 ? *exponent : 1.0F);
   std::int64_t i = 0;
   for (; i + kWidth <= n; i += kWidth)
-    power(base_step == 0 ? left : base + i, exponent_step == 0 ? right : exponent + i, out + i);
+    power(base_step == 0 ? left : base + i, exponent_step == 0 ? right : exponent + i, out + i, logarithms);
   if (i == n) return;
   if (base_step != 0) std::copy(base + i, base + n, left);
   if (exponent_step != 0) std::copy(exponent + i, exponent + n, right);
-  power(left, right, left);
+  power(left, right, left, logarithms);
   std::copy(left, left + (n - i), out + i);
 }
 

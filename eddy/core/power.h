@@ -7,8 +7,8 @@
 
 namespace eddy {
 
-/// out[i] = base[i * base_step] to the power of exponent[i * exponent_step], 1 ulp; special cases are those of C's
-/// pow. A step is 1, or 0 for one number for all. `out` may be an input of step 1.
+/// out[i] = base[i * base_step] to the power of exponent[i * exponent_step], within 1.5 ulp; special cases are those of
+/// C's pow. A step is 1, or 0 for one number for all. `out` may be an input of step 1.
 void vector_pow(const float* base, std::int64_t base_step, const float* exponent, std::int64_t exponent_step,
                 float* out, std::int64_t n);
 

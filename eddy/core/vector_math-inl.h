@@ -67,10 +67,8 @@ HWY_INLINE FloatVec reduced_expm1(FloatVec x, Whole* n) {
   return hn::MulAdd(hn::Mul(r, r), p, r);
 }
 
-/// exp over the whole range, denormal results included.
-HWY_INLINE FloatVec exp_full(FloatVec x) {
-  Whole n;
-  const FloatVec p = hn::Add(reduced_expm1(at_least(-105.0F, at_most(89.0F, x)), &n), splat(1.0F));
+/// p * 2^n for p around 1 and |n| <= 252, denormal and infinite results included.
+HWY_INLINE FloatVec scaled(FloatVec p, Whole n) {
 #if HWY_TARGET == HWY_AVX3
   return FloatVec{_mm512_scalef_ps(p.raw, n.value().raw)};
 #else
@@ -81,6 +79,13 @@ HWY_INLINE FloatVec exp_full(FloatVec x) {
   const IntVec half = hn::ShiftRight<1>(n.integer());
   return hn::Mul(hn::Mul(p, power_of_two(half)), power_of_two(hn::Sub(n.integer(), half)));
 #endif
+}
+
+/// exp over the whole range, denormal results included.
+HWY_INLINE FloatVec exp_full(FloatVec x) {
+  Whole n;
+  const FloatVec p = hn::Add(reduced_expm1(at_least(-105.0F, at_most(89.0F, x)), &n), splat(1.0F));
+  return scaled(p, n);
 }
 
 /// exp for arguments in [-87, 88]; others are clamped.

@@ -2,6 +2,7 @@
 #include "eddy/ops/gather_along.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
@@ -16,10 +17,10 @@ void check_index(const TensorType& index) {
   require<GraphError>(index.dtype == i32, "the index must be i32, not {}", to_string(index));
 }
 
-void check_positions(const std::int32_t* index, std::int64_t count, std::int64_t size) {
-  for (std::int64_t i = 0; i < count; ++i)
-    require<GraphError>(index[i] < size, "index {} at position {} is out of range for an axis of {}", index[i], i,
-                        size);
+[[noreturn]] void refuse_positions(const std::int32_t* index, std::int64_t size) {
+  std::int64_t i = 0;
+  while (index[i] < size) ++i;
+  fail<GraphError>("index {} at position {} is out of range for an axis of {}", index[i], i, size);
 }
 
 /// Views of both sides as [rows, axis, cols].
@@ -32,6 +33,24 @@ struct Sides {
         size(table[axis]),
         count(index[axis]) {}
   std::int64_t grain(std::int64_t more = 0) const { return grain_of(count * cols + more, kElementwiseGrain / 2); }
+
+  /// Calls found(i, j) for each element i of `index`, in rows [begin, end), and the element j of the table that it
+  /// names; nothing(i) where it is negative. Returns whether all lie within the axis.
+  bool for_each(std::int64_t begin, std::int64_t end, const std::int32_t* index, auto&& found, auto&& nothing) const {
+    bool within = true;
+    std::int64_t i = begin * count * cols;
+    for (std::int64_t row = begin; row < end; ++row)
+      for (std::int64_t k = 0; k < count; ++k)
+        for (std::int64_t col = 0; col < cols; ++col, ++i) {
+          if (index[i] < 0)
+            nothing(i);
+          else if (index[i] < size)
+            found(i, (row * size + index[i]) * cols + col);
+          else
+            within = false;
+        }
+    return within;
+  }
 };
 
 struct GatherAlong final : OpClass<GatherAlong> {
@@ -62,14 +81,14 @@ struct GatherAlong final : OpClass<GatherAlong> {
       const float* x = args.in<float>(0);
       const auto* index = args.in<std::int32_t>(1);
       float* out = args.out<float>(0);
-      check_positions(index, sides.rows * sides.count * sides.cols, sides.size);
+      std::atomic<bool> within = true;
       parallel_for(sides.rows, sides.grain(), [&](std::int64_t begin, std::int64_t end) {
-        std::int64_t i = begin * sides.count * sides.cols;
-        for (std::int64_t row = begin; row < end; ++row)
-          for (std::int64_t k = 0; k < sides.count; ++k)
-            for (std::int64_t col = 0; col < sides.cols; ++col, ++i)
-              out[i] = index[i] < 0 ? 0.0f : x[(row * sides.size + index[i]) * sides.cols + col];
+        if (!sides.for_each(
+                begin, end, index, [=](std::int64_t i, std::int64_t j) { out[i] = x[j]; },
+                [=](std::int64_t i) { out[i] = 0; }))
+          within = false;
       });
+      if (!within) refuse_positions(index, sides.size);
     }};
   }
 };
@@ -107,16 +126,15 @@ struct ScatterAlong final : OpClass<ScatterAlong> {
       const float* updates = args.in<float>(0);
       const auto* index = args.in<std::int32_t>(1);
       float* out = args.out<float>(0);
-      check_positions(index, sides.rows * sides.count * sides.cols, sides.size);
       const std::int64_t plane = sides.size * sides.cols;
+      std::atomic<bool> within = true;
       parallel_for(sides.rows, sides.grain(plane / 4), [&](std::int64_t begin, std::int64_t end) {
         std::fill(out + begin * plane, out + end * plane, 0.0f);
-        std::int64_t i = begin * sides.count * sides.cols;
-        for (std::int64_t row = begin; row < end; ++row)
-          for (std::int64_t k = 0; k < sides.count; ++k)
-            for (std::int64_t col = 0; col < sides.cols; ++col, ++i)
-              if (index[i] >= 0) out[row * plane + index[i] * sides.cols + col] += updates[i];
+        if (!sides.for_each(
+                begin, end, index, [=](std::int64_t i, std::int64_t j) { out[j] += updates[i]; }, [](std::int64_t) {}))
+          within = false;
       });
+      if (!within) refuse_positions(index, sides.size);
     }};
   }
 };

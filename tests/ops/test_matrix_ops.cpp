@@ -146,7 +146,9 @@ TEST_CASE("wrong indices are errors at run time with their position") {
   const Value table = graph.constant(Tensor(f32, {4, 2}));
   const Value logits = graph.constant(Tensor(f32, {3, 4}));
   const Binding bad{"tokens", Tensor::from(std::vector<std::int32_t>{0, 1, 4}, {3})};
-  for (const Value& value : {embedding(table, tokens), cross_entropy(logits, tokens), pick(logits, tokens)}) {
+  const Value updates = graph.constant(Tensor(f32, {3}));
+  for (const Value& value : {embedding(table, tokens), cross_entropy(logits, tokens), pick(logits, tokens),
+                             scatter_along(updates, tokens, 0, 4)}) {
     Program program = compile(graph, {value});
     CHECK_THROWS_WITH_AS(program.run({bad}), doctest::Contains("4 at position 2 is out of range"), Error);
   }
