@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs eddy and, where it is installed, PyTorch on the same workloads in alternation and prints the ratios.
+"""Runs eddy and, where it is installed, PyTorch on the same workloads in alternation and prints the ratios; with --dynet,
+DyNet's training steps as well.
 
-Before anything is timed both must compute the same from the same weights and batch: the losses of three steps of
+Before anything is timed all must compute the same from the same weights and batch: the losses of three steps of
 training, the scores, or the words. A step of training is forward, backward, clipping by norm and Adam, with a full
-softmax; each slice has five steps at least. A job that fails leaves the others' figures, and ends in status 1. Only ratios within one run mean anything where a machine is shared; the FMA peak is measured between the steps
-as well. Peak memory is that of a fresh process after three steps; of PyTorch's, what the bare import takes is
-subtracted.
+softmax; each slice has five steps at least. A job that fails leaves the others' figures, and ends in status 1. Only ratios
+within one run mean anything where a machine is shared; the FMA peak is measured between the steps as well. Peak memory is
+that of a fresh process after three steps; of PyTorch's, what the bare import takes is subtracted. DyNet has one thread.
 """
 import argparse
+import contextlib
 import json
 import os
+import shutil
 import statistics
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 import comparison_tables as tables
@@ -25,15 +29,15 @@ TOLERANCE = 2e-4
 STEPS_CHECKED = 3
 
 
-def check_same(name, ours, theirs):
+def check_same(name, peer, ours, theirs):
     """The largest relative difference; Failure when it is too large."""
     if len(ours) != len(theirs):
-        raise Failure(f"{name}: eddy yields {len(ours)} values, PyTorch {len(theirs)}")
+        raise Failure(f"{name}: eddy yields {len(ours)} values, {peer} {len(theirs)}")
     worst = 0.0
     for i, (a, b) in enumerate(zip(ours, theirs)):
         difference = abs(a - b) / max(abs(b), 1e-3)
         if not difference <= TOLERANCE:
-            raise Failure(f"{name}: value {i} is {a} in eddy and {b} in PyTorch, which differ by more than {TOLERANCE}")
+            raise Failure(f"{name}: value {i} is {a} in eddy and {b} in {peer}, which differ by more than {TOLERANCE}")
         worst = max(worst, difference)
     return worst
 
@@ -45,44 +49,61 @@ def eddy_slice(eddy, seconds, sizes):
             "share": sizes["flops"] / result["median"] / result["peak"] if sizes["flops"] else None}
 
 
-def peak_memory(start, name):
-    with start(name) as contestant:
+def peak_memory(contestant):
+    """Of a process just started."""
+    with contestant:
         contestant.ask("values", STEPS_CHECKED)
         found = contestant.ask("memory")
     return found["peak_resident"] - found.get("after_import", 0)
 
 
+def peers_of(systems, name, folder):
+    """What starts each peer of a workload. PyTorch writes the weights that all begin with when it is started."""
+    if not systems.python:
+        return {}
+    weights = folder / "weights.npz"
+
+    def dynet():
+        arrays = folder / "arrays"
+        if not arrays.exists():
+            with zipfile.ZipFile(weights) as archive:
+                archive.extractall(arrays)
+        return systems.dynet(name, arrays)
+
+    starts = {"PyTorch": lambda: systems.torch(name, "--save", str(weights))}
+    if systems.dynet_program and systems.workloads[name]["trains"]:
+        starts["DyNet"] = dynet
+    return starts
+
+
 def compare_workload(systems, name, seconds, rounds):
     sizes = systems.workloads[name]
-    row = {"workload": name, "tokens": sizes["tokens"], "flops": sizes["flops"]}
-    with tempfile.TemporaryDirectory() as folder:
-        weights = str(Path(folder) / "weights.npz")
-        torch = systems.torch(name, "--save", weights) if systems.python else None
-        try:
-            with systems.eddy(name, *([f"--weights={weights}"] if torch else [])) as eddy:
-                ours = eddy.ask("values", STEPS_CHECKED)["values"]
-                if torch:
-                    theirs = torch.ask("values", STEPS_CHECKED)["values"]
-                    row["difference"] = check_same(name, ours, theirs)
-                slices = []
-                for _ in range(rounds):
-                    slices.append(eddy_slice(eddy, seconds / rounds, sizes))
-                    if torch:
-                        slices[-1]["torch"] = torch.ask("time", seconds / rounds)
-        finally:
-            if torch:
-                torch.__exit__()
-    row["seconds"] = statistics.median(s["seconds"] for s in slices)
-    row["steps"] = sum(s["steps"] for s in slices)
-    row["share"] = statistics.median(s["share"] for s in slices) if sizes["flops"] else None
-    row["peak"] = statistics.median(s["peak"] for s in slices)
-    row["memory"] = peak_memory(systems.eddy, name)
-    if torch:
-        row["torch_seconds"] = statistics.median(s["torch"]["median"] for s in slices)
-        row["torch_steps"] = sum(s["torch"]["steps"] for s in slices)
-        row["ratios"] = sorted(s["torch"]["median"] / s["seconds"] for s in slices)
-        row["ratio"] = statistics.median(row["ratios"])
-        row["torch_memory"] = peak_memory(systems.torch, name)
+    row = {"workload": name, "tokens": sizes["tokens"], "flops": sizes["flops"], "peers": {}}
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        starts = peers_of(systems, name, folder)
+        peers = {peer: stack.enter_context(start()) for peer, start in starts.items()}
+        with systems.eddy(name, *([f"--weights={folder / 'weights.npz'}"] if peers else [])) as eddy:
+            ours = eddy.ask("values", STEPS_CHECKED)["values"]
+            differences = {peer: check_same(name, peer, ours, contestant.ask("values", STEPS_CHECKED)["values"])
+                           for peer, contestant in peers.items()}
+            slices = []
+            for _ in range(rounds):
+                slices.append(eddy_slice(eddy, seconds / rounds, sizes))
+                slices[-1]["peers"] = {peer: contestant.ask("time", seconds / rounds)
+                                       for peer, contestant in peers.items()}
+        row["seconds"] = statistics.median(s["seconds"] for s in slices)
+        row["steps"] = sum(s["steps"] for s in slices)
+        row["share"] = statistics.median(s["share"] for s in slices) if sizes["flops"] else None
+        row["peak"] = statistics.median(s["peak"] for s in slices)
+        row["memory"] = peak_memory(systems.eddy(name))
+        for peer, start in starts.items():
+            theirs = [s["peers"][peer] for s in slices]
+            ratios = sorted(s["peers"][peer]["median"] / s["seconds"] for s in slices)
+            row["peers"][peer] = {"seconds": statistics.median(slice["median"] for slice in theirs),
+                                  "steps": sum(slice["steps"] for slice in theirs), "ratios": ratios,
+                                  "ratio": statistics.median(ratios), "memory": peak_memory(start()),
+                                  "difference": differences[peer]}
     return row
 
 
@@ -156,11 +177,21 @@ def parse(systems_help="all"):
                         help="default: the processors this process may run on")
     parser.add_argument("--build", default="build", help="Meson's build folder (default: build)")
     parser.add_argument("--no-torch", action="store_true", help="eddy's side only")
+    parser.add_argument("--dynet", metavar="PROGRAM", help="what bench/peers/dynet_workloads.cpp was built to (its first "
+                        "lines say how); needs PyTorch, which makes the weights that all begin with")
     parser.add_argument("--markdown", metavar="FILE", help="also write the tables there")
     parser.add_argument("--json", metavar="FILE", help="also write all figures there")
     arguments = parser.parse_args()
     if arguments.seconds <= 0 or arguments.rounds < 1 or arguments.threads < 1:
         parser.error("--seconds, --rounds and --threads must be positive")
+    for file in (arguments.markdown, arguments.json):
+        if file and not Path(file).resolve().parent.is_dir():
+            parser.error(f"there is no folder {Path(file).resolve().parent} to write {file} to")
+    if arguments.dynet:
+        if arguments.no_torch:
+            parser.error("--dynet needs PyTorch, which makes the weights that all begin with")
+        if not shutil.which(arguments.dynet):
+            parser.error(f"--dynet: there is no program {arguments.dynet}")
     return arguments
 
 
@@ -215,8 +246,10 @@ def main():
         try:
             python, version = python_with_torch()
         except Failure as why:
+            if arguments.dynet:
+                raise Failure(f"--dynet needs PyTorch, and no Python can import it and numpy: {why}") from None
             print(f"eddy's side only, as no Python can import PyTorch and numpy: {why}", file=sys.stderr)
-    systems = Systems(arguments.build, arguments.threads, python)
+    systems = Systems(arguments.build, arguments.threads, python, arguments.dynet)
     with systems.eddy("toy0") as eddy:
         machine = eddy.greeting["machine"]
     result = {"machine": machine, "threads": arguments.threads, "torch": version, "seconds": arguments.seconds,

@@ -17,18 +17,28 @@ def milliseconds(seconds):
     return f"{seconds * 1e3:.3g}" if seconds < 1 else f"{seconds * 1e3:,.0f}"
 
 
-def workload_row(row, with_torch):
+def peers_among(rows):
+    """In the order of the first row that has them."""
+    return list(dict.fromkeys(peer for row in rows for peer in row.get("peers", {})))
+
+
+def peer_cells(row, peer):
+    found = row["peers"].get(peer)
+    if found is None:
+        return [""] * 5
+    low, high = found["ratios"][0], found["ratios"][-1]
+    return [f"{found['steps']:,}", rate(row["tokens"], found["seconds"]),
+            f"**{found['ratio']:.2f}** ({low:.2f} to {high:.2f})", f"{row['memory'] / found['memory']:.2f}",
+            f"{found['difference']:.0e}"]
+
+
+def workload_row(row, peers):
     if "error" in row:
         return [row["workload"], "failed: " + row["error"]]
-    steps = f"{row['steps']:,}" + (f" and {row['torch_steps']:,}" if with_torch else "")
     share = "–" if row["share"] is None else f"{100 * row['share']:.0f} %"
-    cells = [row["workload"], steps, milliseconds(row["seconds"]), rate(row["tokens"], row["seconds"]), share,
-             f"{row['memory'] / 2**20:,.0f}"]
-    if not with_torch:
-        return cells
-    low, high = row["ratios"][0], row["ratios"][-1]
-    return cells + [rate(row["tokens"], row["torch_seconds"]), f"**{row['ratio']:.2f}** ({low:.2f} to {high:.2f})",
-                    f"{row['memory'] / row['torch_memory']:.2f}", f"{row['difference']:.0e}"]
+    cells = [row["workload"], f"{row['steps']:,}", milliseconds(row["seconds"]), rate(row["tokens"], row["seconds"]),
+             share, f"{row['memory'] / 2**20:,.0f}"]
+    return cells + [cell for peer in peers for cell in peer_cells(row, peer)]
 
 
 def property_row(row, with_torch):
@@ -47,10 +57,11 @@ def markdown(result):
     text = (f"{result['machine']}; {result['threads']} threads asked for, {result['date']}"
             + (f"; PyTorch {torch}" if torch else "") + ".\n\n")
     header = ["workload", "steps", "ms/step", "tokens/s", "of the FMA peak", "MiB"]
-    if torch:
-        header += ["PyTorch tokens/s", "speed ÷ PyTorch's", "memory ÷ PyTorch's", "difference"]
+    peers = peers_among(result["workloads"])
+    for peer in peers:
+        header += [f"{peer} steps", "tokens/s", f"speed ÷ {peer}'s", f"memory ÷ {peer}'s", "difference"]
     if result["workloads"]:
-        text += table(header, [workload_row(row, torch) for row in result["workloads"]]) + "\n"
+        text += table(header, [workload_row(row, peers) for row in result["workloads"]]) + "\n"
     if result["properties"]:
         header = ["property", "eddy"] + (["PyTorch"] if torch else [])
         text += "\n" + table(header, [property_row(row, torch) for row in result["properties"]]) + "\n"

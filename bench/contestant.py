@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that run one workload each, at our command: eddy_workloads, and the same in PyTorch."""
+"""Processes that run one workload each, at our command: eddy_workloads, and the same in PyTorch and DyNet."""
 import contextlib
 import json
 import os
@@ -68,9 +68,10 @@ class Contestant:
 
 
 class Systems:
-    """Starts contestants. `python` is the interpreter that has PyTorch, or None."""
+    """Starts contestants. `python` is the interpreter that has PyTorch, or None; `dynet` the program that
+    peers/dynet_workloads.cpp becomes, or None."""
 
-    def __init__(self, build, threads, python=None):
+    def __init__(self, build, threads, python=None, dynet=None):
         self.program = Path(build) / "bench" / "eddy_workloads"
         self.benchmark = Path(build) / "bench" / "eddy_bench"
         if not self.program.exists():
@@ -80,20 +81,27 @@ class Systems:
                           f"{configure} && meson compile -C {build}")
         self.threads = threads
         self.python = python
+        self.dynet_program = dynet
         listed = output_of(self.program, "--list").splitlines()
         self.workloads = {sizes["name"]: sizes for sizes in map(json.loads, listed)}
 
     def eddy(self, name, *options, threads=None):
         return Contestant([str(self.program), name, f"--threads={threads or self.threads}", *options])
 
+    def sizes(self, name):
+        return [str(self.workloads[name][size]) for size in ("vocabulary", "time", "batch", "embedding", "hidden")]
+
     def torch(self, name, *options):
-        sizes = [str(self.workloads[name][size]) for size in ("vocabulary", "time", "batch", "embedding", "hidden")]
         environment = {"OMP_NUM_THREADS": str(self.threads)}
         if "OPENBLAS_CORETYPE" not in os.environ and "avx512f" in Path("/proc/cpuinfo").read_text():
             # An OpenBLAS that does not know the processor would fall back to SSE.
             environment["OPENBLAS_CORETYPE"] = "SKYLAKEX"
-        return Contestant([self.python, str(HERE / "peers" / "torch_workloads.py"), name, *sizes, "--threads",
-                           str(self.threads), *options], environment)
+        return Contestant([self.python, str(HERE / "peers" / "torch_workloads.py"), name, *self.sizes(name),
+                           "--threads", str(self.threads), *options], environment)
+
+    def dynet(self, name, arrays):
+        """`arrays` is a folder of .npy files. DyNet has one thread."""
+        return Contestant([self.dynet_program, name, *self.sizes(name), str(arrays)])
 
     def node_overheads(self):
         """Nanoseconds per node of next to no work: when each runs by itself, and in one fused chain."""

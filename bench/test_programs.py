@@ -129,6 +129,15 @@ exec '{BUILD}/bench/eddy_workloads' "$@"
                 self.assertEqual(refused.returncode, 1, program)
                 self.assertIn(f"must be a positive whole number, not '{threads}'", refused.stderr)
 
+    def test_what_cannot_be_done_is_known_before_anything_is_timed(self):
+        compare = [sys.executable, HERE / "compare.py", "--build", BUILD]
+        for arguments, why in ((["--json", "missing/figures.json"], "there is no folder"),
+                               (["--dynet", "missing"], "--dynet: there is no program missing"),
+                               (["--dynet", "true", "--no-torch"], "--dynet needs PyTorch")):
+            refused = run(*compare, *arguments)
+            self.assertEqual((refused.returncode, refused.stdout), (2, ""), arguments)
+            self.assertIn(why, refused.stderr)
+
     def test_a_folder_without_benchmarks(self):
         with tempfile.TemporaryDirectory() as build:
             (Path(build) / "build.ninja").touch()

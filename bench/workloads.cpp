@@ -125,8 +125,8 @@ class Session {
 void print_sizes(const Workload& w) {
   fmt::print(
       "{{\"name\": \"{}\", \"vocabulary\": {}, \"time\": {}, \"batch\": {}, \"embedding\": {}, \"hidden\": {}, "
-      "\"tokens\": {}, \"flops\": {}}}\n",
-      w.name, w.vocabulary, w.time, w.batch, w.embedding, w.hidden, w.tokens(), w.flops());
+      "\"tokens\": {}, \"flops\": {}, \"trains\": {}}}\n",
+      w.name, w.vocabulary, w.time, w.batch, w.embedding, w.hidden, w.tokens(), w.flops(), w.trains());
 }
 
 int run(int argc, char** argv) {
