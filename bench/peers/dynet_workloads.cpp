@@ -16,6 +16,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -67,6 +69,15 @@ std::vector<float> reordered(std::vector<float> values, std::size_t hidden) {
                 gates + static_cast<std::ptrdiff_t>(4 * hidden));
   return values;
 }
+
+/// DyNet adds epsilon to a second moment that is not corrected for its start; with this epsilon it is PyTorch's Adam.
+struct Adam : dynet::AdamTrainer {
+  using dynet::AdamTrainer::AdamTrainer;
+  void step() {
+    epsilon = 1e-8F * std::sqrt(1 - std::pow(beta_2, updates + 1));
+    update();
+  }
+};
 
 class Session {
  public:
@@ -179,7 +190,7 @@ class Session {
     const Expression loss = dynet::sum_batches(dynet::sum(losses)) / static_cast<float>(sizes_.time * sizes_.batch);
     const float value = dynet::as_scalar(graph.forward(loss));
     graph.backward(loss);
-    trainer_.update();
+    trainer_.step();
     return value;
   }
 
@@ -219,7 +230,7 @@ class Session {
   Sizes sizes_;
   std::string folder_;
   dynet::ParameterCollection model_;
-  dynet::AdamTrainer trainer_;
+  Adam trainer_;
   dynet::VanillaLSTMBuilder encoder_, decoder_;
   dynet::LookupParameter table_;
   dynet::Parameter softmax_, bias_, w_memory_, b_memory_, w_query_, w_energy_;
@@ -233,7 +244,10 @@ int run(int argc, char** argv) {
   const std::string folder = argv[7];
   dynet::DynetParams params;
   params.random_seed = 1;
+  params.mem_descriptor = "16";  // megabytes to begin with; pools grow
+  std::streambuf* const messages = std::cerr.rdbuf(nullptr);
   dynet::initialize(params);
+  std::cerr.rdbuf(messages);
   Session session(sizes, folder);
   std::cout << "{\"workload\": \"" << sizes.name << "\"}" << std::endl;
   for (std::string command; std::cin >> command && command != "quit";) {
