@@ -28,8 +28,8 @@ constexpr float kSmallest = 1e-15F;
 /// rounding to integers may double the norm of a row; 6e-8 (1 + 2) and some more.
 constexpr float kRounding = 2.5e-7F;
 constexpr float kFarFromOverflow = 1e38F;
-/// More than what denormal numbers lose.
-constexpr float kTiny = 1e-36F;
+/// More than what denormal numbers lose, each 1e-38 where they count as zeros.
+constexpr float kTiny = 1e-33F;
 
 HWY_INLINE FloatVec load_some(const float* x, std::int64_t left) {
   const Floats d;

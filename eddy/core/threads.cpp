@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "eddy/core/cgroup.h"
+#include "eddy/core/denormals.h"
 #include "eddy/core/error.h"
 #include "eddy/core/resident_team.h"
 
@@ -29,6 +30,12 @@ namespace {
 struct Job {
   void (*body)(void*, int, int);
   void* context;
+  unsigned float_modes = FloatModes::current();  // of the thread that has the job done
+
+  void work(int thread, int threads) const {
+    const FloatModes modes(float_modes);
+    body(context, thread, threads);
+  }
 };
 
 /// Threads that stay in one parallel region and take job after job from its first thread.
@@ -52,7 +59,7 @@ class ResidentTeam {
         wait([this] { return team->busy_.load(std::memory_order_acquire) == 0; });
       }
     } others{this};
-    job.body(job.context, 0, threads);
+    job.work(0, threads);
   }
   void stop() {
     stopped_ = true;
@@ -66,7 +73,7 @@ class ResidentTeam {
       if (!found) ticket_.wait(seen, std::memory_order_acquire);
       seen = ticket_.load(std::memory_order_acquire);
       if (stopped_) return;
-      if (thread < members_) job_.body(job_.context, thread, members_);
+      if (thread < members_) job_.work(thread, members_);
       busy_.fetch_sub(1, std::memory_order_release);
     }
   }
@@ -123,7 +130,7 @@ void set_num_threads(int threads) {
 }
 
 void run_team(int threads, void (*body)(void*, int, int), void* context) {
-  Job job{body, context};
+  const Job job{.body = body, .context = context};
   if (threads > 1 && resident != nullptr) {
     // Inside the job there are no more threads to be had.
     const struct Busy {
@@ -137,12 +144,8 @@ void run_team(int threads, void (*body)(void*, int, int), void* context) {
     body(context, 0, 1);
     return;
   }
-  GOMP_parallel(
-      [](void* data) {
-        const auto* work = static_cast<const Job*>(data);
-        work->body(work->context, omp_get_thread_num(), omp_get_num_threads());
-      },
-      &job, static_cast<unsigned>(threads), 0);
+  GOMP_parallel([](void* data) { static_cast<const Job*>(data)->work(omp_get_thread_num(), omp_get_num_threads()); },
+                const_cast<Job*>(&job), static_cast<unsigned>(threads), 0);
 }
 
 void run_resident(void (*body)(void*), void* context) {

@@ -14,8 +14,9 @@ int num_threads();
 void set_num_threads(int threads);
 
 /// Calls `body(thread, threads)` once on every member of a team of `threads`, and waits for all.
-/// From inside a team it runs serially as body(0, 1). A body must not throw: on another thread that ends the process.
-/// May be called from several threads at once: each then has a team of its own.
+/// All compute with the caller's floating-point modes. From inside a team it runs serially as body(0, 1). A body must
+/// not throw: on another thread that ends the process. May be called from several threads at once: each then has a team
+/// of its own.
 void run_team(int threads, void (*body)(void* context, int thread, int threads), void* context);
 
 template <class Body>

@@ -7,6 +7,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "eddy/core/denormals.h"
 #include "eddy/graph/aliases.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/node_key.h"
@@ -183,6 +184,7 @@ std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>&
   std::fill_n(used.get(), outputs.size(), true);
   const Kernel kernel = node.op->make_kernel({input_types, node.outputs, {used.get(), outputs.size()}});
   const auto scratch = allocate_aligned(kernel.scratch_bytes);
+  const FloatModes modes(FloatModes::without_denormals());
   kernel.run({input_data.data(), output_data.data(), scratch.get()});
   return outputs;
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <iterator>
 
+#include "eddy/core/denormals.h"
 #include "eddy/core/resident_team.h"
 #include "eddy/graph/program_impl.h"
 
@@ -69,6 +70,7 @@ void ProgramImpl::prepare() {
 }
 
 void ProgramImpl::run() {
+  const FloatModes modes(FloatModes::without_denormals());
   if (clock != nullptr) return run_timed(*clock);
   for (const Instruction& instruction : instructions) execute(instruction);
 }

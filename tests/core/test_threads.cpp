@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "eddy/core/denormals.h"
 #include "eddy/core/resident_team.h"
 #include "eddy/core/threads.h"
 
@@ -44,6 +45,34 @@ TEST_CASE("a resident team gives every member its part of every job once") {
     check_jobs(threads);
     with_resident_team([&] { check_jobs(threads); });
   }
+}
+
+TEST_CASE("a team computes with the modes of the thread that asks, and keeps its own for later") {
+  const Threads setting(3);
+  const unsigned plain = FloatModes::current();
+  const unsigned flushing = FloatModes::without_denormals();
+  REQUIRE(plain != flushing);
+  const auto check_all = [](unsigned modes) {
+    std::atomic<int> same = 0;
+    parallel_team(3, [&](int, int) { same += FloatModes::current() == modes ? 1 : 0; });
+    CHECK(same == 3);
+  };
+  const auto check_both = [&] {
+    check_all(plain);
+    {
+      const FloatModes modes(flushing);
+      check_all(flushing);
+    }
+    CHECK(FloatModes::current() == plain);
+    check_all(plain);
+  };
+  check_both();
+  with_resident_team(check_both);
+  {
+    const FloatModes modes(flushing);
+    with_resident_team([&] { check_all(flushing); });
+  }
+  check_both();
 }
 
 TEST_CASE("work inside a job is serial; resident teams nest and pass exceptions on") {

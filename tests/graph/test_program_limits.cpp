@@ -2,11 +2,13 @@
 // What a program asks of the machine: threads, memory, sizes that can be counted.
 #include <doctest/doctest.h>
 
+#include "eddy/core/denormals.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/program.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/matmul.h"
+#include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/tanh.h"
 
@@ -30,6 +32,26 @@ TEST_CASE("a program runs with the number of threads it was compiled for, and no
   }
   set_num_threads(2);
   CHECK_NOTHROW(program.run({{"x", four}}));
+  set_num_threads(before);
+}
+
+TEST_CASE("denormal numbers count as zeros in a program, folded or run by several threads, and nowhere else") {
+  const int before = num_threads();
+  set_num_threads(2);
+  const unsigned modes = FloatModes::current();
+  for (const bool fold : {false, true}) {
+    Graph graph;
+    const Value x = graph.input("x", f32, {40'000});
+    const Value small = graph.constant(1e-30F) * graph.constant(1e-10F);
+    Program program = compile(graph, {x * 1e-10F, small, small * 1e20F}, {.passes = {.fold = fold}});
+    const Tensor values(f32, {40'000});
+    for (float& value : values.values<float>()) value = 1e-30F;
+    const std::span<const Tensor> results = program.run({{"x", values}});
+    for (const float value : results[0].values<const float>()) REQUIRE(value == 0);
+    CHECK(results[1].item() == 0);
+    CHECK(results[2].item() == 0);
+    CHECK(FloatModes::current() == modes);
+  }
   set_num_threads(before);
 }
 
