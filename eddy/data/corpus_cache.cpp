@@ -201,12 +201,21 @@ CacheKey& CacheKey::add_option(std::string_view name, std::int64_t value) {
   return add_option(name, fmt::format("{}", value));
 }
 
+CacheKey& CacheKey::add_options(std::string_view name, std::span<const std::string> values) {
+  for (const std::string& value : values) add_option(name, value);
+  return *this;
+}
+
 CacheKey& CacheKey::add_encoding() {
   UVersionInfo version;
   u_getVersion(version);
   std::array<char, U_MAX_VERSION_STRING_LENGTH> icu{};
   u_versionToString(version, icu.data());
   return add_option("encoding", kEncodingVersion).add_option("icu", icu.data());
+}
+
+fs::path cache_file(const fs::path& folder, std::string_view name, const CacheKey& key) {
+  return folder / fmt::format("{}-{:016x}.cache", name, key.hash());
 }
 
 void write_strings(PayloadWriter& writer, std::span<const std::string> strings) {

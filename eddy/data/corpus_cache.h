@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,8 @@ class CacheKey {
   CacheKey& add_source(const std::filesystem::path& source);
   CacheKey& add_option(std::string_view name, std::string_view value);
   CacheKey& add_option(std::string_view name, std::int64_t value);
+  /// An option for each of the values.
+  CacheKey& add_options(std::string_view name, std::span<const std::string> values);
   /// How this program makes ids of texts: kEncodingVersion and the version of ICU it runs with.
   CacheKey& add_encoding();
   std::uint64_t hash() const { return hash_; }
@@ -34,6 +37,10 @@ class CacheKey {
 
   std::uint64_t hash_ = 0;
 };
+
+/// The file of a data set's cache. `key` has its paths and options, and the state of the files and the encoding only
+/// afterwards: what is made of a changed source or by a new version then replaces the old cache.
+std::filesystem::path cache_file(const std::filesystem::path& folder, std::string_view name, const CacheKey& key);
 
 /// Writes the data set to `path`, whole or not at all. Throws DataError when it cannot. Keeps nothing of `data`.
 void save_cache(const std::filesystem::path& path, std::uint64_t key, const EncodedDataset& data);

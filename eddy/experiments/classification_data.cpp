@@ -75,9 +75,7 @@ std::uint64_t identity_of(const EncodedDataset& encoded, const TextConfig& text)
     add(part.corpus, part.corpus.offsets());
     add(part.corpus, part.corpus.labels());
   }
-  for (const std::string& token : encoded.vocabulary.tokens()) key.add_option("token", token);
-  for (const std::string& label : encoded.label_names) key.add_option("label", label);
-  return key.hash();
+  return key.add_options("token", encoded.vocabulary.tokens()).add_options("label", encoded.label_names).hash();
 }
 
 }  // namespace
@@ -104,12 +102,10 @@ ClassificationData load_classification_data(const ClassificationOptions& options
   std::optional<Vocabulary> vocabulary;
   if (!options.from.empty()) {
     vocabulary = read_model_file(options.from).text.vocabulary;
-    for (const std::string& token : vocabulary->tokens()) key.add_option("token", token);
+    key.add_options("token", vocabulary->tokens());
   }
   const auto build = [&] { return encode(options, vocabulary ? &*vocabulary : nullptr); };
-  // Named by paths and options, keyed by the state of the files and by the encoding too: what is made of a changed
-  // source or by a new version replaces the old cache.
-  const auto file = options.cache / fmt::format("{}-{:016x}.cache", source.task, key.hash());
+  const std::filesystem::path file = cache_file(options.cache, source.task, key);
   key.add_encoding().add_source(source.data);
   if (!source.test_data.empty()) key.add_source(source.test_data);
   for (const auto& path : source.unlabelled_data) key.add_source(path);

@@ -130,12 +130,6 @@ EncodedDataset encode(const RawParts& raw, const TextConfig& text, const TextMod
   return encode_dataset(parts, encode_options(model->text), &model->vocabulary);
 }
 
-void add_model(CacheKey& key, const TextModelVocabulary& model) {
-  key.add_option("text", key_text(model.text));
-  for (const std::string& token : model.vocabulary.tokens()) key.add_option("token", token);
-  for (const std::string& label : model.label_names) key.add_option("label", label);
-}
-
 void check_labels(const EncodedDataset& result, const DataConfig& data, const DataLoading& loading) {
   if (loading.model == nullptr || !loading.fixed_labels) return;
   const std::vector<std::string>& known = loading.model->label_names;
@@ -242,30 +236,23 @@ EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoa
     DataConfig resolved = data;
     resolved.format = format;
     resolved.path = fs::absolute(source_path(data.path)).lexically_normal().string();
-    CacheKey options;
-    options.add_option("data", to_json(resolved));
-    options.add_option("fixed labels", loading.fixed_labels ? 1 : 0);
-    if (loading.model != nullptr) {
-      add_model(options, *loading.model);
-    } else {
-      options.add_option("text", key_text(text));
-    }
-    // Named by path and options, keyed by the state of the files and by the encoding too: what is made of a
-    // changed source or by a new version replaces the old cache.
-    const std::string stem = fs::path(resolved.path).filename().string();
-    const fs::path file = loading.cache / fmt::format("{}-{:016x}.cache", stem, options.hash());
-    options.add_encoding().add_source(resolved.path);
-    if (!resolved.unlabelled.empty()) options.add_source(resolved.unlabelled);
-    const std::uint64_t key = options.hash();
+    const TextModelVocabulary* model = loading.model;
+    const TextConfig& read_as = model != nullptr ? model->text : text;
+    CacheKey key;
+    key.add_option("data", to_json(resolved)).add_option("fixed labels", loading.fixed_labels ? 1 : 0);
+    key.add_option("text", key_text(read_as));
+    if (model != nullptr) key.add_options("token", model->vocabulary.tokens()).add_options("label", model->label_names);
+    const fs::path file = cache_file(loading.cache, fs::path(resolved.path).filename().string(), key);
+    key.add_encoding().add_source(resolved.path);
+    if (!resolved.unlabelled.empty()) key.add_source(resolved.unlabelled);
     std::function<void()> build_file;
     // Text alone may be larger than memory.
     if (format == DataFormat::lines)
       build_file = [&] {
-        const TextModelVocabulary* model = loading.model;
-        build_cache(file, key, stream_lines(data), encode_options(model != nullptr ? model->text : text),
+        build_cache(file, key.hash(), stream_lines(data), encode_options(read_as),
                     model != nullptr ? &model->vocabulary : nullptr);
       };
-    result = load_or_build(file, key, build, loading.message, build_file);
+    result = load_or_build(file, key.hash(), build, loading.message, build_file);
   }
   check_labels(result, data, loading);
   if (is_table(format) && loading.message) {
