@@ -44,13 +44,19 @@ struct Axis {
 };
 
 /// Cuts off what lies beyond a bound, unless a curve does, too.
-void keep_within(double least, double most, Range curves, Axis& axis) {
+Axis kept_within(double least, double most, Range curves, Axis axis) {
   if (axis.low < least && !(curves.low < least)) axis.low = least;
   if (axis.high > most && !(curves.high > most)) axis.high = most;
   std::erase_if(axis.ticks, [&](double tick) { return tick < axis.low || tick > axis.high; });
-  axis.labels = tick_labels(axis.ticks);
+  return axis;
 }
 
+Axis labelled(Axis axis) {
+  axis.labels = tick_labels(axis.ticks);
+  return axis;
+}
+
+/// Without labels.
 Axis linear_axis(Range range, int wanted, bool tight, bool whole) {
   Axis axis;
   axis.ticks = nice_ticks(range.low, range.high, wanted);
@@ -69,7 +75,6 @@ Axis linear_axis(Range range, int wanted, bool tight, bool whole) {
     axis.low = range.low;
     axis.high = range.high;
   }
-  axis.labels = tick_labels(axis.ticks);
   return axis;
 }
 
@@ -255,9 +260,10 @@ std::string to_svg(const LineChart& chart) {
       y_range.include(scaled(series.y[i] - series.spread[i], chart.log_y));
     }
   }
-  Axis y_axis = chart.log_y ? log_axis(y_range) : linear_axis(y_range, 6, false, false);
-  if (!chart.log_y) keep_within(chart.y_least, chart.y_most, curves, y_axis);
-  const Axis x_axis = linear_axis(x_range, 8, true, whole_x);
+  const Axis y_axis =
+      chart.log_y ? log_axis(y_range)
+                  : labelled(kept_within(chart.y_least, chart.y_most, curves, linear_axis(y_range, 6, false, false)));
+  const Axis x_axis = labelled(linear_axis(x_range, 8, true, whole_x));
 
   const double left = 16 + (chart.y_label.empty() ? 0 : 24) + text_width(y_axis.labels, kFont) + 8;
   const double right = chart.width - 24;
