@@ -23,7 +23,8 @@ class Run : TrainingLoop {
  public:
   Run(TextTrainer& trainer, const EncodedCorpus& corpus, const std::vector<std::int32_t>& validation, ModelFile model,
       const RunSettings& settings)
-      : TrainingLoop(settings, course_of(trainer.config()), model.progress.seconds, kMostSkipped),
+      : TrainingLoop(settings, course_of(trainer.config(), trainer.config().evaluation_interval),
+                     model.progress.seconds, kMostSkipped),
         trainer_(trainer),
         corpus_(corpus),
         validation_(validation),
@@ -49,14 +50,6 @@ class Run : TrainingLoop {
   }
 
  private:
-  static Course course_of(const TrainingConfig& config) {
-    return {.epochs = config.epochs,
-            .steps = config.max_steps,
-            .seconds = config.max_seconds,
-            .patience = config.patience,
-            .evaluation_interval = config.evaluation_interval};
-  }
-
   /// Settings of gradual unfreezing that never come to the lowest layers may be meant, but hardly are.
   void warn_of_frozen_layers() const {
     if (config().unfreeze_epochs == 0 || config().epochs == 0 || settings_.progress == ProgressStyle::quiet) return;

@@ -171,7 +171,8 @@ namespace {
 class Run : TrainingLoop {
  public:
   Run(ParameterStore& store, const Seq2SeqData& data, Seq2SeqModel& model, const RunSettings& settings)
-      : TrainingLoop(settings, course_of(model.config), model.progress.seconds, kMostSkipped),
+      : TrainingLoop(settings, course_of(model.config, model.config.evaluation_steps), model.progress.seconds,
+                     kMostSkipped),
         store_(store),
         data_(data),
         model_(model),
@@ -190,14 +191,6 @@ class Run : TrainingLoop {
   }
 
  private:
-  static Course course_of(const Seq2SeqConfig& config) {
-    return {.epochs = config.epochs,
-            .steps = config.max_steps,
-            .seconds = config.max_seconds,
-            .patience = config.patience,
-            .evaluation_interval = config.evaluation_steps};
-  }
-
   std::int64_t steps_done() const override { return model_.progress.steps; }
   BatchPosition position() const override { return trainer_.position(); }
   const ValidationRecord& validations() const override { return model_.progress.validation; }

@@ -26,6 +26,14 @@ class TrainingLoop {
     std::int64_t patience = 0;             ///< validations without a better one
     std::int64_t evaluation_interval = 0;  ///< steps; 0: an epoch
   };
+  template <class Config>
+  static Course course_of(const Config& config, std::int64_t evaluation_interval) {
+    return {.epochs = config.epochs,
+            .steps = config.max_steps,
+            .seconds = config.max_seconds,
+            .patience = config.patience,
+            .evaluation_interval = evaluation_interval};
+  }
   /// `seconds_before`: of the run that is resumed. After `most_skipped` steps in a row without an update training has
   /// failed for good.
   TrainingLoop(const RunSettings& settings, const Course& course, double seconds_before, int most_skipped)
