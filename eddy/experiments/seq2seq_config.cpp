@@ -119,10 +119,7 @@ void check_model(const SequenceToSequenceConfig& model) {
   check_share("layer_dropout", model.encoder.dropout);
   check_share("dropout", model.dropout);
   require<UsageError>(sees_source(model), "{}", kBlindDecoder);
-  require<UsageError>(
-      !model.input_feeding || (model.mode == DecoderMode::attention && model.feedback == Feedback::token &&
-                               (model.energy == AttentionEnergy::additive || model.energy == AttentionEnergy::general)),
-      "input_feeding needs the attention decoder, fed with tokens, and additive or general energy");
+  require<UsageError>(can_feed_input(model), "{}", kInputFeedingNeeds);
 }
 
 }  // namespace

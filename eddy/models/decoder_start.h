@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Internal: what a decoder begins with, for the models and their settings.
+// Internal: what a decoder begins with and which ones there cannot be, for the models and their settings.
 
 #include <algorithm>
 #include <string_view>
@@ -23,5 +23,14 @@ constexpr bool sees_source(const SequenceToSequenceConfig& config) {
 inline constexpr std::string_view kBlindDecoder =
     "a decoder in mode feedback that is fed with tokens alone and begins with zeros never sees the source; hand over "
     "the encoder's states, feed the output back, or choose another mode";
+
+/// Whether input feeding is off or has what it needs.
+constexpr bool can_feed_input(const SequenceToSequenceConfig& config) {
+  return !config.input_feeding ||
+         (config.mode == DecoderMode::attention && config.feedback == Feedback::token &&
+          (config.energy == AttentionEnergy::additive || config.energy == AttentionEnergy::general));
+}
+inline constexpr std::string_view kInputFeedingNeeds =
+    "input_feeding needs the attention decoder, fed with tokens, and additive or general energy";
 
 }  // namespace eddy

@@ -27,10 +27,7 @@ void check(const BuilderScope& at, const SequenceToSequenceConfig& config) {
   at.check(sees_source(config), "{}", kBlindDecoder);
   at.check(config.embedding_size > 0 && config.attention_size > 0,
            "embeddings and attention need a width, not {} and {}", config.embedding_size, config.attention_size);
-  at.check(!config.input_feeding ||
-               (config.mode == DecoderMode::attention && config.feedback == Feedback::token &&
-                (config.energy == AttentionEnergy::additive || config.energy == AttentionEnergy::general)),
-           "input feeding needs the attention decoder, fed with tokens, and additive or general energy");
+  at.check(can_feed_input(config), "{}", kInputFeedingNeeds);
 }
 
 /// The final states of each layer, both directions side by side.
