@@ -3,9 +3,9 @@
 
 #include "eddy/graph/builder_scope.h"
 #include "eddy/models/cells.h"
+#include "eddy/models/dense.h"
 #include "eddy/ops/gru.h"
 #include "eddy/ops/iota.h"
-#include "eddy/ops/linear.h"
 #include "eddy/ops/one_hot.h"
 
 namespace eddy {
@@ -18,11 +18,6 @@ GruCell gru_weights(Graph& graph, ParameterStore& store, const std::string& name
           .w_h = parameter(graph, store, name + "/w_h", {hidden, 3 * hidden}, orthogonal(1, 3)),
           .bias = parameter(graph, store, name + "/bias", {3 * hidden}, zeros()),
           .hard_sigmoid = config.hard_sigmoid};
-}
-
-Value dense(ParameterStore& store, const std::string& name, Value x, std::int64_t out, Activation activation) {
-  return linear(x, parameter(x.graph(), store, name + "/w", {x.dim(-1), out}, glorot_uniform()),
-                parameter(x.graph(), store, name + "/bias", {out}, zeros()), {.activation = activation});
 }
 
 }  // namespace
@@ -38,13 +33,14 @@ Value repeated_context(ParameterStore& store, const RepeatedContextConfig& confi
   const Value read = gru(one_hot(source, config.characters), encoder.w_x, encoder.w_h, encoder.bias,
                          {.hard_sigmoid = config.hard_sigmoid, .reset_after = false})
                          .final_h;
-  const Value context = dense(store, "context", read, config.hidden_size, Activation::relu);
+  const Value context =
+      dense(store, {"context/w", "context/bias"}, read, config.hidden_size, {.activation = Activation::relu});
   const GruCell decoder = gru_weights(graph, store, "decoder", config.hidden_size, config);
   // What depends on the context alone is computed once, not at every step.
   const ScanResult written =
       scan([&](Value, const State& state) { return decoder(context, state); }, iota(graph, config.target_length),
            zero_state(context, {"h"}, {source.dim(1), config.hidden_size}));
-  return dense(store, "scores", written.output, config.characters, Activation::none);
+  return dense(store, {"scores/w", "scores/bias"}, written.output, config.characters);
 }
 
 }  // namespace eddy

@@ -2,7 +2,7 @@
 #include "eddy/models/row_models.h"
 
 #include "eddy/graph/builder_scope.h"
-#include "eddy/ops/linear.h"
+#include "eddy/models/dense.h"
 #include "eddy/ops/mean_squared_error.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/shift.h"
@@ -20,11 +20,8 @@ void check_rows(const BuilderScope& at, const TextModelConfig& config, Value row
 
 /// Error of predicting `rows` f32[time, batch, width] from `outputs` f32[time, batch, hidden] where the mask is 1.
 Value prediction_error(ParameterStore& store, Value outputs, Value rows, Value mask) {
-  Graph& graph = rows.graph();
-  const NameScope scope(graph, "rows");
-  const std::int64_t hidden = outputs.dim(-1), width = rows.dim(-1);
-  const Value w = parameter(graph, store, "rows/w", {hidden, width}, glorot_uniform());
-  const Value predicted = linear(outputs, w, parameter(graph, store, "rows/b", {width}, zeros()));
+  const NameScope scope(rows.graph(), "rows");
+  const Value predicted = dense(store, {"rows/w", "rows/b"}, outputs, rows.dim(-1));
   return mean_squared_error(predicted, rows, expand_dims(mask, 2));
 }
 

@@ -7,12 +7,12 @@
 #include "eddy/graph/user_line.h"
 #include "eddy/models/cell_stack.h"
 #include "eddy/models/decoder_start.h"
+#include "eddy/models/dense.h"
 #include "eddy/models/seq2seq_cells.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/iota.h"
-#include "eddy/ops/linear.h"
 #include "eddy/ops/maximum.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/reshape.h"
@@ -62,7 +62,8 @@ class Builder {
   }
 
   Value dense(const std::string& name, Value x, std::int64_t out) {
-    return linear(x, weight(name + "/w", {x.dim(-1), out}), weight(name + "/bias", {out}, zeros()));
+    const std::string prefix = model_.name + "/" + name;
+    return eddy::dense(store_, {prefix + "/w", prefix + "/bias"}, x, out);
   }
 
   LstmCell lstm(const std::string& name, std::int64_t in, std::int64_t width, const Initializer& recurrent) {

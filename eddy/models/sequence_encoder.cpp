@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/graph/builder_scope.h"
 #include "eddy/models/decoder_start.h"
+#include "eddy/models/dense.h"
 #include "eddy/models/sequence_to_sequence.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/embedding.h"
-#include "eddy/ops/linear.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/tanh.h"
 #include "eddy/ops/transpose.h"
@@ -75,11 +75,9 @@ State initial_states(ParameterStore& store, const SequenceToSequenceConfig& conf
 void add_memory(ParameterStore& store, const SequenceToSequenceConfig& config, Value outputs, Value mask, State& read) {
   Graph& graph = outputs.graph();
   const std::int64_t width = outputs.dim(2);
-  const std::int64_t hidden = config.encoder.hidden_size;
   Value memory = transpose(outputs, {1, 0, 2});
   if (config.energy == AttentionEnergy::linear)
-    memory = linear(memory, parameter(graph, store, "attention/w_memory", {width, hidden}, glorot_uniform()),
-                    parameter(graph, store, "attention/b_memory", {hidden}, zeros()));
+    memory = dense(store, {"attention/w_memory", "attention/b_memory"}, memory, config.encoder.hidden_size);
   if (config.energy == AttentionEnergy::additive) {
     Value keys =
         matmul(memory, parameter(graph, store, "attention/w_memory", {width, config.attention_size}, glorot_uniform()));

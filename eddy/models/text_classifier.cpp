@@ -2,6 +2,7 @@
 #include "eddy/models/text_classifier.h"
 
 #include "eddy/graph/builtin.h"
+#include "eddy/models/dense.h"
 #include "eddy/models/language_model.h"
 #include "eddy/models/sequence_autoencoder.h"
 #include "eddy/models/text_arguments.h"
@@ -11,7 +12,6 @@
 #include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/div.h"
 #include "eddy/ops/dropout.h"
-#include "eddy/ops/linear.h"
 #include "eddy/ops/max.h"
 #include "eddy/ops/maximum.h"
 #include "eddy/ops/minimum.h"
@@ -24,12 +24,6 @@
 namespace eddy {
 namespace {
 
-Value dense(ParameterStore& store, const std::string& name, Value x, std::int64_t size) {
-  Graph& graph = x.graph();
-  const Value w = parameter(graph, store, name + "/w", {x.dim(-1), size}, glorot_uniform());
-  return linear(x, w, parameter(graph, store, name + "/b", {size}, zeros()));
-}
-
 void check_config(const BuilderScope& at, const TextModelConfig& config) {
   at.check(config.classes >= 2, "a classifier needs at least two classes, not {}", config.classes);
   at.check(config.classifier_hidden_size >= 0, "classifier_hidden_size is {}, expected 0 or more",
@@ -40,7 +34,11 @@ void check_config(const BuilderScope& at, const TextModelConfig& config) {
 
 Value hidden_features(ParameterStore& store, const TextModelConfig& config, Value features) {
   if (config.classifier_hidden_size == 0) return features;
-  return relu(dense(store, "classifier/hidden", features, config.classifier_hidden_size));
+  return relu(dense(store, {"classifier/hidden/w", "classifier/hidden/b"}, features, config.classifier_hidden_size));
+}
+
+Value output_scores(ParameterStore& store, const TextModelConfig& config, Value features) {
+  return dense(store, {"classifier/output/w", "classifier/output/b"}, features, config.classes);
 }
 
 /// Class scores of features f32[..., features].
@@ -49,7 +47,7 @@ Value class_scores(ParameterStore& store, const TextModelConfig& config, Value f
   features = hidden_features(store, config, features);
   if (mode == Mode::train && config.classifier_dropout > 0)
     features = dropout(features, config.classifier_dropout, random_key(features.graph(), store));
-  return dense(store, "classifier/output", features, config.classes);
+  return output_scores(store, config, features);
 }
 
 Value times(Value x, Value factors) { return factors ? x * factors : x; }
@@ -117,7 +115,7 @@ Value classify(ParameterStore& store, const TextModelConfig& config, Value embed
       parts.push_back(part);
   const NameScope scope(embedded.graph(), "classifier");
   const Value features = hidden_features(store, config, parts.size() == 1 ? parts[0] : concat(parts, 1));
-  return dense(store, "classifier/output", times(features, dropouts.features), config.classes);
+  return output_scores(store, config, times(features, dropouts.features));
 }
 
 }  // namespace
