@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "eddy/core/element_type.h"
 #include "eddy/core/math.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
@@ -230,22 +231,12 @@ struct Full final : OpClass<Full> {
   std::vector<TensorType> infer(std::span<const TensorType>) const override { return {type}; }
   Kernel make_kernel(const KernelContext&) const override {
     const std::int64_t elements = type.shape.elements();
-    const float value = number;
-    switch (type.dtype) {
-      case DType::f32:
-        return filler<float>(elements, value);
-      case DType::i32:
-        return filler<std::int32_t>(elements, static_cast<std::int32_t>(value));
-      case DType::boolean:
-        return filler<bool>(elements, value != 0);
-    }
-    return {};
-  }
-
- private:
-  template <class T>
-  static Kernel filler(std::int64_t elements, T value) {
-    return {.run = [=](const KernelArgs& args) { std::fill_n(args.out<T>(0), elements, value); }};
+    return with_element_type(type.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      return Kernel{.run = [elements, value = static_cast<T>(number)](const KernelArgs& args) {
+        std::fill_n(args.out<T>(0), elements, value);
+      }};
+    });
   }
 };
 

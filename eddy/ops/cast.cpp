@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "eddy/core/element_type.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
 
@@ -33,19 +34,6 @@ Kernel cast_kernel(std::int64_t elements) {
   }};
 }
 
-template <class To>
-Kernel cast_kernel(DType from, std::int64_t elements) {
-  switch (from) {
-    case DType::f32:
-      return cast_kernel<To, float>(elements);
-    case DType::i32:
-      return cast_kernel<To, std::int32_t>(elements);
-    case DType::boolean:
-      return cast_kernel<To, bool>(elements);
-  }
-  return {};
-}
-
 struct Cast final : OpClass<Cast> {
   static constexpr std::string_view kName = "cast";
   DType dtype;
@@ -57,16 +45,10 @@ struct Cast final : OpClass<Cast> {
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const std::int64_t elements = context.outputs[0].shape.elements();
-    const DType from = context.inputs[0].dtype;
-    switch (dtype) {
-      case DType::f32:
-        return cast_kernel<float>(from, elements);
-      case DType::i32:
-        return cast_kernel<std::int32_t>(from, elements);
-      case DType::boolean:
-        return cast_kernel<bool>(from, elements);
-    }
-    return {};
+    return with_element_type(dtype, [&](auto to) {
+      return with_element_type(context.inputs[0].dtype,
+                               [&](auto from) { return cast_kernel<decltype(to), decltype(from)>(elements); });
+    });
   }
 };
 

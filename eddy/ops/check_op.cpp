@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "eddy/core/element_type.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/ops/check_op_parts.h"
@@ -125,16 +126,10 @@ std::vector<Tensor> run(Program& program, std::span<const Tensor> inputs) {
 }
 
 std::vector<double> to_doubles(const Tensor& tensor) {
-  const auto convert = [](auto values) { return std::vector<double>(values.begin(), values.end()); };
-  switch (tensor.dtype()) {
-    case DType::f32:
-      return convert(tensor.values<const float>());
-    case DType::i32:
-      return convert(tensor.values<const std::int32_t>());
-    case DType::boolean:
-      return convert(tensor.values<const bool>());
-  }
-  return {};
+  return with_element_type(tensor.dtype(), [&](auto zero) {
+    const auto values = tensor.values<const decltype(zero)>();
+    return std::vector<double>(values.begin(), values.end());
+  });
 }
 
 std::string difference(std::span<const double> got, std::span<const double> expected, double tolerance) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "eddy/core/element_type.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
@@ -39,15 +40,8 @@ struct Shift final : OpClass<Shift> {
     return {};
   }
   Kernel make_kernel(const KernelContext& context) const override {
-    switch (context.inputs[0].dtype) {
-      case DType::f32:
-        return kernel<float>(context.inputs[0].shape);
-      case DType::i32:
-        return kernel<std::int32_t>(context.inputs[0].shape);
-      case DType::boolean:
-        return kernel<bool>(context.inputs[0].shape);
-    }
-    return {};
+    const TensorType& x = context.inputs[0];
+    return with_element_type(x.dtype, [&](auto zero) { return kernel<decltype(zero)>(x.shape); });
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "eddy/core/element_type.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/argument.h"
@@ -136,15 +137,8 @@ struct Pad final : OpClass<Pad> {
     return {pad(context.in(0), axis + 1, before, after, number)};
   }
   Kernel make_kernel(const KernelContext& context) const override {
-    switch (context.inputs[0].dtype) {
-      case DType::f32:
-        return kernel<float>(context.inputs[0].shape);
-      case DType::i32:
-        return kernel<std::int32_t>(context.inputs[0].shape);
-      case DType::boolean:
-        return kernel<bool>(context.inputs[0].shape);
-    }
-    return {};
+    const TensorType& x = context.inputs[0];
+    return with_element_type(x.dtype, [&](auto zero) { return kernel<decltype(zero)>(x.shape); });
   }
 
  private:

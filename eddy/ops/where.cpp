@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/where.h"
 
+#include "eddy/core/element_type.h"
 #include "eddy/core/select.h"
 #include "eddy/ops/broadcast_loop.h"
 #include "eddy/ops/elementwise.h"
@@ -78,15 +79,8 @@ struct Where final : OpClass<Where> {
     };
   }
   Kernel make_kernel(const KernelContext& context) const override {
-    switch (context.outputs[0].dtype) {
-      case DType::f32:
-        return where_kernel<float>(context);
-      case DType::i32:
-        return where_kernel<std::int32_t>(context);
-      case DType::boolean:
-        return where_kernel<bool>(context);
-    }
-    return {};
+    return with_element_type(context.outputs[0].dtype,
+                             [&](auto zero) { return where_kernel<decltype(zero)>(context); });
   }
 };
 
