@@ -19,13 +19,7 @@ template <class T>
 concept IsRunProgress = std::same_as<std::remove_const_t<T>, RunProgress>;
 
 void visit_members(IsRunProgress auto& progress, auto& visit) {
-  visit("steps", progress.steps);
-  visit("epoch", progress.position.epoch);
-  visit("batch", progress.position.index);
-  visit("tokens", progress.tokens);
-  visit_members_of_record(progress.validation, visit);
-  visit("seconds", progress.seconds);
-  visit("data_fingerprint", progress.data_fingerprint);
+  visit_members_of_progress(progress, visit);
   visit_members_of_window(progress.window, visit);
 }
 

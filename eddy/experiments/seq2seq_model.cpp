@@ -19,13 +19,7 @@ namespace eddy {
 // Not in an unnamed namespace: the JSON templates find these by argument-dependent lookup.
 
 void visit_members(Is<Seq2SeqProgress> auto& progress, auto& visit) {
-  visit("steps", progress.steps);
-  visit("epoch", progress.position.epoch);
-  visit("batch", progress.position.index);
-  visit("tokens", progress.tokens);
-  visit_members_of_record(progress.validation, visit);
-  visit("seconds", progress.seconds);
-  visit("data_fingerprint", progress.data_fingerprint);
+  visit_members_of_progress(progress, visit);
   visit("recent_loss", progress.recent_loss);
   visit("recent_steps", progress.recent_steps);
   visit_members_of_window(progress.window, visit);

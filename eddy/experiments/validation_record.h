@@ -44,4 +44,15 @@ void visit_members_of_record(auto& record, auto& visit) {
   visit("best_step", record.best_step);
 }
 
+/// What the progress of any training run has in common.
+void visit_members_of_progress(auto& progress, auto& visit) {
+  visit("steps", progress.steps);
+  visit("epoch", progress.position.epoch);
+  visit("batch", progress.position.index);
+  visit("tokens", progress.tokens);
+  visit_members_of_record(progress.validation, visit);
+  visit("seconds", progress.seconds);
+  visit("data_fingerprint", progress.data_fingerprint);
+}
+
 }  // namespace eddy
