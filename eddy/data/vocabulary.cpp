@@ -2,59 +2,14 @@
 #include "eddy/data/vocabulary.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "eddy/core/error.h"
-#include "eddy/core/file.h"
-#include "eddy/data/line_cursor.h"
-#include "eddy/data/source.h"
 
 namespace eddy {
 
 namespace {
 
 constexpr std::string_view kSpecialTexts[] = {"<unk>", "<eos>"};
-
-void append_escaped(std::string_view token, std::string& out) {
-  for (const char c : token) {
-    switch (c) {
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      default:
-        out += c;
-    }
-  }
-}
-
-std::string unescaped(std::string_view text, std::string_view file, std::int64_t line) {
-  std::string token;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\\') {
-      token += text[i];
-      continue;
-    }
-    constexpr std::string_view kCodes = "\\tnr";
-    const std::size_t code = ++i < text.size() ? kCodes.find(text[i]) : std::string_view::npos;
-    require<DataError>(code != std::string_view::npos, "{}:{}: backslash not followed by one of \\ t n r", file, line);
-    token += "\\\t\n\r"[code];
-  }
-  return token;
-}
-
-template <class Count>
-std::string too_short(Count tokens) {
-  return fmt::format("vocabulary has {} tokens, expected <unk> and <eos> at least", tokens);
-}
 
 }  // namespace
 
@@ -112,7 +67,8 @@ Vocabulary Vocabulary::from_lists(std::span<const std::string> tokens, std::span
       fail<DataError>("vocabulary token {}: {}", i, error.what());
     }
   }
-  require<DataError>(tokens.size() >= kSpecials, "{}", too_short(tokens.size()));
+  require<DataError>(tokens.size() >= kSpecials, "vocabulary has {} tokens, expected <unk> and <eos> at least",
+                     tokens.size());
   return vocabulary;
 }
 
@@ -152,43 +108,6 @@ std::vector<std::string> Vocabulary::tokens() const {
   std::vector<std::string> list;
   for (std::int32_t id = 0; id < size(); ++id) list.emplace_back(table_.text(id));
   return list;
-}
-
-void Vocabulary::save(const std::filesystem::path& path) const {
-  std::string text;
-  for (std::int32_t id = 0; id < size(); ++id) {
-    append_escaped(table_.text(id), text);
-    fmt::format_to(std::back_inserter(text), "\t{}\n", counts_[static_cast<std::size_t>(id)]);
-  }
-  write_atomically(path, text);
-}
-
-Vocabulary Vocabulary::load(const std::filesystem::path& path) {
-  const std::string contents = read_text_file(path);
-  const std::string file = path.string();
-  require<DataError>(contents.empty() || contents.ends_with('\n'), "{}:{}: is cut off: the last line has no end", file,
-                     1 + std::count(contents.begin(), contents.end(), '\n'));
-  Vocabulary vocabulary;
-  LineCursor lines(contents);
-  while (lines.next()) {
-    const std::string_view text = lines.line();
-    const std::int64_t line = lines.number();
-    const std::size_t tab = text.find('\t');
-    require<DataError>(tab != std::string_view::npos, "{}:{}: expected \"token TAB count\", found no tab", file, line);
-    const std::string token = unescaped(text.substr(0, tab), file, line);
-    std::int64_t count = 0;
-    const char* stop = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data() + tab + 1, stop, count);
-    require<DataError>(parsed.ec == std::errc() && parsed.ptr == stop,
-                       "{}:{}: expected \"token TAB count\", the count is \"{}\"", file, line, text.substr(tab + 1));
-    try {
-      vocabulary.take(static_cast<std::size_t>(line - 1), token, count);
-    } catch (const DataError& error) {
-      fail<DataError>("{}:{}: {}", file, line, error.what());
-    }
-  }
-  require<DataError>(lines.number() >= kSpecials, "{}: {}", file, too_short(lines.number()));
-  return vocabulary;
 }
 
 bool operator==(const Vocabulary& a, const Vocabulary& b) { return a.counts_ == b.counts_ && a.tokens() == b.tokens(); }

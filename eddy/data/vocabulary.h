@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -121,12 +120,6 @@ class Vocabulary {
   /// Everything as plain lists, to stand in the metadata of a checkpoint.
   std::vector<std::string> tokens() const;
   const std::vector<std::int64_t>& counts() const { return counts_; }
-
-  /// Text form: one "token TAB count" per line in the order of ids; \\ \t \n \r stand for themselves escaped.
-  /// The file is replaced whole or not at all. DataError when it cannot be written.
-  void save(const std::filesystem::path& path) const;
-  /// Throws DataError naming the file and line.
-  static Vocabulary load(const std::filesystem::path& path);
 
   friend bool operator==(const Vocabulary& a, const Vocabulary& b);
 

@@ -7,7 +7,6 @@ namespace eddy {
 
 using test::contains;
 using test::error_of;
-using test::TemporaryFolder;
 
 namespace {
 
@@ -20,11 +19,6 @@ TokenCounter count(std::initializer_list<std::string_view> tokens) {
 
 using Tokens = std::vector<std::string>;
 using Counts = std::vector<std::int64_t>;
-
-std::string load_problem(std::string_view contents) {
-  const TemporaryFolder folder;
-  return error_of<DataError>([&] { Vocabulary::load(folder.write("v.txt", contents)); });
-}
 
 std::string list_problem(const Tokens& tokens, const Counts& counts) {
   return error_of<DataError>([&] { Vocabulary::from_lists(tokens, counts); });
@@ -132,37 +126,25 @@ TEST_CASE("uncounted tokens shape nothing") {
   CHECK(Vocabulary(counter, {}).tokens() == Tokens{"<unk>", "<eos>", "a"});
 }
 
-TEST_CASE("a vocabulary is the same after a file and after lists") {
+TEST_CASE("a vocabulary is the same after its lists") {
   Philox random(3);
   TokenCounter counter;
-  for (const std::string_view odd : {"\t", "\n", "\r", "\\", "\\t", "a b", "\xC3\xA9"}) counter.add(odd);
+  for (const std::string_view odd : {"\t", "\n", "\r", "\\", "a b", "\xC3\xA9"}) counter.add(odd);
   for (int i = 0; i < 500; ++i) counter.add(fmt::format("w{}", uniform_index(random, 100)));
   const Vocabulary vocabulary(counter, {});
-  const TemporaryFolder folder;
-  vocabulary.save(folder.path() / "v.txt");
-  CHECK(Vocabulary::load(folder.path() / "v.txt") == vocabulary);
-  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
   CHECK(Vocabulary::from_lists(vocabulary.tokens(), vocabulary.counts()) == vocabulary);
   CHECK_FALSE(Vocabulary() == vocabulary);
-  CHECK(contains(error_of<DataError>([&] { vocabulary.save(folder.path() / "no" / "v.txt"); }), "v.txt"));
 }
 
-TEST_CASE("malformed vocabularies are refused with the line") {
-  CHECK(load_problem("<unk>\t0\n<eos>\t0\na\t1\n").empty());
-  CHECK(contains(load_problem(""), "v.txt: vocabulary has 0 tokens"));
-  CHECK(contains(load_problem("<unk>\t0\n<eos> 0\n"), "v.txt:2: expected \"token TAB count\", found no tab"));
-  CHECK(contains(load_problem("<unk>\t0\n<eos>\tx\n"), "v.txt:2: expected \"token TAB count\", the count is \"x\""));
-  CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\na\t1"), "v.txt:3: is cut off"));
-  CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\na\\q\t1\n"), "v.txt:3: backslash"));
-  CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\na\t1\na\t1\n"), "v.txt:4: \"a\" stands earlier too"));
-  CHECK(contains(load_problem("a\t0\n<eos>\t0\n"), "v.txt:1: found \"a\", expected \"<unk>\""));
-  CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\n\t1\n"), "v.txt:3: the token is empty"));
-  CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\na\t-1\n"), "v.txt:3: \"a\" has count -1"));
-  CHECK(contains(load_problem("<unk>\t0\n<eos>\t0\na\t"), "v.txt:3: is cut off"));
-  CHECK(contains(load_problem("<unk>\t0\n"), "v.txt: vocabulary has 1 tokens"));
+TEST_CASE("malformed lists are refused with the number of the token") {
+  CHECK(list_problem({"<unk>", "<eos>", "a"}, {0, 0, 1}).empty());
+  CHECK(contains(list_problem({}, {}), "vocabulary has 0 tokens"));
+  CHECK(contains(list_problem({"<unk>"}, {0}), "vocabulary has 1 tokens"));
   CHECK(contains(list_problem({"<unk>", "<eos>"}, {1}), "2 tokens and 1 counts"));
+  CHECK(contains(list_problem({"a", "<eos>"}, {0, 0}), "vocabulary token 0: found \"a\", expected \"<unk>\""));
+  CHECK(contains(list_problem({"<unk>", "<eos>", "a", "a"}, {0, 0, 1, 1}), "token 3: \"a\" stands earlier too"));
   CHECK(contains(list_problem({"<unk>", "<eos>", ""}, {0, 0, 0}), "vocabulary token 2: the token is empty"));
-  CHECK(contains(list_problem({"<unk>", "<eos>", "a"}, {0, 0, -1}), "has count -1"));
+  CHECK(contains(list_problem({"<unk>", "<eos>", "a"}, {0, 0, -1}), "vocabulary token 2: \"a\" has count -1"));
 }
 
 }  // namespace eddy
