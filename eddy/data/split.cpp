@@ -17,20 +17,16 @@ std::vector<std::size_t> evenly_spaced(std::size_t count, std::size_t wanted) {
   return places;
 }
 
-Split split_for_pretraining(std::int64_t documents, const SplitOptions& options) {
+Split split_off_test(std::int64_t documents, std::int64_t test, std::uint64_t seed) {
   require<DataError>(documents >= 0 && documents <= std::numeric_limits<std::int32_t>::max(),
                      "a split of {} documents: expected 0 to 2147483647", documents);
-  require<DataError>(options.test >= 0 && options.labelled >= 0 && options.test <= documents &&
-                         options.labelled <= documents - options.test,
-                     "{} test and {} labelled documents asked for, there are {}", options.test, options.labelled,
-                     documents);
+  require<DataError>(test >= 0 && test <= documents, "{} test documents asked for, there are {}", test, documents);
   std::vector<std::int32_t> order(static_cast<std::size_t>(documents));
   std::iota(order.begin(), order.end(), 0);
-  Philox random(options.seed, stable_hash("split"));
+  Philox random(seed, stable_hash("split"));
   shuffle(std::span(order), random);
-  const auto test_end = order.begin() + options.test;
-  const auto labelled_end = test_end + options.labelled;
-  return {{order.begin(), test_end}, {test_end, labelled_end}, {labelled_end, order.end()}};
+  const auto test_end = order.begin() + test;
+  return {.train = {test_end, order.end()}, .test = {order.begin(), test_end}};
 }
 
 }  // namespace eddy

@@ -239,9 +239,8 @@ ClassificationTexts hold_out(const Dataset& all, const ClassificationSource& sou
   require<DataError>(source.test > 0 && source.test < count,
                      "{}: {} test documents asked for, the data has {}; expected 1 to {}", source.data.string(),
                      source.test, count, count - 1);
-  const Split parts =
-      split_for_pretraining(count, {.test = source.test, .labelled = count - source.test, .seed = source.split_seed});
-  return {subset(all, parts.labelled), subset(all, parts.test), {{}, all.label_names}};
+  const Split parts = split_off_test(count, source.test, source.split_seed);
+  return {subset(all, parts.train), subset(all, parts.test), {{}, all.label_names}};
 }
 
 Dataset shuffled(const Dataset& data, std::uint64_t seed) {

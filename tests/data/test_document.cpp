@@ -41,25 +41,22 @@ TEST_CASE("repeated and shared texts are dropped") {
   CHECK(texts(data) == std::vector<std::string>{"b", ""});
 }
 
-TEST_CASE("the split is a partition, fixed by its seed, with nested labelled parts") {
-  const Split small = split_for_pretraining(1000, {.test = 100, .labelled = 50, .seed = 7});
-  const Split large = split_for_pretraining(1000, {.test = 100, .labelled = 200, .seed = 7});
-  const Split other = split_for_pretraining(1000, {.test = 100, .labelled = 50, .seed = 8});
-  std::set<std::int32_t> all(small.test.begin(), small.test.end());
-  all.insert(small.labelled.begin(), small.labelled.end());
-  all.insert(small.unlabelled.begin(), small.unlabelled.end());
+TEST_CASE("the split is a partition, in an order fixed by its seed") {
+  const Split split = split_off_test(1000, 100, 7), larger = split_off_test(1000, 200, 7);
+  CHECK(split.test.size() == 100);
+  CHECK(split.train.size() == 900);
+  std::set<std::int32_t> all(split.test.begin(), split.test.end());
+  all.insert(split.train.begin(), split.train.end());
   CHECK(all.size() == 1000);
   CHECK(*all.begin() == 0);
   CHECK(*all.rbegin() == 999);
-  CHECK(small.test.size() + small.labelled.size() + small.unlabelled.size() == 1000);
-  CHECK(small.test == large.test);
-  CHECK(std::equal(small.labelled.begin(), small.labelled.end(), large.labelled.begin()));
-  CHECK(small.test != other.test);
-  CHECK(!std::is_sorted(small.test.begin(), small.test.end()));
-  CHECK(split_for_pretraining(10, {.test = 4, .labelled = 6}).unlabelled.empty());
-  CHECK(contains(error_of<DataError>([] { split_for_pretraining(10, {.test = 5, .labelled = 6}); }),
-                 "5 test and 6 labelled documents asked for, there are 10"));
-  CHECK_THROWS_AS(split_for_pretraining(10, {.test = -1, .labelled = 6}), DataError);
+  CHECK(std::equal(split.test.begin(), split.test.end(), larger.test.begin()));
+  CHECK(split.test != split_off_test(1000, 100, 8).test);
+  CHECK(!std::is_sorted(split.test.begin(), split.test.end()));
+  CHECK(!std::is_sorted(split.train.begin(), split.train.end()));
+  CHECK(split_off_test(10, 10, 7).train.empty());
+  CHECK(contains(error_of<DataError>([] { split_off_test(10, 11, 7); }), "11 test documents asked for, there are 10"));
+  CHECK_THROWS_AS(split_off_test(10, -1, 7), DataError);
 }
 
 }  // namespace eddy
