@@ -91,6 +91,7 @@
 #include "eddy/ops/argmax.h"
 #include "eddy/ops/broadcast_to.h"
 #include "eddy/ops/cast.h"
+#include "eddy/ops/check_gradients.h"
 #include "eddy/ops/check_op.h"
 #include "eddy/ops/clamp.h"
 #include "eddy/ops/cluster_targets.h"

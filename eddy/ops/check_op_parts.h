@@ -61,6 +61,7 @@ std::vector<Value> second_gradients(const CaseGraph& built, std::uint64_t seed, 
 std::vector<Tensor> run(Program& program, std::span<const Tensor> inputs);
 
 std::vector<double> to_doubles(const Tensor& tensor);
+FlatArrays to_doubles(std::span<const Tensor> tensors);
 /// Empty when each |got - expected| <= tolerance * (1 + |expected|), else the worst element with both. NaN differs from
 /// all but NaN.
 std::string difference(std::span<const double> got, std::span<const double> expected, double tolerance);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "eddy/eddy.h"
+#include "eddy/ops/check_gradients.h"
 #include "eddy/ops/check_op.h"
 
 namespace eddy {

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "eddy/eddy.h"
-#include "eddy/ops/check_op.h"
+#include "eddy/ops/check_gradients.h"
 #include "tests/support/arrays.h"
 
 namespace eddy::test {

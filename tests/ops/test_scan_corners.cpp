@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "eddy/eddy.h"
-#include "eddy/ops/check_op.h"
+#include "eddy/ops/check_gradients.h"
 #include "tests/support/largest.h"
 
 namespace eddy::test {

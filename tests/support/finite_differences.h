@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "eddy/ops/check_op.h"
+#include "eddy/ops/check_gradients.h"
 
 namespace eddy::test {
 
