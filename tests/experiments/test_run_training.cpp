@@ -133,6 +133,18 @@ TEST_CASE("an evaluation that a signal kept from happening comes first when the 
   }
 }
 
+TEST_CASE("of classifiers with equal errors the later one is kept where that is asked for, else that of smaller loss") {
+  for (const bool later : {false, true}) {
+    CAPTURE(later);
+    const TemporaryFolder folder;
+    ToyRun toy(folder.path, "toy", 5);
+    // Nothing is learned, so that neither error nor loss changes.
+    toy.model.config.optimizer.learning_rate = 0;
+    toy.settings.of_equals_the_later = later;
+    CHECK(toy.run().best_step == (later ? 20 : 5));
+  }
+}
+
 TEST_CASE("going on with a finished run changes nothing") {
   for (const std::int64_t interval : {5, 7}) {  // with 7 only the end of the run asks for its last evaluation
     CAPTURE(interval);

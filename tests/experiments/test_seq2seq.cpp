@@ -201,6 +201,32 @@ TEST_CASE("a training stopped between two validations and resumed has the model 
   }
 }
 
+TEST_CASE("plateaus are seen in the validation loss, or in that of training where that is asked for") {
+  const TemporaryFolder folder;
+  write_pairs(folder / "pairs.tsv");
+  Seq2SeqConfig config = small_config(folder / "pairs.tsv");
+  config.epochs = 1;
+  config.optimizer.schedule.kind = ScheduleKind::plateau;
+  for (const bool validates : {true, false})
+    for (const bool on_training : {false, true}) {
+      CAPTURE(validates);
+      CAPTURE(on_training);
+      config.data.validation = validates ? 40 : 0;
+      config.plateau_on_training = on_training;
+      const Seq2SeqData data = load_seq2seq_data(config);
+      Seq2SeqModel model = fresh_model(config, data);
+      ParameterStore store(config.seed);
+      const auto output = folder / fmt::format("{}{}.safetensors", validates, on_training);
+      run_seq2seq(store, data, model, quiet(output));
+      const double seen = static_cast<double>(store.find("optimizer/plateau_best")->value.item());
+      // The loss is falling, so that the mean of the epoch's steps is above what is validated after them.
+      if (on_training && validates) CHECK(seen > 1.01 * model.progress.validation.best_loss);
+      if (on_training && !validates) CHECK(std::isfinite(seen));
+      if (!on_training && validates) CHECK(seen == doctest::Approx(model.progress.validation.best_loss));
+      if (!on_training && !validates) CHECK(std::isinf(seen));
+    }
+}
+
 TEST_CASE("a training stops after validations without a lower loss, stopped before or not") {
   const TemporaryFolder folder;
   write_pairs(folder / "pairs.tsv");

@@ -55,6 +55,31 @@ void randomize(const ParameterStore& store, std::uint64_t seed) {
   }
 }
 
+std::string wrong_bias(const ParameterStore& store, const std::string& layer, std::int64_t gates, double forget_bias) {
+  const std::vector<double> bias = to_doubles(store.find(layer + "/bias")->value);
+  std::vector<double> expected(bias.size(), 0.0);
+  const std::size_t hidden = bias.size() / static_cast<std::size_t>(gates);
+  if (gates == 4) std::fill_n(expected.begin() + static_cast<std::ptrdiff_t>(hidden), hidden, forget_bias);
+  return difference(bias, expected, 0);
+}
+
+std::string wrong_gain(const ParameterStore& store, const std::string& layer, std::int64_t gates, double gain) {
+  const Tensor w = store.find(layer + "/w_h")->value;
+  const std::vector<double> values = to_doubles(w);
+  const auto hidden = static_cast<std::size_t>(w.shape()[0]), width = hidden * static_cast<std::size_t>(gates);
+  std::vector<double> products, expected;
+  for (std::size_t block = 0; block < width; block += hidden)
+    for (std::size_t i = 0; i < hidden; ++i)
+      for (std::size_t j = 0; j < hidden; ++j) {
+        double product = 0;
+        for (std::size_t k = 0; k < hidden; ++k)
+          product += values[k * width + block + i] * values[k * width + block + j];
+        products.push_back(product);
+        expected.push_back(i == j ? gain * gain : 0);
+      }
+  return difference(products, expected, 1e-5);
+}
+
 std::vector<std::string> trainable_names(const ParameterStore& store) {
   std::vector<std::string> names;
   for (const std::shared_ptr<Variable>& variable : store.all())

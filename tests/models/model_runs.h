@@ -51,6 +51,10 @@ std::vector<Ints> with_eos(std::vector<Ints> rows);
 
 /// Overwrites all trainable variables with numbers of [-0.5, 0.5], so that no bias is zero.
 void randomize(const ParameterStore& store, std::uint64_t seed = 11);
+/// Empty when "<layer>/bias" is `forget_bias` for the forget gates of an LSTM, whose four gates are `gates`, else zero.
+std::string wrong_bias(const ParameterStore& store, const std::string& layer, std::int64_t gates, double forget_bias);
+/// Empty when "<layer>/w_h" consists of an orthogonal matrix times `gain` for each of the gates.
+std::string wrong_gain(const ParameterStore& store, const std::string& layer, std::int64_t gates, double gain);
 std::vector<std::string> trainable_names(const ParameterStore& store);
 
 /// A loss and its gradients with respect to all trainable variables of a store, in order of name.

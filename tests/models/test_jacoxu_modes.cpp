@@ -156,6 +156,7 @@ TEST_CASE("the four modes have the parameters of the original") {
     double norm = 0;
     for (std::size_t j = 20; j < 40; ++j) norm += w_h[j] * w_h[j];
     CHECK(std::sqrt(norm) == doctest::Approx(1.1).epsilon(1e-5));
+    CHECK(jacoxu_config(kModes[i]).embedding_range == 0.05F);
   }
 }
 

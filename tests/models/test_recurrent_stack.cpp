@@ -117,6 +117,22 @@ TEST_CASE("a stack of LSTMs clips its cell states, those it is given too once th
   check_stack({.hidden_size = kHidden, .layers = 2, .reverse = true, .clip_cell = 0.2F});
 }
 
+TEST_CASE("a stack begins with the forget bias and the gain of recurrent weights that are asked for") {
+  for (const CellKind cell : {CellKind::lstm, CellKind::gru, CellKind::rnn}) {
+    const std::int64_t gates = cell == CellKind::lstm ? 4 : cell == CellKind::gru ? 3 : 1;
+    CAPTURE(gates);
+    FedGraph fed;
+    ParameterStore store;
+    const StackConfig config{
+        .cell = cell, .hidden_size = kHidden, .layers = 2, .forget_bias = 0.5F, .recurrent_gain = 1.5F};
+    recurrent_stack(store, "layer", config, fed.feed(Tensor(f32, {kTime, kBatch, kIn})), {});
+    for (const char* layer : {"layer0", "layer1"}) {
+      CHECK(wrong_bias(store, layer, gates, 0.5) == "");
+      CHECK(wrong_gain(store, layer, gates, 1.5) == "");
+    }
+  }
+}
+
 TEST_CASE("a limit that no cell state reaches changes nothing") {
   Philox random(4);
   const Tensor x = random_tensor({f32, {kTime, kBatch, kIn}}, random, -2, 2);

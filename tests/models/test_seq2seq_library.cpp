@@ -152,7 +152,20 @@ struct PlainOptions {
   bool peek = false;
   Rows teacher = {};
   bool leaks = false;
+  bool handed_over = true;
+  Readout encoder_readout = Readout::add;
 };
+
+Vector merged(Readout readout, Vector x, const Vector& last) {
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (readout == Readout::add) x[i] += last[i];
+    if (readout == Readout::multiply) x[i] *= last[i];
+    if (readout == Readout::average) x[i] = (x[i] + last[i]) / 2;
+    if (readout == Readout::maximum) x[i] = std::max(x[i], last[i]);
+    if (readout == Readout::only) x[i] = last[i];
+  }
+  return x;
+}
 
 Rows plain_full(const ParameterStore& store, const Rows& x, const PlainOptions& options) {
   const Plain plain(store);
@@ -160,7 +173,7 @@ Rows plain_full(const ParameterStore& store, const Rows& x, const PlainOptions& 
   const auto state = [&](std::size_t l) -> PlainLstm& { return states[options.shared ? 0 : l]; };
   Vector readout(kHidden, 0.0);
   for (const Vector& step : x) {
-    Vector value = plus(plain.dense(step, "input"), readout);
+    Vector value = merged(options.encoder_readout, plain.dense(step, "input"), readout);
     for (std::size_t l = 0; l < options.depth; ++l) {
       plain.lstm(numbered("encoder", l), value, state(l));
       value = state(l).h;
@@ -168,6 +181,7 @@ Rows plain_full(const ParameterStore& store, const Rows& x, const PlainOptions& 
     readout = value;
   }
   const Vector meaning = plain.dense(readout, "meaning");
+  if (!options.handed_over) states.assign(options.depth, fresh());
   Vector last = meaning;
   Rows outputs;
   for (std::size_t t = 0; t < kLength; ++t) {
@@ -267,6 +281,31 @@ TEST_CASE("seq2seq library: values of Seq2Seq") {
       }
     }
   }
+}
+
+TEST_CASE("seq2seq library: a Seq2Seq decoder may begin with zeros, and its encoder reads its output in several ways") {
+  Seq2Seq model = full();
+  model.broadcast_state = false;
+  check_against(
+      model, [](const ParameterStore& store, const Rows& x) { return plain_full(store, x, {.handed_over = false}); });
+  for (const Readout readout :
+       {Readout::none, Readout::add, Readout::multiply, Readout::average, Readout::maximum, Readout::only}) {
+    CAPTURE(static_cast<int>(readout));
+    model = full();
+    model.encoder_readout = readout;
+    check_against(model, [&](const ParameterStore& store, const Rows& x) {
+      return plain_full(store, x, {.encoder_readout = readout});
+    });
+  }
+}
+
+TEST_CASE("seq2seq library: forget gates begin with the bias that is asked for") {
+  Seq2Seq model = full();
+  model.cells.forget_bias = 0.75F;
+  ParameterStore store;
+  Graph graph;
+  model(store, {.x = graph.input("x", f32, {kTime, 2, kIn})});
+  for (const char* name : {"seq2seq/encoder0", "seq2seq/decoder0"}) CHECK(wrong_bias(store, name, 4, 0.75F) == "");
 }
 
 TEST_CASE("seq2seq library: the teacher shows the target of the step before; the original the target itself") {

@@ -117,6 +117,31 @@ Evaluation evaluate_pairs(ParameterStore& store, const SequenceToSequenceConfig&
   return evaluate(fed, store, loss);
 }
 
+TEST_CASE("encoders and decoders begin with the embeddings, forget bias and gain that are asked for") {
+  for (const CellKind cell : {CellKind::lstm, CellKind::gru}) {
+    SequenceToSequenceConfig config = all_makes()[0].config;
+    config.embedding_range = 0.02F;
+    config.encoder.cell = cell;
+    config.encoder.forget_bias = 0.5F;
+    config.encoder.recurrent_gain = 1.5F;
+    const std::int64_t gates = cell == CellKind::lstm ? 4 : 3;
+    ParameterStore store;
+    FedGraph fed;
+    const Value source = fed.feed(columns(kSources, 0)), mask = fed.feed(mask_of(kSources));
+    SequenceDecoder(fed.graph, store, config, encode_source(store, config, source, mask, Mode::infer));
+    for (const char* layer : {"encoder0", "decoder0"}) {
+      CHECK(wrong_bias(store, layer, gates, 0.5) == "");
+      CHECK(wrong_gain(store, layer, gates, 1.5) == "");
+    }
+    for (const char* table : {"source/table", "target/table"}) {
+      double largest = 0;
+      for (const double value : to_doubles(store.find(table)->value)) largest = std::max(largest, std::abs(value));
+      CHECK(largest <= 0.02);
+      CHECK(largest > 0.015);
+    }
+  }
+}
+
 TEST_CASE("neither the amount nor the ids of the padding change loss and gradients") {
   for (const Named& make : all_makes()) {
     CAPTURE(make.name);
