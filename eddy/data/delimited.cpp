@@ -292,9 +292,8 @@ std::vector<std::string> read_first_record(const std::filesystem::path& path, co
   for (std::string_view block = reader.next(); !block.empty(); block = reader.next()) {
     beginning += block;
     if (settles_first_record(beginning, path.string(), options)) break;
-    require<DataError>(beginning.size() <= kLongestBeginning,
-                       "{}: its first record does not end within {} MB; is a quote not closed?", path.string(),
-                       kLongestBeginning >> 20);
+    require<DataError>(beginning.size() <= kLongestBeginning, "{}: its first record does not end within {} MB{}",
+                       path.string(), kLongestBeginning >> 20, options.quotes ? "; is a quote not closed?" : "");
   }
   return first_record(beginning, path.string(), options);
 }

@@ -7,6 +7,7 @@
 #include "eddy/experiments/chart.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/environment.h"
+#include "eddy/experiments/flat_json.h"
 #include "eddy/experiments/metrics.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress.h"
@@ -222,7 +223,7 @@ void add_configs(const ClassificationOptions& options, const ClassificationResul
   add("classifier_scratch", options.classifier_scratch);
   Json& runs = configuration["runs"] = Json::object();
   for (const RunConfig& run : results.configs) {
-    const Json base = configuration[run.base].flatten(), own = json_of(run.config).flatten();
+    const Json base = flat_members(configuration[run.base]), own = flat_members(json_of(run.config));
     Json& others = runs[run.part] = {{"config", run.base}};
     for (const auto& [key, value] : own.items()) {
       if (base.contains(key) && base[key] == value) continue;

@@ -38,7 +38,7 @@ Dataset read_labelled(const DataConfig& reading, const fs::path& file, const std
   Dataset data = read_delimited(file, options);
   std::vector<std::int32_t> labels;
   for (const Document& document : data.documents) labels.push_back(document.label);
-  if (const std::string warning = header_warning(labels, data.label_names, config); !warning.empty())
+  for (const std::string& warning : class_warnings(labels, data.label_names, config))
     show_text(stdout, fmt::format("{}\n", warning));
   return data;
 }

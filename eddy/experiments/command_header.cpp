@@ -48,10 +48,11 @@ void warn_of_other_bits(const std::filesystem::path& checkpoint) {
 
 std::string run_summary(const ModelFile& model, const RunOutcome& outcome, const std::filesystem::path& output) {
   const RunProgress& progress = outcome.progress;
-  std::string text =
-      fmt::format("Done {}: step {}, {} tokens, {}, {} tokens/s\n", to_string(outcome.reason, model.config),
-                  grouped(progress.steps), grouped(progress.tokens), format_duration(progress.seconds),
-                  format_count(outcome.tokens_per_second));
+  std::string text = fmt::format("Done {}: step {}, {} tokens, {}", to_string(outcome.reason, model.config),
+                                 grouped(progress.steps), grouped(progress.tokens), format_duration(progress.seconds));
+  // A run that had ended before it was resumed has no rate.
+  if (outcome.tokens_per_second > 0) text += fmt::format(", {} tokens/s", format_count(outcome.tokens_per_second));
+  text += '\n';
   if (outcome.best) {
     text += fmt::format("Best validation loss {:.4f}", outcome.best->loss);
     text += is_classification(model.config.task) ? fmt::format(", error {:.2f} %", 100 * outcome.best->error_rate)

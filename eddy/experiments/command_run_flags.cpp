@@ -8,6 +8,7 @@
 #include "eddy/core/error.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/command_flags.h"
+#include "eddy/experiments/flat_json.h"
 #include "eddy/experiments/progress_interrupt.h"
 
 namespace eddy {
@@ -37,8 +38,8 @@ void make_folder(std::string_view flag, const fs::path& folder) {
 
 /// Keys whose values differ, as "key (old → new)".
 std::vector<std::string> differences(const std::string& old_json, const std::string& new_json) {
-  const auto old_values = nlohmann::ordered_json::parse(old_json).flatten();
-  const auto new_values = nlohmann::ordered_json::parse(new_json).flatten();
+  const auto old_values = flat_members(nlohmann::ordered_json::parse(old_json));
+  const auto new_values = flat_members(nlohmann::ordered_json::parse(new_json));
   // Pointers such as "/model/hidden_size"; of lists of different lengths one has keys that the other lacks.
   std::vector<std::string> keys;
   for (const auto& [key, value] : old_values.items()) keys.push_back(key);

@@ -14,6 +14,7 @@
 #include "eddy/core/file.h"
 #include "eddy/core/file_operations.h"
 #include "eddy/experiments/chart_svg.h"
+#include "eddy/experiments/flat_json.h"
 #include "eddy/experiments/report_table.h"
 
 namespace eddy {
@@ -128,7 +129,7 @@ Json chart_json(const ReportChart& chart) {
 /// A JSON object as two columns, nested names joined by dots.
 Table object_table(std::string title, const Json& object) {
   Table table{.title = std::move(title), .columns = {"what", "here"}, .rows = {}};
-  const Json flat = object.flatten();
+  const Json flat = flat_members(object);
   for (const auto& [key, value] : flat.items()) {
     if (key.empty()) continue;  // of an empty object
     std::string name = key.substr(1);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "eddy/core/error.h"
+#include "eddy/experiments/flat_json.h"
 
 namespace eddy {
 namespace {
@@ -151,7 +152,7 @@ Table differences(const std::string& title, const Runs& runs, std::string Report
   for (const auto& [name, report] : runs) {
     table.columns.push_back(name);
     const std::string& text = report.*member;
-    objects.push_back(text.empty() ? Json::object() : Json::parse(text).flatten());
+    objects.push_back(text.empty() ? Json::object() : flat_members(Json::parse(text)));
     for (const auto& [key, value] : objects.back().items())
       if (std::ranges::find(keys, key) == keys.end()) keys.push_back(key);
   }

@@ -255,10 +255,9 @@ EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoa
     result = load_or_build(file, key.hash(), build, loading.message, build_file);
   }
   check_labels(result, data, loading);
-  if (is_table(format) && loading.message) {
-    const std::string warning = header_warning(result.part("train").labels(), result.label_names, data);
-    if (!warning.empty()) loading.message(warning);
-  }
+  if (is_table(format) && loading.message)
+    for (const std::string& warning : class_warnings(result.part("train").labels(), result.label_names, data))
+      loading.message(warning);
   return result;
 }
 

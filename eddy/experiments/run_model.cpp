@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/run_model.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "eddy/core/error.h"
 #include "eddy/data/unicode.h"
 #include "eddy/experiments/number_text.h"
@@ -145,21 +148,41 @@ void save_run(const fs::path& path, const ParameterStore& store, const ModelFile
 
 ModelFile read_model_file(const fs::path& path) { return parse_metadata(read_checkpoint_metadata(path), path); }
 
+namespace {
+
+/// Training never writes other weights, as it skips steps whose gradients are not finite; nothing can be made of them.
+void require_finite(const fs::path& path, const ParameterStore& store) {
+  for (const std::shared_ptr<Variable>& variable : store.all()) {
+    if (!variable->trainable || variable->value.dtype() != f32) continue;
+    const std::span<const float> values = variable->value.values<const float>();
+    const auto found = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
+    if (found != values.end())
+      fail<DataError>("{}: weight '{}' is {} at element {}", path.string(), variable->name, std::abs(*found),
+                      found - values.begin());
+  }
+}
+
+}  // namespace
+
 LoadedModel load_model(const fs::path& path) {
   const CheckpointMetadata metadata = read_checkpoint_metadata(path);
   LoadedModel loaded{parse_metadata(metadata, path), std::make_unique<ParameterStore>(metadata.seed)};
   load_weights(path, *loaded.store,
                [&](ParameterStore& store) { create_parameters(store, loaded.file.config, Mode::infer); });
   use_averages(*loaded.store);
+  require_finite(path, *loaded.store);
   bring_rows_up_to_date(*loaded.store, make_optimizer(loaded.file.config));
   return loaded;
 }
 
 std::string describe_model(const TrainingConfig& config, std::int64_t parameters) {
   const TextModelConfig& model = config.model;
-  return fmt::format("{}: {}{} {} × {}, embedding {}, vocabulary {}{}, {} parameters", to_string(config.task),
+  const std::string read = config.row_width > 0 ? fmt::format("rows of {} numbers", config.row_width)
+                                                : fmt::format("embedding {}, vocabulary {}", model.embedding_size,
+                                                              grouped(model.vocabulary_size));
+  return fmt::format("{}: {}{} {} × {}, {}{}, {} parameters", to_string(config.task),
                      model.bidirectional ? "bidirectional " : "", name_of(model.encoder.cell), model.encoder.layers,
-                     model.encoder.hidden_size, model.embedding_size, grouped(model.vocabulary_size),
+                     model.encoder.hidden_size, read,
                      model.classes > 0 ? fmt::format(", {} classes", model.classes) : "", grouped(parameters));
 }
 

@@ -65,9 +65,10 @@ Table perplexity_table(const std::vector<std::pair<std::string, Evaluation>>& re
 }
 
 Table cost_table(const RunFacts& facts) {
+  const std::string items = loss_texts(facts.model.config).items;
   Table table{.title = "Time and memory",
-              .columns = {"parameters", "steps", "epochs", "best step", "training and validation, s", "tokens read",
-                          "tokens/s of training", "peak memory of this process, MB"},
+              .columns = {"parameters", "steps", "epochs", "best step", "training and validation, s", items + " read",
+                          items + "/s of training", "peak memory of this process, MB"},
               .rows = {}};
   const MemoryUse memory = memory_use();
   const auto best = std::ranges::find_if(facts.history.validation.rbegin(), facts.history.validation.rend(),
@@ -89,6 +90,7 @@ Table cost_table(const RunFacts& facts) {
 
 LossTexts loss_texts(const TrainingConfig& config) {
   LossTexts texts;
+  if (config.row_width > 0) texts.items = "numbers";
   if (!is_classification(config.task)) {
     if (config.row_width > 0) texts.unit = "squared error";
     return texts;
@@ -135,9 +137,9 @@ std::vector<ReportChart> history_charts(const RunHistory& history, const LossTex
   add("learning-rate", "Learning rate", "rate",
       {averaged("", history.training, [](const Training& p) { return p.learning_rate; })},
       "As the schedule has it, before factors of single parameters.", true);
-  add("speed", "Speed", "tokens/s",
+  add("speed", "Speed", loss.items + "/s",
       {averaged("", history.training, [](const Training& p) { return p.tokens_per_second; })},
-      "Tokens read a second while training.", true);
+      fmt::format("Of {} read while training.", loss.items), true);
   add("memory", "Memory", "MB", {averaged("", history.training, [](const Training& p) { return p.resident_mb; })},
       "Resident memory of the process.", true);
   return charts;

@@ -19,7 +19,8 @@ namespace eddy {
 /// What the losses of a log are.
 struct LossTexts {
   std::string unit = "nats per token";
-  std::string more{};  ///< a sentence for the caption, with a space before it; may be empty
+  std::string more{};            ///< a sentence for the caption, with a space before it; may be empty
+  std::string items = "tokens";  ///< what a model reads
 };
 LossTexts loss_texts(const TrainingConfig& config);
 

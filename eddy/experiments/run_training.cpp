@@ -41,6 +41,7 @@ class Run : TrainingLoop {
     outcome.reason = run_loop();
     progress_line_.finish();
     outcome.progress = progress();
+    outcome.progress.seconds = seconds();  // of the last validation too
     if (const ValidationRecord& best = validations(); best.has_best) {
       outcome.best = Evaluation{.loss = best.best_loss, .error_rate = best.best_error};
       outcome.best_step = best.best_step;

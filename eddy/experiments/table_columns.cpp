@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/table_columns.h"
 
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
+
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "eddy/core/error.h"
 #include "eddy/data/unicode.h"
@@ -132,6 +136,8 @@ std::size_t TableColumns::other_column() const {
                    list());
 }
 
+namespace {
+
 std::string header_warning(std::span<const std::int32_t> labels, const std::vector<std::string>& label_names,
                            const DataConfig& config) {
   if (config.header || label_names.size() < 3 || labels.size() < 10) return {};
@@ -139,6 +145,46 @@ std::string header_warning(std::span<const std::int32_t> labels, const std::vect
   if (first < 0 || std::ranges::count(labels, first) != 1) return {};
   return fmt::format("{}: \"{}\" is the class of the first line alone; if that line names the columns, give --header",
                      config.path, label_names[static_cast<std::size_t>(first)]);
+}
+
+/// Without blanks at its ends, and with one space for those within.
+std::string with_plain_blanks(const std::string& name) {
+  std::string result;
+  bool blank = false;
+  for (std::int32_t at = 0, size = static_cast<std::int32_t>(name.size()); at < size;) {
+    const std::int32_t begin = at;
+    UChar32 code_point;
+    U8_NEXT(name.data(), at, size, code_point);
+    if (code_point >= 0 && u_isUWhiteSpace(code_point)) {
+      blank = true;
+      continue;
+    }
+    if (blank && !result.empty()) result += ' ';
+    blank = false;
+    result.append(name, static_cast<std::size_t>(begin), static_cast<std::size_t>(at - begin));
+  }
+  return result;
+}
+
+std::string blanks_warning(const std::vector<std::string>& label_names, const DataConfig& config) {
+  std::map<std::string, std::size_t> seen;
+  for (std::size_t i = 0; i < label_names.size(); ++i) {
+    const auto [before, is_new] = seen.emplace(with_plain_blanks(label_names[i]), i);
+    if (!is_new)
+      return fmt::format("{}: the classes {:?} and {:?} differ in blanks alone, and are two classes all the same",
+                         config.path, label_names[before->second], label_names[i]);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> class_warnings(std::span<const std::int32_t> labels,
+                                        const std::vector<std::string>& label_names, const DataConfig& config) {
+  std::vector<std::string> warnings = {header_warning(labels, label_names, config),
+                                       blanks_warning(label_names, config)};
+  std::erase(warnings, std::string());
+  return warnings;
 }
 
 }  // namespace eddy

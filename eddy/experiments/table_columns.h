@@ -45,9 +45,9 @@ class TableColumns {
   std::vector<std::string> first_;
 };
 
-/// What to say where a first line that names the columns was read as a record: it shows as a class of its own. Else
-/// empty.
-std::string header_warning(std::span<const std::int32_t> labels, const std::vector<std::string>& label_names,
-                           const DataConfig& config);
+/// What to say of the classes of a table: where a first line that names the columns was read as a record, which shows
+/// as a class of its own, and where two classes differ in blanks alone.
+std::vector<std::string> class_warnings(std::span<const std::int32_t> labels,
+                                        const std::vector<std::string>& label_names, const DataConfig& config);
 
 }  // namespace eddy

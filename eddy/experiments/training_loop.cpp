@@ -91,7 +91,10 @@ StopReason TrainingLoop::train() {
   // The run that is resumed may have been stopped in the midst of it.
   if (evaluation_due()) evaluate();
   for (;;) {
-    if (const auto reason = reason_to_stop()) return *reason;
+    if (const auto reason = reason_to_stop()) {
+      if (*reason != StopReason::interrupt) check_any_update();
+      return *reason;
+    }
     train_step();
     if (evaluation_due()) evaluate();
     if (checkpoint_due()) save_checkpoint();
@@ -120,7 +123,15 @@ ProgressOptions TrainingLoop::progress_options(std::string label, std::int64_t s
   return options;
 }
 
+void TrainingLoop::check_any_update() const {
+  require<Error>(tried_ == 0 || skipped_ < tried_,
+                 "the gradients were not finite in any of the {} steps, so that nothing was learnt; try a lower "
+                 "learning rate",
+                 tried_);
+}
+
 void TrainingLoop::check_gradients(const StepResult& step, std::int64_t number, double learning_rate) {
+  ++tried_;
   skipped_ = step.skipped ? skipped_ + 1 : 0;
   require<Error>(
       skipped_ < most_skipped_,

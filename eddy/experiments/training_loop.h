@@ -45,7 +45,8 @@ class TrainingLoop {
   StopReason run_loop();
   /// Of training and evaluation, those before a resume too.
   double seconds() const { return seconds_before_ + steady_seconds() - start_; }
-  /// Throws Error when the gradients of step `number` and many before it were not finite.
+  /// Called for each step. Throws Error when the gradients of step `number` and many before it were not finite; when
+  /// those of no step were, run_loop() does.
   void check_gradients(const StepResult& step, std::int64_t number, double learning_rate);
 
  private:
@@ -83,12 +84,14 @@ class TrainingLoop {
   void finish();
   bool checkpoint_due() const;
   void save_checkpoint();
+  void check_any_update() const;
 
   const RunSettings& settings_;
   Course course_;
   double seconds_before_;
   int most_skipped_;
   int skipped_ = 0;
+  std::int64_t tried_ = 0;  ///< steps since it began
   double start_ = steady_seconds();
   double saved_ = steady_seconds();
 };

@@ -8,6 +8,7 @@ import json
 import math
 import re
 import struct
+import sys
 
 import numpy as np
 import torch
@@ -181,6 +182,8 @@ class LoadedModel:
         self.config = json.loads(metadata["config"])
         self.text = json.loads(metadata["more.text"])
         self.labels = json.loads(metadata["more.labels"])
+        if not self.config["model"]["classes"]:
+            sys.exit(f"{path}: is no classifier; eddy finetune makes one of it")
         vocabulary = json.loads(metadata["vocabulary"])
         self.ids = {token: i for i, token in enumerate(vocabulary)}
         # A checkpoint may hold averaged weights, which are those that eddy predicts with.

@@ -7,6 +7,7 @@
 #include "eddy/core/error.h"
 #include "eddy/experiments/environment.h"
 #include "eddy/experiments/report.h"
+#include "eddy/experiments/report_compare.h"
 #include "tests/core/temporary_folder.h"
 
 namespace eddy {
@@ -152,6 +153,19 @@ TEST_CASE("a report whose configuration and environment are empty objects is a p
   Report report = make_report();
   report.configuration = report.environment = "{}";
   CHECK(to_html(report).find("Environment") != std::string::npos);
+}
+
+TEST_CASE("settings that are empty lists or objects are shown and compared as such") {
+  Report one = make_report(), other = make_report();
+  one.environment = R"({"cutoffs":[],"rates":{},"none":null})";
+  one.configuration = R"({"model":{"cutoffs":[],"hidden":256}})";
+  other.configuration = R"({"model":{"cutoffs":[2000,10000],"hidden":256}})";
+  const std::string page = to_html(one);
+  for (const char* cell : {">[]</td>", ">{}</td>", ">null</td>"}) CHECK(page.find(cell) != std::string::npos);
+  const std::string compared = to_html(compare_reports({{"one", one}, {"other", other}}));
+  CHECK(compared.find(">[]</td>") != std::string::npos);
+  CHECK(compared.find(">model.cutoffs.1</td>") != std::string::npos);
+  CHECK(compared.find("model.hidden") == std::string::npos);
 }
 
 TEST_CASE("whether a report can be written is known beforehand") {

@@ -126,6 +126,20 @@ TEST_CASE("a first line that was not taken for a header is told") {
   CHECK(contains(reading.said, "\"class\" is the class of the first line alone"));
 }
 
+TEST_CASE("classes that differ in blanks alone are told") {
+  const TemporaryFolder folder;
+  Reading reading(folder);
+  reading.data.label_column = "0";
+  reading.load("a.tsv", "pos\tgood\nneg\tbad\npos \tgood\nvery  bad\tworse\n");
+  CHECK(contains(reading.said, "the classes \"pos\" and \"pos \" differ in blanks alone"));
+  reading.said.clear();
+  reading.load("b.tsv", "a\u00A0b\tone\na b\ttwo\nab\tthree\n");
+  CHECK(contains(reading.said, "differ in blanks alone"));
+  reading.said.clear();
+  reading.load("c.tsv", "ab\tone\na b\ttwo\nB\tthree\n");
+  CHECK(!contains(reading.said, "blanks"));
+}
+
 TEST_CASE("a cache does not lie in the data, which it would become a part of") {
   const TemporaryFolder folder;
   std::filesystem::create_directory(folder / "texts");

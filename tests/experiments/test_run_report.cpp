@@ -137,6 +137,21 @@ Report small_report(const std::string& title, double error, std::int64_t hidden)
   return report;
 }
 
+TEST_CASE("a model of rows of numbers reads numbers, not tokens") {
+  TrainingConfig config;
+  CHECK(loss_texts(config).items == "tokens");
+  CHECK(describe_model(config, 5).find("vocabulary") != std::string::npos);
+  config.row_width = 96;
+  CHECK(loss_texts(config).items == "numbers");
+  CHECK(describe_model(config, 5).find("rows of 96 numbers, 5 parameters") != std::string::npos);
+  RunHistory history;
+  history.training.push_back({.step = 1, .epoch = 1, .tokens_per_second = 7});
+  std::vector<std::string> labels;
+  for (const ReportChart& chart : history_charts(history, loss_texts(config))) labels.push_back(chart.lines->y_label);
+  CHECK(std::ranges::count(labels, "numbers/s") == 1);
+  CHECK(std::ranges::count(labels, "tokens/s") == 0);
+}
+
 TEST_CASE("a report reads back as it was written") {
   const TemporaryFolder folder;
   const Report report = small_report("a", 12.345, 64);

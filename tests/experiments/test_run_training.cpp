@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 #include <sstream>
 
 #include "eddy/core/file.h"
@@ -88,11 +90,11 @@ class ToyRun {
     return run_training(trainer, corpus, validation, model, settings);
   }
 
-  /// With a fresh store, though there is a checkpoint, as --overwrite does; all of a bias is `bias`.
-  RunOutcome run_anew(float bias = 0) {
+  /// With a fresh store, though there is a checkpoint, as --overwrite does.
+  RunOutcome run_anew(const std::function<void(ParameterStore&)>& prepare = {}) {
     ParameterStore store(model.config.seed);
     create_parameters(store, model.config);
-    std::ranges::fill(store.find("classifier/output/b")->value.values<float>(), bias);
+    if (prepare) prepare(store);
     TextTrainer trainer(store, model.config, corpus, train);
     return run_training(trainer, corpus, validation, model, settings);
   }
@@ -234,8 +236,40 @@ TEST_CASE("a run without one finite evaluation leaves its last model, whatever w
   ToyRun toy(folder.path, "toy", 6);
   toy.run(8);
   ToyRun broken(folder.path, "toy", 6);
-  CHECK_FALSE(broken.run_anew(std::numeric_limits<float>::quiet_NaN()).best);
+  // A word that is validated with, but not trained on.
+  broken.train = range(0, 3);
+  std::set<std::int32_t> words;
+  for (const std::int32_t document : broken.validation)
+    words.insert(broken.corpus.document(document).begin(), broken.corpus.document(document).end());
+  for (const std::int32_t document : broken.train)
+    for (const std::int32_t word : broken.corpus.document(document)) words.erase(word);
+  REQUIRE(!words.empty());
+  const auto spoil = [&](ParameterStore& store) {
+    const Variable& table = *store.find("embedding");
+    table.value.values<float>()[static_cast<std::size_t>(*words.begin() * table.value.shape()[1])] =
+        std::numeric_limits<float>::quiet_NaN();
+  };
+  CHECK_FALSE(broken.run_anew(spoil).best);
   CHECK(read_model_file(broken.settings.output).progress.steps == 20);
+}
+
+TEST_CASE("a run in which every step is skipped is an error, and its weights are no model") {
+  const TemporaryFolder folder;
+  ToyRun toy(folder.path, "toy", 6);
+  toy.run(8);
+  const std::string before = read_file(toy.settings.output);
+  const auto spoil = [](ParameterStore& store) {
+    store.find("classifier/output/b")->value.values<float>()[1] = std::numeric_limits<float>::quiet_NaN();
+  };
+  CHECK_THROWS_WITH_AS(toy.run_anew(spoil), doctest::Contains("not finite in any of the 8 steps"), Error);
+  CHECK(read_file(toy.settings.output) == before);
+
+  ParameterStore store(1);
+  create_parameters(store, toy.model.config);
+  spoil(store);
+  save_model(toy.settings.output, store, toy.model);
+  CHECK_THROWS_WITH_AS(load_model(toy.settings.output),
+                       doctest::Contains("weight 'classifier/output/b' is nan at element 1"), DataError);
 }
 
 TEST_CASE("a signal ends evaluations and predictions between two batches") {
