@@ -61,7 +61,9 @@ std::vector<std::string> differences(const std::string& old_json, const std::str
 
 RunFlags::RunFlags(CLI::App& app, const CommandLine& line) : line_(line) {
   const auto group = [](CLI::Option* option) { return option->group("Output"); };
-  group(app.add_option("-o,--output", output, "Model file to write; its checkpoint and log stand beside it"))
+  group(app.add_option("-o,--output", output,
+                       "Model file to write; its checkpoint and log stand beside it (and, where a limit ended "
+                       "the run, MODEL.scheduled.safetensors: the best model before that, for a run that goes on)"))
       ->type_name("FILE")
       ->required();
   CLI::Option* going_on = group(app.add_flag(
