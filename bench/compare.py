@@ -58,7 +58,8 @@ def peak_memory(contestant):
 
 
 def peers_of(systems, name, folder):
-    """What starts each peer of a workload. PyTorch writes the weights that all begin with when it is started."""
+    """What starts each peer of a workload. PyTorch, started first, writes the weights that all begin with; when it is
+    started again, for its memory, it does not, as that takes memory too."""
     if not systems.python:
         return {}
     weights = folder / "weights.npz"
@@ -70,7 +71,10 @@ def peers_of(systems, name, folder):
                 archive.extractall(arrays)
         return systems.dynet(name, arrays)
 
-    starts = {"PyTorch": lambda: systems.torch(name, "--save", str(weights))}
+    def torch():
+        return systems.torch(name, *([] if weights.exists() else ["--save", str(weights)]))
+
+    starts = {"PyTorch": torch}
     if systems.dynet_program and systems.workloads[name]["trains"]:
         starts["DyNet"] = dynet
     return starts
