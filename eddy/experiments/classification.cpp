@@ -191,7 +191,9 @@ class Experiment {
     part.train = range(0, held_out(labels));
     part.validation = range(held_out(labels), labels);
     const TrainingConfig config = classifier_config(options_, row);
-    const std::string base = part.from.empty() ? "classifier_scratch" : "classifier";
+    const std::string base = part.from.empty()                        ? "classifier_scratch"
+                             : row.perturbation == Perturbation::none ? "classifier"
+                                                                      : "classifier_perturbed";
     // Virtual adversarial training learns from texts without label too, and from those whose label is held back; they
     // count for the schedule.
     if (config.task == TrainingTask::classifier && learns_without_labels(config)) {

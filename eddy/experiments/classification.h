@@ -31,11 +31,15 @@ struct ClassificationOptions {
   TrainingConfig autoencoder;
   TrainingConfig classifier;  ///< from pretrained weights
   TrainingConfig classifier_scratch;
-  double checkpoint_seconds = 180;  ///< what a kill loses at most
-  bool force = false;               ///< do finished parts again
-  std::string command;              ///< the command line, for the report
+  TrainingConfig classifier_perturbed;  ///< from pretrained weights, of rows -at and -vat
+  double checkpoint_seconds = 180;      ///< what a kill loses at most
+  bool force = false;                   ///< do finished parts again
+  std::string command;                  ///< the command line, for the report
 
-  std::array<TrainingConfig*, 4> configs() { return {&language_model, &autoencoder, &classifier, &classifier_scratch}; }
+  std::array<TrainingConfig*, 3> classifiers() { return {&classifier, &classifier_scratch, &classifier_perturbed}; }
+  std::array<TrainingConfig*, 5> configs() {
+    return {&language_model, &autoencoder, &classifier, &classifier_scratch, &classifier_perturbed};
+  }
 };
 
 /// One point of a learning curve.

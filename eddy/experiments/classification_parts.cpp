@@ -11,6 +11,7 @@
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/json_error.h"
 #include "eddy/experiments/part_files.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
@@ -83,7 +84,7 @@ FoundPart read_part(const fs::path& file) try {
   const ModelFile model = read_model_file(file);
   return {key_of(model.progress.data_fingerprint, model.config), {}};
 } catch (const Json::exception& error) {
-  fail<DataError>("{}: is no record of a part: {}", file.string(), error.what());
+  fail<DataError>("{}: is no record of a part: {}", file.string(), json_problem(error));
 }
 
 /// The curve and the rate of training alone, from the run's log; it has all of the run, however often it was resumed.

@@ -221,6 +221,7 @@ void add_configs(const ClassificationOptions& options, const ClassificationResul
   add("autoencoder", options.autoencoder);
   add("classifier", options.classifier);
   add("classifier_scratch", options.classifier_scratch);
+  add("classifier_perturbed", options.classifier_perturbed);
   Json& runs = configuration["runs"] = Json::object();
   for (const RunConfig& run : results.configs) {
     const Json base = flat_members(configuration[run.base]), own = flat_members(json_of(run.config));

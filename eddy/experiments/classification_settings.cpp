@@ -17,18 +17,19 @@ using Json = nlohmann::json;
 
 std::vector<TrainingConfig*> configs_of(ClassificationOptions& options, std::string_view where) {
   TrainingConfig *lm = &options.language_model, *sa = &options.autoencoder;
-  TrainingConfig *pretrained = &options.classifier, *scratch = &options.classifier_scratch;
+  TrainingConfig *pretrained = &options.classifier, *perturbed = &options.classifier_perturbed;
+  const auto every = [](const auto& configs) { return std::vector<TrainingConfig*>(configs.begin(), configs.end()); };
   if (where == "lm") return {lm};
   if (where == "sa") return {sa};
   if (where == "pretraining") return {lm, sa};
-  if (where == "pretrained") return {pretrained};
-  if (where == "scratch") return {scratch};
-  if (where == "classifiers") return {pretrained, scratch};
-  require<UsageError>(where == "all",
-                      "\"{}\" is no config; expected lm, sa, pretraining, pretrained, scratch, classifiers or all",
-                      where);
-  const auto all = options.configs();
-  return {all.begin(), all.end()};
+  if (where == "pretrained") return {pretrained, perturbed};
+  if (where == "perturbed") return {perturbed};
+  if (where == "scratch") return {&options.classifier_scratch};
+  if (where == "classifiers") return every(options.classifiers());
+  require<UsageError>(
+      where == "all",
+      "\"{}\" is no config; expected lm, sa, pretraining, pretrained, perturbed, scratch, classifiers or all", where);
+  return every(options.configs());
 }
 
 /// A member of a config that the experiment sets, and what it goes by.
@@ -66,10 +67,16 @@ NamedConfig named_pretraining(const ClassificationOptions& options, const Classi
   return {language_model ? "lm" : "sa", row.pretrained(language_model ? options.language_model : options.autoencoder)};
 }
 
+/// What the row's classifier is made of.
+NamedConfig base_of_classifier(const ClassificationOptions& options, const ClassificationRow& row) {
+  if (row.pretraining == Pretraining::none) return {"scratch", options.classifier_scratch};
+  if (row.perturbation == Perturbation::none) return {"pretrained", options.classifier};
+  return {"perturbed", options.classifier_perturbed};
+}
+
 NamedConfig named_classifier(const ClassificationOptions& options, const ClassificationRow& row) {
-  const bool pretrained = row.pretraining != Pretraining::none;
-  return {pretrained ? "pretrained" : "scratch",
-          row.classifier(pretrained ? options.classifier : options.classifier_scratch)};
+  NamedConfig base = base_of_classifier(options, row);
+  return {base.name, row.classifier(std::move(base.config))};
 }
 
 /// `to` begins with the weights of `from`; of another shape, or used otherwise, they would be lost without a word.
@@ -88,8 +95,7 @@ NamedConfig named_beginning(const ClassificationOptions& options) {
 
 /// The row's classifier and all of its pretraining.
 void check_row(const ClassificationOptions& options, const ClassificationRow& row) {
-  const Perturbation set =
-      (row.pretraining == Pretraining::none ? options.classifier_scratch : options.classifier).adversarial.kind;
+  const Perturbation set = base_of_classifier(options, row).config.adversarial.kind;
   require<UsageError>(row.perturbation == Perturbation::none || set == Perturbation::none || set == row.perturbation,
                       "adversarial.kind is set to {}, but the row's name says {}; expected one of them", name_of(set),
                       name_of(row.perturbation));

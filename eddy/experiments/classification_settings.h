@@ -11,8 +11,8 @@ namespace eddy {
 
 /// Lays one setting "WHERE.KEY=VALUE" over the training configs, such as "lm.epochs=3" or
 /// "all.optimizer.learning_rate=1e-3". WHERE: lm, sa, pretraining (both), pretrained, scratch (the classifiers),
-/// classifiers (both) or all; KEY and VALUE as in a config's JSON, but for what rows, seeds or data decide. Throws
-/// UsageError or DataError saying what is wrong.
+/// perturbed (of the pretrained ones the rows -at and -vat), classifiers (all of these) or all; KEY and VALUE as in a
+/// config's JSON, but for what rows, seeds or data decide. Throws UsageError or DataError saying what is wrong.
 void apply_setting(ClassificationOptions& options, std::string_view setting);
 
 /// Lays a language model of `eddy pretrain`, or of an experiment, over the options: its words, and how text becomes

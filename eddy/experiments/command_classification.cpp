@@ -83,7 +83,8 @@ ClassificationOptions Flags::options() {
   }
   if (language_model_epochs) made.language_model.epochs = *language_model_epochs;
   if (autoencoder_epochs) made.autoencoder.epochs = *autoencoder_epochs;
-  if (epochs) made.classifier.epochs = made.classifier_scratch.epochs = *epochs;
+  for (TrainingConfig* config : made.classifiers())
+    if (epochs) config->epochs = *epochs;
   for (const std::string& setting : settings) apply_setting(made, setting);
   for (const std::string& setting : settings)
     require<UsageError>(from.empty() || made.language_model.epochs > 0 || !setting.starts_with("lm."),
@@ -166,9 +167,10 @@ void add_model_flags(CLI::App& app, Flags& flags, const ClassificationTask& task
   app.add_option("--pretraining-epochs", flags.language_model_epochs, "Of the language model")->check(count);
   app.add_option("--autoencoder-epochs", flags.autoencoder_epochs, "Of the sequence autoencoder")->check(count);
   app.add_option("--epochs", flags.epochs, "Of the classifiers, at most")->check(count);
-  app.add_option("--set", flags.settings,
-                 "Any setting, WHERE.KEY=VALUE, as in lm.optimizer.learning_rate=2e-3; WHERE is lm, sa, pretraining, "
-                 "pretrained, scratch, classifiers or all; the report lists the keys")
+  app.add_option(
+         "--set", flags.settings,
+         "Any setting, WHERE.KEY=VALUE, as in lm.optimizer.learning_rate=2e-3; WHERE is lm, sa, pretraining, "
+         "pretrained, perturbed (its rows -at and -vat), scratch, classifiers or all; the report lists the keys")
       ->type_name("SETTING");
 }
 

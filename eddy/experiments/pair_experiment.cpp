@@ -10,6 +10,7 @@
 #include "eddy/core/file_operations.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/json_error.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/part_files.h"
 #include "eddy/experiments/progress.h"
@@ -49,7 +50,7 @@ std::string key_of(const Json& config) {
 std::string key_of_file(const fs::path& file) try {
   return key_of(Json::parse(read_checkpoint_metadata(file).config));
 } catch (const Json::exception& error) {
-  fail<DataError>("{}: is no checkpoint of such an experiment: {}", file.string(), error.what());
+  fail<DataError>("{}: is no checkpoint of such an experiment: {}", file.string(), json_problem(error));
 }
 
 /// One model on its way to the end of its epochs, with a checkpoint after each.
@@ -114,7 +115,7 @@ class RowRun {
       record_.curve = std::move(curve);
     } catch (const Json::exception& error) {
       show_text(stdout, fmt::format("{}: {} cannot be used, so it is made anew: {}\n", record_.row, file_.string(),
-                                    error.what()));
+                                    json_problem(error)));
     } catch (const DataError& error) {
       show_text(stdout,
                 fmt::format("{}: its weights cannot be used, so it is made anew: {}\n", record_.row, error.what()));

@@ -4,6 +4,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/experiments/json_error.h"
 #include "eddy/experiments/report.h"
 #include "eddy/experiments/strict_json.h"
 
@@ -95,7 +96,7 @@ Report read_report(const std::filesystem::path& path) {
   try {
     return report_from(Json::parse(read_file(file)));
   } catch (const Json::exception& problem) {
-    fail<DataError>("{}: is not the report.json of a report: {}", file.string(), problem.what());
+    fail<DataError>("{}: is not the report.json of a report: {}", file.string(), json_problem(problem));
   }
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "eddy/core/error.h"
+#include "eddy/experiments/json_error.h"
 
 /// Structs to JSON and back from one list of members: a struct has `visit_members(value, visitor)`, which calls
 /// `visitor(key, member)` for each. An enumeration has names in EnumNames. Internal to the experiments room. No state
@@ -182,7 +183,7 @@ void from_json_text(std::string_view text, std::string_view where, T& value) {
   try {
     parsed = nlohmann::ordered_json::parse(text);
   } catch (const nlohmann::json::exception& error) {
-    fail<DataError>("{}: not valid JSON: {}", where, error.what());
+    fail<DataError>("{}: not valid JSON: {}", where, json_problem(error));
   }
   JsonReader reader(std::move(parsed), std::string(where));
   visit_members(value, reader);

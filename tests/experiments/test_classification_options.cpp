@@ -23,8 +23,9 @@ TEST_CASE("every preset of every task holds together with every row") {
       CHECK_FALSE(options.rows.empty());
       // Rows of numbers know neither label gain nor joint training.
       for (const ClassificationRow& row : options.classifier.row_width > 0 ? options.rows : all_rows)
-        for (TrainingConfig config : {row.classifier(options.classifier), row.classifier(options.classifier_scratch),
-                                      row.pretrained(options.language_model)}) {
+        for (TrainingConfig config :
+             {row.classifier(options.classifier), row.classifier(options.classifier_scratch),
+              row.classifier(options.classifier_perturbed), row.pretrained(options.language_model)}) {
           config.model.classes = 45;
           for (const std::int64_t words : {60, 5000, 30000}) {
             TrainingConfig fitted = config;
@@ -39,8 +40,8 @@ TEST_CASE("every preset of every task holds together with every row") {
 
 TEST_CASE("the paper's preset has the paper's sizes") {
   const ClassificationOptions imdb = classification_preset("imdb", Preset::paper);
-  for (const TrainingConfig* config :
-       {&imdb.language_model, &imdb.autoencoder, &imdb.classifier, &imdb.classifier_scratch}) {
+  for (const TrainingConfig* config : {&imdb.language_model, &imdb.autoencoder, &imdb.classifier,
+                                       &imdb.classifier_scratch, &imdb.classifier_perturbed}) {
     CHECK(config->model.embedding_size == 512);
     CHECK(config->model.encoder.hidden_size == 1024);
     CHECK(config->max_length == 400);
@@ -115,6 +116,16 @@ TEST_CASE("settings reach the configs they name, and no others") {
   CHECK(options.classifier_scratch.model.pooling == Pooling::mean);
   CHECK(options.language_model.model.pooling != Pooling::mean);
   CHECK(options.autoencoder.batch_size == 7);
+  apply_setting(options, "pretrained.adversarial.norm=2");
+  apply_setting(options, "perturbed.epochs=9");
+  CHECK(options.classifier_perturbed.model.pooling == Pooling::mean);
+  for (const TrainingConfig* config : options.classifiers()) {
+    CHECK(config->adversarial.norm == (config == &options.classifier_scratch ? 5 : 2));
+    CHECK((config->epochs == 9) == (config == &options.classifier_perturbed));
+  }
+  CHECK(classifier_config(options, parse_row("lm-at")).epochs == 9);
+  CHECK(classifier_config(options, parse_row("lm")).epochs != 9);
+  CHECK(classifier_config(options, parse_row("lstm-vat")).epochs != 9);
   const auto problem = [&](const char* setting) { return error_of<Error>([&] { apply_setting(options, setting); }); };
   CHECK(problem("lm.epochs").find("expected WHERE.KEY=VALUE") != std::string::npos);
   CHECK(problem("gru.epochs=3").find("\"gru\" is no config") != std::string::npos);

@@ -162,8 +162,8 @@ TEST_CASE("a report reads back as it was written") {
   CHECK(std::isnan(back.charts.at(0).lines->series.at(0).y.at(1)));
   std::filesystem::create_directories(folder / "b");
   spit(folder / "b/report.json", "{\"title\":\"x\"}");
-  CHECK_THROWS_WITH_AS(read_report(folder / "b"), doctest::Contains("b/report.json: is not the report.json"),
-                       DataError);
+  CHECK_THROWS_WITH_AS(read_report(folder / "b"),
+                       doctest::Contains("b/report.json: is not the report.json of a report: key"), DataError);
   CHECK_THROWS_WITH_AS(read_report(folder / "c"), doctest::Contains("does not exist"), DataError);
 }
 
