@@ -32,6 +32,8 @@ std::string op_case_list();
 void register_layer_benchmarks(const std::vector<LayerShape>& problems);
 /// Whole training steps of all workloads that train.
 void register_step_benchmarks();
+/// A step of each update rule on one parameter: dense, or rows of a large table.
+void register_update_benchmarks();
 /// Overhead per executed node, and compile time.
 void register_executor_benchmarks();
 

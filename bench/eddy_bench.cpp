@@ -34,8 +34,8 @@ constexpr const char* kHelp =
     "or\n"
     "                   a problem of benchdnn, l1t50mb64sic500; may be repeated\n"
     "  --threads N      size of the thread team; default: the processors this process may run on\n"
-    "Names: op/NAME/forward, layer/lstm/training/SHAPE, step/lm_small, executor/...; pick with "
-    "--benchmark_filter=REGEX.\n"
+    "Names: op/NAME/forward, layer/lstm/training/SHAPE, step/lm_small, update/adam, executor/...; "
+    "pick with --benchmark_filter=REGEX.\n"
     "Counters: %peak and %copy are shares of this machine's own FMA peak and copy bandwidth, measured between "
     "iterations;\n"
     "x_oneDNN above 1 means faster than the raw primitive, timed in alternation.\n"
@@ -104,6 +104,7 @@ int run(int argc, char** argv) {
     eddy::bench::register_op_benchmarks();
     eddy::bench::register_executor_benchmarks();
     eddy::bench::register_step_benchmarks();
+    eddy::bench::register_update_benchmarks();
   }
   if (!wanted.op.empty()) eddy::bench::register_op_benchmarks(wanted.op, wanted.shapes);
   if (wanted.op.empty() || !wanted.problems.empty()) eddy::bench::register_layer_benchmarks(wanted.problems);

@@ -52,6 +52,11 @@ class EddyBench(unittest.TestCase):
         self.assertEqual(timed.returncode, 0, timed.stderr)
         self.assertEqual([found["ns/node"] > 0 for found in json.loads(timed.stdout)["benchmarks"]], [True, True])
 
+    def test_updates_of_parameters(self):
+        timed = bench("--benchmark_filter=update/adam(_catch_up_rows)?/", "--benchmark_format=json")
+        self.assertEqual(timed.returncode, 0, timed.stdout + timed.stderr)
+        self.assertEqual([found["%copy"] > 0 for found in json.loads(timed.stdout)["benchmarks"]], [True, True])
+
 
 class BenchKernels(unittest.TestCase):
     def test_what_is_asked_for_is_known_before_anything_is_timed(self):
