@@ -89,8 +89,16 @@ std::string entry_name(archive_entry* entry, const fs::path& path) {
   return clean_name(name);
 }
 
-/// Calls `body(reader, entry, name, hard_link)` on each regular file and hard link of an archive. Of two files of one
-/// name, as `tar -r` leaves them, the later would count, which a single pass cannot know: DataError.
+/// Whether a file, or a folder it is in, has a name that begins with a dot. What other programs keep there for
+/// themselves, such as .git, .DS_Store or the ._name beside each file of a Mac's archive, is no text.
+bool is_hidden(const fs::path& name) {
+  return std::ranges::any_of(
+      name, [](const fs::path& part) { return part.native().starts_with('.') && part != "." && part != ".."; });
+}
+
+/// Calls `body(reader, entry, name, hard_link)` on each regular file and hard link of an archive whose name does not
+/// begin with a dot. Of two files of one name, as `tar -r` leaves them, the later would count, which a single pass
+/// cannot know: DataError.
 template <class Body>
 void for_each_entry(const fs::path& path, Body&& body) {
   const ArchivePointer reader = new_reader();
@@ -110,7 +118,7 @@ void for_each_entry(const fs::path& path, Body&& body) {
                       archive_message(reader.get()));
     last = entry_name(entry, path);
     const bool hard_link = archive_entry_hardlink(entry) != nullptr;
-    if (!hard_link && archive_entry_filetype(entry) != AE_IFREG) continue;
+    if ((!hard_link && archive_entry_filetype(entry) != AE_IFREG) || is_hidden(last)) continue;
     require<DataError>(names.insert(last).second,
                        "{}: holds {} twice; unpack it and give the folder, where the later one stands", path.string(),
                        last);
@@ -144,8 +152,7 @@ std::vector<SourceFile> list_directory(const fs::path& root) {
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     // An iterator that fails says no more where it was.
     opened = it->path();
-    // What other programs keep there for themselves, such as .git or .DS_Store, is no text.
-    if (it->path().filename().native().starts_with('.')) {
+    if (is_hidden(it->path().filename())) {
       it.disable_recursion_pending();
       continue;
     }

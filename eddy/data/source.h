@@ -26,8 +26,8 @@ struct SourceFile {
   std::int64_t size = 0;
 };
 
-/// All files: sorted by name for a directory, in stored order for an archive. Of a directory those in it whose names,
-/// or whose folders' names, begin with a dot are left out.
+/// All files: sorted by name for a directory, in stored order for an archive. Those in it whose names, or whose
+/// folders' names, begin with a dot are left out.
 std::vector<SourceFile> list_files(const std::filesystem::path& source);
 
 using FileFilter = std::function<bool(std::string_view name)>;

@@ -6,6 +6,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/data/unicode.h"
+#include "eddy/experiments/finite_weights.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/run_weights.h"
 #include "eddy/experiments/strict_json.h"
@@ -150,16 +151,10 @@ ModelFile read_model_file(const fs::path& path) { return parse_metadata(read_che
 
 namespace {
 
-/// Training never writes other weights, as it skips steps whose gradients are not finite; nothing can be made of them.
+/// Training writes no other weights; nothing can be made of them.
 void require_finite(const fs::path& path, const ParameterStore& store) {
-  for (const std::shared_ptr<Variable>& variable : store.all()) {
-    if (!variable->trainable || variable->value.dtype() != f32) continue;
-    const std::span<const float> values = variable->value.values<const float>();
-    const auto found = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
-    if (found != values.end())
-      fail<DataError>("{}: weight '{}' is {} at element {}", path.string(), variable->name, std::abs(*found),
-                      found - values.begin());
-  }
+  const std::string wrong = non_finite_weight(store);
+  require<DataError>(wrong.empty(), "{}: {}", path.string(), wrong);
 }
 
 }  // namespace

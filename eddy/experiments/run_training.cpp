@@ -67,6 +67,8 @@ class Run : TrainingLoop {
   bool chooses_best() const override { return !validation_.empty(); }
   BatchPosition position() const override { return trainer_.position(); }
   const ValidationRecord& validations() const override { return model_.progress.validation; }
+  void forget_best() override { progress().validation.has_best = false; }
+  const ParameterStore& weights() const override { return trainer_.store(); }
 
   void open_log() override {
     const RunProgress& now = model_.progress;
@@ -129,18 +131,21 @@ class Run : TrainingLoop {
   }
 
   void save_output() override {
+    check_weights();
     model_.progress.position = trainer_.position();
     trainer_.with_averaged_weights([&] { save_model(settings_.output, trainer_.store(), model_); });
   }
 
-  bool restore_output(const std::filesystem::path& file) override {
+  std::int64_t steps_of(const std::filesystem::path& file) const override {
+    return read_model_file(file).progress.steps;
+  }
+
+  void restore_output(const std::filesystem::path& file) override {
     ModelFile best = model_;
     best.progress = read_model_file(file).progress;
-    if (best.progress.steps != validations().best_step) return false;
     ParameterStore weights(trainer_.store().seed());
     load_checkpoint(file, weights);
     save_model(settings_.output, weights, best);
-    return true;
   }
 
   void write_checkpoint() override {

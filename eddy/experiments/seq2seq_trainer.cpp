@@ -194,6 +194,8 @@ class Run : TrainingLoop {
   std::int64_t steps_done() const override { return model_.progress.steps; }
   BatchPosition position() const override { return trainer_.position(); }
   const ValidationRecord& validations() const override { return model_.progress.validation; }
+  void forget_best() override { model_.progress.validation.has_best = false; }
+  const ParameterStore& weights() const override { return store_; }
   bool chooses_best() const override { return !data_.split.validation.empty(); }
   /// Without validation it is the training loss that plateaus are seen in, and the last model that is kept.
   bool evaluates() const override { return true; }
@@ -261,19 +263,20 @@ class Run : TrainingLoop {
   }
 
   void save_output() override {
+    check_weights();
     model_.progress.position = trainer_.position();
     const CurrentRows current(store_, make_optimizer(model_.config.optimizer));
     save_seq2seq(settings_.output, store_, model_, false);
   }
 
-  bool restore_output(const std::filesystem::path& file) override {
+  std::int64_t steps_of(const std::filesystem::path& file) const override { return read_seq2seq(file).progress.steps; }
+
+  void restore_output(const std::filesystem::path& file) override {
     Seq2SeqModel best = model_;
     best.progress = read_seq2seq(file).progress;
-    if (best.progress.steps != validations().best_step) return false;
     ParameterStore weights(store_.seed());
     load_checkpoint(file, weights);
     save_seq2seq(settings_.output, weights, best, false);
-    return true;
   }
 
   void write_checkpoint() override {

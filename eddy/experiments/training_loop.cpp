@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/training_loop.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/experiments/finite_weights.h"
 #include "eddy/experiments/progress_interrupt.h"
 
 namespace eddy {
@@ -57,19 +61,27 @@ void TrainingLoop::begin() {
   // First of all: what an earlier run left must not be gone on with once the rest of it is gone.
   if (steps_done() == 0) save_checkpoint();
   // Without a best model so far, what is in the output stays until there is one to take its place.
-  if (best_step()) restore_best();
+  if (const auto best = best_step(); best && !restore_best()) {
+    fmt::print(stderr, "{}: is not the best model of this run, that of step {}; from now on validation chooses anew\n",
+               settings_.output.string(), *best);
+    forget_best();
+  }
   remove_file(scheduled);
   open_log();
 }
 
-void TrainingLoop::restore_best() {
-  const fs::path scheduled = scheduled_path(settings_.output);
-  if (path_exists(scheduled) && restore_output(scheduled)) return;
-  try {
-    if (path_exists(settings_.output)) restore_output(settings_.output);
-  } catch (const DataError&) {
-    // Damaged or no model at all; the checkpoint needs none to go on.
-  }
+bool TrainingLoop::restore_best() {
+  const std::int64_t best = validations().best_step;
+  for (const fs::path& file : {scheduled_path(settings_.output), settings_.output}) try {
+      if (!path_exists(file)) continue;
+      const std::int64_t steps = steps_of(file);
+      if (steps == best) restore_output(file);
+      // A run that was killed before its checkpoint leaves a later one, which is made again.
+      if (steps == best || steps > steps_done() || (steps == steps_done() && evaluation_due())) return true;
+    } catch (const DataError&) {
+      // Damaged or no model at all; the checkpoint needs none to go on.
+    }
+  return false;
 }
 
 void TrainingLoop::finish() {
@@ -107,6 +119,7 @@ bool TrainingLoop::checkpoint_due() const {
 }
 
 void TrainingLoop::save_checkpoint() {
+  check_weights();
   write_checkpoint();
   saved_ = steady_seconds();
 }
@@ -124,14 +137,20 @@ ProgressOptions TrainingLoop::progress_options(std::string label, std::int64_t s
 }
 
 void TrainingLoop::check_any_update() const {
-  require<Error>(tried_ == 0 || skipped_ < tried_,
+  const std::shared_ptr<Variable> updates = weights().find("optimizer/step");
+  const bool learnt = updates != nullptr && updates->value.values<const std::int32_t>()[0] > 0;
+  require<Error>(steps_done() == 0 || learnt,
                  "the gradients were not finite in any of the {} steps, so that nothing was learnt; try a lower "
                  "learning rate",
-                 tried_);
+                 steps_done());
+}
+
+void TrainingLoop::check_weights() const {
+  const std::string wrong = non_finite_weight(weights());
+  require<Error>(wrong.empty(), "after step {} {}; try a lower learning rate or weight decay", steps_done(), wrong);
 }
 
 void TrainingLoop::check_gradients(const StepResult& step, std::int64_t number, double learning_rate) {
-  ++tried_;
   skipped_ = step.skipped ? skipped_ + 1 : 0;
   require<Error>(
       skipped_ < most_skipped_,

@@ -45,6 +45,9 @@ class TrainingLoop {
   StopReason run_loop();
   /// Of training and evaluation, those before a resume too.
   double seconds() const { return seconds_before_ + steady_seconds() - start_; }
+  /// Throws Error for weights that are not finite, as decay and rate can make them: they must not take the place of
+  /// better ones in a file.
+  void check_weights() const;
   /// Called for each step. Throws Error when the gradients of step `number` and many before it were not finite; when
   /// those of no step were, run_loop() does.
   void check_gradients(const StepResult& step, std::int64_t number, double learning_rate);
@@ -54,6 +57,10 @@ class TrainingLoop {
   /// Of the next batch.
   virtual BatchPosition position() const = 0;
   virtual const ValidationRecord& validations() const = 0;
+  /// The next validation is then the best one so far.
+  virtual void forget_best() = 0;
+  /// Parameters and the optimizer's variables.
+  virtual const ParameterStore& weights() const = 0;
   /// Whether there is a validation that chooses the model in the output.
   virtual bool chooses_best() const = 0;
   /// Whether evaluate() is called as training goes on, too.
@@ -65,9 +72,10 @@ class TrainingLoop {
   /// begins it again.
   virtual void evaluate() = 0;
   virtual void save_output() = 0;
-  /// Writes the output of the best step anew from a file that has that model, with the limits of this run; false when
-  /// the file has another one.
-  virtual bool restore_output(const std::filesystem::path& file) = 0;
+  /// Steps that the model in a file has trained for.
+  virtual std::int64_t steps_of(const std::filesystem::path& file) const = 0;
+  /// Writes the output anew from a file that has the model of the best step, with the limits of this run.
+  virtual void restore_output(const std::filesystem::path& file) = 0;
   virtual void write_checkpoint() = 0;
   /// After the last checkpoint: lines that a run which goes on writes anew, of more steps.
   virtual void end_log() {}
@@ -78,9 +86,10 @@ class TrainingLoop {
   /// Of the model in the output; nothing while no validation has chosen one.
   std::optional<std::int64_t> best_step() const;
   void begin();
-  void restore_best();
+  /// False when no file has the best model.
+  bool restore_best();
   StopReason train();
-  /// The output must exist after a finished run, and be that of the best state, its last one among them.
+  /// The output must exist after a finished run, and be that of the best state that is known, its last one among them.
   void finish();
   bool checkpoint_due() const;
   void save_checkpoint();
@@ -91,7 +100,6 @@ class TrainingLoop {
   double seconds_before_;
   int most_skipped_;
   int skipped_ = 0;
-  std::int64_t tried_ = 0;  ///< steps since it began
   double start_ = steady_seconds();
   double saved_ = steady_seconds();
 };

@@ -37,8 +37,8 @@ std::size_t groups_to_front(std::vector<std::int32_t>& documents, const EncodedC
 ValidationSplit split_validation(const TrainingConfig& config, const EncodedCorpus& corpus) {
   ValidationSplit split;
   for (std::int32_t i = 0; i < corpus.size(); ++i) {
-    // Unlabelled text can join in training but says nothing about errors.
-    const bool candidate = !is_classification(config.task) || corpus.label(i) >= 0;
+    // Unlabelled text can join in training but says nothing about errors, nor does one without words about words.
+    const bool candidate = is_classification(config.task) ? corpus.label(i) >= 0 : corpus.length(i) > 0;
     (candidate ? split.validation : split.train).push_back(i);
   }
   auto& candidates = split.validation;

@@ -49,7 +49,7 @@ struct WrittenMemory {
   std::string what;
 };
 
-/// What a compiled graph consists of; behind Program and LoopBody.
+/// What a compiled graph consists of; behind Program and LoopKernel.
 struct ProgramImpl {
   Lowered lowered;
   CompileOptions options;

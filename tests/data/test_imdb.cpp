@@ -78,8 +78,8 @@ TEST_CASE("IMDB errors name the file or folder") {
   std::erase_if(files, [](const auto& file) { return contains(file.first, "test/neg"); });
   CHECK(contains(problem(files), "imdb.tar: holds no review in test/neg; expected the folders"));
   files = reviews();
-  for (const char* name : {"train/pos/x_9.txt", "train/pos/7.txt", "train/pos/7_.txt", "train/pos/7_8_9.txt",
-                           "train/pos/.txt", "train/pos/-7_8.txt"}) {
+  for (const char* name :
+       {"train/pos/x_9.txt", "train/pos/7.txt", "train/pos/7_.txt", "train/pos/7_8_9.txt", "train/pos/-7_8.txt"}) {
     CAPTURE(name);
     files.back() = {name, "text"};
     CHECK(contains(problem(files), fmt::format("file {} is not named ID_RATING.txt", name)));

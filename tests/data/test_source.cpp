@@ -79,7 +79,7 @@ TEST_CASE("files are listed with sizes, and unwanted ones are not read") {
   CHECK(visits == 1);
 }
 
-TEST_CASE("hidden files and folders in a directory are not read, but the directory itself may be hidden") {
+TEST_CASE("hidden files and folders are not read, but a directory itself may be hidden") {
   const TemporaryFolder folder;
   for (const char* name : {"a.txt", "b/c.txt", ".a.txt.swp", ".git/config", ".git/objects/d.txt", "b/.DS_Store"})
     folder.write(std::string(".texts/") + name, "x");
@@ -88,6 +88,18 @@ TEST_CASE("hidden files and folders in a directory are not read, but the directo
   CHECK(files[0].name == "a.txt");
   CHECK(files[1].name == "b/c.txt");
   CHECK(read_all(folder.path() / ".texts").size() == 2);
+  // As a Mac packs a folder.
+  for (const Packing packing : {Packing::tar, Packing::zip}) {
+    test::write_archive(folder.path() / "packed",
+                        {{"./._texts", "\5\26\7"},
+                         {"texts/./a.txt", "x"},
+                         {"texts/._a.txt", "\5\26\7"},
+                         {"__MACOSX/texts/._a.txt", "\5\26\7"},
+                         {"texts/.git/config", "x"}},
+                        packing);
+    CHECK(list_files(folder.path() / "packed").size() == 1);
+    CHECK(read_named_text(folder.path() / "packed", "").contents == "x");
+  }
 }
 
 TEST_CASE("links in a directory are followed, and those that lead nowhere or round are named") {

@@ -9,7 +9,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <set>
 #include <sstream>
 
 #include "eddy/core/file.h"
@@ -231,38 +230,89 @@ TEST_CASE("of the run before, one that begins anew leaves the model until it has
   CHECK(read_model_file(fresh.settings.output).progress.steps == outcome.best_step);
 }
 
-TEST_CASE("a run without one finite evaluation leaves its last model, whatever was there before") {
+TEST_CASE("a run that goes on without its best model, or with another in its place, says so and chooses anew") {
   const TemporaryFolder folder;
-  ToyRun toy(folder.path, "toy", 6);
-  toy.run(8);
-  ToyRun broken(folder.path, "toy", 6);
-  // A word that is validated with, but not trained on.
-  broken.train = range(0, 3);
-  std::set<std::int32_t> words;
-  for (const std::int32_t document : broken.validation)
-    words.insert(broken.corpus.document(document).begin(), broken.corpus.document(document).end());
-  for (const std::int32_t document : broken.train)
-    for (const std::int32_t word : broken.corpus.document(document)) words.erase(word);
-  REQUIRE(!words.empty());
-  const auto spoil = [&](ParameterStore& store) {
-    const Variable& table = *store.find("embedding");
-    table.value.values<float>()[static_cast<std::size_t>(*words.begin() * table.value.shape()[1])] =
-        std::numeric_limits<float>::quiet_NaN();
+  const auto make = [&] {
+    ToyRun toy(folder.path, "toy", 6);
+    toy.model.config.optimizer.learning_rate = 0.3;  // the best model is an early one
+    toy.model.config.optimizer.schedule.kind = ScheduleKind::constant;
+    return toy;
   };
-  CHECK_FALSE(broken.run_anew(spoil).best);
-  CHECK(read_model_file(broken.settings.output).progress.steps == 20);
+  ToyRun toy = make();
+  const RunOutcome whole = toy.run(18);
+  REQUIRE(whole.best_step < 18);
+  const std::string best = read_file(toy.settings.output), checkpoint = read_file(toy.checkpoint());
+  const auto spoiled = [&](const std::function<void()>& spoil) {
+    write_atomically(toy.settings.output, best);
+    write_atomically(toy.checkpoint(), checkpoint);
+    spoil();
+    ToyRun again = make();
+    CHECK_FALSE(again.run(18).best);
+    CHECK(read_model_file(again.settings.output).progress.steps == 18);
+    CHECK(again.run(24).best_step == 24);
+    CHECK(read_model_file(again.settings.output).progress.steps == 24);
+  };
+  spoiled([&] { fs::remove(toy.settings.output); });
+  spoiled([&] { write_atomically(toy.settings.output, best.substr(0, best.size() / 2)); });
+  spoiled([&] {
+    ToyRun other = make();
+    other.settings.output = folder.path / "other.safetensors";
+    other.run(5);
+    fs::rename(other.settings.output, toy.settings.output);
+  });
+  // As a kill between the output and its checkpoint leaves it.
+  write_atomically(toy.checkpoint(), checkpoint);
+  ToyRun later = make();
+  later.settings.output = folder.path / "later.safetensors";
+  later.train = range(0, 30);
+  later.run(30);
+  fs::rename(later.settings.output, toy.settings.output);
+  REQUIRE(read_model_file(toy.settings.output).progress.steps > 18);
+  CHECK(make().run(18).best_step == whole.best_step);
 }
 
-TEST_CASE("a run in which every step is skipped is an error, and its weights are no model") {
+TEST_CASE("weights that a step has made infinite take the place of none in a file") {
   const TemporaryFolder folder;
   ToyRun toy(folder.path, "toy", 6);
   toy.run(8);
   const std::string before = read_file(toy.settings.output);
+  ToyRun broken(folder.path, "toy", 6);
+  broken.validation.clear();
+  broken.model.config.optimizer.kind = OptimizerKind::sgd;
+  broken.model.config.optimizer.learning_rate = 1e3;
+  broken.model.config.optimizer.weight_decay = 1e6;
+  broken.model.config.optimizer.clip_norm = 0;
+  broken.model.config.optimizer.schedule.kind = ScheduleKind::constant;
+  CHECK_THROWS_WITH_AS(broken.run_anew(), doctest::Contains("after step 20 weight '"), Error);
+  CHECK(read_file(toy.settings.output) == before);
+  CHECK(read_model_file(broken.checkpoint()).progress.steps == 0);
+}
+
+TEST_CASE("a run in which every step is skipped is an error, and its weights are no model") {
+  const TemporaryFolder folder;
+  ToyRun toy(folder.path, "toy", 100);
+  toy.run(8);
+  const std::string before = read_file(toy.settings.output);
+  // Large enough for every norm of a gradient to overflow.
+  const auto enlarge = [](ParameterStore& store) {
+    for (float& weight : store.find("classifier/output/w")->value.values<float>()) weight *= 1e30F;
+  };
+  {
+    // Of one that goes on, the steps before count.
+    ParameterStore store(1);
+    load_checkpoint(toy.checkpoint(), store);
+    enlarge(store);
+    save_run(toy.checkpoint(), store, read_model_file(toy.checkpoint()));
+    CHECK(toy.run(12).progress.steps == 12);
+  }
+  write_atomically(toy.settings.output, before);
+  toy.model.progress = {};
+  CHECK_THROWS_WITH_AS(toy.run_anew(enlarge), doctest::Contains("not finite in any of the 12 steps"), Error);
+  CHECK(read_file(toy.settings.output) == before);
   const auto spoil = [](ParameterStore& store) {
     store.find("classifier/output/b")->value.values<float>()[1] = std::numeric_limits<float>::quiet_NaN();
   };
-  CHECK_THROWS_WITH_AS(toy.run_anew(spoil), doctest::Contains("not finite in any of the 8 steps"), Error);
-  CHECK(read_file(toy.settings.output) == before);
+  CHECK_THROWS_WITH_AS(toy.run_anew(spoil), doctest::Contains("weight 'classifier/output/b' is nan"), Error);
 
   ParameterStore store(1);
   create_parameters(store, toy.model.config);

@@ -74,6 +74,23 @@ TEST_CASE("a validation part holds whole groups where that is asked for") {
   CHECK(parts.size() == 20);
 }
 
+TEST_CASE("a text without words says nothing about the next word, and validates no language model") {
+  CorpusArrays arrays;
+  for (int i = 0; i < 40; ++i) {
+    if (i % 2 == 0) arrays.tokens.push_back(3);
+    arrays.end_document(-1, "");
+  }
+  const EncodedCorpus corpus(std::move(arrays));
+  TrainingConfig config = config_of(false, 1);
+  for (const TrainingTask task : {TrainingTask::language_model, TrainingTask::autoencoder}) {
+    config.task = task;
+    const ValidationSplit split = split_validation(config, corpus);
+    CHECK(split.validation.size() == 4);
+    CHECK(split.train.size() == 36);
+    for (const std::int32_t i : split.validation) CHECK(i % 2 == 0);
+  }
+}
+
 TEST_CASE("without groups both ways of splitting are one; a single group cannot be split") {
   CorpusArrays plain, single;
   for (int i = 0; i < 40; ++i) {
