@@ -11,7 +11,10 @@ Shape::Shape(std::span<const std::int64_t> dims) : rank_(static_cast<int>(dims.s
   require<GraphError>(rank_ <= kMaxRank, "a shape has at most {} axes, {} were given", int{kMaxRank}, dims.size());
   for (int i = 0; i < rank_; ++i) {
     const std::int64_t size = dims[static_cast<std::size_t>(i)];
-    require<GraphError>(size >= 0, "axis {} of a shape has the negative size {}", i, size);
+    require<GraphError>(size >= 0,
+                        "axis {} of a shape has the negative size {}: [{}]; a graph has fixed sizes, expected one for "
+                        "each axis",
+                        i, size, fmt::join(dims, ","));
     dims_[static_cast<std::size_t>(i)] = size;
   }
   elements();

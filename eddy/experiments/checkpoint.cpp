@@ -193,10 +193,13 @@ CheckpointMetadata load_checkpoint(const std::filesystem::path& path, ParameterS
     const auto existing = store.find(variable.name);
     const Tensor value = existing ? existing->value : Tensor(variable.type);
     reader.read_into(variable.name, value);
-    if (!existing)
-      store.get(
-          variable.name, variable.type, [&](const Tensor& fresh, Philox&) { fresh.copy_from(value); },
-          variable.trainable);
+    if (!existing) try {
+        store.get(
+            variable.name, variable.type, [&](const Tensor& fresh, Philox&) { fresh.copy_from(value); },
+            variable.trainable);
+      } catch (const GraphError& error) {
+        fail<DataError>("{}: {}", path.string(), error.sentence());
+      }
   }
   return metadata;
 }

@@ -56,7 +56,8 @@ void find_parts(ClassificationData& data, bool published) {
     if (shared && i >= data.labelled) {
       data.test_in_unlabelled.push_back(i);
     } else if (!shared || published) {
-      (i < followed ? data.pretraining : data.pretraining_validation).push_back(i);
+      const bool follows = i >= followed && train.length(i) > 0;
+      (follows ? data.pretraining_validation : data.pretraining).push_back(i);
     }
   }
 }

@@ -118,6 +118,9 @@ Value Graph::add(std::shared_ptr<const Op> op, std::vector<Value> inputs, Source
   try {
     for (Value& input : inputs) {
       require<GraphError>(static_cast<bool>(input), "argument {} is an empty value", types.size());
+      require<GraphError>(
+          !input.graph().closed(),
+          "argument {} is a value of a loop's step, which has ended; expected one that the step returns", types.size());
       require<GraphError>(&input.graph() == this || is_inside(input.graph()), "argument {} belongs to another graph",
                           types.size());
       input = import(input);

@@ -69,6 +69,10 @@ class Graph {
   const std::vector<Capture>& captures() const { return captures_; }
   /// Ends tracing: the graph no longer depends on the one around it.
   void close() { outer_ = nullptr; }
+  /// Whether close() has ended the tracing of a graph inside another.
+  bool closed() const { return depth_ > 0 && outer_ == nullptr; }
+  /// The graph around this one while it is traced; nullptr for one inside of none.
+  const Graph* outer() const { return outer_; }
   /// Where the stream numbers of this graph's random ops begin: graphs inside one graph draw different numbers.
   std::uint32_t first_stream() const { return first_stream_; }
 

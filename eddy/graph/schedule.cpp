@@ -5,10 +5,23 @@
 #include <numeric>
 
 #include "eddy/graph/aliases.h"
+#include "eddy/graph/builtin.h"
 #include "eddy/graph/precedence.h"
 #include "eddy/graph/value_numbers.h"
 
 namespace eddy {
+namespace {
+
+std::string written_twice(const Node& node, const Alias& alias, const Node& other) {
+  const Variable* variable = variable_of(node.inputs[static_cast<std::size_t>(alias.input)]);
+  return fmt::format(
+      "{} is written over by [{}] already {}; update its new value instead, or give one of two optimizers that share "
+      "it another name",
+      variable == nullptr ? "the same value" : "variable '" + variable->name + "'", other.op->name(),
+      to_string(other.origin));
+}
+
+}  // namespace
 
 std::vector<int> schedule(const Graph& graph, std::span<const std::vector<Alias>> aliases) {
   const int count = graph.size();
@@ -25,10 +38,7 @@ std::vector<int> schedule(const Graph& graph, std::span<const std::vector<Alias>
       if (alias.kind == Alias::Kind::view) root[numbers.of(id, alias.output)] = source;
       if (alias.kind != Alias::Kind::update) continue;
       if (const int other = writer[source]; other >= 0)
-        throw GraphError(node.op->name(),
-                         fmt::format("the same value is already written over by [{}]; update its new value instead",
-                                     graph.node(other).op->name()),
-                         node.origin);
+        throw GraphError(node.op->name(), written_twice(node, alias, graph.node(other)), node.origin);
       writer[source] = id;
     }
   }

@@ -29,6 +29,7 @@ std::vector<std::string> nearest(std::string_view name, const std::vector<std::s
 std::shared_ptr<Variable> ParameterStore::get(std::string_view name, const TensorType& type,
                                               const Initializer& initializer, bool trainable, SourceLocation where) {
   require_at(!name.empty(), where, kVariable, "a variable needs a name");
+  require_at(static_cast<bool>(initializer), where, kVariable, "the initializer of '{}' is an empty function", name);
   if (auto existing = find(name)) {
     require_at(existing->value.type() == type, where, kVariable, "'{}' is {} in the store, but {} is asked for", name,
                existing->value.type(), type);

@@ -11,7 +11,9 @@
 
 namespace eddy {
 
-/// Recurrent cells on top of each other as one step function for scan(): what one yields is what the next one reads.
+/// Recurrent cells on top of each other, for the step of a scan(): what one yields is what the next one reads. Without
+/// dropout `scan([&](Value x, const State& s) { return stack(x, s, {}); }, …)`; else over two sequences, the inputs and
+/// iota(graph, time), as `stack(in[0], s, in[1])`.
 /// Cells are functions of x and their states, of any names, or of [x, the number of the step] and their states, as
 /// ZoneoutLstmCell is. State "h" of cell l goes by "h<l>" ("h1" by "h1/<l>"), or all cells share one. A plain value.
 struct CellStack {

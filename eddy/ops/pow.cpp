@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "eddy/core/power.h"
+#include "eddy/graph/user_line.h"
 #include "eddy/ops/binary.h"
 #include "eddy/ops/compare.h"
 #include "eddy/ops/log.h"
@@ -60,7 +61,9 @@ struct Pow final : BinaryOp<Pow> {
 Value pow(Operand base, Operand exponent) {
   if (!exponent.scalar) return binary_node(Pow{}, base, exponent);
   const auto e = static_cast<float>(*exponent.scalar);
-  if (e == 1) return value_of("pow", base);
+  const Value value = value_of("pow", base);
+  require_at(value.dtype() == f32, base.where, "pow", "takes f32, not {}", to_string(value.type()));
+  if (e == 1) return value;
   if (e == 2) return square(base);
   if (e == 3) return square(base) * base;
   if (e == 0.5F) return sqrt(base);

@@ -54,7 +54,10 @@ class Tracer {
       body_->states.push_back(state);
       before.set(name, state);
     }
-    Step step = function(inputs, options_.truncate > 0 ? truncated(before) : before, where_);
+    const State seen = options_.truncate > 0 ? truncated(before) : before;
+    note_sizes();
+    Step step = function(inputs, seen, where_);
+    check_no_updates();
     const OriginScope origin(where_);
     bring_in(step);
     if (options_.mask) apply_mask(step, before);
@@ -87,15 +90,27 @@ class Tracer {
     if (traced != nullptr && traced->is_inside(*outer_)) outer_ = traced;
   }
 
+  /// Of the graphs around the step, in which it puts what depends on nothing of its own.
+  void note_sizes() {
+    for (const Graph* around = outer_; around != nullptr; around = around->outer())
+      around_.emplace_back(around, around->size());
+  }
+
   void check() const {
     require_that(!sequences_.empty(), "a loop needs a sequence to run over");
     for (const Value& sequence : sequences_) {
       require_that(sequence && sequence.rank() >= 1, "a sequence must have a time axis, it is {}",
                    sequence ? to_string(sequence.type()) : "empty");
+      require_that(!sequence.graph().closed(),
+                   "a sequence is a value of the step of another loop; expected one it returns");
       require_that(sequence.dim(0) == sequences_[0].dim(0), "sequences differ in length: {} and {}",
                    to_string(sequences_[0].type()), to_string(sequence.type()));
     }
-    for (const auto& [name, value] : initial_) require_that(static_cast<bool>(value), "state '{}' is empty", name);
+    for (const auto& [name, value] : initial_) {
+      require_that(static_cast<bool>(value), "state '{}' is empty", name);
+      require_that(!value.graph().closed(),
+                   "state '{}' is a value of the step of another loop; expected one it returns", name);
+    }
     require_that(options_.truncate >= 0, "the gradient cannot be truncated after {} steps", options_.truncate);
     if (!options_.mask) return;
     const Value& mask = options_.mask;
@@ -111,13 +126,13 @@ class Tracer {
     return body_->sequences.back();
   }
 
-  /// The states with no way for the gradient to the step before the first of each stretch.
+  /// The states with no way for the gradient from the first step of a stretch to the stretch before it.
   State truncated(const State& before) {
     const std::int64_t time = sequences_[0].dim(0);
     Tensor first(boolean, {time});
     for (std::int64_t t = 0; t < time; ++t) {
       const std::int64_t step = options_.reverse ? time - 1 - t : t;
-      first.values<bool>()[static_cast<std::size_t>(t)] = step % options_.truncate == 0;
+      first.values<bool>()[static_cast<std::size_t>(t)] = step > 0 && step % options_.truncate == 0;
     }
     const Value is_first = add_sequence(outer().constant(first, where_));
     State result;
@@ -168,8 +183,13 @@ class Tracer {
 
   /// Steps are copies of one body, whose nodes need not run once for each; a variable is written once a run.
   void check_no_updates() const {
-    for (int id = 0; id < body_->graph->size(); ++id) {
-      const Node& node = body_->graph->node(id);
+    check_no_updates(*body_->graph, 0);
+    for (const auto& [around, size] : around_) check_no_updates(*around, size);
+  }
+
+  static void check_no_updates(const Graph& graph, int first) {
+    for (int id = first; id < graph.size(); ++id) {
+      const Node& node = graph.node(id);
       if (updates_variable(node))
         throw GraphError(node.op->name(),
                          "a step of a loop cannot write to a variable; return what changes as a state, and write that "
@@ -210,7 +230,6 @@ class Tracer {
       body_->captures.push_back(capture.inner);
     }
     check_inputs();
-    check_no_updates();
     graph().close();
     const ScanOp op(body_, sequences_[0].dim(0), options_.reverse, options_.recompute);
     const std::vector<Value> node = Graph::outputs(add_scan(outer(), op, sequences_, initial, captures, where_));
@@ -239,6 +258,7 @@ class Tracer {
 
   Graph* outer_ = nullptr;
   Graph* surrounding_ = nullptr;
+  std::vector<std::pair<const Graph*, int>> around_;  ///< with their sizes before the step
   const State& initial_;
   const ScanOptions& options_;
   std::vector<Value> sequences_;

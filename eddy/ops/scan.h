@@ -67,7 +67,8 @@ struct ScanOptions {
   /// From the last step to the first; outputs keep their places in time.
   bool reverse = false;
   /// The gradient does not flow through states from one stretch of this many steps to the one before it, but in rows
-  /// that are masked at the first step of a stretch, whose states pass unchanged; 0: it always does.
+  /// that are masked at the first step of a stretch, whose states pass unchanged; 0: it always does. The first stretch
+  /// passes it on to the initial states.
   std::int64_t truncate = 0;
   /// Keep only the states for the gradient and compute the rest of each step again, with no product over all steps at
   /// once: less memory, more time.
@@ -133,8 +134,9 @@ class StepFunction {
 
 /// A loop over axis 0 (time) of `sequences`, all of one length. `step` is called once, on values of a graph of its own:
 /// it may use any value around it, which is then the same at every step, and write to no variable. Differentiable, to
-/// any order its ops allow, in the sequences, the initial states and the values the step captures. Throws GraphError
-/// with the user's line.
+/// any order its ops allow, in the sequences, the initial states and the values the step captures. A state that any
+/// step's gradient comes to has one at every step, zeros if no later step reads it: its derivative must be finite there
+/// too. Throws GraphError with the user's line.
 ScanResult scan(const StepFunction& step, const std::vector<Value>& sequences, const State& initial,
                 const ScanOptions& options = {}, SourceLocation where = SourceLocation::current());
 

@@ -11,6 +11,7 @@
 #include "eddy/graph/gradient.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/scan_op.h"
+#include "eddy/ops/scan_paths.h"
 #include "eddy/ops/slice.h"
 
 namespace eddy {
@@ -58,9 +59,10 @@ class ReverseLoop {
     for (std::size_t i = 0; i < states_.size(); ++i) {
       // Slot of the history that holds the initial state.
       const std::int64_t slot = op_.reverse() ? op_.time() : 0;
-      Value d = node_[i];
-      if (const Value history = d_history(states_[i])) d = d + at(history, slot);
-      result[forward_.sequences.size() + states_[i]] = d;
+      std::vector<Gradient> parts;
+      if (arriving_.before[states_[i]]) parts.emplace_back(node_[i]);
+      if (const Value history = d_history(states_[i])) parts.emplace_back(at(history, slot));
+      if (!parts.empty()) result[forward_.sequences.size() + states_[i]] = sum(parts);
     }
     for (const auto& [input, finish] : finishers_) result[input] = finish(reverse);
     return result;
@@ -86,12 +88,25 @@ class ReverseLoop {
     return false;
   }
 
+  /// Which states gradients come to: one that arrives as zeros only could still meet an infinite derivative.
+  StateGradients arriving_gradients() const {
+    std::vector<Value> values;
+    for (std::size_t i = 0; i < forward_.stacked.size(); ++i)
+      if (d_out(op_.first_stacked() + i)) values.push_back(forward_.stacked[i]);
+    for (std::size_t i = 0; i < forward_.summed.size(); ++i)
+      if (d_out(op_.first_sum() + i)) values.push_back(forward_.summed[i]);
+    std::vector<bool> after(forward_.states.size());
+    for (std::size_t i = 0; i < after.size(); ++i) after[i] = d_out(i) || d_history(i);
+    return gradients_of_states(forward_, values, std::move(after));
+  }
+
   void differentiate() {
     std::vector<Seed> seeds;
+    arriving_ = arriving_gradients();
     const std::vector<std::vector<bool>> paths = op_.gradient_paths();
     for (std::size_t i = 0; i < forward_.states.size(); ++i) {
       // Of a state that leads to nothing needed, no step's gradient is asked for: it need not have one.
-      if (forward_.states[i].dtype() != f32 || !leads_to_needed(paths[i])) continue;
+      if (forward_.states[i].dtype() != f32 || !arriving_.after[i] || !leads_to_needed(paths[i])) continue;
       states_.push_back(i);
       const TensorType& type = forward_.states[i].type();
       const Value final = d_out(i);
@@ -250,6 +265,7 @@ class ReverseLoop {
   Graph work_;
   int forward_nodes_ = 0;
   std::vector<Arrival> arrivals_;
+  StateGradients arriving_;
   std::vector<std::size_t> states_;  ///< those with a gradient
   std::vector<std::size_t> wanted_;  ///< inputs of the node whose gradients are asked for, but for states
   std::vector<Gradient> gradients_;  ///< of states_, then of wanted_

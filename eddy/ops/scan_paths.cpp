@@ -2,6 +2,7 @@
 #include "eddy/ops/scan_paths.h"
 
 #include <map>
+#include <utility>
 
 namespace eddy {
 namespace {
@@ -38,7 +39,30 @@ class Paths {
     return paths;
   }
 
+  StateGradients of_states(std::span<const Value> values, std::vector<bool> after) const {
+    StateGradients found{.after = std::move(after), .before = std::vector<bool>(of_state_.size())};
+    for (const Value& value : values) add_states(value, found.before);
+    std::vector<bool> followed(of_state_.size());
+    for (bool grew = true; grew;) {
+      grew = false;
+      for (std::size_t i = 0; i < followed.size(); ++i) {
+        found.after[i] = found.after[i] || found.before[i];
+        if (!found.after[i] || followed[i]) continue;
+        add_states(body_.next[i], found.before);
+        followed[i] = grew = true;
+      }
+    }
+    return found;
+  }
+
  private:
+  /// Adds the states that `value` depends on within a step.
+  void add_states(const Value& value, std::vector<bool>& states) const {
+    const auto found = of_step_.find(place_of(value));
+    if (found == of_step_.end()) return;
+    for (std::size_t i = 0; i < states.size(); ++i) states[i] = states[i] || found->second[first_state_ + i];
+  }
+
   void begin_with(const std::vector<Value>& values, std::size_t first) {
     for (std::size_t i = 0; i < values.size(); ++i)
       if (values[i].dtype() == f32) inputs_of(place_of(values[i]))[first + i] = true;
@@ -96,5 +120,9 @@ class Paths {
 }  // namespace
 
 std::vector<std::vector<bool>> paths_of_gradients(const ScanBody& body) { return Paths(body).of_outputs(); }
+
+StateGradients gradients_of_states(const ScanBody& body, std::span<const Value> values, std::vector<bool> after) {
+  return Paths(body).of_states(values, std::move(after));
+}
 
 }  // namespace eddy

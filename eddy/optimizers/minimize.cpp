@@ -234,9 +234,6 @@ Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer, 
   for (const Value& value : loss.graph().variables()) {
     const Variable& variable = *variable_of(value);
     if (!variable.trainable) continue;
-    at.check(store.find(variable.name).get() == &variable,
-             "the trainable variable '{}' is not of the store that the optimizer's state would be kept in",
-             variable.name);
     if (rate_multiplier(optimizer.options, variable.name) == 0) {
       frozen = true;
       continue;
@@ -249,8 +246,14 @@ Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer, 
   std::vector<ParameterGradient> pairs;
   std::vector<std::string> unused;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (found[i].empty()) {
-      unused.push_back("'" + variable_of(parameters[i])->name + "'");
+    const Variable& variable = *variable_of(parameters[i]);
+    if (store.find(variable.name).get() != &variable) {
+      at.check(found[i].empty(),
+               "the loss depends on the trainable variable '{}', which is not of the store that the optimizer's state "
+               "would be kept in; expected one store, or stop_gradient() on what another network computes",
+               variable.name);
+    } else if (found[i].empty()) {
+      unused.push_back("'" + variable.name + "'");
     } else {
       pairs.push_back({parameters[i], found[i]});
     }

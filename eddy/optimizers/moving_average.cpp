@@ -62,6 +62,7 @@ struct MovingAverageOp final : OpClass<MovingAverageOp> {
 
 Value exponential_moving_average(const Updates& updates, ParameterStore& store, double decay,
                                  const MovingAverageOptions& options, SourceLocation where) {
+  require_at(static_cast<bool>(updates.step), where, "moving_average", "the updates are empty; expected minimize()'s");
   Graph& graph = updates.step.graph();
   const NameScope scope(graph, "ema");
   const OriginScope origin(where);

@@ -133,6 +133,11 @@ Schedule curve_schedule(const CurveOp& op) {
 
 }  // namespace
 
+Value Schedule::build(Value step, SourceLocation where) const {
+  require_at(static_cast<bool>(builder_), where, "schedule", "the learning rate's builder is an empty function");
+  return builder_(step, where);
+}
+
 Schedule::Schedule(double rate)
     : builder_([rate](Value step, SourceLocation where) {
         require_at(is_rate(rate), where, "schedule", "the learning rate must be finite and not negative, it is {}",

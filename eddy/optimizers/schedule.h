@@ -20,7 +20,7 @@ class Schedule {
   Schedule(double rate);  // NOLINT: a number is a schedule
   explicit Schedule(Builder builder) : builder_(std::move(builder)) {}
 
-  Value build(Value step, SourceLocation where = SourceLocation::current()) const { return builder_(step, where); }
+  Value build(Value step, SourceLocation where = SourceLocation::current()) const;
 
  private:
   Builder builder_;

@@ -10,6 +10,8 @@ namespace {
 
 TEST_CASE("shapes: no axis of a negative size can be added") {
   CHECK_THROWS_WITH_AS(Shape({2}).appended(-3), doctest::Contains("negative size -3 into shape [2]"), GraphError);
+  CHECK_THROWS_WITH_AS(Shape({-1, 32}), doctest::Contains("axis 0 of a shape has the negative size -1: [-1,32]"),
+                       GraphError);
   CHECK_THROWS_WITH_AS(Shape({2}).inserted(0, -1), doctest::Contains("negative size -1"), GraphError);
   CHECK(Shape({2}).appended(0) == Shape{2, 0});
 }

@@ -223,6 +223,86 @@ TEST_CASE("a state without a way for a gradient may be the weights of a loss in 
   CHECK(largest_difference(found[0].values<const float>(), found[1].values<const float>()) < 1e-5);
 }
 
+TEST_CASE("a state that the loss does not read has no part in the gradient") {
+  ParameterStore store(1);
+  Graph graph;
+  const Value x = graph.constant(Tensor::from(std::vector<float>{1, 2, 0, 0, 3, 4}, {3, 2}));
+  const Value w = parameter(graph, store, "w", {2, 2}, uniform(1)), b = parameter(graph, store, "b", {2}, uniform(1));
+  const Value lost = parameter(graph, store, "lost", {}, uniform(1)),
+              start = parameter(graph, store, "start", {}, zeros());
+  const Value zero = full(graph, {f32, {2}}, 0);
+  const auto look = [&](int kind) {
+    const auto step = [&, kind](Value xt, const State& s) -> Step {
+      const Value h = tanh(matmul(s["h"], w) + xt * b);
+      // An infinite derivative where x is 0, and one that there is not.
+      const Value seen = kind == 0   ? sqrt(sum(square(xt * b)))
+                         : kind == 1 ? cross_entropy(reshape(h, {1, 2}), full(h.graph(), {i32, {1}}, 0),
+                                                     {.weights = reshape(sum(square(h)), {1})})
+                                     : s["seen"] + sum(h) * lost;
+      return {.output = h, .state = {{"h", h}, {"seen", seen}}};
+    };
+    const ScanResult result = scan(step, x, {{"h", zero}, {"seen", start}});
+    const Value loss = sum(square(result.output));
+    const std::vector<Gradient> found = gradients(loss, std::vector<Value>{w, b, lost, start});
+    CHECK(found[2].empty());
+    CHECK(found[3].empty());
+    Program program = compile(graph, {found[0].dense_part(), found[1].dense_part(), result.last["seen"]});
+    std::vector<Tensor> results;
+    for (const Tensor& tensor : program.run()) results.push_back(tensor.clone());
+    return results;
+  };
+  const std::vector<Tensor> plain = look(2);
+  for (const int kind : {0, 1}) {
+    const std::vector<Tensor> found = look(kind);
+    for (const std::size_t i : {0U, 1U})
+      CHECK(largest_difference(found[i].values<const float>(), plain[i].values<const float>()) == 0);
+  }
+}
+
+TEST_CASE("a truncated gradient reaches the initial state from the first stretch") {
+  Fed fed;
+  const Value x = fed.feed({4, 2}), h0 = fed.feed({2});
+  const auto gradient = [&](std::int64_t truncate, const Value& loss_of) {
+    const auto step = [](Value in, const State& s) -> Step {
+      const Value h = tanh(s["h"] + in);
+      return {.output = h, .state = {{"h", h}}};
+    };
+    const Value outputs = scan(step, x, {{"h", h0}}, {.truncate = truncate}).output;
+    return dense_gradients(sum(outputs * loss_of), std::vector<Value>{h0})[0];
+  };
+  const Value all = full(fed.graph, {f32, {4, 2}}, 1);
+  const Value first = fed.graph.constant(Tensor::from(std::vector<float>{1, 1, 1, 1, 0, 0, 0, 0}, {4, 2}));
+  const std::vector<Tensor> found =
+      fed.run({gradient(0, all), gradient(4, all), gradient(0, first), gradient(2, all)}, {});
+  CHECK(largest_difference(found[1].values<const float>(), found[0].values<const float>()) < 1e-6);
+  CHECK(largest_difference(found[3].values<const float>(), found[2].values<const float>()) < 1e-6);
+}
+
+TEST_CASE("a step writes to no variable around it, and none of its values is used after it") {
+  Fed fed;
+  ParameterStore store(1);
+  const Value x = fed.feed({4, 2});
+  const Value count = state(fed.graph, store, "count", {f32, {}});
+  const auto counts = [&](Value in, const State&) -> Step { return {.output = in + assign(count, count + 1)}; };
+  CHECK_THROWS_WITH_AS(scan(counts, x, {}), doctest::Contains("a step of a loop cannot write to a variable"),
+                       GraphError);
+
+  Value leak;
+  const auto leaks = [&](Value in, const State&) -> Step {
+    leak = in * 2;
+    return {.output = in};
+  };
+  scan(leaks, x, {});
+  const auto step = [&](Value in, const State& s) -> Step { return {.state = {{"h", s["h"] + in}}}; };
+  CHECK_THROWS_WITH_AS(scan(step, x, {{"h", leak}}), doctest::Contains("[scan] state 'h' is a value of the step of"),
+                       GraphError);
+  CHECK_THROWS_WITH_AS(scan(step, leak, {{"h", x}}), doctest::Contains("[scan] a sequence is a value of the step of"),
+                       GraphError);
+  CHECK_THROWS_WITH_AS(leak + 1, doctest::Contains("argument 0 is a value of a loop's step, which has ended"),
+                       GraphError);
+  CHECK_THROWS_WITH_AS(sum(leak), doctest::Contains("which has ended"), GraphError);
+}
+
 TEST_CASE("a loop within a step belongs to it only when its graph does") {
   Fed fed;
   const Value x = fed.feed({2, 3, 2}), wx = fed.feed({2, 12}), wh = fed.feed({4, 12}), b = fed.feed({12});

@@ -13,9 +13,11 @@
 #include "eddy/ops/mul.h"
 #include "eddy/ops/random_key.h"
 #include "eddy/ops/scan.h"
+#include "eddy/ops/stop_gradient.h"
 #include "eddy/ops/sub.h"
 #include "eddy/ops/sum.h"
 #include "tests/optimizers/trajectory.h"
+#include "tests/support/largest.h"
 
 namespace eddy::test {
 namespace {
@@ -188,10 +190,39 @@ TEST_CASE("prefixes that fit no parameter are errors that list those there are")
 TEST_CASE("a store that does not hold the parameters is refused") {
   ParameterStore store, other;
   Model model(store);
-  CHECK_THROWS_WITH_AS(minimize(model.loss, other, sgd()), doctest::Contains("'embedding/table' is not of the store"),
-                       GraphError);
+  CHECK_THROWS_WITH_AS(minimize(model.loss, other, sgd()),
+                       doctest::Contains("'embedding/table', which is not of the store"), GraphError);
   parameter(model.graph, other, "scale", {5}, zeros());
   CHECK_THROWS_WITH_AS(minimize(model.loss, other, sgd()), doctest::Contains("is not of the store"), GraphError);
+}
+
+TEST_CASE("a network of another store may stand behind stop_gradient") {
+  ParameterStore teacher(1), student(2);
+  Graph graph;
+  const Value x = graph.input("x", f32, {3, 2});
+  const Value wanted = stop_gradient(x * parameter(graph, teacher, "w", {2}, uniform(1)));
+  const Value error = x * parameter(graph, student, "w", {2}, uniform(1)) - wanted;
+  Program step = compile(graph, {minimize(sum(error * error), student, sgd({.learning_rate = 0.05}))});
+  const Tensor before = teacher.find("w")->value.clone();
+  const std::vector<Binding> batch{{"x", Tensor::from(std::vector<float>{1, 2, 3, -1, 0.5F, 1}, {3, 2})}};
+  for (int i = 0; i < 200; ++i) step.run(batch);
+  CHECK(largest_difference(teacher.find("w")->value.values<const float>(), before.values<const float>()) == 0);
+  CHECK(largest_difference(student.find("w")->value.values<const float>(), before.values<const float>()) < 1e-4);
+}
+
+TEST_CASE("two optimizers of one name are refused in one program, and empty functions anywhere") {
+  ParameterStore store(1);
+  Model model(store);
+  const Value first = minimize(model.loss, store, sgd()), second = minimize(model.loss, store, sgd());
+  compile(model.graph, {second});
+  CHECK_THROWS_WITH_AS(compile(model.graph, {first, second}),
+                       doctest::Contains("variable 'optimizer/step' is written over by [count_when] already"),
+                       GraphError);
+  CHECK_THROWS_WITH_AS(
+      minimize(model.loss, store, sgd({.learning_rate = Schedule(Schedule::Builder())}, {.name = "b"})),
+      doctest::Contains("empty function"), GraphError);
+  CHECK_THROWS_WITH_AS(parameter(model.graph, store, "new", {2}, Initializer()),
+                       doctest::Contains("the initializer of 'new' is an empty function"), GraphError);
 }
 
 TEST_CASE("rates by prefix: the longest fits, and 0 freezes without slots") {
