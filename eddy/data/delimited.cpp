@@ -25,7 +25,7 @@ class UnfinishedRecord : public DataError {
 class RecordReader {
  public:
   RecordReader(std::string_view bytes, std::string name, const DelimitedOptions& options)
-      : text_(without_mark(bytes, options.encoding)),
+      : text_(without_mark(bytes)),
         name_(std::move(name)),
         delimiter_(options.delimiter),
         quotes_(options.quotes),

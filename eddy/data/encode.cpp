@@ -44,9 +44,10 @@ void count_and_encode(std::span<const DatasetPart> parts, const EncodeOptions& o
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const DatasetPart& part = parts[i];
     for (const Document& document : part.data->documents) {
-      if (part.in_vocabulary) counter.add_document();
+      const bool counts = part.in_vocabulary && !(part.uncounted && part.uncounted(document));
+      if (counts) counter.add_document();
       tokenize_named("document", document.id, document.text, tokenizer, [&](std::string_view token) {
-        arrays[i].tokens.push_back(part.in_vocabulary ? counter.add(token) : counter.add_uncounted(token));
+        arrays[i].tokens.push_back(counts ? counter.add(token) : counter.add_uncounted(token));
       });
       arrays[i].end_document(document.label, document.id, document.group);
     }

@@ -33,11 +33,13 @@ struct EncodeOptions {
   OutOfVocabulary unknown = OutOfVocabulary::unknown;
 };
 
-/// A named part of a data set before encoding. Only parts with `in_vocabulary` are counted: leave test text out.
+/// A named part of a data set before encoding. Only parts with `in_vocabulary` are counted: leave test text out, and
+/// copies of it elsewhere by `uncounted`.
 struct DatasetPart {
   std::string name;
   const Dataset* data = nullptr;
   bool in_vocabulary = true;
+  std::function<bool(const Document&)> uncounted = {};
 };
 
 /// A data set ready for training: its vocabulary and its parts ("train", "test", ...), all in the same ids.

@@ -95,8 +95,8 @@ void require_byte_text(std::string_view beginning, std::string_view name) {
                      marked ? "is UTF-16 text" : "holds zero bytes, so it is UTF-16 text or none at all");
 }
 
-std::string_view without_mark(std::string_view text, TextEncoding encoding) {
-  if (encoding != TextEncoding::latin1 && text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+std::string_view without_mark(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   return text;
 }
 
@@ -114,7 +114,7 @@ void require_utf8(std::string_view contents, std::string_view name) {
 
 std::string decode_text(std::string contents, TextEncoding encoding, std::string_view name) {
   if (encoding == TextEncoding::utf8_strict) require_utf8(contents, name);
-  contents.erase(0, contents.size() - without_mark(contents, encoding).size());
+  contents.erase(0, contents.size() - without_mark(contents).size());
   decode_piece(contents, encoding);
   return contents;
 }
@@ -128,7 +128,7 @@ std::string_view LineDecoder::decode(std::string_view line) {
       fail<DataError>("{}:{}: byte 0x{:02x} at offset {} of the line is not UTF-8", name_, lines_,
                       static_cast<unsigned char>(line[bad]), bad);
   }
-  if (lines_ == 1) line = without_mark(line, encoding_);
+  if (lines_ == 1) line = without_mark(line);
   if (!is_latin1(line, encoding_)) return line;
   converted_ = latin1_to_utf8(line);
   return converted_;

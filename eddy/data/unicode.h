@@ -32,8 +32,8 @@ std::string latin1_to_utf8(std::string_view text);
 /// do: none of the encodings can read it.
 void require_byte_text(std::string_view beginning, std::string_view name);
 
-/// The beginning of a text without a byte-order mark, which latin1 does not know.
-std::string_view without_mark(std::string_view text, TextEncoding encoding);
+/// The beginning of a text without a byte-order mark, which no text in latin1 begins with either.
+std::string_view without_mark(std::string_view text);
 
 /// Converts a piece of a text that stands for itself, as a field of a table, where latin1 and utf8_or_latin1 need it.
 void decode_piece(std::string& text, TextEncoding encoding);

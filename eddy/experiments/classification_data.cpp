@@ -27,7 +27,10 @@ EncodedDataset encode(const ClassificationOptions& options, const Vocabulary* vo
   if (task.read_encoded) return task.read_encoded(options.source);
   ClassificationTexts texts = task.read(options.source);
   append(texts.train, std::move(texts.unlabelled));
-  const std::vector<DatasetPart> parts{{"train", &texts.train, true}, {"test", &texts.test, false}};
+  std::unordered_set<std::string_view> tests;
+  for (const Document& document : texts.test.documents) tests.insert(document.text);
+  const auto is_test = [&](const Document& document) { return document.label < 0 && tests.contains(document.text); };
+  const std::vector<DatasetPart> parts{{"train", &texts.train, true, is_test}, {"test", &texts.test, false}};
   return encode_dataset(parts, encode_options(options.text), vocabulary);
 }
 

@@ -11,6 +11,7 @@
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/checkpoint.h"
+#include "eddy/experiments/classification_texts.h"
 #include "eddy/experiments/json_error.h"
 #include "eddy/experiments/part_files.h"
 #include "eddy/experiments/progress.h"
@@ -108,7 +109,7 @@ TrainingParts::TrainingParts(const ClassificationOptions& options, std::uint64_t
       force_(options.force) {
   model_.text = std::move(vocabulary);
   const ClassificationTask& task = classification_task(options.source.task);
-  if (task.own_files) model_.data = options.source.reading;
+  if (task.own_files) model_.data = completed_reading(options.source);
   model_.data.path = absolute_data_path(options.source.data.string());
   if (!task.own_files) model_.data.format = task.format;
 }

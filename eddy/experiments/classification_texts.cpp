@@ -25,15 +25,19 @@ DelimitedOptions columns_of(DataConfig& config, DataFormat format) {
   return table_options(config, format);
 }
 
-/// With the classes `known`; none: those it has.
-Dataset read_labelled(const DataConfig& reading, const fs::path& file, const std::vector<std::string>& known) {
-  DataConfig config = reading;
-  config.path = file.string();
+DataFormat table_format(const DataConfig& config) {
   const DataFormat format = guess_format(config);
   require<UsageError>(is_table(format),
                       "{}: is taken for {}; expected labelled texts in a tsv or csv file, by its name or by --format",
                       config.path, name_of(format));
-  DelimitedOptions options = columns_of(config, format);
+  return format;
+}
+
+/// With the classes `known`; none: those it has.
+Dataset read_labelled(const DataConfig& reading, const fs::path& file, const std::vector<std::string>& known) {
+  DataConfig config = reading;
+  config.path = file.string();
+  DelimitedOptions options = columns_of(config, table_format(config));
   options.label_names = known;
   Dataset data = read_delimited(file, options);
   std::vector<std::int32_t> labels;
@@ -51,16 +55,13 @@ Dataset read_unlabelled(const DataConfig& reading, const fs::path& path) {
   if (is_table(format)) {
     config.text_columns = reading.text_columns;
     config.header = reading.header;
+    config.columns = reading.columns;
     config.encoding = reading.encoding;
-    const bool texts_alone = read_first_record(path, table_options(config, format)).size() == 1;
-    if (texts_alone) {
+    if (read_first_record(path, table_options(config, format)).size() == 1) {
       config.text_columns.clear();
-    } else {
-      config.label_column = reading.label_column;
+      config.columns.clear();
     }
-    DelimitedOptions options = columns_of(config, format);
-    options.label_column.reset();
-    return read_delimited(path, options);
+    return read_delimited(path, columns_of(config, format));
   }
   std::error_code error;
   require<DataError>(
@@ -86,7 +87,8 @@ void check_classes(const Dataset& data, const ClassificationSource& source) {
 
 ClassificationTexts read_own_texts(const ClassificationSource& source) {
   require<UsageError>(!source.reading.label_column.empty(), "no label column is chosen");
-  const Dataset labelled = read_labelled(source.reading, source.data, {});
+  const DataConfig reading = completed_reading(source);
+  const Dataset labelled = read_labelled(reading, source.data, {});
   check_classes(labelled, source);
   ClassificationTexts texts;
   if (source.test_data.empty()) {
@@ -96,19 +98,26 @@ ClassificationTexts read_own_texts(const ClassificationSource& source) {
         std::clamp<std::int64_t>(std::llround(source.test_fraction * static_cast<double>(count)), 1, count - 1);
     texts = hold_out(labelled, drawn);
   } else {
-    texts.test = read_labelled(source.reading, source.test_data, labelled.label_names);
+    texts.test = read_labelled(reading, source.test_data, labelled.label_names);
     texts.train = shuffled(labelled, source.split_seed);
   }
   require<DataError>(texts.train.documents.size() >= kFewestTexts,
                      "{}: {} labelled texts are left to train on; expected {} or more", source.data.string(),
                      texts.train.documents.size(), kFewestTexts);
   Dataset more{{}, labelled.label_names};
-  for (const fs::path& path : source.unlabelled_data) append(more, read_unlabelled(source.reading, path));
+  for (const fs::path& path : source.unlabelled_data) append(more, read_unlabelled(reading, path));
   texts.unlabelled = shuffled(more, source.split_seed);
   return texts;
 }
 
 }  // namespace
+
+DataConfig completed_reading(const ClassificationSource& source) {
+  DataConfig reading = source.reading;
+  reading.path = source.data.string();
+  columns_of(reading, table_format(reading));
+  return reading;
+}
 
 ClassificationTask own_texts_task() {
   ClassificationTask task;

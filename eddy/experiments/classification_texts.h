@@ -11,4 +11,8 @@ namespace eddy {
 /// functions keep no state.
 ClassificationTask own_texts_task();
 
+/// How the labelled texts are read, with what their first line says of what was left open: the columns, and their
+/// names. Throws as the task's reader.
+DataConfig completed_reading(const ClassificationSource& source);
+
 }  // namespace eddy

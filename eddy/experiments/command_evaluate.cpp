@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -15,6 +16,7 @@
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/report.h"
 #include "eddy/experiments/run_report.h"
+#include "eddy/experiments/table_columns.h"
 #include "eddy/experiments/text_evaluator.h"
 #include "eddy/experiments/validation_split.h"
 
@@ -71,6 +73,23 @@ Documents chosen(const EvaluateCommand& command, Documents documents) {
   return documents;
 }
 
+/// Whether a run with this log made a model of this progress; a log that does not tell may be of it.
+bool made(const RunHistory& history, const RunProgress& progress) {
+  const ValidationRecord& best = progress.validation;
+  if (!best.has_best || progress.steps != best.best_step) return true;
+  return std::ranges::any_of(history.validation, [&](const RunHistory::Validation& point) {
+    return point.step == best.best_step && std::abs(point.loss - best.best_loss) <= 1e-9 * std::abs(best.best_loss);
+  });
+}
+
+/// A file that is a table by its name is read as one, whatever kind the training's was.
+void format_by_name(const EvaluateCommand& command, DataConfig& data) {
+  if (command.app.count("--data") == 0 || command.app.count("--format") > 0) return;
+  DataConfig named;
+  named.path = data.path;
+  if (const DataFormat format = guess_format(named); is_table(format)) data.format = format;
+}
+
 /// Lays the flags over what the training read. True when that is the training's own source still.
 bool apply_flags(EvaluateCommand& command, DataConfig& data) {
   const std::string trained = data.path.empty() ? "" : absolute_data_path(data.path);
@@ -79,6 +98,7 @@ bool apply_flags(EvaluateCommand& command, DataConfig& data) {
   // Names of columns that were seen in the training say nothing of columns given now.
   if (command.columns_given()) data.columns.clear();
   const bool own = !data.path.empty() && absolute_data_path(data.path) == trained;
+  if (!own) format_by_name(command, data);
   std::error_code error;
   const bool gone = !unlabelled.empty() && !fs::exists(unlabelled, error);
   if (data.unlabelled == unlabelled && (!own || gone)) data.unlabelled.clear();
@@ -214,8 +234,9 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   require_part(data, of, model.file.data.path);
   const EncodedCorpus& corpus = data.part(of);
   const bool trained_on = of == "train" && are_training_texts(command, model.file, corpus, own);
-  const Documents documents = part == "validation" ? chosen(command, kept_out(command, model.file, corpus, trained_on))
-                                                   : chosen(command, all_of(corpus, loading.fixed_labels));
+  const Documents whole =
+      part == "validation" ? kept_out(command, model.file, corpus, trained_on) : all_of(corpus, loading.fixed_labels);
+  const Documents documents = chosen(command, whole);
   if (part == "train" && trained_on) warn_trained_on(command, config);
   // Of other texts than the training's "train" says the wrong thing.
   const bool other = !own && !trained_on && data.parts.size() == 1;
@@ -242,13 +263,19 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
     facts.evaluated = {{measured, report_unsupervised(command, evaluator, corpus, documents, measured)}};
   }
   if (command.report.empty()) return 0;
-  if (command.sample > 0)
+  if (documents.size() < whole.size())
     facts.notes.push_back(fmt::format("{} texts of the part, drawn at random with seed {}.",
                                       grouped(static_cast<std::int64_t>(documents.size())), command.seed));
   if (part == "train" && trained_on) facts.notes.push_back("The model was trained on these texts.");
   // The log of the training that made the model, where it still stands beside it.
   std::error_code error;
-  if (const fs::path log = log_path(command.model); fs::exists(log, error)) facts.history = read_run_history(log);
+  if (const fs::path log = log_path(command.model); fs::exists(log, error)) {
+    facts.history = read_run_history(log);
+    if (!made(facts.history, model.file.progress)) {
+      facts.history = {};
+      facts.notes.push_back("The log beside the model is of another run.");
+    }
+  }
   write_report(command.report, run_report(facts));
   fmt::print(stderr, "The report is {}\n", (fs::path(command.report) / "index.html").string());
   return 0;
@@ -262,6 +289,10 @@ Command add_evaluate_command(CLI::App& program, const CommandLine& line) {
   app->footer(std::string(kExamples));
   auto command = std::make_shared<EvaluateCommand>(*app);
   app->get_option("--unlabelled")->group("");  // is of training
+  app->get_option("--format")
+      ->description("Kind of data (default: by the name of a table, else as in the training)")
+      ->default_str("");
+  app->get_option("--encoding")->description("Encoding of the texts (default: as in the training)")->default_str("");
   app->get_option("--data")->description(
       "File, folder of text files, or IMDB's archive (default: the training data's)");
   app->add_option("-m,--model", command->model, "Model file or checkpoint")->type_name("FILE")->required();

@@ -186,9 +186,10 @@ Command add_profile_command(CLI::App& program) {
       "profile", "Where the time of a training step goes: by op, with flops, bytes and the share of the peak");
   app->footer(std::string(kExamples));
   auto command = std::make_shared<ProfileCommand>(*app);
-  app->add_option("-m,--model", command->model,
-                  "Model file or checkpoint of any command whose training to profile, on made-up texts; else the flags "
-                  "below describe the model")
+  app->add_option(
+         "-m,--model", command->model,
+         "Model or checkpoint of pretrain, finetune, seq2seq or an experiment on texts whose training to profile, "
+         "on made-up texts; else the flags below describe the model")
       ->type_name("FILE");
   const auto set_task = [raw = command.get()](const std::string& name) {
     raw->task_given = true;

@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "eddy/core/error.h"
@@ -94,12 +95,31 @@ std::vector<fs::path> RunFlags::written() const {
   return {output, checkpoint(), log_path(output), scheduled_path(output)};
 }
 
+namespace {
+
+/// A folder that the run writes must not have the name of a file it writes, nor lie below one.
+void require_apart(const char* flag, const fs::path& folder, const fs::path& file) {
+  if (folder.empty()) return;
+  const fs::path whole = fs::absolute(folder).lexically_normal(), name = fs::absolute(file).lexically_normal();
+  require<UsageError>(std::ranges::mismatch(name, whole).in1 != name.end(),
+                      "{} {}: is, or lies below, {}, a file that this run writes; choose another folder", flag,
+                      folder.string(), file.string());
+}
+
+}  // namespace
+
 void RunFlags::claim() {
   require<UsageError>(!output.empty(), "--output is empty; expected the name of a file");
   if (!report_.empty()) check_report_folder(report_);
-  for (const fs::path& path : written()) require_writable(path);
-  lock_.reset(new OutputLock(OutputLock::of_file(checkpoint())));
+  for (const fs::path& path : written()) {
+    require_writable(path);
+    require_apart("--report", report_, path);
+    require_apart("--tensorboard", tensorboard_, path);
+  }
+  // Of the file behind a link, which another run may know by its own name.
   std::error_code error;
+  const fs::path file = fs::weakly_canonical(output, error);
+  lock_.reset(new OutputLock(OutputLock::of_file(checkpoint_path(error ? fs::path(output) : file))));
   if (resume) {
     require<UsageError>(fs::exists(checkpoint(), error), "there is nothing to resume: {} does not exist",
                         checkpoint().string());

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/report.h"
@@ -59,5 +60,13 @@ class RunFlags {
   std::string report_, tensorboard_;
   std::unique_ptr<const OutputLock> lock_;
 };
+
+/// Throws UsageError when the epochs of a run that goes on have been changed to fewer than it has had. Fewer steps end
+/// it.
+template <class Config, class Progress>
+void check_limits(const Config& before, const Config& wanted, const Progress& progress) {
+  require<UsageError>(wanted.epochs >= progress.position.epoch || wanted.epochs == before.epochs,
+                      "--epochs is {}, but {} have been trained", wanted.epochs, progress.position.epoch);
+}
 
 }  // namespace eddy

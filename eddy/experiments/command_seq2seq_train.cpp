@@ -149,6 +149,7 @@ Seq2SeqModel resumed(TrainCommand& command) {
   limits.data.path = wanted.data.path;
   limits.data.file = wanted.data.file;
   command.run.require_unchanged(to_json(limits), to_json(wanted));
+  check_limits(model.config, wanted, model.progress);
   model.config = wanted;
   return model;
 }
@@ -175,7 +176,7 @@ std::string left_out(const Config& config, const Seq2SeqData& data) {
     text += fmt::format("pairs left out of the training, longer than --max-source {} or --max-target {}: {}\n",
                         config.max_source, config.max_target, grouped(pairs.too_long));
   if (pairs.empty > 0)
-    text += fmt::format("pairs left out of the training, without a word on one side: {}\n", grouped(pairs.empty));
+    text += fmt::format("pairs left out of the training, without a word in the source: {}\n", grouped(pairs.empty));
   return text;
 }
 
@@ -242,10 +243,9 @@ int train(TrainCommand& command) {
   const RunSettings settings = run.settings();
   const StopReason reason = run_seq2seq(store, data, model, settings);
   if (reason == StopReason::interrupt) return run.interrupted(model.progress.steps);
-  if (reason == StopReason::patience)
-    run.say(fmt::format("stopped after {} validations without a lower loss", model.config.patience));
-  run.say(fmt::format("{} steps, {} target tokens, {:.0f} s; {}", model.progress.steps, grouped(model.progress.tokens),
-                      model.progress.seconds, kept_model(model.progress, data.split)));
+  run.say(fmt::format("Done {}: step {}, {} target tokens, {:.0f} s; {}", to_string(reason, model.config),
+                      grouped(model.progress.steps), grouped(model.progress.tokens), model.progress.seconds,
+                      kept_model(model.progress, data.split)));
   return run.write_report([&] { return report_of(command, data); }, "eddy seq2seq evaluate --report");
 }
 

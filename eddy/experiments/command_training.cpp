@@ -142,8 +142,7 @@ ModelFile TrainingCommand::resumed() {
   TextConfig wanted_text = model.text.text;
   text.apply(wanted_text);
   run.require_unchanged(to_json(with_limits_of(model.config, wanted)), to_json(wanted));
-  require<UsageError>(wanted.epochs >= model.progress.position.epoch || wanted.epochs == model.config.epochs,
-                      "--epochs is {}, but {} have been trained", wanted.epochs, model.progress.position.epoch);
+  check_limits(model.config, wanted, model.progress);
   require<UsageError>(to_json(wanted_text) == to_json(model.text.text),
                       "--resume cannot change how text becomes tokens; it goes on with the config of {}",
                       run.checkpoint().string());

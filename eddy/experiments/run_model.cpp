@@ -71,9 +71,13 @@ ModelFile parse_metadata(const CheckpointMetadata& metadata, const fs::path& pat
   const auto kind = metadata.more.find("kind");
   require<DataError>(kind == metadata.more.end() || kind->second != "seq2seq",
                      "{}: is an encoder-decoder; the commands for those are of eddy seq2seq", where);
-  require<DataError>(kind != metadata.more.end() && kind->second == kKind,
-                     "{}: is no model of this program: its kind is \"{}\", expected \"{}\"", where,
-                     kind == metadata.more.end() ? "" : kind->second, kKind);
+  require<DataError>(
+      kind != metadata.more.end(),
+      "{}: holds weights alone, as the experiments on pairs and programs of one's own keep them; expected "
+      "a model of eddy pretrain, eddy finetune or an experiment on texts",
+      where);
+  require<DataError>(kind->second == kKind, "{}: is no model of this program: its kind is \"{}\", expected \"{}\"",
+                     where, kind->second, kKind);
   const auto entry = [&](const std::string& name) {
     const auto found = metadata.more.find(name);
     require<DataError>(found != metadata.more.end(), "{}: has no metadata \"{}\"", where, name);

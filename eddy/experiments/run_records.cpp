@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/run_records.h"
 
-#include <cmath>
+#include <fmt/core.h>
 
+#include <cmath>
+#include <cstdio>
+
+#include "eddy/core/error.h"
 #include "eddy/experiments/memory_use.h"
 
 namespace eddy {
@@ -15,7 +19,13 @@ RunRecords::RunRecords(const RunSettings& settings, std::int64_t steps, const Lo
 
 void RunRecords::write(std::int64_t step, const std::vector<RunLog::Field>& fields) {
   log_.write(step, fields);
-  if (tensorboard_) tensorboard_->write(step, fields);
+  if (tensorboard_) try {
+      tensorboard_->write(step, fields);
+    } catch (const DataError& error) {
+      // A picture of the run is not worth the run.
+      fmt::print(stderr, "{}; training goes on without event files\n", error.what());
+      tensorboard_.reset();
+    }
 }
 
 void RunRecords::write(const Moment& now, LogWindow& window) {

@@ -172,16 +172,17 @@ RunOutcome run_training(TextTrainer& trainer, const EncodedCorpus& corpus, const
   return Run(trainer, corpus, validation, std::move(model), settings).run();
 }
 
-std::string to_string(StopReason reason, const TrainingConfig& config) {
+std::string to_string(StopReason reason, std::int64_t epochs, std::int64_t max_steps, double max_seconds,
+                      std::int64_t patience) {
   switch (reason) {
     case StopReason::epochs:
-      return fmt::format("after {} epoch{}", config.epochs, config.epochs == 1 ? "" : "s");
+      return fmt::format("after {} epoch{}", epochs, epochs == 1 ? "" : "s");
     case StopReason::steps:
-      return fmt::format("after {} steps", config.max_steps);
+      return fmt::format("after {} step{}", max_steps, max_steps == 1 ? "" : "s");
     case StopReason::seconds:
-      return fmt::format("after {}", format_duration(config.max_seconds));
+      return fmt::format("after {}", format_duration(max_seconds));
     case StopReason::patience:
-      return fmt::format("after {} evaluations without a better one", config.patience);
+      return fmt::format("after {} evaluations without a better one", patience);
     case StopReason::interrupt:
       break;
   }

@@ -45,6 +45,12 @@ RunOutcome run_training(TextTrainer& trainer, const EncodedCorpus& corpus, const
                         ModelFile model, const RunSettings& settings);
 
 /// "after 10 epochs", "by Ctrl-C" and so on.
-std::string to_string(StopReason reason, const TrainingConfig& config);
+std::string to_string(StopReason reason, std::int64_t epochs, std::int64_t max_steps, double max_seconds,
+                      std::int64_t patience);
+/// By the limits of a config of any kind of run.
+template <class Config>
+std::string to_string(StopReason reason, const Config& config) {
+  return to_string(reason, config.epochs, config.max_steps, config.max_seconds, config.patience);
+}
 
 }  // namespace eddy

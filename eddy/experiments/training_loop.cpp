@@ -62,7 +62,7 @@ void TrainingLoop::begin() {
   if (steps_done() == 0) save_checkpoint();
   // Without a best model so far, what is in the output stays until there is one to take its place.
   if (const auto best = best_step(); best && !restore_best()) {
-    fmt::print(stderr, "{}: is not the best model of this run, that of step {}; from now on validation chooses anew\n",
+    fmt::print(stderr, "{}: the best model so far, that of step {}, is no longer there; validation chooses anew\n",
                settings_.output.string(), *best);
     forget_best();
   }

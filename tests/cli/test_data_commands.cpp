@@ -163,6 +163,37 @@ TEST_CASE("other texts than the training's are called by their file, and the tra
   CHECK(nlohmann::json::parse(evaluate(folder, "m.safetensors").out)["part"] == "train");
 }
 
+TEST_CASE("a table is read as one by its name, and a report shows no log of another run") {
+  const TestFolder folder;
+  folder.write("train.dat", labelled_lines(60, 1));
+  folder.write("held.tsv", labelled_lines(30, 2));
+  std::string csv = labelled_lines(30, 2);
+  std::ranges::replace(csv, '\t', ',');
+  folder.write("held.csv", csv);
+  Arguments tune = {"finetune",    "--data",   folder.path("train.dat"),
+                    "--format",    "tsv",      "--label-column",
+                    "0",           "--hidden", "8",
+                    "--embedding", "8",        "--no-cache",
+                    "--quiet",     "-o",       folder.path("m.safetensors")};
+  succeed(joined(tune, {"--epochs", "2"}));
+  const auto errors = [&](const char* name) {
+    return nlohmann::json::parse(evaluate(folder, "m.safetensors", {"--data", folder.path(name)}).out)["error_rate"];
+  };
+  CHECK(errors("held.csv") == errors("held.tsv"));
+  const auto notes = [&](const char* report) {
+    succeed({"evaluate", "-m", folder.path("m.safetensors"), "--no-cache", "--sample", "100", "--report",
+             folder.path(report)});
+    return folder.read(std::string(report) + "/report.md");
+  };
+  CHECK_FALSE(contains(notes("own"), "drawn at random"));
+  CHECK_FALSE(contains(notes("own"), "is of another run"));
+  // As an --overwrite that was killed early leaves them.
+  const std::string model = folder.read("m.safetensors");
+  succeed(joined(tune, {"--epochs", "1", "--seed", "9", "--overwrite"}));
+  folder.write("m.safetensors", model);
+  CHECK(contains(notes("other"), "The log beside the model is of another run."));
+}
+
 TEST_CASE("what would measure or train on something else than it says is refused") {
   const TestFolder folder;
   folder.write("train.tsv", labelled_lines(60, 1));

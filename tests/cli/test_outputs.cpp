@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
+#include "eddy/core/file.h"
 #include "program.h"
 
 namespace eddy {
@@ -117,6 +119,35 @@ TEST_CASE("nothing is written into a folder of texts") {
   CHECK(whole.status == 2);
   CHECK(whole.err.find("which is read; choose another place") != std::string::npos);
   succeed(joined(train, {"--file", "pairs.tsv"}));
+}
+
+TEST_CASE("folders of a run are none of its files, and a link is the file behind it") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(30, 1));
+  const auto pretrain = [&](const Arguments& more) {
+    return joined(joined({"pretrain", "--data", folder.path("texts.txt"), "--output", folder.path("m.safetensors"),
+                          "--max-steps", "2"},
+                         kSmall),
+                  more);
+  };
+  for (const char* flag : {"--report", "--tensorboard"})
+    for (const char* name : {"m.safetensors", "m.log.jsonl", "m.safetensors/below"}) {
+      const ProgramResult result = run_eddy(pretrain({flag, folder.path(name)}));
+      INFO(result.err);
+      CHECK(result.status == 2);
+      CHECK(result.err.find("a file that this run writes; choose another folder") != std::string::npos);
+      CHECK_FALSE(folder.has("m.safetensors"));
+    }
+  succeed(pretrain({"--report", folder.path("m.safetensors-report")}));
+  // Whoever trains by one name keeps those away that come by the other.
+  std::filesystem::create_symlink(folder.path("m.safetensors"), folder.path("link.safetensors"));
+  const OutputLock lock = OutputLock::of_file(folder.path("m.checkpoint.safetensors"));
+  Arguments by_link = pretrain({"--overwrite"});
+  *std::ranges::find(by_link, folder.path("m.safetensors")) = folder.path("link.safetensors");
+  const ProgramResult second = run_eddy(by_link);
+  INFO(second.err);
+  CHECK(second.status != 0);
+  CHECK(second.err.find("m.checkpoint.safetensors") != std::string::npos);
 }
 
 TEST_CASE("an attention map does not replace the model or the texts") {

@@ -332,6 +332,17 @@ TEST_CASE("more samples than words, asked for by name, are asked for by the run 
   CHECK_MESSAGE(fewer.err.find("model/softmax_samples (0 → 2)") != std::string::npos, fewer.err);
 }
 
+TEST_CASE("epochs of a training that goes on may not lie behind it, and what ended it is told") {
+  const TestFolder folder;
+  folder.write("pairs.tsv", pairs());
+  succeed(train(folder, "m.safetensors", {"--epochs", "4"}));
+  const ProgramResult behind = run_eddy(train(folder, "m.safetensors", {"--epochs", "2", "--resume"}));
+  CHECK(behind.status == 2);
+  CHECK_MESSAGE(behind.err.find("--epochs is 2, but 4 have been trained") != std::string::npos, behind.err);
+  const ProgramResult same = succeed(train(folder, "m.safetensors", {"--epochs", "4", "--resume"}));
+  CHECK_MESSAGE(same.err.find("Done after 4 epochs: step ") != std::string::npos, same.err);
+}
+
 TEST_CASE("bad bytes of pairs are told of") {
   const TestFolder folder;
   folder.write("pairs.tsv", pairs() + "one \xE9!\t\xE9 un !\n");

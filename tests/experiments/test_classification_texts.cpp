@@ -9,6 +9,7 @@
 #include "eddy/experiments/classification_data.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/classification_settings.h"
+#include "eddy/experiments/classification_texts.h"
 #include "eddy/experiments/run_model.h"
 #include "tests/data/files.h"
 
@@ -111,6 +112,45 @@ TEST_CASE("texts of the test part are kept from pretraining, wherever else they 
     for (const std::int32_t i : *list)
       for (std::int32_t j = 0; j < data.encoded.part("test").size(); ++j)
         CHECK_FALSE(std::ranges::equal(train.document(i), data.encoded.part("test").document(j)));
+}
+
+TEST_CASE("columns by number are those of one name in all tables, and unlabelled ones need no classes") {
+  const TemporaryFolder folder;
+  const auto table = [&](const std::string& name, const std::string& header, int first, int count) {
+    std::string text = header + "\n";
+    for (int i = first; i < first + count; ++i) {
+      const std::string label = i % 2 == 0 ? "good" : "bad";
+      const bool id_last = header == "label,text,id";
+      text += fmt::format("{},{},{}\n", label, id_last ? text_of(label, i) : "7", id_last ? "7" : text_of(label, i));
+    }
+    return folder.write(name, text);
+  };
+  ClassificationOptions options = own_texts(table("train.csv", "label,text,id", 0, 60));
+  options.source.reading.header = true;
+  options.source.reading.text_columns = {"1"};
+  options.source.test_data = table("other.csv", "label,id,text", 60, 20);
+  CHECK(contains(data_error(options), "other.csv: column 1 was \"text\" in the training, but here the header has"));
+  options.source.test_data = table("test.csv", "label,text,id", 60, 20);
+  options.source.unlabelled_data = {table("more.csv", "label,id,text", 90, 5)};
+  CHECK(contains(data_error(options), "more.csv: column 1 was \"text\""));
+  options.source.reading.text_columns = {"text"};
+  options.source.unlabelled_data.push_back(folder.write("texts.csv", "id,text\n1,no class here\n"));
+  const ClassificationData data = load_classification_data(options);
+  CHECK(data.encoded.part("train").size() == 60 + 5 + 1);
+  CHECK(data.encoded.vocabulary.find("class") >= 0);
+  CHECK(completed_reading(options.source).columns == std::vector<std::string>{"label", "text", "id"});
+}
+
+TEST_CASE("words of a test text that stands among the unlabelled ones are not in the vocabulary") {
+  const TemporaryFolder folder;
+  ClassificationOptions options = own_texts(folder.write("train.tsv", records(0, 60)));
+  options.source.test_data = folder.write("test.tsv", records(60, 20) + "good\tzorblax one\n");
+  options.source.unlabelled_data = {folder.write("more.txt", "zorblax one\nquux one\n")};
+  const ClassificationData data = load_classification_data(options);
+  const Vocabulary& vocabulary = data.encoded.vocabulary;
+  CHECK(std::ranges::count(vocabulary.tokens(), "zorblax") == 0);
+  CHECK(std::ranges::count(vocabulary.tokens(), "quux") == 1);
+  CHECK(data.test_in_unlabelled.size() == 1);
 }
 
 TEST_CASE("of unlabelled texts in one column that one is read, whichever --data has") {
