@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <functional>
 #include <string>
 
 #include "bench/benchmarks.h"

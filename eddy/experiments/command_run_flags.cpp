@@ -58,6 +58,15 @@ std::vector<std::string> differences(const std::string& old_json, const std::str
   return found;
 }
 
+/// A folder that the run writes must not have the name of a file it writes, nor lie below one.
+void require_apart(const char* flag, const fs::path& folder, const fs::path& file) {
+  if (folder.empty()) return;
+  const fs::path whole = fs::absolute(folder).lexically_normal(), name = fs::absolute(file).lexically_normal();
+  require<UsageError>(std::ranges::mismatch(name, whole).in1 != name.end(),
+                      "{} {}: is, or lies below, {}, a file that this run writes; choose another folder", flag,
+                      folder.string(), file.string());
+}
+
 }  // namespace
 
 RunFlags::RunFlags(CLI::App& app, const CommandLine& line) : line_(line) {
@@ -94,19 +103,6 @@ RunFlags::RunFlags(CLI::App& app, const CommandLine& line) : line_(line) {
 std::vector<fs::path> RunFlags::written() const {
   return {output, checkpoint(), log_path(output), scheduled_path(output)};
 }
-
-namespace {
-
-/// A folder that the run writes must not have the name of a file it writes, nor lie below one.
-void require_apart(const char* flag, const fs::path& folder, const fs::path& file) {
-  if (folder.empty()) return;
-  const fs::path whole = fs::absolute(folder).lexically_normal(), name = fs::absolute(file).lexically_normal();
-  require<UsageError>(std::ranges::mismatch(name, whole).in1 != name.end(),
-                      "{} {}: is, or lies below, {}, a file that this run writes; choose another folder", flag,
-                      folder.string(), file.string());
-}
-
-}  // namespace
 
 void RunFlags::claim() {
   require<UsageError>(!output.empty(), "--output is empty; expected the name of a file");

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/run_model.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "eddy/core/error.h"
 #include "eddy/data/unicode.h"
 #include "eddy/experiments/finite_weights.h"

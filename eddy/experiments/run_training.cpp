@@ -130,8 +130,7 @@ class Run : TrainingLoop {
     return static_cast<double>(model_.progress.steps) / static_cast<double>(trainer_.batches_per_epoch());
   }
 
-  void save_output() override {
-    check_weights();
+  void write_output() override {
     model_.progress.position = trainer_.position();
     trainer_.with_averaged_weights([&] { save_model(settings_.output, trainer_.store(), model_); });
   }

@@ -262,8 +262,7 @@ class Run : TrainingLoop {
                                 model_.config.optimizer.learning_rate * plateau_->scale()));
   }
 
-  void save_output() override {
-    check_weights();
+  void write_output() override {
     model_.progress.position = trainer_.position();
     const CurrentRows current(store_, make_optimizer(model_.config.optimizer));
     save_seq2seq(settings_.output, store_, model_, false);

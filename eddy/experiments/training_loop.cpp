@@ -118,6 +118,11 @@ bool TrainingLoop::checkpoint_due() const {
   return settings_.checkpoint_seconds > 0 && steady_seconds() - saved_ >= settings_.checkpoint_seconds;
 }
 
+void TrainingLoop::save_output() {
+  check_weights();
+  write_output();
+}
+
 void TrainingLoop::save_checkpoint() {
   check_weights();
   write_checkpoint();

@@ -45,9 +45,8 @@ class TrainingLoop {
   StopReason run_loop();
   /// Of training and evaluation, those before a resume too.
   double seconds() const { return seconds_before_ + steady_seconds() - start_; }
-  /// Throws Error for weights that are not finite, as decay and rate can make them: they must not take the place of
-  /// better ones in a file.
-  void check_weights() const;
+  /// For evaluate(). Throws Error for weights that are not finite.
+  void save_output();
   /// Called for each step. Throws Error when the gradients of step `number` and many before it were not finite; when
   /// those of no step were, run_loop() does.
   void check_gradients(const StepResult& step, std::int64_t number, double learning_rate);
@@ -71,7 +70,7 @@ class TrainingLoop {
   /// Saves the output when the model is the best so far or none is chosen. May throw Interrupted; a resumed run then
   /// begins it again.
   virtual void evaluate() = 0;
-  virtual void save_output() = 0;
+  virtual void write_output() = 0;
   /// Steps that the model in a file has trained for.
   virtual std::int64_t steps_of(const std::filesystem::path& file) const = 0;
   /// Writes the output anew from a file that has the model of the best step, with the limits of this run.
@@ -94,6 +93,8 @@ class TrainingLoop {
   bool checkpoint_due() const;
   void save_checkpoint();
   void check_any_update() const;
+  /// Weights that are not finite, as decay and rate can make them, must not take the place of better ones in a file.
+  void check_weights() const;
 
   const RunSettings& settings_;
   Course course_;

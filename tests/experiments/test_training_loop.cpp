@@ -33,7 +33,7 @@ class Unmeasurable : TrainingLoop {
   void open_log() override {}
   void train_step() override { store_.find("optimizer/step")->value.values<std::int32_t>()[0] = ++steps_; }
   void evaluate() override { record_.note(steps_, true, std::numeric_limits<double>::infinity()); }
-  void save_output() override { ++outputs; }
+  void write_output() override { ++outputs; }
   std::int64_t steps_of(const fs::path&) const override { return 0; }
   void restore_output(const fs::path&) override {}
   void write_checkpoint() override {}
