@@ -26,8 +26,8 @@ constexpr std::size_t kLargestTransfer = std::size_t{1} << 30;
   fail<DataError>("{}: {}: {}", path.string(), what, std::generic_category().message(error));
 }
 
-int open_for_reading(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+int open_for_reading(const std::filesystem::path& path, int flags = 0) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
   if (descriptor < 0) fail_with(path, "cannot be opened", errno);
   return descriptor;
 }
@@ -92,13 +92,15 @@ std::string read_file(const std::filesystem::path& path) {
   return contents;
 }
 
-InputFile::InputFile(const std::filesystem::path& path) : path_(path), descriptor_(open_for_reading(path)) {
+InputFile::InputFile(const std::filesystem::path& path)
+    : path_(path), descriptor_(open_for_reading(path, O_NONBLOCK)) {  // a pipe is refused, not waited for
   struct stat status {};
+  const int error = ::fstat(descriptor_, &status) != 0 ? errno : 0;
   // The destructor of a half-made object does not run.
-  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
-    const int error = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+  if (error != 0 || !S_ISREG(status.st_mode)) {
     ::close(descriptor_);
-    fail_with(path, "is no regular file", error);
+    if (error != 0) fail_with(path, "cannot be examined", error);
+    fail_with(path, "is no regular file", S_ISDIR(status.st_mode) ? EISDIR : EINVAL);
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
 }

@@ -22,7 +22,7 @@ DType dtype_of(FileElement element);
 /// True when reading changes the type: integers must then fit in 32 bits, f64 is rounded to f32.
 bool is_converted(FileElement element);
 
-/// Checked number of elements of a shape found in a file; DataError beginning with `what` when it has too many axes or
+/// A shape found in a file; DataError beginning with `what` when it has too many axes or
 /// does not fit in memory.
 Shape checked_shape(std::span<const std::uint64_t> dims, std::string_view what);
 

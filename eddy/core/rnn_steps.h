@@ -51,7 +51,7 @@ struct LstmStepBackward {
   std::int64_t hidden;
   bool hard_sigmoid;
   const float* gates;
-  const float* c_prev;  ///< null for zeros
+  const float* c_prev;
   const float* c;
   const float* d_h;  ///< gradient of the slot, or null
   const float* d_c;  ///< gradient of the slot, or null

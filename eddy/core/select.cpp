@@ -35,28 +35,31 @@ void select(const std::uint8_t* condition, const std::uint32_t* a, const std::ui
   for (; i < n; ++i) out[i] = condition[i] != 0 ? a[i * kStepA] : b[i * kStepB];
 }
 
-/// False for NaN.
-template <class V>
-HWY_INLINE auto at_most(V x, V limit) {
-  if constexpr (std::is_floating_point_v<hn::TFromV<V>>)
-    return hn::Le(x, limit);
+/// Whether a number is not yet what is looked for: below the bound, or at it too. False for NaN.
+template <bool kAtBound, class V>
+HWY_INLINE auto passed_over(V x, V bound) {
+  if constexpr (kAtBound && std::is_floating_point_v<hn::TFromV<V>>)
+    return hn::Le(x, bound);
+  else if constexpr (kAtBound)
+    return hn::Not(hn::Gt(x, bound));
   else
-    return hn::Not(hn::Gt(x, limit));
+    return hn::Lt(x, bound);
 }
 
-template <class T>
-std::int64_t first_above(const T* in, T bound, std::int64_t n) {
+template <bool kAtBound, class T>
+std::int64_t first_beyond(const T* in, T bound, std::int64_t n) {
   const hn::ScalableTag<T> d;
   const auto limit = hn::Set(d, bound);
   std::int64_t i = 0;
   // Blocks first, so that most vectors cost little more than their load.
   for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
-    auto below = at_most(hn::LoadU(d, in + i), limit);
-    for (std::int64_t v = 1; v < 4; ++v) below = hn::And(below, at_most(hn::LoadU(d, in + i + v * kWidth), limit));
+    auto below = passed_over<kAtBound>(hn::LoadU(d, in + i), limit);
+    for (std::int64_t v = 1; v < 4; ++v)
+      below = hn::And(below, passed_over<kAtBound>(hn::LoadU(d, in + i + v * kWidth), limit));
     if (!hn::AllTrue(d, below)) break;
   }
   for (; i < n; ++i)
-    if (!(in[i] <= bound)) return i;
+    if (!(in[i] < bound || (kAtBound && in[i] == bound))) return i;
   return n;
 }
 
@@ -90,9 +93,15 @@ void do_select(const bool* condition, const float* a, std::int64_t step_a, const
            reinterpret_cast<const std::uint32_t*>(b), reinterpret_cast<std::uint32_t*>(out), n);
 }
 
-std::int64_t do_first_above(const float* in, float bound, std::int64_t n) { return first_above(in, bound, n); }
+std::int64_t do_first_above(const float* in, float bound, std::int64_t n) { return first_beyond<true>(in, bound, n); }
 std::int64_t do_first_above_int(const std::int32_t* in, std::int32_t bound, std::int64_t n) {
-  return first_above(in, bound, n);
+  return first_beyond<true>(in, bound, n);
+}
+std::int64_t do_first_at_least(const float* in, float bound, std::int64_t n) {
+  return first_beyond<false>(in, bound, n);
+}
+std::int64_t do_first_at_least_int(const std::int32_t* in, std::int32_t bound, std::int64_t n) {
+  return first_beyond<false>(in, bound, n);
 }
 
 void do_keep_larger(const float* in, std::int32_t index, float* best, std::int32_t* indices, std::int64_t n) {
@@ -142,6 +151,16 @@ std::int64_t vector_first_above(const std::int32_t* in, std::int32_t bound, std:
   return HWY_DYNAMIC_DISPATCH(do_first_above_int)(in, bound, n);
 }
 
+HWY_EXPORT(do_first_at_least);
+std::int64_t vector_first_at_least(const float* in, float bound, std::int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(do_first_at_least)(in, bound, n);
+}
+
+HWY_EXPORT(do_first_at_least_int);
+std::int64_t vector_first_at_least(const std::int32_t* in, std::int32_t bound, std::int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(do_first_at_least_int)(in, bound, n);
+}
+
 HWY_EXPORT(do_max_int);
 std::int32_t vector_max_value(const std::int32_t* in, std::int64_t n) {
   return HWY_DYNAMIC_DISPATCH(do_max_int)(in, n);
@@ -160,15 +179,13 @@ void vector_keep_larger(const std::int32_t* in, std::int32_t index, std::int32_t
 
 std::int64_t vector_first_largest(const float* in, std::int64_t n) {
   const float best = vector_max_value(in, n);
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  if (best == -kInfinity) return 0;
-  // Above its neighbour is the largest alone; above infinity there are NaN alone.
-  return vector_first_above(in, std::isnan(best) ? kInfinity : std::nextafter(best, -kInfinity), n);
+  // Above infinity there are NaN alone.
+  return std::isnan(best) ? vector_first_above(in, std::numeric_limits<float>::infinity(), n)
+                          : vector_first_at_least(in, best, n);
 }
 
 std::int64_t vector_first_largest(const std::int32_t* in, std::int64_t n) {
-  const std::int32_t best = vector_max_value(in, n);
-  return best == std::numeric_limits<std::int32_t>::min() ? 0 : vector_first_above(in, best - 1, n);
+  return vector_first_at_least(in, vector_max_value(in, n), n);
 }
 
 }  // namespace eddy

@@ -14,6 +14,9 @@ void vector_select(const bool* condition, const float* a, std::int64_t step_a, c
 /// Index of the first of n numbers that is above `bound` or NaN; n where there is none.
 std::int64_t vector_first_above(const float* in, float bound, std::int64_t n);
 std::int64_t vector_first_above(const std::int32_t* in, std::int32_t bound, std::int64_t n);
+/// The same of the first that is at least `bound` or NaN.
+std::int64_t vector_first_at_least(const float* in, float bound, std::int64_t n);
+std::int64_t vector_first_at_least(const std::int32_t* in, std::int32_t bound, std::int64_t n);
 /// Index of the first of the largest of n > 0 numbers; NaN counts as largest.
 std::int64_t vector_first_largest(const float* in, std::int64_t n);
 std::int64_t vector_first_largest(const std::int32_t* in, std::int64_t n);

@@ -16,7 +16,7 @@ void set_num_threads(int threads);
 /// Calls `body(thread, threads)` once on every member of a team of `threads`, and waits for all.
 /// All compute with the caller's floating-point modes. From inside a team it runs serially as body(0, 1). A body must
 /// not throw: on another thread that ends the process. May be called from several threads at once: each then has a team
-/// of its own.
+/// of its own. Teams do not survive fork(): its child can compute after set_num_threads(1) only.
 void run_team(int threads, void (*body)(void* context, int thread, int threads), void* context);
 
 template <class Body>

@@ -199,8 +199,10 @@ HWY_INLINE FloatVec gelu_tanh_slope(FloatVec x) {
   const FloatVec e = exp_full(hn::Neg(hn::Abs(gelu_tanh_argument(x))));
   const FloatVec total = hn::Add(e, splat(1.0F));
   const FloatVec high = quotient(splat(1.0F), total), low = quotient(e, total);
-  const FloatVec inner = hn::MulAdd(hn::Mul(x, x), splat(3 * 0.071354816F), splat(1.5957691F));
-  return hn::MulAdd(hn::Mul(x, inner), hn::Mul(high, low), hn::IfThenElse(hn::Lt(x, hn::Zero(Floats())), low, high));
+  // Beyond it `low` is 0, which an infinite factor would spoil.
+  const FloatVec near = hn::Min(hn::Max(x, splat(-16.0F)), splat(16.0F));
+  const FloatVec inner = hn::MulAdd(hn::Mul(near, near), splat(3 * 0.071354816F), splat(1.5957691F));
+  return hn::MulAdd(hn::Mul(near, inner), hn::Mul(high, low), hn::IfThenElse(hn::Lt(x, hn::Zero(Floats())), low, high));
 }
 
 }  // namespace eddy::HWY_NAMESPACE

@@ -195,6 +195,13 @@ class LabelNumbers {
   std::vector<std::map<std::string, int>::const_iterator> of_documents_;
 };
 
+/// What can be no table; `contents` is all of a file, or its beginning with the first record at least.
+void require_table(std::string_view contents, const std::string& name) {
+  require<DataError>(!looks_like_archive(contents), "{}: is an archive; expected a table, plain or compressed", name);
+  require_byte_text(contents, name);
+  if (contents.find('\n') == std::string_view::npos) require_line_feeds(contents, name);
+}
+
 }  // namespace
 
 std::optional<std::size_t> place_in_header(const std::vector<std::string>& header, const std::string& column,
@@ -224,7 +231,7 @@ Dataset parse_delimited(std::string contents, const std::string& name, const Del
   require<UsageError>(options.delimiter != '\n' && options.delimiter != '"' && options.delimiter != '\r',
                       "{}: the delimiter cannot be a quote or a line end", name);
   require<UsageError>(!options.text_columns.empty(), "{}: no text column is chosen", name);
-  require_byte_text(contents, name);
+  require_table(contents, name);
   if (options.encoding == TextEncoding::utf8_strict) require_utf8(contents, name);
   RecordReader reader(contents, name, options);
 
@@ -276,7 +283,7 @@ bool settles_first_record(std::string_view beginning, const std::string& name, c
 
 std::vector<std::string> first_record(std::string_view contents, const std::string& name,
                                       const DelimitedOptions& options) {
-  require_byte_text(contents, name);
+  require_table(contents, name);
   RecordReader reader(contents, name, options);
   std::vector<std::string> fields;
   require<DataError>(reader.next(fields), "{}: is empty; expected {}", name, options.header ? "a header" : "a record");

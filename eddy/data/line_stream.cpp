@@ -49,6 +49,7 @@ class LineCutter {
   }
   /// The last line may have no end. Returns the number of lines.
   std::int64_t finish() {
+    if (decoder_.lines() == 0) require_line_feeds(rest_, file_);
     if (!rest_.empty()) line(rest_);
     return decoder_.lines();
   }

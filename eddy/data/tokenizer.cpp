@@ -2,6 +2,8 @@
 #include "eddy/data/tokenizer.h"
 
 #include <unicode/brkiter.h>
+#include <unicode/bytestream.h>
+#include <unicode/normalizer2.h>
 #include <unicode/ucasemap.h>
 #include <unicode/uchar.h>
 #include <unicode/utext.h>
@@ -82,6 +84,24 @@ std::string_view without_leading_blanks(std::string_view segment) {
   return segment.substr(at);
 }
 
+/// Format characters that nobody sees, such as soft hyphens and marks of direction; not those that make other
+/// characters of their neighbours (joiners, the tags of flags).
+bool is_invisible(UChar32 code_point) {
+  return u_charType(code_point) == U_FORMAT_CHAR &&
+         u_hasBinaryProperty(code_point, UCHAR_DEFAULT_IGNORABLE_CODE_POINT) &&
+         !u_hasBinaryProperty(code_point, UCHAR_JOIN_CONTROL) && (code_point < 0xE0020 || code_point > 0xE007F);
+}
+
+/// Appends a character without what nobody sees. White space of all kinds becomes a blank, as ICU takes a narrow one
+/// (U+202F, before French marks) for a part of the word; so does the zero-width one that separates words.
+void append_visible(std::string_view character, UChar32 code_point, std::string& out) {
+  constexpr UChar32 kZeroWidthSpace = 0x200B;
+  if (u_isUWhiteSpace(code_point) || code_point == kZeroWidthSpace)
+    out += ' ';
+  else if (!is_invisible(code_point))
+    out += character;
+}
+
 /// Calls `body(run)` on each run of letters, numbers, underscores and marks in valid UTF-8. A mark begins no run:
 /// alone, as behind an emoji, it is nobody's letter.
 template <class Body>
@@ -128,6 +148,8 @@ class Tokenizer::Impl {
     UErrorCode status = U_ZERO_ERROR;
     case_map_.reset(ucasemap_open("", 0, &status));
     check_icu(status, "making a case map");
+    composer_ = icu::Normalizer2::getNFCInstance(status);
+    check_icu(status, "making a normaliser");
   }
 
   void run(std::string_view text, RawSink sink, void* context) {
@@ -218,7 +240,8 @@ class Tokenizer::Impl {
     }
   }
 
-  /// Valid UTF-8, lower case when asked for; a view of the input or of a buffer.
+  /// Valid UTF-8 in composed form, lower case when asked for, of words without what nobody sees; a view of the input or
+  /// of a buffer.
   std::string_view normalized(std::string_view text) {
     const std::size_t bad = find_invalid_utf8(text);
     if (bad != std::string_view::npos) {
@@ -231,7 +254,37 @@ class Tokenizer::Impl {
       // One byte may have become three.
       require_length(text);
     }
-    if (!options_.lower_case) return text;
+    if (options_.unit == TokenUnit::word || options_.unit == TokenUnit::alphanumeric) text = visible(text);
+    return composed(options_.lower_case ? lowered(text) : text);
+  }
+
+  std::string_view visible(std::string_view text) {
+    visible_.clear();
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+    for (std::size_t at = 0; at < text.size();) {
+      auto next = static_cast<std::int32_t>(at);
+      UChar32 code_point = 0;
+      U8_NEXT_UNSAFE(bytes, next, code_point);
+      append_visible(text.substr(at, static_cast<std::size_t>(next) - at), code_point, visible_);
+      at = static_cast<std::size_t>(next);
+    }
+    return visible_;
+  }
+
+  std::string_view composed(std::string_view text) {
+    UErrorCode status = U_ZERO_ERROR;
+    const icu::StringPiece piece(text.data(), static_cast<std::int32_t>(text.size()));
+    if (!composer_->isNormalizedUTF8(piece, status)) {
+      composed_.clear();
+      icu::StringByteSink<std::string> sink(&composed_);
+      composer_->normalizeUTF8(0, piece, sink, nullptr, status);
+      text = composed_;
+    }
+    check_icu(status, "composing");
+    return text;
+  }
+
+  std::string_view lowered(std::string_view text) {
     if (cased_.size() < text.size() + 16) cased_.resize(2 * text.size() + 16);
     while (true) {
       UErrorCode status = U_ZERO_ERROR;
@@ -251,7 +304,10 @@ class Tokenizer::Impl {
   Segmenter segmenter_;
   AsciiWords ascii_words_;
   std::unique_ptr<UCaseMap, CloseCaseMap> case_map_;
+  const icu::Normalizer2* composer_ = nullptr;  ///< ICU's own
   std::string repaired_;
+  std::string visible_;
+  std::string composed_;
   std::string lowered_;
   /// Output of ICU's case map; only grows, so that it is not cleared for every call.
   std::string cased_;

@@ -10,7 +10,8 @@
 
 namespace eddy {
 
-/// What a token is. `word`: segments of Unicode UAX #29 (words, numbers and punctuation marks; no white space).
+/// What a token is. `word`: segments of Unicode UAX #29 (words, numbers and punctuation marks; no white space, and no
+/// format characters that nobody sees, such as soft hyphens).
 /// `alphanumeric`: runs of letters, digits (numbers of all kinds) and underscores, with the marks upon them; all else
 /// only separates, as where a program splits at the regular expression \W+. `whitespace`: what stands between ASCII
 /// white space, for text that is tokenised already. `code_point` and `grapheme` (a user-perceived character): every
@@ -26,8 +27,8 @@ struct TokenizerOptions {
   InvalidUtf8 invalid_utf8 = InvalidUtf8::replace;
 };
 
-/// Cuts UTF-8 text into tokens by ICU's root-locale rules. Keeps its buffers between calls, so one tokenizer serves
-/// one thread; make another for another thread.
+/// Cuts UTF-8 text, which is brought into Unicode's composed form (NFC) first, into tokens by ICU's root-locale rules.
+/// Keeps its buffers between calls, so one tokenizer serves one thread; make another for another thread.
 class Tokenizer {
  public:
   explicit Tokenizer(const TokenizerOptions& options = {});

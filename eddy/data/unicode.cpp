@@ -72,6 +72,12 @@ std::size_t append_repaired_utf8(std::string_view text, std::string& out) {
   return replaced;
 }
 
+std::string repaired_utf8(std::string_view text) {
+  std::string repaired;
+  append_repaired_utf8(text, repaired);
+  return repaired;
+}
+
 std::string latin1_to_utf8(std::string_view text) {
   std::string result;
   result.reserve(text.size() + text.size() / 16);
@@ -89,10 +95,22 @@ std::string latin1_to_utf8(std::string_view text) {
 
 void require_byte_text(std::string_view beginning, std::string_view name) {
   constexpr std::size_t kLook = std::size_t{1} << 16;
+  using namespace std::string_view_literals;
   const bool marked = beginning.starts_with("\xFF\xFE") || beginning.starts_with("\xFE\xFF");
-  require<DataError>(!marked && beginning.substr(0, kLook).find('\0') == std::string_view::npos,
-                     "{}: {}; convert it to UTF-8, such as by iconv -f UTF-16 -t UTF-8", name,
-                     marked ? "is UTF-16 text" : "holds zero bytes, so it is UTF-16 text or none at all");
+  const bool longer = beginning.starts_with("\xFF\xFE\0\0"sv) || beginning.starts_with("\0\0\xFE\xFF"sv);
+  const int bits = longer ? 32 : 16;
+  require<DataError>(
+      !marked && beginning.substr(0, kLook).find('\0') == std::string_view::npos,
+      "{}: {}; convert it to UTF-8, such as by iconv -f UTF-{} -t UTF-8", name,
+      marked || longer ? fmt::format("is UTF-{} text", bits) : "holds zero bytes, so it is UTF-16 text or none at all",
+      bits);
+}
+
+void require_line_feeds(std::string_view only_line, std::string_view name) {
+  const std::size_t end = only_line.find_last_not_of('\r');
+  require<DataError>(
+      end == std::string_view::npos || only_line.substr(0, end).find('\r') == std::string_view::npos,
+      "{}: ends its lines with carriage returns alone; expected line feeds, as tr '\\r' '\\n' makes them", name);
 }
 
 std::string_view without_mark(std::string_view text) {

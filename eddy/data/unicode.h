@@ -24,6 +24,8 @@ std::size_t find_invalid_utf8(std::string_view text);
 /// Appends `text` to `out` with each ill-formed sequence (its longest valid beginning, as Unicode recommends) made
 /// U+FFFD. Returns the number of replacements.
 std::size_t append_repaired_utf8(std::string_view text, std::string& out);
+/// The text itself so repaired.
+std::string repaired_utf8(std::string_view text);
 
 /// Bytes 0x00-0xFF are code points U+0000-U+00FF.
 std::string latin1_to_utf8(std::string_view text);
@@ -31,6 +33,10 @@ std::string latin1_to_utf8(std::string_view text);
 /// DataError when the beginning of the file `name` is that of UTF-16 text, or holds zero bytes as that and binary files
 /// do: none of the encodings can read it.
 void require_byte_text(std::string_view beginning, std::string_view name);
+
+/// DataError naming `name` where what is taken for the only line of a file, as it holds no line feed, is cut by
+/// carriage returns.
+void require_line_feeds(std::string_view only_line, std::string_view name);
 
 /// The beginning of a text without a byte-order mark, which no text in latin1 begins with either.
 std::string_view without_mark(std::string_view text);

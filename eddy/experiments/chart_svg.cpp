@@ -10,8 +10,7 @@
 namespace eddy {
 
 std::string escape_markup(std::string_view text) {
-  std::string repaired;
-  append_repaired_utf8(text, repaired);
+  const std::string repaired = repaired_utf8(text);
   std::string out;
   out.reserve(repaired.size());
   for (const char c : repaired) {

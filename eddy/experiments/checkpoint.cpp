@@ -103,7 +103,9 @@ std::vector<std::string> differences(const std::vector<CheckpointVariable>& save
     in_file.insert(variable.name);
     const auto existing = store.find(variable.name);
     if (!existing) {
-      if (mode == Restore::exact) lines.push_back(fmt::format("'{}' is not in the model", variable.name));
+      if (mode == Restore::exact || store.sealed())
+        lines.push_back(fmt::format("'{}' is not in the model{}", variable.name,
+                                    mode == Restore::exact ? "" : ", whose store is sealed"));
     } else if (existing->value.type() != variable.type) {
       lines.push_back(fmt::format("'{}' is {} in the file, but {} in the model", variable.name,
                                   to_string(variable.type), to_string(existing->value.type())));
@@ -187,19 +189,25 @@ CheckpointMetadata load_checkpoint(const std::filesystem::path& path, ParameterS
   const std::vector<CheckpointVariable> saved = variables_of(reader);
   const std::vector<std::string> lines = differences(saved, store, mode);
   require<DataError>(lines.empty(), "{}: does not fit the model: {}", path.string(), fmt::join(lines, "; "));
-  // Tensors that the store lacks are read before it changes; those it has are filled in place, as programs hold them.
+  // What the store lacks, and what may hold an element that is no i32 or boolean, is read before anything changes.
+  std::map<std::string_view, Tensor> read;
   for (const CheckpointVariable& variable : saved) {
     require<DataError>(!variable.name.empty(), "{}: holds a tensor without a name", path.string());
+    if (!store.find(variable.name) || variable.type.dtype != f32)
+      read.emplace(variable.name, reader.read(variable.name));
+  }
+  for (const CheckpointVariable& variable : saved) {
     const auto existing = store.find(variable.name);
-    const Tensor value = existing ? existing->value : Tensor(variable.type);
-    reader.read_into(variable.name, value);
-    if (!existing) try {
-        store.get(
-            variable.name, variable.type, [&](const Tensor& fresh, Philox&) { fresh.copy_from(value); },
-            variable.trainable);
-      } catch (const GraphError& error) {
-        fail<DataError>("{}: {}", path.string(), error.sentence());
-      }
+    const auto before = read.find(variable.name);
+    if (existing && before == read.end()) {
+      reader.read_into(variable.name, existing->value);
+    } else if (existing) {
+      existing->value.copy_from(before->second);
+    } else {
+      store.get(
+          variable.name, variable.type, [&](const Tensor& fresh, Philox&) { fresh.copy_from(before->second); },
+          variable.trainable);
+    }
   }
   return metadata;
 }

@@ -10,6 +10,7 @@
 #include "eddy/core/file_operations.h"
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
+#include "eddy/data/unicode.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/classification_texts.h"
 #include "eddy/experiments/json_error.h"
@@ -108,6 +109,7 @@ TrainingParts::TrainingParts(const ClassificationOptions& options, std::uint64_t
       checkpoint_seconds_(options.checkpoint_seconds),
       force_(options.force) {
   model_.text = std::move(vocabulary);
+  model_.experiment = options.source.task;
   const ClassificationTask& task = classification_task(options.source.task);
   if (task.own_files) model_.data = completed_reading(options.source);
   model_.data.path = absolute_data_path(options.source.data.string());
@@ -128,7 +130,7 @@ std::uint64_t TrainingParts::inputs_of(const TrainingPart& part) const {
 }
 
 std::string TrainingParts::origin_of(const TrainingPart& part) const {
-  return part.from.parent_path() == folder_ ? part.from.stem().string() : part.from.string();
+  return repaired_utf8(part.from.parent_path() == folder_ ? part.from.stem().string() : part.from.string());
 }
 
 bool TrainingParts::has_weights(const TrainingPart& part) const {

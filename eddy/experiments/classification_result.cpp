@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -54,18 +55,22 @@ ClassificationResult classification_result(std::string part, const Predictions& 
                               .scores = score(predictions, corpus, documents),
                               .confusion = ConfusionMatrix(static_cast<std::int32_t>(predictions.classes)),
                               .wrong = {}};
-  std::vector<std::size_t> misses;
-  const auto surety = [&](std::size_t i) { return std::ranges::max(predictions.row(static_cast<std::int64_t>(i))); };
+  struct Miss {
+    float surety;
+    std::size_t index;
+  };
+  std::vector<Miss> misses;
   for (std::size_t i = 0; i < documents.size(); ++i) {
     const std::int32_t target = corpus.label(documents[i]);
     if (target < 0) continue;
     const std::int32_t predicted = predictions.label(static_cast<std::int64_t>(i));
     result.confusion.add(target, predicted);
-    if (target != predicted) misses.push_back(i);
+    if (target != predicted)
+      misses.push_back({predictions.row(static_cast<std::int64_t>(i))[static_cast<std::size_t>(predicted)], i});
   }
-  std::ranges::stable_sort(misses, [&](std::size_t a, std::size_t b) { return surety(a) > surety(b); });
+  std::ranges::stable_sort(misses, std::greater(), &Miss::surety);
   misses.resize(std::min(misses.size(), most));
-  for (const std::size_t i : misses) {
+  for (const auto& [surety, i] : misses) {
     const std::int32_t document = documents[i];
     const auto row = predictions.row(static_cast<std::int64_t>(i));
     const std::int32_t target = corpus.label(document);
@@ -75,7 +80,7 @@ ClassificationResult classification_result(std::string part, const Predictions& 
                                : shown_text(corpus.document(document), known),
          .target = target,
          .predicted = predictions.label(static_cast<std::int64_t>(i)),
-         .probability = static_cast<double>(surety(i)),
+         .probability = static_cast<double>(surety),
          .target_probability = static_cast<double>(row[static_cast<std::size_t>(target)])});
   }
   return result;
@@ -134,9 +139,10 @@ HeatMap confusion_map(const ClassificationResult& result, const std::vector<std:
   std::iota(shown.begin(), shown.end(), 0);
   const bool all = shown.size() <= kMostClasses;
   if (!all) {
-    std::ranges::stable_sort(shown, [&](std::int32_t a, std::int32_t b) {
-      return wrongly(result.confusion, a) > wrongly(result.confusion, b);
-    });
+    std::vector<std::int64_t> errors;
+    for (const std::int32_t label : shown) errors.push_back(wrongly(result.confusion, label));
+    std::ranges::stable_sort(shown, std::greater(),
+                             [&](std::int32_t label) { return errors[static_cast<std::size_t>(label)]; });
     shown.resize(kMostClasses);
     std::ranges::sort(shown);
   }
@@ -152,9 +158,10 @@ HeatMap confusion_map(const ClassificationResult& result, const std::vector<std:
   for (const std::int32_t label : shown) map.rows.push_back(shortened_label(name(label_names, label)));
   map.columns = map.rows;
   const std::vector<double> shares = result.confusion.row_shares();
+  const auto classes = static_cast<std::size_t>(result.confusion.classes());
   for (const std::int32_t row : shown)
     for (const std::int32_t column : shown)
-      map.values.push_back(100 * shares[static_cast<std::size_t>(row * result.confusion.classes() + column)]);
+      map.values.push_back(100 * shares[static_cast<std::size_t>(row) * classes + static_cast<std::size_t>(column)]);
   return map;
 }
 

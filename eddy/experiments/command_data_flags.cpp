@@ -63,6 +63,17 @@ void DataFlags::apply(DataConfig& config) {
   }
 }
 
+void add_max_length_flag(CLI::App& app, std::optional<std::int64_t>& length) {
+  app.add_option("--max-length", length, "Tokens of a text that are read (default: as in the training); 0: all")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description(""));
+}
+
+void apply_max_length(std::optional<std::int64_t> length, const std::string& model, TrainingConfig& config) {
+  if (!length) return;
+  require<UsageError>(config.stream_steps == 0, "--max-length: {} reads streams, to their end", model);
+  config.evaluation_max_length = *length;
+}
+
 TextFlags::TextFlags(CLI::App& app) : text_(app, {}) {
   text_.begin_group("Tokens");
   text_.choice(

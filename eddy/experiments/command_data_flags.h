@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/run_data.h"
+#include "eddy/experiments/training_config.h"
 
 /// Part of the program `eddy`, for its main thread. The objects and their app hold
 /// addresses into each other: both must live until apply().
@@ -13,6 +16,11 @@ namespace eddy {
 
 /// Flags that say how a file of labelled texts is read: its format, columns, header and encoding.
 void add_reading_flags(FlagSet<DataConfig>& flags);
+
+/// --max-length for texts that are otherwise read as far as in the training. `length` must outlive the app's parsing.
+void add_max_length_flag(CLI::App& app, std::optional<std::int64_t>& length);
+/// Lays it over the config of `model`. UsageError where a model does not read text by text.
+void apply_max_length(std::optional<std::int64_t> length, const std::string& model, TrainingConfig& config);
 
 /// Flags that say where the documents are and how they are read.
 class DataFlags {

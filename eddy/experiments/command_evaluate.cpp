@@ -5,10 +5,12 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/core/random.h"
+#include "eddy/experiments/classification_task.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_data_flags.h"
 #include "eddy/experiments/command_flags.h"
@@ -37,6 +39,7 @@ struct EvaluateCommand {
   std::string model, part, report;
   std::int64_t batch = 32;
   std::int64_t sample = 0;
+  std::optional<std::int64_t> max_length;
   bool json = false, confusion = false;
   std::uint64_t seed = 1;
 };
@@ -45,6 +48,7 @@ constexpr std::string_view kExamples = R"(Examples:
   eddy evaluate --model classifier.safetensors --data test.tsv --label-column 0
   eddy evaluate --model classifier.safetensors --part validation
   eddy evaluate --model imdb.safetensors --part test --confusion --report reports/imdb
+  eddy evaluate --model imdb.safetensors --part validation --max-length 0   (all of each text)
   eddy evaluate --model lm.safetensors --data other.txt --json)";
 
 /// The last name of a path, which may end in a slash.
@@ -90,6 +94,10 @@ void format_by_name(const EvaluateCommand& command, DataConfig& data) {
   if (const DataFormat format = guess_format(named); is_table(format)) data.format = format;
 }
 
+std::string tokens_read(std::int64_t max_length) {
+  return max_length == 0 ? "all tokens" : fmt::format("at most {} tokens", grouped(max_length));
+}
+
 /// Lays the flags over what the training read. True when that is the training's own source still.
 bool apply_flags(EvaluateCommand& command, DataConfig& data) {
   const std::string trained = data.path.empty() ? "" : absolute_data_path(data.path);
@@ -109,13 +117,24 @@ bool apply_flags(EvaluateCommand& command, DataConfig& data) {
 bool are_training_texts(const EvaluateCommand& command, const ModelFile& model, const EncodedCorpus& corpus, bool own) {
   if (model.progress.data_fingerprint == 0) return own;
   if (fingerprint(corpus) == model.progress.data_fingerprint) return true;
-  // Experiments train on parts of a source that they choose themselves.
-  if (own)
+  if (own && !model.experiment.empty())
+    fmt::print(stderr, "eddy: warning: {} was trained on some of these texts by eddy experiment {}: no test error\n",
+               command.model, model.experiment);
+  else if (own)
     fmt::print(
         stderr,
         "eddy: warning: {} is not just what {} was trained on: it has changed since, or is read or split otherwise\n",
         model.data.path, command.model);
   return false;
+}
+
+/// Most experiments read layouts that this command does not.
+void require_readable(const EvaluateCommand& command, const ModelFile& model) {
+  if (model.experiment.empty()) return;
+  const ClassificationTask& task = classification_task(model.experiment);
+  require<UsageError>(task.own_files || task.format != DataFormat::guess,
+                      "{}: {} is in a layout that eddy experiment {} alone reads; give texts to measure with --data",
+                      command.model, model.data.path, model.experiment);
 }
 
 void require_part(const EncodedDataset& data, const std::string& part, const std::string& path) {
@@ -217,11 +236,13 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   require_text_model(command.model, model.file.config);
   const DataConfig training_data = model.file.data;
   const bool own = apply_flags(command, model.file.data);
+  if (own) require_readable(command, model.file);
   require_no_input("--report", command.report, {model.file.data.path});
   TrainingConfig config = model.file.config;
   require<UsageError>(!command.confusion || is_classification(config.task), "--confusion is of classifiers, {} is none",
                       command.model);
   config.batch_size = command.batch;
+  apply_max_length(command.max_length, command.model, config);
   DataLoading loading;
   loading.cache = command.data.cache();
   loading.model = &model.file.text;
@@ -266,6 +287,9 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   if (documents.size() < whole.size())
     facts.notes.push_back(fmt::format("{} texts of the part, drawn at random with seed {}.",
                                       grouped(static_cast<std::int64_t>(documents.size())), command.seed));
+  if (const std::int64_t length = evaluated_length(config); length != config.max_length)
+    facts.notes.push_back(fmt::format("Of each text {} were read, in the training {}.", tokens_read(length),
+                                      tokens_read(config.max_length)));
   if (part == "train" && trained_on) facts.notes.push_back("The model was trained on these texts.");
   // The log of the training that made the model, where it still stands beside it.
   std::error_code error;
@@ -298,9 +322,12 @@ Command add_evaluate_command(CLI::App& program, const CommandLine& line) {
   app->add_option("-m,--model", command->model, "Model file or checkpoint")->type_name("FILE")->required();
   app->add_option(
          "--part", command->part,
-         "Part of the data: train, test, or validation, what the training kept for it (default: test if there is one)")
+         "Part of the data: test, train (all that is not test), or validation, what the training kept for it of train "
+         "(default: test if there is one)")
       ->check(CLI::IsMember({"train", "test", "validation"}))
       ->group("Data");
+  add_max_length_flag(*app, command->max_length);
+  app->get_option("--max-length")->group("Data");
   app->add_option("--sample", command->sample, "Evaluate only so many texts, drawn at random; 0: all")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description(""))
       ->capture_default_str()

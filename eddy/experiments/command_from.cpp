@@ -38,6 +38,7 @@ ModelFile base_on(const std::string& from, const ModelFile& defaults) {
   model.tied_softmax = source.tied_softmax;
   if (predicts_words(base.config.task)) model.adaptive_cutoffs = source.adaptive_cutoffs;
   base.config.max_length = pretrained.config.max_length;
+  base.config.evaluation_max_length = pretrained.config.evaluation_max_length;
   base.config.keep_last = pretrained.config.keep_last;
   base.text = pretrained.text;
   base.text.label_names.clear();

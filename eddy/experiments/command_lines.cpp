@@ -35,8 +35,16 @@ std::optional<std::int64_t> count_standard_input() {
   struct stat status {};
   const off_t begin = lseek(STDIN_FILENO, 0, SEEK_CUR);
   if (begin < 0 || fstat(STDIN_FILENO, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
-  const std::int64_t lines = count_lines(BlockReader(STDIN_FILENO, "standard input"));
-  lseek(STDIN_FILENO, begin, SEEK_SET);
+  const auto rewind = [begin] {
+    require<DataError>(lseek(STDIN_FILENO, begin, SEEK_SET) == begin, "standard input: cannot be read again");
+  };
+  std::optional<std::int64_t> lines;
+  try {
+    lines = count_lines(BlockReader(STDIN_FILENO, "standard input"));
+  } catch (const Error&) {
+    // It is the error of the reading to come.
+  }
+  rewind();
   return lines;
 }
 
@@ -91,7 +99,9 @@ std::optional<std::string> LineReader::next() {
     report();
     return std::nullopt;
   }
-  std::string line = decoded(std::string_view(buffer_).substr(begin_, scanned_ - begin_));
+  const std::string_view bytes = std::string_view(buffer_).substr(begin_, scanned_ - begin_);
+  if (decoder_.lines() == 0 && scanned_ == buffer_.size()) require_line_feeds(bytes, name_);
+  std::string line = decoded(bytes);
   begin_ = scanned_ = std::min(scanned_ + 1, buffer_.size());
   return line;
 }

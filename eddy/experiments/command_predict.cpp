@@ -10,6 +10,7 @@
 #include "eddy/core/error.h"
 #include "eddy/data/encode.h"
 #include "eddy/experiments/command.h"
+#include "eddy/experiments/command_data_flags.h"
 #include "eddy/experiments/command_lines.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/run_model.h"
@@ -26,6 +27,7 @@ struct PredictCommand {
   std::int64_t batch = 32;
   bool json = false;
   std::optional<TextEncoding> encoding;
+  std::optional<std::int64_t> max_length;
 };
 
 constexpr std::string_view kExamples =
@@ -63,6 +65,7 @@ class Predictor {
   static TrainingConfig config(const PredictCommand& command, const LoadedModel& model) {
     TrainingConfig config = model.file.config;
     config.batch_size = command.batch;
+    apply_max_length(command.max_length, command.model, config);
     return config;
   }
 
@@ -133,6 +136,7 @@ Command add_predict_command(CLI::App& program) {
       ->check(CLI::Range(1, 65536).description(""))
       ->capture_default_str();
   add_encoding_flag(*app, command->encoding);
+  add_max_length_flag(*app, command->max_length);
   add_thread_flag(*app);
   return {app, [command] { return predict(*command); }};
 }

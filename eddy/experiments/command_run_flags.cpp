@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "eddy/core/error.h"
+#include "eddy/core/file_operations.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/flat_json.h"
@@ -117,12 +118,12 @@ void RunFlags::claim() {
   const fs::path file = fs::weakly_canonical(output, error);
   lock_.reset(new OutputLock(OutputLock::of_file(checkpoint_path(error ? fs::path(output) : file))));
   if (resume) {
-    require<UsageError>(fs::exists(checkpoint(), error), "there is nothing to resume: {} does not exist",
+    require<UsageError>(path_exists(checkpoint()), "there is nothing to resume: {} does not exist",
                         checkpoint().string());
     return;
   }
   for (const fs::path& path : {fs::path(output), checkpoint()}) {
-    if (!fs::exists(path, error)) continue;
+    if (!path_exists(path)) continue;
     require<UsageError>(overwrite_, "{} exists; --resume goes on with it, --overwrite starts anew", path.string());
     require<UsageError>(is_model(path), "{} exists and is no model, so --overwrite does not replace it", path.string());
   }

@@ -12,7 +12,7 @@ namespace {
 
 /// One length for all texts: no bucket between the smallest and it.
 TrainingConfig one_length(TrainingConfig config, std::int64_t time) {
-  config.max_length = time - 1;
+  config.max_length = config.evaluation_max_length = time - 1;
   config.bucket_growth = 1e6;
   return config;
 }

@@ -89,6 +89,7 @@ int evaluate(const EvaluateCommand& command) {
   print(command, evaluation);
   if (command.report.empty()) return 0;
   const Seq2SeqReportFacts facts{.model = command.model,
+                                 .parameters = loaded.store->parameter_count(),
                                  .config = config,
                                  .pairs = data.pairs.size(),
                                  .held_out = has_parts,

@@ -224,6 +224,7 @@ Report report_of(const TrainCommand& command, const Seq2SeqData& data) {
     evaluation = evaluate_seq2seq(loaded, translator, data, chosen, "validation", "validation part",
                                   command.run.settings().progress);
   return seq2seq_report({.model = command.run.output,
+                         .parameters = loaded.store->parameter_count(),
                          .config = loaded.model.config,
                          .pairs = data.pairs.size(),
                          .command = command.line.text},

@@ -113,6 +113,9 @@ void add_limit_flags(FlagSet<Config>& flags) {
       "--batch", [](Config & c) -> auto& { return c.batch_size; }, "Texts (or streams) trained on at once");
   flags.value(
       "--max-length", [](Config & c) -> auto& { return c.max_length; }, "Tokens of a text that are read; 0: all");
+  flags.value(
+      "--evaluation-max-length", [](Config & c) -> auto& { return c.evaluation_max_length; },
+      "The same where it is not trained on; -1: as many");
   flags.toggle(
       "--keep-first", [](Config & c) -> auto& { return c.keep_last; }, false,
       "Of a longer text keep the first tokens instead of the last");
@@ -190,8 +193,9 @@ void check_given_flags(const CLI::App& app, const Config& config) {
   needs("--joint: a classifier alone predicts no words",
         config.task != TrainingTask::classifier && config.task != TrainingTask::label_gain,
         {"--softmax-samples", "--adaptive-softmax", "--tied-softmax"});
-  needs("--bptt 0: streams are read to their end", config.stream_steps == 0, {"--max-length", "--keep-first"});
-  needs("--max-length", config.max_length > 0, {"--keep-first"});
+  needs("--bptt 0: streams are read to their end", config.stream_steps == 0,
+        {"--max-length", "--evaluation-max-length", "--keep-first"});
+  needs("--max-length", config.max_length > 0 || config.evaluation_max_length > 0, {"--keep-first"});
   needs("--validation", config.validation_fraction > 0, {"--patience", "--evaluate-every"});
   const Perturbation perturbation = config.adversarial.kind;
   needs("--joint", config.task == TrainingTask::joint, {"--joint-weight"});

@@ -52,8 +52,6 @@ td.long { white-space: normal; min-width: 18rem; overflow-wrap: anywhere; }
 
 /// What tells a page of eddy's from others.
 constexpr std::string_view kMark = "<meta name=\"generator\" content=\"eddy\">";
-/// A line in the style of pages that have no mark yet.
-constexpr std::string_view kOlderMark = "background: #ffffff; max-width: ";
 
 Json parsed(const std::string& text, std::string_view what) {
   if (text.empty()) return nullptr;
@@ -167,22 +165,17 @@ Json tables_json(const std::vector<Table>& tables) {
 /// Whether a report stands in the folder, or as much of one as a kill has left: report.json comes first, index.html
 /// last.
 bool holds_report(const std::filesystem::path& folder) {
-  std::error_code error;
   const std::filesystem::path page = folder / "index.html", data = folder / "report.json";
-  if (std::filesystem::exists(page, error)) {
-    const std::string html = read_file(page);
-    return html.find(kMark) != std::string::npos || html.find(kOlderMark) != std::string::npos;
-  }
-  if (!std::filesystem::exists(data, error)) return false;
+  if (path_exists(page)) return read_file(page).find(kMark) != std::string::npos;
+  if (!path_exists(data)) return false;
   const Json json = Json::parse(read_file(data), nullptr, /*allow_exceptions=*/false);
   return json.is_object() && json.contains("title") && json.contains("tables") && json.contains("charts");
 }
 
 /// UsageError when one of the files is there but is no report's.
 void check_replaced(const std::filesystem::path& folder, const std::vector<std::string>& files) {
-  std::error_code error;
   for (const std::string& file : files)
-    require<UsageError>(!std::filesystem::exists(folder / file, error) || holds_report(folder),
+    require<UsageError>(!path_exists(folder / file) || holds_report(folder),
                         "{}: is not of a report of eddy's and would be replaced; choose another folder",
                         (folder / file).string());
 }
@@ -288,9 +281,8 @@ std::string to_html(const Report& report) {
 }
 
 void check_report_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  require<UsageError>(!std::filesystem::exists(folder / "parts", error),
-                      "{}: is the folder of an experiment; choose another", folder.string());
+  require<UsageError>(!path_exists(folder / "parts"), "{}: is the folder of an experiment; choose another",
+                      folder.string());
   check_experiment_folder(folder);
 }
 

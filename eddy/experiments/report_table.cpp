@@ -34,8 +34,7 @@ std::string number_text(double value, int decimals) {
 
 /// Line breaks and control characters would break a table.
 std::string one_line(std::string_view text) {
-  std::string line;
-  append_repaired_utf8(text, line);
+  std::string line = repaired_utf8(text);
   std::replace_if(
       line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
   return line;

@@ -148,9 +148,7 @@ bool can_be_read_again(const fs::path& path) {
 
 void check_utf8(const std::string& text, std::string_view what) {
   if (find_invalid_utf8(text) == std::string::npos) return;
-  std::string shown;
-  append_repaired_utf8(text, shown);
-  fail<UsageError>("{} is not UTF-8, so a model file cannot hold it: {}", what, shown);
+  fail<UsageError>("{} is not UTF-8, so a model file cannot hold it: {}", what, repaired_utf8(text));
 }
 
 /// Makes the config fit to be kept; the contents of a table that can be read but once are returned.

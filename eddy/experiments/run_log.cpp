@@ -12,6 +12,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/file_operations.h"
 
 namespace eddy {
 namespace {
@@ -32,8 +33,7 @@ std::string kept_lines(const std::string& text, const RunLog::End& end) {
 }  // namespace
 
 RunLog::RunLog(const std::filesystem::path& path, const End& end) : path_(path) {
-  std::error_code error;
-  write_atomically(path, std::filesystem::exists(path, error) ? kept_lines(read_file(path), end) : std::string());
+  write_atomically(path, path_exists(path) ? kept_lines(read_file(path), end) : std::string());
   descriptor_ = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (descriptor_ < 0) fail<DataError>("{}: cannot be opened to append: {}", path.string(), std::strerror(errno));
 }

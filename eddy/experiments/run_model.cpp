@@ -30,13 +30,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kKind = "eddy text model 1";
 
-/// Only told, never opened again: a path that is not UTF-8 may be shown as well as can be.
-std::string repaired(const std::string& text) {
-  std::string result;
-  append_repaired_utf8(text, result);
-  return result;
-}
-
 CheckpointMetadata make_metadata(const ModelFile& model) try {
   CheckpointMetadata metadata;
   metadata.config = to_json(model.config);
@@ -45,7 +38,8 @@ CheckpointMetadata make_metadata(const ModelFile& model) try {
   metadata.position = to_json_text(model.progress);
   metadata.more["kind"] = std::string(kKind);
   metadata.more["text"] = to_json(model.text.text);
-  metadata.more["from"] = repaired(model.from);
+  if (!model.experiment.empty()) metadata.more["experiment"] = model.experiment;
+  metadata.more["from"] = repaired_utf8(model.from);  // only told, never opened again
   metadata.more["data"] = to_json(model.data);
   metadata.more["labels"] = nlohmann::json(model.text.label_names).dump();
   return metadata;
@@ -85,6 +79,8 @@ ModelFile parse_metadata(const CheckpointMetadata& metadata, const fs::path& pat
   model.data = data_config_from_json(entry("data"), where + ": data");
   model.text.text = text_config_from_json(entry("text"), where + ": text");
   model.from = entry("from");
+  if (const auto made_by = metadata.more.find("experiment"); made_by != metadata.more.end())
+    model.experiment = made_by->second;
   model.text.label_names = parse_labels(entry("labels"), where);
   try {
     model.text.vocabulary = Vocabulary::from_lists(metadata.vocabulary, metadata.vocabulary_counts);
@@ -132,7 +128,7 @@ void require_text_model(const fs::path& where, const TrainingConfig& config) {
 void check_savable(const ModelFile& model) {
   for (const std::string& token : model.text.vocabulary.tokens())
     require<DataError>(find_invalid_utf8(token) == std::string::npos,
-                       "the model cannot be saved: its token \"{}\" is not UTF-8", repaired(token));
+                       "the model cannot be saved: its token \"{}\" is not UTF-8", repaired_utf8(token));
   make_metadata(model);
 }
 

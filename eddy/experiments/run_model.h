@@ -34,7 +34,8 @@ struct ModelFile {
   TrainingConfig config;
   DataConfig data;
   TextModelVocabulary text;
-  std::string from;  ///< pretrained model the weights and the vocabulary came from; may be empty
+  std::string from;        ///< pretrained model the weights and the vocabulary came from; may be empty
+  std::string experiment;  ///< task of the `eddy experiment` that made it; empty: none did
   RunProgress progress;
 };
 

@@ -64,29 +64,28 @@ Table perplexity_table(const std::vector<std::pair<std::string, Evaluation>>& re
   return table;
 }
 
-Table cost_table(const RunFacts& facts) {
-  const std::string items = loss_texts(facts.model.config).items;
+}  // namespace
+
+Table cost_table(std::int64_t parameters, const RunHistory& history, const std::string& items) {
   Table table{.title = "Time and memory",
               .columns = {"parameters", "steps", "epochs", "best step", "training and validation, s", items + " read",
                           items + "/s of training", "peak memory of this process, MB"},
               .rows = {}};
   const MemoryUse memory = memory_use();
-  const auto best = std::ranges::find_if(facts.history.validation.rbegin(), facts.history.validation.rend(),
+  const auto best = std::ranges::find_if(history.validation.rbegin(), history.validation.rend(),
                                          [](const auto& point) { return point.best; });
-  const bool trained = !facts.history.training.empty();
-  const RunHistory::Training last = trained ? facts.history.training.back() : RunHistory::Training{};
+  const bool trained = !history.training.empty();
+  const RunHistory::Training last = trained ? history.training.back() : RunHistory::Training{};
   const auto known = [&](double value, int decimals) {
     return trained ? TableCell(exact(value, decimals)) : TableCell(std::string());
   };
   table.rows.push_back(
-      {exact(static_cast<double>(facts.parameters), 0), known(static_cast<double>(last.step), 0), known(last.epoch, 2),
-       best == facts.history.validation.rend() ? TableCell(std::string()) : exact(static_cast<double>(best->step), 0),
-       known(last.seconds, 1), known(last.tokens, 0), known(facts.history.tokens_per_second(), 0),
+      {exact(static_cast<double>(parameters), 0), known(static_cast<double>(last.step), 0), known(last.epoch, 2),
+       best == history.validation.rend() ? TableCell(std::string()) : exact(static_cast<double>(best->step), 0),
+       known(last.seconds, 1), known(last.tokens, 0), known(history.tokens_per_second(), 0),
        exact(static_cast<double>(memory.peak_resident) / kMegabyte, 0)});
   return table;
 }
-
-}  // namespace
 
 LossTexts loss_texts(const TrainingConfig& config) {
   LossTexts texts;
@@ -156,7 +155,7 @@ Report run_report(const RunFacts& facts) {
   report.summary.insert(report.summary.end(), facts.notes.begin(), facts.notes.end());
   if (!facts.classified.empty()) report.tables.push_back(result_table(facts.classified));
   if (!facts.evaluated.empty()) report.tables.push_back(perplexity_table(facts.evaluated));
-  report.tables.push_back(cost_table(facts));
+  report.tables.push_back(cost_table(facts.parameters, facts.history, loss_texts(facts.model.config).items));
   report.charts = history_charts(facts.history, loss_texts(model.config));
   for (const ClassificationResult& result : facts.classified)
     report.charts.push_back({"confusion-" + file_name_of(result.part),

@@ -27,6 +27,9 @@ LossTexts loss_texts(const TrainingConfig& config);
 /// The charts of a training log: loss, error, gradient norm, learning rate, speed and memory, those with data only.
 std::vector<ReportChart> history_charts(const RunHistory& history, const LossTexts& loss = {});
 
+/// What a training took, as far as its log tells, and the memory of this process. `items`: what the model reads.
+Table cost_table(std::int64_t parameters, const RunHistory& history, const std::string& items);
+
 /// Everything a report of one model tells.
 struct RunFacts {
   std::string title{};

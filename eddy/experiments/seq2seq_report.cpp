@@ -43,10 +43,9 @@ std::string about(const Seq2SeqEvaluation& evaluation, const Seq2SeqReportFacts&
 }
 
 /// Nothing when the log is not there.
-std::vector<ReportChart> training_charts(const fs::path& model) {
+RunHistory training_history(const fs::path& model) {
   const fs::path log = log_path(model);
-  if (!path_exists(log)) return {};
-  return history_charts(read_run_history(log));
+  return path_exists(log) ? read_run_history(log) : RunHistory{};
 }
 
 }  // namespace
@@ -106,7 +105,8 @@ Report seq2seq_report(const Seq2SeqReportFacts& facts, const Translator& transla
         fmt::format("Training goes by a softmax over {} sampled words, so its loss is lower than that of validation, "
                     "which has all of them.",
                     facts.config.model.softmax_samples));
-  report.charts = training_charts(facts.model);
+  const RunHistory history = training_history(facts.model);
+  report.charts = history_charts(history);
   if (evaluation) {
     report.summary.push_back(about(*evaluation, facts));
     report.tables = {scores_table(*evaluation), samples_table(*evaluation, facts.samples)};
@@ -117,6 +117,7 @@ Report seq2seq_report(const Seq2SeqReportFacts& facts, const Translator& transla
                                attention_picture(translator, scores.sources[i], scores.translations[i]),
                                joined(scores.sources[i]) + " → " + joined(scores.translations[i].words)});
   }
+  report.tables.push_back(cost_table(facts.parameters, history, "target tokens"));
   report.configuration = to_json(facts.config);
   report.environment = to_json(collect_environment(facts.command, facts.config.seed));
   report.command = facts.command;

@@ -35,10 +35,11 @@ std::string attention_picture(const Translator& translator, const TokenText& sou
 /// What a report of an encoder-decoder tells.
 struct Seq2SeqReportFacts {
   std::filesystem::path model;  ///< the file; the log of its training may stand beside it
-  Seq2SeqConfig config;         ///< with the data that were measured
-  std::int64_t pairs = 0;       ///< in those data
-  bool held_out = true;         ///< what was measured was kept from the training; else these are other data
-  std::int64_t samples = 10;    ///< translations to show
+  std::int64_t parameters = 0;
+  Seq2SeqConfig config;       ///< with the data that were measured
+  std::int64_t pairs = 0;     ///< in those data
+  bool held_out = true;       ///< what was measured was kept from the training; else these are other data
+  std::int64_t samples = 10;  ///< translations to show
   std::string command;
 };
 

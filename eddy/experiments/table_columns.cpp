@@ -23,8 +23,7 @@ Column parse_column(const std::string& text) {
 
 /// Of the first line of a file, short enough for a message.
 std::string quoted(const std::string& field) {
-  std::string text;
-  append_repaired_utf8(field, text);
+  std::string text = repaired_utf8(field);
   if (text.size() > 30) {
     std::size_t end = 27;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;

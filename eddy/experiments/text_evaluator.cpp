@@ -43,7 +43,7 @@ std::int64_t streams_of(const EncodedCorpus& corpus, const std::vector<std::int3
 
 CutDocuments cut_by(const TrainingConfig& config, const EncodedCorpus& corpus, const DocumentList& documents) {
   if (config.stream_steps > 0) return {};
-  return count_cut(corpus, task_batches(config, corpus.longest(), Mode::infer).max_length, documents);
+  return count_cut(corpus, task_batches(config, corpus.longest(), Mode::train).max_length, documents);
 }
 
 double Evaluation::perplexity() const { return std::exp(loss); }

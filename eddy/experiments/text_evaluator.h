@@ -50,7 +50,7 @@ struct Predictions {
 Evaluation score(const Predictions& predictions, const EncodedCorpus& corpus,
                  const DocumentList& documents = std::nullopt);
 
-/// Documents that a run of this config reads in part only; none of streams and of rows of numbers.
+/// Documents that a training of this config reads in part only; none of streams and of rows of numbers.
 CutDocuments cut_by(const TrainingConfig& config, const EncodedCorpus& corpus,
                     const DocumentList& documents = std::nullopt);
 

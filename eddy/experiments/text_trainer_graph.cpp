@@ -134,7 +134,7 @@ std::vector<std::string> carried_names(const TrainingConfig& config) {
 BucketOptions task_batches(const TrainingConfig& config, std::int64_t longest_document, Mode mode) {
   BucketOptions options;
   options.batch_size = static_cast<int>(config.batch_size);
-  options.max_length = config.max_length;
+  options.max_length = mode == Mode::train ? config.max_length : evaluated_length(config);
   options.keep = config.keep_last ? Keep::last : Keep::first;
   options.eos = config.model.end_of_sequence;
   options.seed = config.seed;
@@ -155,11 +155,9 @@ BucketOptions task_batches(const TrainingConfig& config, std::int64_t longest_do
   }
   // One series of lengths whatever the corpus, so that training and all evaluations share programs.
   constexpr std::int64_t smallest = 8;
-  if (config.max_length > 0) {
-    options.times = bucket_times(std::max(config.max_length + 1, smallest), smallest, config.bucket_growth);
-  } else {
-    options.times = bucket_times(std::max(kLongestDocument, longest_document + 1), smallest, config.bucket_growth);
-  }
+  const std::int64_t longest =
+      options.max_length > 0 ? options.max_length : std::max(kLongestDocument, longest_document);
+  options.times = bucket_times(std::max(longest + 1, smallest), smallest, config.bucket_growth);
   return options;
 }
 

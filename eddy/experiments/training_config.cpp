@@ -107,6 +107,10 @@ bool is_classification(TrainingTask task) {
   return task == TrainingTask::classifier || task == TrainingTask::label_gain || task == TrainingTask::joint;
 }
 
+std::int64_t evaluated_length(const TrainingConfig& config) {
+  return config.evaluation_max_length < 0 ? config.max_length : config.evaluation_max_length;
+}
+
 bool learns_without_labels(const TrainingConfig& config) {
   const Perturbation kind = config.adversarial.kind;
   return !is_classification(config.task) || config.task == TrainingTask::joint ||
@@ -125,6 +129,7 @@ void check(const TrainingConfig& config) {
   check_count("unfreeze_epochs", config.unfreeze_epochs, 0);
   check_count("batch_size", config.batch_size, 1, kLargestSize);
   check_count("max_length", config.max_length, 0);
+  check_count("evaluation_max_length", config.evaluation_max_length, -1);
   check_count("stream_steps", config.stream_steps, 0, kLargestSize);
   check_count("row_width", config.row_width, 0, kLargestSize);
   check_count("epochs", config.epochs, 0);

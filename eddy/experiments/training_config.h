@@ -75,9 +75,10 @@ struct TrainingConfig {
   std::int64_t unfreeze_epochs = 0;  ///< the top layer learns alone, one more after every so many epochs; 0: all learn
 
   std::int64_t batch_size = 32;
-  std::int64_t max_length = 400;  ///< tokens of a document that are read; 0: all
-  bool keep_last = true;          ///< of a longer document its last tokens stay, else its first
-  double bucket_growth = 1.3;     ///< each batch length is about this factor longer than the one before
+  std::int64_t max_length = 400;            ///< tokens of a document that are read; 0: all
+  std::int64_t evaluation_max_length = -1;  ///< where it is not trained on; 0: all, -1: as many as in the training
+  bool keep_last = true;                    ///< of a longer document its last tokens stay, else its first
+  double bucket_growth = 1.3;               ///< each batch length is about this factor longer than the one before
   /// Language model only: 0 makes each document a row; more reads the text as endless streams in windows of so many
   /// steps, with the state carried from window to window (truncated backpropagation through time).
   std::int64_t stream_steps = 0;
@@ -99,6 +100,9 @@ struct TrainingConfig {
 
 std::string_view to_string(TrainingTask task);
 bool is_classification(TrainingTask task);
+
+/// Tokens of a document that an evaluation reads; 0: all.
+std::int64_t evaluated_length(const TrainingConfig& config);
 
 /// Whether documents without label are trained on as well.
 bool learns_without_labels(const TrainingConfig& config);

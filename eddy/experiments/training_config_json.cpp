@@ -52,6 +52,7 @@ void visit_members(Is<TrainingConfig> auto& config, auto& visit) {
   visit("unfreeze_epochs", config.unfreeze_epochs);
   visit("batch_size", config.batch_size);
   visit("max_length", config.max_length);
+  visit("evaluation_max_length", config.evaluation_max_length);
   visit("keep_last", config.keep_last);
   visit("bucket_growth", config.bucket_growth);
   visit("stream_steps", config.stream_steps);

@@ -220,15 +220,22 @@ struct Copy final : OpClass<Copy> {
 struct Full final : OpClass<Full> {
   static constexpr std::string_view kName = "full";
   TensorType type;
-  float number;
+  double number;
 
-  Full(const TensorType& t, float n) : type(t), number(n) {}
+  Full(const TensorType& t, double n) : type(t), number(t.dtype == f32 ? static_cast<float>(n) : n) {}
   static void attributes(auto& op, auto&& visit) {
     visit("dtype", op.type.dtype);
     visit("shape", op.type.shape);
-    visit("number", op.number);
+    if (op.type.dtype == f32)
+      visit("number", static_cast<float>(op.number));
+    else
+      visit("number", op.number);
   }
-  std::vector<TensorType> infer(std::span<const TensorType>) const override { return {type}; }
+  std::vector<TensorType> infer(std::span<const TensorType>) const override {
+    constexpr double kEnd = 1U << 31U;
+    require<GraphError>(type.dtype != i32 || (number > -kEnd - 1 && number < kEnd), "{} is no i32", number);
+    return {type};
+  }
   Kernel make_kernel(const KernelContext&) const override {
     const std::int64_t elements = type.shape.elements();
     return with_element_type(type.dtype, [&](auto zero) {
@@ -327,7 +334,7 @@ Value copy_of(Value value, SourceLocation where) {
   return add_node(graph_of(Copy::kName, value, where), Copy{}, {value}, where);
 }
 
-Value full(Graph& graph, const TensorType& type, float number, SourceLocation where) {
+Value full(Graph& graph, const TensorType& type, double number, SourceLocation where) {
   return add_node(graph, Full(type, number), {}, where);
 }
 

@@ -67,9 +67,9 @@ Value gather_rows(Operand table, Operand indices);
 /// A copy of `value`, with memory of its own. Any dtype.
 Value copy_of(Value value, SourceLocation where = SourceLocation::current());
 
-/// Zeros, or any number, of a type: filled at run time, never stored. Cut off for i32; for booleans anything but 0 is
-/// true.
-Value full(Graph& graph, const TensorType& type, float number, SourceLocation where = SourceLocation::current());
+/// Zeros, or any number, of a type: filled at run time, never stored. Cut off for i32, and GraphError where that holds
+/// no such number; for booleans anything but 0 is true.
+Value full(Graph& graph, const TensorType& type, double number, SourceLocation where = SourceLocation::current());
 
 /// `value`, available only once `others` have run: ties updates to a result. A view; no gradient flows to `others`.
 Value after(Value value, const std::vector<Value>& others, SourceLocation where = SourceLocation::current());

@@ -31,20 +31,8 @@ struct Storage {
   int buffer = -1;  ///< of the memory plan, for the arena
 };
 
-/// A loop may have thousands of outputs, and each a buffer with a label.
+/// A loop may have thousands of inputs and outputs.
 constexpr std::size_t kLongestSignature = 200;
-
-std::string short_signature(const Node& node) {
-  std::string text = signature(node);
-  if (text.size() > kLongestSignature) text = text.substr(0, kLongestSignature) + "…";
-  return text;
-}
-
-/// "output 1 of scan(…) -> …  model.cpp:12".
-std::string label_of(const Storage& storage, const Node& node) {
-  return fmt::format("{}{} {}", node.outputs.size() > 1 ? fmt::format("output {} of ", storage.output) : "",
-                     short_signature(node), to_string(node.origin));
-}
 
 struct Place {
   int storage = -1;
@@ -282,13 +270,29 @@ class Compiler {
     return true;
   }
 
+  /// Made once a node: each output of a loop has a label.
+  const std::string& short_signature(int node) {
+    const auto [place, fresh] = signatures_.try_emplace(node);
+    std::string& text = place->second;
+    if (!fresh) return text;
+    text = signature(graph().node(node));
+    if (text.size() > kLongestSignature) text = text.substr(0, kLongestSignature) + "…";
+    return text;
+  }
+
+  /// "output 1 of scan(…) -> …  model.cpp:12".
+  std::string label_of(const Storage& storage) {
+    const Node& node = graph().node(storage.node);
+    return fmt::format("{}{} {}", node.outputs.size() > 1 ? fmt::format("output {} of ", storage.output) : "",
+                       short_signature(storage.node), to_string(node.origin));
+  }
+
   void plan() {
     std::vector<BufferLife> buffers;
     for (Storage& storage : storages_) {
       if (storage.kind != StorageKind::arena) continue;
       storage.buffer = static_cast<int>(buffers.size());
-      buffers.push_back({storage.bytes, storage.first, std::max(storage.first, storage.last),
-                         label_of(storage, graph().node(storage.node))});
+      buffers.push_back({storage.bytes, storage.first, std::max(storage.first, storage.last), label_of(storage)});
     }
     kernels_.resize(impl_->order.size());
     find_invariants();
@@ -301,7 +305,8 @@ class Compiler {
       const bool kept = static_cast<bool>(kernels_[i].prepare);
       const int first = kept ? 0 : static_cast<int>(i);
       const int last = kept ? end_ : first;
-      buffers.push_back({kernels_[i].scratch_bytes, first, last, fmt::format("scratch of {}", short_signature(node))});
+      buffers.push_back(
+          {kernels_[i].scratch_bytes, first, last, fmt::format("scratch of {}", short_signature(impl_->order[i]))});
       if (const auto* loop = kernels_[i].run.target<LoopKernel>())
         buffers.back().body = std::shared_ptr<const MemoryPlan>(loop->body, &loop->body->plan);
     }
@@ -438,6 +443,7 @@ class Compiler {
   std::vector<Storage> storages_;
   std::vector<Kernel> kernels_;
   std::vector<int> scratch_buffers_;
+  std::map<int, std::string> signatures_;        ///< by node, as far as they were needed
   std::map<int, std::size_t> result_memory_of_;  ///< by base
 };
 

@@ -189,6 +189,7 @@ void Arena::reserve(std::size_t bytes) {
     bytes_ = size;
   };
   memory_.reset();
+  bytes_ = 0;
   try {
     take(std::max(bytes, kAlignment));
   } catch (...) {

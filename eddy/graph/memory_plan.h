@@ -50,7 +50,7 @@ std::string format_bytes(std::size_t bytes);
 class Arena {
  public:
   /// Makes at least `bytes` available; the contents are lost when it grows. Throws MemoryError, and then is as large as
-  /// before.
+  /// before, or empty where even that cannot be had again.
   void reserve(std::size_t bytes);
   /// On a kAlignment boundary, until it grows; null before the first reserve().
   std::byte* data() const { return memory_.get(); }

@@ -25,6 +25,11 @@ double Profile::total_flops() const {
                          [](double sum, const NodeProfile& n) { return sum + n.flops; });
 }
 
+double Profile::total_bytes() const {
+  return std::accumulate(nodes.begin(), nodes.end(), 0.0,
+                         [](double sum, const NodeProfile& n) { return sum + n.bytes; });
+}
+
 std::vector<OpTotal> totals_by_op(const Profile& profile) {
   std::map<std::string, OpTotal> by_op;
   for (const NodeProfile& node : profile.nodes) {
@@ -43,8 +48,9 @@ std::vector<OpTotal> totals_by_op(const Profile& profile) {
 
 std::string to_string(const Profile& profile, double peak_gflops) {
   const double whole = std::max(profile.total_seconds, 1e-12);
-  std::string text = fmt::format("{:.3f} ms a run, {} nodes, {}\n", profile.total_seconds * 1e3, profile.nodes.size(),
-                                 rates(profile.total_seconds, profile.total_flops(), 0, peak_gflops));
+  std::string text =
+      fmt::format("{:.3f} ms a run, {} nodes, {}\n", profile.total_seconds * 1e3, profile.nodes.size(),
+                  rates(profile.total_seconds, profile.total_flops(), profile.total_bytes(), peak_gflops));
   if (peak_gflops > 0 && profile.total_flops() / whole > peak_gflops * 1e9)
     text += "the run was faster than the peak, which other programs must have held up while it was measured\n";
   text += "by op:\n";
@@ -78,7 +84,9 @@ std::string chrome_trace(const Profile& profile) {
                        {{"node", node.label},
                         {"GFLOP/s", node.seconds > 0 ? node.flops / node.seconds * 1e-9 : 0.0},
                         {"bytes", node.bytes}}}});
-  return nlohmann::json{{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}}.dump(1);
+  // Names of scopes and files may be any bytes.
+  return nlohmann::json{{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}}.dump(
+      1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace eddy

@@ -51,6 +51,7 @@ struct Profile {
   std::vector<NodeProfile> nodes;  ///< in order; a loop is its body ("scan/add", all steps together) and the rest
   double total_seconds = 0;
   double total_flops() const;
+  double total_bytes() const;
 };
 
 /// Per-op totals and the slowest nodes, with GFLOP/s, GB/s and, given the machine's peak, the share of it. Pure, as

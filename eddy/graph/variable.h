@@ -40,6 +40,7 @@ class ParameterStore {
   /// From now on get() makes no variable, but throws GraphError for a name that is not there: for programs that use
   /// weights of a file, where a misspelt name would otherwise be a new random weight.
   void seal() { sealed_ = true; }
+  bool sealed() const { return sealed_; }
   /// nullptr when there is none.
   std::shared_ptr<Variable> find(std::string_view name) const;
   /// All variables in order of name.

@@ -58,7 +58,7 @@ struct BeamOptions {
   /// No n-gram of this many tokens twice in one hypothesis; 0 = no rule (Paulus et al. 2018, section 2.5).
   int no_repeat_ngram = 0;
   /// Log-probabilities of tokens that a hypothesis has already are multiplied by this, at least 1 (Keskar et al. 2019,
-  /// section 4.1, section 4.1, on log-probabilities, which are negative).
+  /// section 4.1, on log-probabilities, which are negative).
   double repetition_penalty = 1;
   /// Never chosen: the unknown token, padding, go.
   std::vector<std::int32_t> banned = {};

@@ -94,7 +94,7 @@ GreedySequence greedy_sequence(ParameterStore& store, const SequenceToSequenceCo
   const EncodedSource encoded = encode_source(store, config, source, mask, Mode::infer);
   const SequenceDecoder decoder(graph, store, config, encoded);
   State initial = encoded.initial;
-  initial.set("token", full(graph, {i32, {source.dim(1)}}, static_cast<float>(go)));
+  initial.set("token", full(graph, {i32, {source.dim(1)}}, go));
   const auto step = [&](Value, const State& state) {
     return step_on_token(decoder, decoder.embed(state["token"]), state);
   };

@@ -46,8 +46,8 @@ struct Argmax final : OpClass<Argmax> {
 
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     const Shape& x = inputs[0].shape;
-    require<GraphError>(inputs[0].dtype != boolean, "takes f32 or i32, x is {}", to_string(inputs[0]));
-    require<GraphError>(x.dim(axis) > 0, "there is no argmax of nothing: x is {}", to_string(inputs[0]));
+    require<GraphError>(inputs[0].dtype != boolean, "takes f32 or i32, x is {}", inputs[0]);
+    require<GraphError>(x.dim(axis) > 0, "there is no argmax of nothing: x is {}", inputs[0]);
     return {{i32, ReducedAxes(Axes(axis), keep_dims, x.rank()).result(x)}};
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
@@ -66,10 +66,10 @@ Value argmax(Operand x, int axis, bool keep_dims) { return unary_node(Argmax(axi
 namespace {
 
 // Values come from a small set, so that ties occur.
-OpCase argmax_case(const std::string& label, DType dtype, int axis, bool keep_dims) {
+OpCase argmax_case(const std::string& label, DType dtype, int axis, bool keep_dims, int offset = 0) {
   constexpr std::size_t kSizes[3] = {2, 4, 3};
   std::vector<double> values;
-  for (int i = 0; i < 24; ++i) values.push_back(i * 7 % 5);
+  for (int i = 0; i < 24; ++i) values.push_back(i * 7 % 5 + offset);
   return {
       .name = "argmax/" + label,
       .inputs = {{.type = {dtype, {2, 4, 3}}, .differentiable = false, .values = values}},
@@ -97,6 +97,8 @@ OpCase argmax_case(const std::string& label, DType dtype, int axis, bool keep_di
 const RegisterOpCase case_last{argmax_case("last", f32, -1, false)};
 const RegisterOpCase case_middle{argmax_case("middle", f32, 1, false)};
 const RegisterOpCase case_first{argmax_case("first", f32, 0, true)};
+const RegisterOpCase case_at_most_zero{argmax_case("at_most_zero", f32, -1, false, -4)};
+const RegisterOpCase case_negative{argmax_case("negative", f32, 1, false, -5)};
 const RegisterOpCase case_integers{argmax_case("i32", i32, 2, true)};
 const RegisterOpCase case_integers_middle{argmax_case("i32_middle", i32, 1, false)};
 

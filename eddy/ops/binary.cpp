@@ -34,8 +34,7 @@ template Kernel broadcast_kernel(const KernelContext&, const BinarySpans<std::in
 template Kernel broadcast_kernel(const KernelContext&, const BinarySpans<bool, bool>&);
 
 Shape broadcast_shape(std::span<const TensorType> inputs) {
-  require<GraphError>(inputs[0].dtype == inputs[1].dtype, "dtypes differ: a is {}, b is {}", to_string(inputs[0]),
-                      to_string(inputs[1]));
+  require<GraphError>(inputs[0].dtype == inputs[1].dtype, "dtypes differ: a is {}, b is {}", inputs[0], inputs[1]);
   return broadcast(inputs[0].shape, inputs[1].shape);
 }
 

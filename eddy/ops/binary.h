@@ -72,7 +72,7 @@ struct BinaryOp : OpClass<Derived> {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     const Shape shape = broadcast_shape(inputs);
     require<GraphError>(inputs[0].dtype == f32 || (Derived::kIntegers && inputs[0].dtype == i32),
-                        "takes f32{}, an argument is {}", Derived::kIntegers ? " or i32" : "", to_string(inputs[0]));
+                        "takes f32{}, an argument is {}", Derived::kIntegers ? " or i32" : "", inputs[0]);
     return {{inputs[0].dtype, shape}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override;

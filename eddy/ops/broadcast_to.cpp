@@ -48,7 +48,7 @@ struct BroadcastTo final : OpClass<BroadcastTo> {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     const Shape& x = inputs[0].shape;
     const bool fits = x.rank() + static_cast<int>(inserted.size()) == shape.rank() && broadcasts_to(padded(x), shape);
-    require<GraphError>(fits, "{} does not broadcast to {}", to_string(inputs[0]), to_string(shape));
+    require<GraphError>(fits, "{} does not broadcast to {}", inputs[0], to_string(shape));
     return {{inputs[0].dtype, shape}};
   }
   std::vector<Value> over_time(const TimeContext& context) const override {

@@ -19,7 +19,7 @@ struct ClusterTargets final : OpClass<ClusterTargets> {
   static void attributes(auto& op, auto&& visit) { visit("cutoffs", op.cutoffs); }
 
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    require<GraphError>(inputs[0].dtype == i32, "targets must be i32, they are {}", to_string(inputs[0]));
+    require<GraphError>(inputs[0].dtype == i32, "targets must be i32, they are {}", inputs[0]);
     require<GraphError>(!cutoffs.empty() && cutoffs[0] > 0 &&
                             std::ranges::adjacent_find(cutoffs, std::greater_equal()) == cutoffs.end(),
                         "cutoffs must be positive and rise, they are {}", fmt::join(cutoffs, ", "));

@@ -11,7 +11,7 @@ template <class Derived>
 struct CompareOp : OpClass<Derived> {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     const Shape shape = broadcast_shape(inputs);
-    require<GraphError>(inputs[0].dtype != boolean, "takes f32 or i32, an argument is {}", to_string(inputs[0]));
+    require<GraphError>(inputs[0].dtype != boolean, "takes f32 or i32, an argument is {}", inputs[0]);
     return {{boolean, shape}};
   }
   std::vector<Value> over_time(const TimeContext& context) const override {

@@ -29,8 +29,7 @@ struct Concat final : OpClass<Concat> {
       if (type.shape.rank() > axis) rest.shape[axis] = 0;
       std::int64_t& size = result.shape[axis];
       const std::int64_t so_far = std::exchange(size, 0);
-      require<GraphError>(rest == result, "{} and {} do not join along axis {}", to_string(inputs[0]), to_string(type),
-                          axis);
+      require<GraphError>(rest == result, "{} and {} do not join along axis {}", inputs[0], type, axis);
       size = so_far + type.shape[axis];
     }
     return {result};

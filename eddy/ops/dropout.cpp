@@ -68,11 +68,11 @@ struct Dropout final : OpClass<Dropout>, RandomOp {
   }
   // inputs: x, key
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    require<GraphError>(inputs[0].dtype == f32, "x must be f32, it is {}", to_string(inputs[0]));
+    require<GraphError>(inputs[0].dtype == f32, "x must be f32, it is {}", inputs[0]);
     require_key(inputs[1]);
     require<GraphError>(rate >= 0 && rate < 1, "the rate must be at least 0 and below 1, it is {}", rate);
     require<GraphError>(MaskLayout(inputs[0].shape, broadcast_axes).mask_elements <= kRandomNumbers,
-                        "{} needs too many random numbers", to_string(inputs[0]));
+                        "{} needs too many random numbers", inputs[0]);
     return {inputs[0]};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {

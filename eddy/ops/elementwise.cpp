@@ -41,7 +41,7 @@ void require_number(std::string_view op, double number, const TensorType& type, 
 
 void require_dtype(std::span<const TensorType> inputs, DType dtype) {
   for (const TensorType& type : inputs)
-    require<GraphError>(type.dtype == dtype, "takes {}, an argument is {}", to_string(dtype), to_string(type));
+    require<GraphError>(type.dtype == dtype, "takes {}, an argument is {}", to_string(dtype), type);
 }
 
 Value value_of(std::string_view op, const Operand& operand) {

@@ -93,7 +93,7 @@ template <class Derived>
 struct DerivativeOp : OpClass<Derived> {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require_dtype(inputs, f32);
-    require<GraphError>(inputs[0] == inputs[1], "types differ: {} and {}", to_string(inputs[0]), to_string(inputs[1]));
+    require<GraphError>(inputs[0] == inputs[1], "types differ: {} and {}", inputs[0], inputs[1]);
     return {inputs[0]};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {

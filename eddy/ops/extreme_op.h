@@ -56,7 +56,7 @@ struct ExtremeOp : ReduceOp<Derived> {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     std::vector<TensorType> types = ReduceOp<Derived>::infer(inputs);
     require<GraphError>(this->count(inputs[0].shape) > 0, "there is no {} of nothing: x is {}", Derived::kName,
-                        to_string(inputs[0]));
+                        inputs[0]);
     return types;
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {

@@ -22,7 +22,7 @@ struct FoldKey final : OpClass<FoldKey> {
 
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require_key(inputs[0]);
-    require<GraphError>(inputs[1] == TensorType{i32, {}}, "the index must be i32[], it is {}", to_string(inputs[1]));
+    require<GraphError>(inputs[1] == TensorType{i32, {}}, "the index must be i32[], it is {}", inputs[1]);
     return {inputs[0]};
   }
   Kernel make_kernel(const KernelContext&) const override {

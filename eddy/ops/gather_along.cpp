@@ -62,11 +62,11 @@ struct GatherAlong final : OpClass<GatherAlong> {
 
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     check_index(inputs[1]);
-    require<GraphError>(inputs[0].dtype == f32, "x must be f32, not {}", to_string(inputs[0]));
+    require<GraphError>(inputs[0].dtype == f32, "x must be f32, not {}", inputs[0]);
     Shape expected = inputs[0].shape;
     if (inputs[1].shape.rank() == expected.rank()) expected[axis] = inputs[1].shape[axis];
-    require<GraphError>(expected == inputs[1].shape, "index {} does not match {} beside axis {}", to_string(inputs[1]),
-                        to_string(inputs[0]), axis);
+    require<GraphError>(expected == inputs[1].shape, "index {} does not match {} beside axis {}", inputs[1], inputs[0],
+                        axis);
     return {{f32, expected}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
@@ -106,8 +106,7 @@ struct ScatterAlong final : OpClass<ScatterAlong> {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     check_index(inputs[1]);
     require<GraphError>(inputs[0].dtype == f32 && inputs[0].shape == inputs[1].shape,
-                        "updates {} and index {} must have one shape, and updates be f32", to_string(inputs[0]),
-                        to_string(inputs[1]));
+                        "updates {} and index {} must have one shape, and updates be f32", inputs[0], inputs[1]);
     require<GraphError>(size >= 0, "size {} is negative", size);
     Shape shape = inputs[0].shape;
     shape[axis] = size;

@@ -5,6 +5,7 @@
 
 #include "eddy/core/math.h"
 #include "eddy/ops/add.h"
+#include "eddy/ops/clamp.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/exp.h"
 #include "eddy/ops/mul.h"
@@ -19,10 +20,14 @@ namespace {
 constexpr float kRootTwoOverPi = 0.797884560802865F;
 constexpr float kCubic = 0.044715F;
 
+/// Second derivatives are 0 beyond it, where a power of x may be infinite.
+Value near(Value x) { return clamp(x, -16, 16); }
+
 struct GeluGradient final : DerivativeOp<GeluGradient> {
   static constexpr std::string_view kName = "gelu_gradient";
   static void span(const float* dy, const float* x, float* dx, std::int64_t n) { vector_gelu_gradient(dy, x, dx, n); }
-  static Value slope(Value x) {
+  static Value slope(Value far) {
+    const Value x = near(far);
     const Value density = exp(square(x) * -0.5F) * (kRootTwoOverPi / 2);
     return density * (2 - square(x));
   }
@@ -39,7 +44,8 @@ struct GeluTanhGradient final : DerivativeOp<GeluTanhGradient> {
   static void span(const float* dy, const float* x, float* dx, std::int64_t n) {
     vector_gelu_tanh_gradient(dy, x, dx, n);
   }
-  static Value slope(Value x) {
+  static Value slope(Value far) {
+    const Value x = near(far);
     const Value squared = square(x);
     const Value t = tanh(x * (squared * kCubic + 1) * kRootTwoOverPi);
     const Value inner = squared * (3 * kCubic * kRootTwoOverPi) + kRootTwoOverPi;

@@ -147,7 +147,7 @@ struct GruRecurrence final : RecurrenceOp<GruRecurrence, 3>, GruAttributes {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     const Shape& gates = inputs[0].shape;
     require<GraphError>(inputs[0].dtype == f32 && gates.rank() == 3 && gates[2] % 3 == 0,
-                        "x w_x + bias must be f32[time, batch, 3 hidden], it is {}", to_string(inputs[0]));
+                        "x w_x + bias must be f32[time, batch, 3 hidden], it is {}", inputs[0]);
     const std::int64_t hidden = gates[2] / 3;
     require<GraphError>(reset_after || !has_bias, "a recurrent bias needs reset_after");
     require_f32(inputs[1], {hidden, 3 * hidden}, "w_h");

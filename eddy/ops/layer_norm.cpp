@@ -117,11 +117,11 @@ struct LayerNorm final : OpClass<LayerNorm> {
     require_dtype(inputs, f32);
     const Shape& x = inputs[0].shape;
     require<GraphError>(x.rank() > 0 && x.dim(-1) > 0, "x must have a last axis that is not empty, it is {}",
-                        to_string(inputs[0]));
+                        inputs[0]);
     const Shape row{x.dim(-1)};
     require<GraphError>(inputs[1].shape == row && inputs[2].shape == row,
-                        "gain {} and bias {} must be of shape {}, as x is {}", to_string(inputs[1]),
-                        to_string(inputs[2]), to_string(row), to_string(inputs[0]));
+                        "gain {} and bias {} must be of shape {}, as x is {}", inputs[1], inputs[2], to_string(row),
+                        inputs[0]);
     require<GraphError>(epsilon >= 0, "epsilon must not be negative, it is {}", epsilon);
     return {inputs[0], {f32, x.removed(-1)}, {f32, x.removed(-1)}};
   }

@@ -74,7 +74,7 @@ struct Linear final : OpClass<Linear> {
     require_dtype(inputs, f32);
     const TensorType result = linear_type(inputs[0], inputs[1], transpose_w);
     const std::int64_t out = result.shape[1];
-    require<GraphError>(inputs[2].shape == Shape{out}, "the bias is {}, expected f32[{}]", to_string(inputs[2]), out);
+    require<GraphError>(inputs[2].shape == Shape{out}, "the bias is {}, expected f32[{}]", inputs[2], out);
     return {result};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
@@ -148,8 +148,7 @@ Kernel linear_kernel(const KernelContext& context, bool transpose_w, Activation 
 TensorType linear_type(const TensorType& x, const TensorType& w, bool transpose_w) {
   require<GraphError>(w.shape.rank() == 2, "w must be a matrix, it is {}", to_string(w));
   require<GraphError>(x.shape.rank() == 2 && x.shape[1] == w.shape[transpose_w ? 1 : 0],
-                      "inner sizes differ: x is {}, w is {}{}", to_string(x), to_string(w),
-                      transpose_w ? " transposed" : "");
+                      "inner sizes differ: x is {}, w is {}{}", x, to_string(w), transpose_w ? " transposed" : "");
   return {f32, {x.shape[0], w.shape[transpose_w ? 0 : 1]}};
 }
 

@@ -115,10 +115,9 @@ class ScreenedArgmax {
   bool decide(const KernelArgs& args, std::int64_t row, const float* upper, float bound) const {
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
     if (bound == -kInfinity) return false;
-    const float below = std::nextafter(bound, -kInfinity);
     std::int64_t best = -1, left = classes_ / kFewestRuledOut;
     float largest = 0;
-    for (std::int64_t cls = 0; (cls += vector_first_above(upper + cls, below, classes_ - cls)) < classes_; ++cls) {
+    for (std::int64_t cls = 0; (cls += vector_first_at_least(upper + cls, bound, classes_ - cls)) < classes_; ++cls) {
       if (--left < 0) return false;
       float logit = 0;
       gemm_block(single_, GemmMethod::thin, {0, 1, 0, 1}, args.in<float>(0) + row * size_,
@@ -147,9 +146,8 @@ struct LinearArgmax final : OpClass<LinearArgmax> {
     require_dtype(inputs, f32);
     const TensorType logits = linear_type(inputs[0], inputs[1], true);
     const std::int64_t classes = logits.shape[1];
-    require<GraphError>(inputs[2].shape == Shape{classes}, "the bias is {}, expected f32[{}]", to_string(inputs[2]),
-                        classes);
-    require<GraphError>(classes > 0, "there is no argmax of nothing: table is {}", to_string(inputs[1]));
+    require<GraphError>(inputs[2].shape == Shape{classes}, "the bias is {}, expected f32[{}]", inputs[2], classes);
+    require<GraphError>(classes > 0, "there is no argmax of nothing: table is {}", inputs[1]);
     return {{i32, {logits.shape[0]}}};
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {

@@ -222,8 +222,7 @@ struct LinearCrossEntropy final : OpClass<LinearCrossEntropy> {
     const TensorType bias{f32, {table.shape[0]}}, targets{i32, {hidden.shape[0]}}, weights{f32, {hidden.shape[0]}};
     require<GraphError>(inputs[2] == bias && inputs[3] == targets && inputs[4] == weights,
                         "bias, targets and weights must be {}, {} and {}, they are {}, {} and {}", to_string(bias),
-                        to_string(targets), to_string(weights), to_string(inputs[2]), to_string(inputs[3]),
-                        to_string(inputs[4]));
+                        to_string(targets), to_string(weights), inputs[2], inputs[3], inputs[4]);
     return {{f32, {}}, hidden, table, bias};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {

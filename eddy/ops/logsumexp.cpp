@@ -49,7 +49,7 @@ struct Logsumexp final : OpClass<Logsumexp> {
   ReducedAxes over(const Shape& x) const { return {Axes(axis), keep_dims, x.rank()}; }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require_dtype(inputs, f32);
-    require<GraphError>(inputs[0].shape.dim(axis) > 0, "axis {} of x of type {} is empty", axis, to_string(inputs[0]));
+    require<GraphError>(inputs[0].shape.dim(axis) > 0, "axis {} of x of type {} is empty", axis, inputs[0]);
     return {{f32, over(inputs[0].shape).result(inputs[0].shape)}};
   }
   std::vector<Gradient> gradient(const GradientContext& c) const override {

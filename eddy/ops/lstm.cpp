@@ -156,7 +156,7 @@ struct LstmRecurrence final : RecurrenceOp<LstmRecurrence, 4>, LstmAttributes {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     const Shape& gates = inputs[0].shape;
     require<GraphError>(inputs[0].dtype == f32 && gates.rank() == 3 && gates[2] % 4 == 0,
-                        "x w_x + bias must be f32[time, batch, 4 hidden], it is {}", to_string(inputs[0]));
+                        "x w_x + bias must be f32[time, batch, 4 hidden], it is {}", inputs[0]);
     const std::int64_t hidden = gates[2] / 4;
     require_f32(inputs[1], {hidden, 4 * hidden}, "w_h");
     std::size_t next = 2;

@@ -128,8 +128,7 @@ struct MaskedRowSum final : OpClass<MaskedRowSum> {
     const Shape& a = inputs[0].shape;
     const Shape& b = inputs[1].shape;
     require<GraphError>(a.rank() == 2 && b.rank() == 2 && a[0] == b[0],
-                        "a and b must be matrices of as many rows: a is {}, b is {}", to_string(inputs[0]),
-                        to_string(inputs[1]));
+                        "a and b must be matrices of as many rows: a is {}, b is {}", inputs[0], inputs[1]);
     require_mask(inputs[2], a[0]);
     return {{f32, {a[1], b[1]}}, {f32, {b[1]}}};
   }

@@ -86,11 +86,10 @@ struct Matmul final : OpClass<Matmul> {
     require_dtype(inputs, f32);
     const Shape& a = inputs[0].shape;
     const Shape& b = inputs[1].shape;
-    require<GraphError>(a.rank() >= 2 && b.rank() >= 2, "both operands must be matrices: a is {}, b is {}",
-                        to_string(inputs[0]), to_string(inputs[1]));
-    require<GraphError>(k(a) == b.dim(transpose_b ? -1 : -2), "inner sizes differ: a is {}{}, b is {}{}",
-                        to_string(inputs[0]), transpose_a ? " transposed" : "", to_string(inputs[1]),
-                        transpose_b ? " transposed" : "");
+    require<GraphError>(a.rank() >= 2 && b.rank() >= 2, "both operands must be matrices: a is {}, b is {}", inputs[0],
+                        inputs[1]);
+    require<GraphError>(k(a) == b.dim(transpose_b ? -1 : -2), "inner sizes differ: a is {}{}, b is {}{}", inputs[0],
+                        transpose_a ? " transposed" : "", inputs[1], transpose_b ? " transposed" : "");
     return {{f32, broadcast(batch_of(a), batch_of(b)).appended(m(a)).appended(n(b))}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {

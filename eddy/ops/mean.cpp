@@ -18,7 +18,7 @@ struct Mean final : ReduceOp<Mean> {
   double scale(const Shape& x) const { return 1.0 / static_cast<double>(count(x)); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     std::vector<TensorType> types = ReduceOp::infer(inputs);
-    require<GraphError>(count(inputs[0].shape) > 0, "there is no mean of nothing: x is {}", to_string(inputs[0]));
+    require<GraphError>(count(inputs[0].shape) > 0, "there is no mean of nothing: x is {}", inputs[0]);
     return types;
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {

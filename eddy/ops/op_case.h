@@ -48,10 +48,8 @@ struct OpCase {
   /// Small shapes, for tests. Sizes should differ from axis to axis.
   std::vector<CaseInput> inputs = {};
   std::function<std::vector<Value>(Graph& graph, std::span<const Value> inputs)> build = {};
-  /// The same in plain double precision. Required unless `golden` is given.
+  /// The same in plain double precision. Required.
   std::function<FlatArrays(std::span<const std::vector<double>> inputs)> reference = {};
-  /// Key in tests/goldens (values and gradients that PyTorch gave in float64), whose inputs replace random ones.
-  std::string golden = {};
   /// Shapes the models use; empty: no benchmark. Every op has them in one case at least.
   std::vector<CaseInput> bench_inputs = {};
   /// Largest |got - expected| / (1 + |expected|).

@@ -47,10 +47,10 @@ struct Pow final : BinaryOp<Pow> {
     std::pair<Value, Value> result;
     // 0 to the power of 0 - 1 would spoil the product with 0.
     if (c.needs(0)) result.first = c.d_out(0) * c.in(1) * pow(c.in(0), where(equal(c.in(1), 0), 1, c.in(1)) - 1);
-    // Where the logarithm does not exist the gradient is 0, whatever the power is.
+    // Where the logarithm does not exist the gradient is 0, whatever the power is; of NaN it is NaN.
     if (c.needs(1)) {
-      const Value positive = greater(c.in(0), 0);
-      result.second = c.d_out(0) * where(positive, c.out(0), 0) * log(where(positive, c.in(0), 1));
+      const Value none = less_equal(c.in(0), 0);
+      result.second = c.d_out(0) * where(none, 0, c.out(0)) * log(where(none, 1, c.in(0)));
     }
     return result;
   }

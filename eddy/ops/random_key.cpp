@@ -47,7 +47,7 @@ std::uint32_t next_stream(std::initializer_list<Value> inputs) {
 }
 
 void require_key(const TensorType& type) {
-  require<GraphError>(type == TensorType{i32, {4}}, "the random key must be i32[4], it is {}", to_string(type));
+  require<GraphError>(type == TensorType{i32, {4}}, "the random key must be i32[4], it is {}", type);
 }
 
 Value random_key(Graph& graph, ParameterStore& store, SourceLocation where) {

@@ -65,8 +65,7 @@ Value weight_gradient(Value a, Value d, Value mask) {
 }
 
 void require_f32(const TensorType& type, const Shape& shape, const char* what) {
-  require<GraphError>(type == TensorType{f32, shape}, "{} must be {}, it is {}", what, to_string({f32, shape}),
-                      to_string(type));
+  require<GraphError>(type == TensorType{f32, shape}, "{} must be {}, it is {}", what, to_string({f32, shape}), type);
 }
 
 }  // namespace eddy

@@ -21,7 +21,7 @@ Shape ReducedAxes::result(const Shape& x) const {
   Shape shape = x;
   for (std::size_t i = axes.size(); i-- > 0;) {
     const int axis = axes[i];
-    require<GraphError>(axis >= 0 && axis < x.rank(), "axis {} is out of range for x of shape {}", axis, to_string(x));
+    require<GraphError>(axis >= 0 && axis < x.rank(), "axis {} is out of range for x of shape {}", axis, x);
     require<GraphError>(i == 0 || axes[i - 1] != axis, "axis {} is given twice", axis);
     if (std::ranges::find(kept, axis) != kept.end()) {
       shape[axis] = 1;

@@ -47,7 +47,7 @@ struct ReduceOp : OpClass<Derived>, ReducedAxes {
   }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require<GraphError>(inputs[0].dtype == f32 || (Derived::kIntegers && inputs[0].dtype == i32),
-                        "takes f32{}, x is {}", Derived::kIntegers ? " or i32" : "", to_string(inputs[0]));
+                        "takes f32{}, x is {}", Derived::kIntegers ? " or i32" : "", inputs[0]);
     return {{inputs[0].dtype, result(inputs[0].shape)}};
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType> outputs) const override {

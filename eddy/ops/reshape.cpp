@@ -20,7 +20,7 @@ struct Reshape final : OpClass<Reshape> {
 
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require<GraphError>(shape.elements() == inputs[0].shape.elements(), "{} has {} elements, shape {} has {}",
-                        to_string(inputs[0]), inputs[0].shape.elements(), to_string(shape), shape.elements());
+                        inputs[0], inputs[0].shape.elements(), to_string(shape), shape.elements());
     return {{inputs[0].dtype, shape}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {

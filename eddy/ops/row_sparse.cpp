@@ -55,10 +55,9 @@ struct Coalesce final : OpClass<Coalesce> {
     std::int64_t count = 0;
     for (std::size_t i = 0; i + 1 < inputs.size(); i += 2) {
       const std::int64_t n = inputs[i].shape.elements();
-      require<GraphError>(inputs[i].dtype == i32, "indices must be i32, not {}", to_string(inputs[i]));
+      require<GraphError>(inputs[i].dtype == i32, "indices must be i32, not {}", inputs[i]);
       require<GraphError>(inputs[i + 1].dtype == f32 && inputs[i + 1].shape.elements() == n * width(),
-                          "rows {} do not match indices {} and table {}", to_string(inputs[i + 1]),
-                          to_string(inputs[i]), to_string(table));
+                          "rows {} do not match indices {} and table {}", inputs[i + 1], inputs[i], to_string(table));
       count += n;
     }
     require<GraphError>(table[0] <= INT32_MAX && count <= INT32_MAX, "{} indices into {} rows exceed 32 bits", count,

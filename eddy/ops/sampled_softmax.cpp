@@ -129,10 +129,9 @@ struct NegativesLogSumExp final : OpClass<NegativesLogSumExp> {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     const Shape& logits = inputs[0].shape;
     require<GraphError>(inputs[0].dtype == f32 && logits.rank() == 2, "logits must be f32[rows, samples], they are {}",
-                        to_string(inputs[0]));
+                        inputs[0]);
     require<GraphError>(inputs[1] == TensorType{i32, {logits[1]}} && inputs[2] == TensorType{i32, {logits[0]}},
-                        "ids {} and targets {} do not fit logits {}", to_string(inputs[1]), to_string(inputs[2]),
-                        to_string(inputs[0]));
+                        "ids {} and targets {} do not fit logits {}", inputs[1], inputs[2], inputs[0]);
     return {{f32, {logits[0]}}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {

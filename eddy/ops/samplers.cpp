@@ -134,7 +134,7 @@ struct SamplerBase : RandomOp {
 
   std::vector<TensorType> infer_types(std::span<const TensorType> inputs, std::int64_t range) const {
     require_key(inputs[0]);
-    require<GraphError>(inputs[1].dtype == i32, "targets must be i32, they are {}", to_string(inputs[1]));
+    require<GraphError>(inputs[1].dtype == i32, "targets must be i32, they are {}", inputs[1]);
     require<GraphError>(range >= 1 && range <= INT32_MAX, "cannot sample from {} ids", range);
     require<GraphError>(samples >= 1 && samples <= INT32_MAX && (!unique || samples <= range),
                         "cannot draw {} {}ids of {}", samples, unique ? "different " : "", range);
@@ -180,8 +180,7 @@ struct UnigramSampler final : OpClass<UnigramSampler>, SamplerBase {
     const std::int64_t range = inputs[2].shape.elements();
     require<GraphError>(inputs[2] == TensorType{f32, {range}} && inputs[3] == TensorType{i32, {range}} &&
                             inputs[4] == TensorType{f32, {range}},
-                        "the table does not fit together: {}, {}, {}", to_string(inputs[2]), to_string(inputs[3]),
-                        to_string(inputs[4]));
+                        "the table does not fit together: {}, {}, {}", inputs[2], inputs[3], inputs[4]);
     return infer_types(inputs, range);
   }
   Kernel make_kernel(const KernelContext& context) const override {

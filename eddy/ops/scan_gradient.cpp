@@ -53,6 +53,8 @@ class ReverseLoop {
     make_states();
     std::vector<Gradient> result(context_.inputs.size());
     collect_results();
+    // No way leads from the gradients that arrived to what is asked for.
+    if (states_.empty() && finishers_.empty()) return result;
     body_->stack_everything();
     const ScanOp reverse(body_, op_.time(), !op_.reverse(), recompute_);
     node_ = Graph::outputs(add_scan(outer(), reverse, sequences_, initial_, captures_));

@@ -86,7 +86,7 @@ class Loop {
         set(program_->result_bases[result++], step == 0 ? args.outputs[sum.output] : scratch + sum.offset);
       program_->resolve();
       if (step == 0) program_->prepare();
-      program_->run();
+      run_step(t);
       if (step == 0) continue;
       for (const Sum& sum : sums_)
         add_to(args.out<float>(sum.output), reinterpret_cast<const float*>(scratch + sum.offset), sum.elements);
@@ -118,6 +118,11 @@ class Loop {
     int output;
     std::size_t offset = 0;  ///< where one step's value lies
   };
+
+  /// What a node of the body says of an element is of one step.
+  void run_step(std::int64_t t) try { program_->run(); } catch (const GraphError& error) {
+    throw GraphError(error.op(), fmt::format("{}, in step {} of {}", error.sentence(), t, time_), error.origin());
+  }
 
   static void* address(void* base, std::size_t bytes, std::int64_t index) {
     return static_cast<std::byte*>(base) + bytes * static_cast<std::size_t>(index);

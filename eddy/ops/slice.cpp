@@ -37,7 +37,7 @@ struct Slice final : OpClass<Slice> {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     TensorType type = inputs[0];
     require<GraphError>(begin >= 0 && begin <= end && end <= type.shape[axis],
-                        "positions {} to {} do not lie within axis {} of {}", begin, end, axis, to_string(type));
+                        "positions {} to {} do not lie within axis {} of {}", begin, end, axis, type);
     type.shape[axis] = end - begin;
     return {type};
   }
@@ -177,7 +177,7 @@ struct Split final : OpClass<Split> {
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     const std::int64_t total = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
     require<GraphError>(!sizes.empty() && total == inputs[0].shape[axis], "sizes [{}] do not add up to axis {} of {}",
-                        fmt::join(sizes, ","), axis, to_string(inputs[0]));
+                        fmt::join(sizes, ","), axis, inputs[0]);
     std::vector<TensorType> outputs;
     for (const std::int64_t size : sizes) {
       require<GraphError>(size >= 0, "size {} is negative", size);

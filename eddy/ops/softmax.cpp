@@ -41,7 +41,7 @@ struct SoftmaxGradient final : SoftmaxGradientOp<SoftmaxGradient> {
 
 struct Softmax final : SoftmaxOp<Softmax, SoftmaxGradient> {
   static constexpr std::string_view kName = "softmax";
-  /// Largest, difference, exp (8), sum and product.
+  /// Largest, difference, exp, sum and product.
   static constexpr double kFlops = kExpFlops + 2;
   using SoftmaxOp::SoftmaxOp;
 

@@ -22,7 +22,7 @@ struct SoftmaxOp : OpClass<Derived> {
 
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require_dtype(inputs, f32);
-    require<GraphError>(inputs[0].shape.dim(axis) > 0, "axis {} of x of type {} is empty", axis, to_string(inputs[0]));
+    require<GraphError>(inputs[0].shape.dim(axis) > 0, "axis {} of x of type {} is empty", axis, inputs[0]);
     return {inputs[0]};
   }
   std::vector<Gradient> gradient(const GradientContext& c) const override {

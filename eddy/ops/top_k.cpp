@@ -52,7 +52,7 @@ struct TopKOp final : OpClass<TopKOp> {
     require_dtype(inputs, f32);
     const Shape& x = inputs[0].shape;
     require<GraphError>(x.rank() > 0 && k >= 1 && k <= x.dim(-1),
-                        "k is {}, but the last axis of x {} must have that many", k, to_string(inputs[0]));
+                        "k is {}, but the last axis of x {} must have that many", k, inputs[0]);
     Shape shape = x;
     shape[x.rank() - 1] = k;
     return {{f32, shape}, {i32, shape}};

@@ -170,8 +170,7 @@ struct Transpose final : OpClass<Transpose> {
     std::ranges::sort(sorted);
     bool valid = static_cast<int>(sorted.size()) == in.rank();
     for (std::size_t i = 0; valid && i < sorted.size(); ++i) valid = sorted[i] == static_cast<int>(i);
-    require<GraphError>(valid, "[{}] does not name each axis of {} once", fmt::join(permutation, ","),
-                        to_string(inputs[0]));
+    require<GraphError>(valid, "[{}] does not name each axis of {} once", fmt::join(permutation, ","), inputs[0]);
     Shape shape = in;
     for (int axis = 0; axis < in.rank(); ++axis) shape[axis] = in[permutation[static_cast<std::size_t>(axis)]];
     return {{inputs[0].dtype, shape}};

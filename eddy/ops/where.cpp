@@ -54,8 +54,7 @@ struct Where final : OpClass<Where> {
 
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     require_dtype(inputs.first(1), boolean);
-    require<GraphError>(inputs[1].dtype == inputs[2].dtype, "dtypes differ: a is {}, b is {}", to_string(inputs[1]),
-                        to_string(inputs[2]));
+    require<GraphError>(inputs[1].dtype == inputs[2].dtype, "dtypes differ: a is {}, b is {}", inputs[1], inputs[2]);
     return {{inputs[1].dtype, broadcast(inputs[0].shape, broadcast(inputs[1].shape, inputs[2].shape))}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {

@@ -93,6 +93,7 @@ TEST_CASE("predict reads texts as the training did: encoding, mark, packing") {
   CHECK(contains(broken.err, "standard input: 120 ill-formed UTF-8 sequences became U+FFFD"));
   check_refused(run_eddy(joined(predict, {"--encoding", "utf8_strict"}), "fine\n\xE9\n"), 1,
                 "standard input:2: byte 0xe9");
+  check_refused(run_eddy(predict, "one\rtwo\r"), 1, "standard input: ends its lines with carriage returns alone");
   check_refused(run_eddy(predict, std::string("\xFF\xFEt\0h\0e\0\n\0", 10)), 1, "standard input: is UTF-16 text");
 
   test::write_compressed(folder.path("texts.gz"), seasons(false), test::Packing::tar_gz);
@@ -192,6 +193,40 @@ TEST_CASE("a table is read as one by its name, and a report shows no log of anot
   succeed(joined(tune, {"--epochs", "1", "--seed", "9", "--overwrite"}));
   folder.write("m.safetensors", model);
   CHECK(contains(notes("other"), "The log beside the model is of another run."));
+}
+
+TEST_CASE("evaluate and predict read as much of a text as is asked") {
+  const TestFolder folder;
+  std::string lines;
+  for (int i = 0; i < 60; ++i) lines += i % 2 == 0 ? "a\tbeak so so so\n" : "b\tfur so so so\n";
+  folder.write("train.tsv", lines);
+  succeed(joined(finetune(folder, "train.tsv", "m.safetensors"), {"--max-length", "2"}));
+  const auto scores = [&](const Arguments& more) {
+    return nlohmann::json::parse(evaluate(folder, "m.safetensors", more).out);
+  };
+  const auto as_trained = scores({}), whole = scores({"--max-length", "0"}), first = scores({"--max-length", "3"});
+  CHECK(as_trained["texts_cut"] == 60);
+  CHECK(as_trained["error_rate"] == 0.5);
+  CHECK(first["tokens_not_read"] == 60);
+  CHECK(whole["texts_cut"] == 0);
+  CHECK(whole["loss"] != as_trained["loss"]);
+  succeed({"evaluate", "-m", folder.path("m.safetensors"), "--no-cache", "--max-length", "0", "--report",
+           folder.path("report")});
+  CHECK(contains(folder.read("report/report.md"), "Of each text all tokens were read, in the training at most 2"));
+  const Arguments predict = {"predict", "--model", folder.path("m.safetensors")};
+  const std::string texts = "beak so so so\nfur so so so\n";
+  const auto lines_of = [&](const Arguments& more) {
+    const std::string out = succeed(joined(predict, more), texts).out;
+    return std::pair(out.substr(0, out.find('\n')),
+                     out.substr(out.find('\n') + 1, out.rfind('\n') - out.find('\n') - 1));
+  };
+  CHECK(lines_of({}).first == lines_of({}).second);
+  CHECK(lines_of({"--max-length", "0"}).first != lines_of({"--max-length", "0"}).second);
+
+  folder.write("stream.txt", text_lines(60, 1));
+  succeed({"pretrain", "--data", folder.path("stream.txt"), "--bptt", "5", "--hidden", "8", "--embedding", "8",
+           "--no-cache", "--quiet", "--epochs", "1", "-o", folder.path("lm.safetensors")});
+  check_refused(evaluate(folder, "lm.safetensors", {"--max-length", "3"}), 2, "lm.safetensors reads streams");
 }
 
 TEST_CASE("what would measure or train on something else than it says is refused") {

@@ -85,6 +85,7 @@ TEST_CASE("a training of pairs has a report and an event file, and small files k
   CHECK(trained.err.find("The report is") != std::string::npos);
   const auto report = nlohmann::json::parse(folder.read("report/report.json"));
   CHECK(report.dump().find("validation part, beam 4") != std::string::npos);
+  CHECK(report.dump().find("target tokens/s of training") != std::string::npos);
   for (const char* chart : {"loss", "gradient-norm", "learning-rate", "speed", "memory", "attention-1"})
     CHECK_MESSAGE(folder.has("report/" + std::string(chart) + ".svg"), chart);
   CHECK_FALSE(std::filesystem::is_empty(folder.path("events")));

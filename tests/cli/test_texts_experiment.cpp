@@ -55,6 +55,12 @@ TEST_CASE("an experiment on files of one's own ends with a table and does nothin
                            "--epochs",    "2"};
   const ProgramResult from = succeed(begun);
   CHECK(from.out.find("LM-seed1") == std::string::npos);
+  Arguments unnamed = begun;
+  folder.write("m\xE9.safetensors", folder.read("report/parts/LM-seed1.safetensors"));
+  unnamed[5] = folder.path("m\xE9.safetensors");
+  unnamed[7] = folder.path("unnamed");
+  CHECK(succeed(unnamed).out.find("test error") != std::string::npos);
+  CHECK(succeed(unnamed).out.find("already done") != std::string::npos);
   CHECK(folder.read("other/report.md").find("parts/LM-seed1.safetensors") != std::string::npos);
   const ProgramResult more = succeed(joined(begun, {"--pretraining-epochs", "1"}));
   CHECK(more.out.find("LM-seed1: perplexity") != std::string::npos);
@@ -70,6 +76,9 @@ TEST_CASE("an experiment on files of one's own ends with a table and does nothin
       succeed({"evaluate", "--model", folder.path("report/parts/LSTM-150-labels-seed1.safetensors"), "--data",
                folder.path("test.tsv"), "--no-cache"});
   CHECK(told.out.find("texts      60") != std::string::npos);
+  const ProgramResult own =
+      succeed({"evaluate", "--model", folder.path("report/parts/LSTM-150-labels-seed1.safetensors"), "--no-cache"});
+  CHECK(own.err.find("was trained on some of these texts by eddy experiment texts") != std::string::npos);
 }
 
 TEST_CASE("an experiment's results are told as they come, and a run whose reader has gone comes to its end") {

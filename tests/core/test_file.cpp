@@ -145,6 +145,13 @@ TEST_CASE("a device is refused before anything is replaced") {
   CHECK(std::filesystem::is_character_file("/dev/full"));
 }
 
+TEST_CASE("a pipe is no file to be read at any place, and is not waited for") {
+  const TemporaryFolder folder;
+  const auto pipe = folder / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(message_of([&] { InputFile file(pipe); }).find("is no regular file") != std::string::npos);
+}
+
 TEST_CASE("a file that does not fit leaves the old one and nothing else") {
   const TemporaryFolder folder;
   const auto path = folder / "a";

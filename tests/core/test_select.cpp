@@ -35,12 +35,35 @@ TEST_CASE("the first number above a bound") {
       std::int64_t want = 0;
       while (want < n && x[static_cast<std::size_t>(want)] <= bound) ++want;
       CHECK(eddy::vector_first_above(x.data(), bound, n) == want);
+      want = 0;
+      while (want < n && x[static_cast<std::size_t>(want)] < bound) ++want;
+      CHECK(eddy::vector_first_at_least(x.data(), bound, n) == want);
     }
   }
   std::vector<float> same(1000, 1.0F);
   CHECK(eddy::vector_first_above(same.data(), 1, 1000) == 1000);
   same[997] = 2;
   CHECK(eddy::vector_first_above(same.data(), 1, 1000) == 997);
+}
+
+TEST_CASE("the first of the largest, whatever its sign") {
+  eddy::Philox random(5);
+  constexpr float kDenormal = std::numeric_limits<float>::denorm_min();
+  for (std::int64_t n = 1; n < 150; ++n)
+    for (const float offset : {0.0F, -6.0F, -9.0F}) {
+      std::vector<float> x = some_numbers(n, random);
+      for (float& value : x) value = std::isinf(value) || uniform_index(random, 20) > 0 ? value + offset : -0.0F;
+      std::int64_t want = 0;
+      for (std::int64_t i = 1; i < n; ++i) {
+        const float best = x[static_cast<std::size_t>(want)], now = x[static_cast<std::size_t>(i)];
+        if (!std::isnan(best) && (now > best || std::isnan(now))) want = i;
+      }
+      CHECK(eddy::vector_first_largest(x.data(), n) == want);
+    }
+  for (const float alike : {0.0F, -0.0F, -1.0F, kDenormal, -kDenormal, kInfinity, -kInfinity, kNan}) {
+    const std::vector<float> x(70, alike);
+    CHECK(eddy::vector_first_largest(x.data(), 70) == 0);
+  }
 }
 
 TEST_CASE("the larger number of each column and its row") {
@@ -74,9 +97,12 @@ TEST_CASE("whole numbers: the largest, the first above a bound, and the larger o
     }
     const auto largest = std::max_element(x.begin(), x.end());
     CHECK(eddy::vector_max_value(x.data(), n) == (n == 0 ? kLeast : *largest));
+    if (n > 0) CHECK(eddy::vector_first_largest(x.data(), n) == largest - x.begin());
     for (const std::int32_t bound : {kLeast, -2, 2, 3}) {
       const auto first = std::find_if(x.begin(), x.end(), [&](std::int32_t value) { return value > bound; });
       CHECK(eddy::vector_first_above(x.data(), bound, n) == first - x.begin());
+      const auto equal = std::find_if(x.begin(), x.end(), [&](std::int32_t value) { return value >= bound; });
+      CHECK(eddy::vector_first_at_least(x.data(), bound, n) == equal - x.begin());
     }
     std::vector<std::int32_t> best(x.rbegin(), x.rend()), index(x.size(), 0);
     std::vector<std::int32_t> want = best, want_index = index;

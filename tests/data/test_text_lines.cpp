@@ -56,6 +56,28 @@ TEST_CASE("UTF-16 is refused, however it is read, with what to do") {
   }
 }
 
+TEST_CASE("lines that carriage returns alone end are refused, not read as one") {
+  const TemporaryFolder folder;
+  for (const std::string contents : {"a\tb\rc\td\r", "a\tb\rc\td", "a\tb\r\rc\td\r\r"}) {
+    const auto path = folder.write("mac.txt", contents);
+    const auto refused = [&](auto&& read) {
+      CHECK(contains(error_of<DataError>(read), "mac.txt: ends its lines with carriage returns alone"));
+    };
+    refused([&] { read_text_lines(path); });
+    refused([&] { for_each_line(path, {}, [](std::string_view, std::string_view) {}); });
+    refused([&] { read_delimited(path, tsv_options()); });
+    refused([&] { read_first_record(path, tsv_options()); });
+  }
+  for (const std::string contents : {"a\tb\r\n", "a\tb\r", "a\rb\tc\nd\te\n"})
+    CHECK_FALSE(read_text_lines(folder.write("fine.txt", contents)).documents.empty());
+}
+
+TEST_CASE("an archive is no table") {
+  const TemporaryFolder folder;
+  const auto path = folder.write("t.zip", std::string("PK\x03\x04\0\0\0\0 a\tb\n", 14));
+  CHECK(contains(error_of<DataError>([&] { read_delimited(path, tsv_options()); }), "is an archive; expected a table"));
+}
+
 TEST_CASE("a file without a document is an error") {
   const TemporaryFolder folder;
   CHECK(contains(error_of<DataError>([&] { read_text_lines(folder.write("e.txt", "")); }), "e.txt: holds no document"));

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "eddy/core/file.h"
 #include "eddy/core/safetensors.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/environment.h"
@@ -110,6 +111,29 @@ TEST_CASE("what does not fit is listed in full and changes nothing") {
   // Making what is missing does not excuse the rest.
   CHECK_THROWS_AS(load_checkpoint(path, store), DataError);
   CHECK(store.all().size() == 4);
+}
+
+TEST_CASE("a checkpoint that cannot be taken whole changes nothing") {
+  const TemporaryFolder folder;
+  const auto path = folder / "run.safetensors";
+  const ParameterStore saved = make_store();
+  save_checkpoint(path, saved);
+  SUBCASE("a sealed store lacks a variable") {
+    ParameterStore store(1);
+    store.get("lstm/weights", {f32, {3, 8}}, zeros());
+    store.seal();
+    CHECK_THROWS_WITH_AS(load_checkpoint(path, store), doctest::Contains("'step' is not in the model, whose store"),
+                         DataError);
+    CHECK(store.find("lstm/weights")->value.values<float>()[0] == 0);
+  }
+  SUBCASE("a boolean is neither 0 nor 1") {
+    std::string bytes = read_file(path);
+    bytes.back() = 2;  // the smallest elements come last
+    write_atomically(path, bytes);
+    ParameterStore store = make_store(6);
+    CHECK_THROWS_AS(load_checkpoint(path, store), DataError);
+    check_equal(store, make_store(6));
+  }
 }
 
 TEST_CASE("files that are no checkpoint are refused") {

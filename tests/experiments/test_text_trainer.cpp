@@ -100,6 +100,12 @@ TEST_CASE("an evaluation says what it does not read") {
     const Evaluation scores = TextEvaluator(store, config).evaluate(corpus);
     CHECK(scores.cut.documents == cut.documents);
     CHECK(scores.cut.tokens == cut.tokens);
+    config.evaluation_max_length = 0;
+    CHECK(cut_by(config, corpus).documents == cut.documents);
+    CHECK_FALSE(TextEvaluator(store, config).evaluate(corpus).cut.any());
+    config.max_length = 0;
+    config.evaluation_max_length = corpus.longest() - 1;
+    CHECK(TextEvaluator(store, config).evaluate(corpus).cut.documents == cut.documents);
     if (task == TrainingTask::language_model) CHECK(scores.targets < corpus.token_count() + corpus.size());
     if (task != TrainingTask::language_model) continue;
     config.stream_steps = 8;

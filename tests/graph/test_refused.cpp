@@ -2,6 +2,9 @@
 // What building and compiling a graph refuses, with the line that asked for it.
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/program.h"
 #include "eddy/graph/variable.h"
@@ -26,6 +29,19 @@ TEST_CASE("refused: a variable there is none of, and an empty constant") {
   CHECK_THROWS_WITH_AS(graph.variable(std::make_shared<Variable>(Variable{.name = "w", .value = {}})),
                        doctest::Contains("'w' has no value"), GraphError);
   CHECK_THROWS_WITH_AS(graph.constant(Tensor()), doctest::Contains("[constant] the tensor is empty"), GraphError);
+}
+
+TEST_CASE("refused: to fill with what is no whole number of 32 bits; all others are exact") {
+  Graph graph;
+  for (const double number : {2147483648.0, -2147483649.0, std::nan(""), 1e300})
+    CHECK_THROWS_WITH_AS(full(graph, {i32, {2}}, number), doctest::Contains("is no i32"), GraphError);
+  Program program = compile(graph, {full(graph, {i32, {}}, 16777217), full(graph, {i32, {}}, -2147483648.0),
+                                    full(graph, {i32, {}}, 2147483647), full(graph, {i32, {}}, -1.5)});
+  const auto results = program.run({});
+  CHECK(results[0].values<std::int32_t>()[0] == 16777217);
+  CHECK(results[1].values<std::int32_t>()[0] == std::numeric_limits<std::int32_t>::min());
+  CHECK(results[2].values<std::int32_t>()[0] == std::numeric_limits<std::int32_t>::max());
+  CHECK(results[3].values<std::int32_t>()[0] == -1);
 }
 
 TEST_CASE("refused: a name that a sealed store does not have") {

@@ -128,12 +128,10 @@ std::vector<float> losses_without_allocation(Program& program, const std::vector
 }
 
 TEST_CASE("allocations: the counter sees operator new and malloc") {
-  CHECK(allocations_of([] { delete new int(1); }) >= 0);  // may be optimised away
   CHECK(allocations_of([] {
           std::vector<double> values(1000);
           doctest::String keep(values.data() != nullptr ? "a string too long for the small buffer of doctest" : "");
         }) > 0);
-  CHECK(allocations_of([] { std::free(std::malloc(10)); }) <= 1);
   CHECK(allocations_of([] { allocate_aligned(1 << 16); }) > 0);
 }
 

@@ -19,9 +19,7 @@ CaseData make_data(const Golden& golden) {
 }
 
 std::vector<std::string> problems_of(const OpCase& op_case, OpCheck check) {
-  CheckOptions options{.checks = {check}};
-  if (!op_case.golden.empty()) options.data = std::make_shared<const CaseData>(make_data(read_golden(op_case.golden)));
-  return check_op(op_case, options);
+  return check_op(op_case, {.checks = {check}});
 }
 
 }  // namespace eddy::test

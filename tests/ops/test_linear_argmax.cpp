@@ -100,8 +100,12 @@ TEST_CASE("bounds that rule nothing out: equal classes, no classes but few, vect
   }
   SUBCASE("vectors of zeros, and all biases equal") {
     std::ranges::fill(operands.x.values<float>(), 0.0F);
-    std::ranges::fill(operands.bias.values<float>(), -1.0F);
-    CHECK(answers(operands).in_loop == std::vector<std::int32_t>(3 * kTime, 0));
+    for (const float alike : {-1.0F, 0.0F, -0.0F}) {
+      std::ranges::fill(operands.bias.values<float>(), alike);
+      const Answers found = answers(operands);
+      CHECK(found.in_loop == std::vector<std::int32_t>(3 * kTime, 0));
+      CHECK(found.plain == found.in_loop);
+    }
   }
   SUBCASE("vectors of zeros") {
     std::ranges::fill(operands.x.values<float>(), 0.0F);

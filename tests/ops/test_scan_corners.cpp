@@ -2,6 +2,7 @@
 // Loops whose results, inputs or gradients are partly not wanted, or wanted in unusual ways.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "eddy/eddy.h"
@@ -334,6 +335,36 @@ TEST_CASE("a loop within a step belongs to it only when its graph does") {
   const Value six_times = scan(builds_another, x, {}).output;
   const std::vector<Tensor> products = fed.run({six_times, x * 6.0F}, {});
   CHECK(largest_difference(products[0].values<const float>(), products[1].values<const float>()) < 1e-6);
+}
+
+TEST_CASE("a gradient that finds no way through a loop needs no pass to clear it away") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {3, 2});
+  const ScanResult loop = scan(
+      [](Value, const State& state) {
+        return Step{.output = {}, .state = {{"s", tanh(state["s"])}}};
+      },
+      x, {{"s", full(graph, {f32, {2}}, 0.5F)}});
+  const std::vector<Value> gradients = dense_gradients(sum(loop.last["s"]), std::vector<Value>{x, loop.last["s"]});
+  Program program = compile(graph, gradients, {.passes = {.prune = false}});
+  const Tensor zeros(f32, {3, 2});
+  std::ranges::fill(zeros.values<float>(), 0.0F);
+  const auto results = program.run({{"x", zeros}});
+  for (const float d : results[0].values<float>()) CHECK(d == 0);
+  for (const float d : results[1].values<float>()) CHECK(d == 1);
+}
+
+TEST_CASE("an element that a step refuses is told with its step") {
+  Graph graph;
+  const Value tokens = graph.input("tokens", i32, {100, 4}), table = full(graph, {f32, {10, 2}}, 1);
+  const auto step = [&](Value token, const State& state) {
+    return Step{.output = {}, .state = {{"h", tanh(state["h"] + embedding(table, token))}}};
+  };
+  Program program = compile(graph, {scan(step, tokens, {{"h", full(graph, {f32, {4, 2}}, 0)}}).last["h"]});
+  const Tensor bad(i32, {100, 4});
+  std::ranges::fill(bad.values<std::int32_t>(), 0);
+  bad.values<std::int32_t>()[77 * 4 + 1] = 10;
+  CHECK_THROWS_WITH_AS(program.run({{"tokens", bad}}), doctest::Contains("of 10 rows, in step 77 of 100"), GraphError);
 }
 
 TEST_CASE("sizes beyond all bounds are refused, whatever op asks for them") {
