@@ -128,6 +128,14 @@ bool are_training_texts(const EvaluateCommand& command, const ModelFile& model, 
   return false;
 }
 
+/// Its weights are not those of the run's output, which are the best ones.
+void tell_checkpoint(const EvaluateCommand& command, const LoadedModel& model) {
+  const bool whole = std::ranges::any_of(model.store->all(), [](const auto& variable) { return !variable->trainable; });
+  if (whole)
+    fmt::print(stderr, "{} is a checkpoint: its weights are those after the last step, {}\n", command.model,
+               grouped(model.file.progress.steps));
+}
+
 /// Most experiments read layouts that this command does not.
 void require_readable(const EvaluateCommand& command, const ModelFile& model) {
   if (model.experiment.empty()) return;
@@ -234,6 +242,7 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
                       "--unlabelled is of training; to measure those texts, give them as --data");
   LoadedModel model = load_model(command.model);
   require_text_model(command.model, model.file.config);
+  tell_checkpoint(command, model);
   const DataConfig training_data = model.file.data;
   const bool own = apply_flags(command, model.file.data);
   if (own) require_readable(command, model.file);

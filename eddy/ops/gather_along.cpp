@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "eddy/core/element_type.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/argument.h"
@@ -62,12 +63,11 @@ struct GatherAlong final : OpClass<GatherAlong> {
 
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
     check_index(inputs[1]);
-    require<GraphError>(inputs[0].dtype == f32, "x must be f32, not {}", inputs[0]);
     Shape expected = inputs[0].shape;
     if (inputs[1].shape.rank() == expected.rank()) expected[axis] = inputs[1].shape[axis];
     require<GraphError>(expected == inputs[1].shape, "index {} does not match {} beside axis {}", inputs[1], inputs[0],
                         axis);
-    return {{f32, expected}};
+    return {{inputs[0].dtype, expected}};
   }
   std::vector<Gradient> gradient(const GradientContext& context) const override {
     return {scatter_along(context.d_out(0), context.in(1), axis, context.in(0).dim(axis)), {}};
@@ -77,19 +77,22 @@ struct GatherAlong final : OpClass<GatherAlong> {
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const Sides sides(context.inputs[0].shape, context.inputs[1].shape, axis);
-    return {.run = [sides](const KernelArgs& args) {
-      const float* x = args.in<float>(0);
-      const auto* index = args.in<std::int32_t>(1);
-      float* out = args.out<float>(0);
-      std::atomic<bool> within = true;
-      parallel_for(sides.rows, sides.grain(), [&](std::int64_t begin, std::int64_t end) {
-        if (!sides.for_each(
-                begin, end, index, [=](std::int64_t i, std::int64_t j) { out[i] = x[j]; },
-                [=](std::int64_t i) { out[i] = 0; }))
-          within = false;
-      });
-      if (!within) refuse_positions(index, sides.size);
-    }};
+    return with_element_type(context.inputs[0].dtype, [&](auto zero) {
+      using T = decltype(zero);
+      return Kernel{.run = [sides](const KernelArgs& args) {
+        const T* x = args.in<T>(0);
+        const auto* index = args.in<std::int32_t>(1);
+        T* out = args.out<T>(0);
+        std::atomic<bool> within = true;
+        parallel_for(sides.rows, sides.grain(), [&](std::int64_t begin, std::int64_t end) {
+          if (!sides.for_each(
+                  begin, end, index, [=](std::int64_t i, std::int64_t j) { out[i] = x[j]; },
+                  [=](std::int64_t i) { out[i] = T(); }))
+            within = false;
+        });
+        if (!within) refuse_positions(index, sides.size);
+      }};
+    });
   }
 };
 
@@ -172,6 +175,31 @@ const RegisterOpCase case_gather{{
         },
     .bench_inputs = {{{f32, {32, 100, 512}}},
                      {.type = {i32, {32, 50, 512}}, .low = -1, .high = 100, .index_of = CaseAxis{0, 1}}},
+}};
+/// Whole numbers, as the steps that a search came from.
+const RegisterOpCase case_integers{{
+    .name = "gather_along/i32",
+    .inputs = {{{i32, {3, 5}}, -9, 9}, {{i32, {3, 40}}, -1, 5}},
+    .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> { return {gather_along(in[0], in[1], -1)}; },
+    .reference =
+        [](std::span<const std::vector<double>> in) {
+          std::vector<double> out(120);
+          for (std::size_t i = 0; i < 120; ++i)
+            out[i] = in[1][i] < 0 ? 0.0 : in[0][i / 40 * 5 + static_cast<std::size_t>(in[1][i])];
+          return FlatArrays{out};
+        },
+}};
+const RegisterOpCase case_booleans{{
+    .name = "gather_along/boolean",
+    .inputs = {{.type = {boolean, {4, 6}}}, {{i32, {4, 6}}, -1, 4}},
+    .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> { return {gather_along(in[0], in[1], 0)}; },
+    .reference =
+        [](std::span<const std::vector<double>> in) {
+          std::vector<double> out(24);
+          for (std::size_t i = 0; i < 24; ++i)
+            out[i] = in[1][i] < 0 ? 0.0 : in[0][static_cast<std::size_t>(in[1][i]) * 6 + i % 6];
+          return FlatArrays{out};
+        },
 }};
 const RegisterOpCase case_pick{{
     .name = "gather_along/pick",

@@ -308,6 +308,8 @@ TEST_CASE("evaluate says when texts are those of the training, and measures thos
   const ProgramResult whole = evaluate(folder, "m.safetensors");
   CHECK(nlohmann::json::parse(whole.out)["documents"] == 60);
   CHECK(contains(whole.err, "was trained on these texts, but for those that --part validation"));
+  CHECK_FALSE(contains(whole.err, "is a checkpoint"));
+  CHECK(contains(evaluate(folder, "m.checkpoint.safetensors").err, "is a checkpoint: its weights are those after"));
   const ProgramResult kept = evaluate(folder, "m.safetensors", {"--part", "validation"});
   CHECK(nlohmann::json::parse(kept.out)["documents"] == 6);
   CHECK(nlohmann::json::parse(kept.out)["part"] == "validation");
