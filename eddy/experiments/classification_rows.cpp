@@ -49,9 +49,9 @@ std::string ClassificationRow::file_name() const {
                          : joint                                             ? "-joint"
                          : perturbation == Perturbation::adversarial         ? "-at"
                          : perturbation == Perturbation::virtual_adversarial ? "-vat"
-                         : words                                             ? "-words"
                                                                              : "";
-  return (after_language_model ? "LM-" : "") + base_name(*this) + training + shape_suffix(*this);
+  return (after_language_model ? "LM-" : "") + base_name(*this) + training + (words ? "-words" : "") +
+         shape_suffix(*this);
 }
 
 std::string ClassificationRow::pretraining_name() const {
@@ -111,9 +111,8 @@ ClassificationRow parse_row(std::string_view key) {
     row.perturbation = Perturbation::adversarial;
   } else if (take("vat")) {
     row.perturbation = Perturbation::virtual_adversarial;
-  } else {
-    row.words = take("words");
   }
+  row.words = take("words");
   if (!rest.empty() && rest[0] >= '1' && rest[0] <= '9' && (rest.size() == 1 || rest[1] == '-')) {
     row.layers = rest[0] - '0';
     rest.remove_prefix(std::min<std::size_t>(rest.size(), 2));

@@ -45,8 +45,8 @@ struct ClassificationRow {
 
 /// How a row is written, for help and errors.
 inline constexpr std::string_view kRowGrammar =
-    "lstm, lm, sa or lm-sa (an autoencoder begun with the language model), then -gain, -joint, -at, -vat or -words, "
-    "then -LAYERS, then -bi, as in \"sa-gain-2\"";
+    "lstm, lm, sa or lm-sa (an autoencoder begun with the language model), then -gain, -joint, -at or -vat, "
+    "then -words, then -LAYERS, then -bi, as in \"sa-gain-2\"";
 
 /// Throws UsageError naming what is not understood or cannot be built.
 ClassificationRow parse_row(std::string_view key);

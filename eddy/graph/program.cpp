@@ -28,6 +28,7 @@ void ProgramImpl::bind(std::span<const Binding> bindings) {
   require<GraphError>(threads == num_threads(),
                       "the program was compiled for {} threads, but {} are set now; set the number before compiling",
                       threads, num_threads());
+  // Another program that wanted it larger may have lost it.
   if (options.arena->bytes() < plan.arena_bytes) options.arena->reserve(plan.arena_bytes);
   bases[0] = options.arena->data();
   std::ranges::fill(bound, 0);

@@ -78,6 +78,11 @@ TEST_CASE("rows say what they are, and share the pretraining of their shape") {
   CHECK(words.name() == "LM-LSTM, embeddings alone");
   CHECK(words.classifier({}).transferred == TransferredPart::embedding);
   CHECK(words.pretraining_name() == "LM");
+  const ClassificationRow perturbed_words = parse_row("lm-at-words-2");
+  CHECK(perturbed_words.name() == "LM-LSTM, adversarial training, embeddings alone, 2 layers");
+  CHECK(perturbed_words.file_name() == "LM-LSTM-at-words-2");
+  CHECK(perturbed_words.classifier({}).transferred == TransferredPart::embedding);
+  CHECK(perturbed_words.classifier({}).adversarial.kind == Perturbation::adversarial);
   const ClassificationRow joint = parse_row("lm-joint");
   CHECK(joint.pretraining_name().empty());
   CHECK(joint.name() == "LM-LSTM, joint training");
@@ -101,6 +106,7 @@ TEST_CASE("rows say what they are, and share the pretraining of their shape") {
   CHECK(problem("lm-sa-joint").find("begins with nothing") != std::string::npos);
   CHECK(problem("lm-sa-bi").find("reads in one direction") != std::string::npos);
   CHECK(problem("lstm-words").find("need pretraining") != std::string::npos);
+  CHECK(problem("lm-joint-words").find("need pretraining") != std::string::npos);
   CHECK(problem("lstm-joint").find("needs a second task") != std::string::npos);
   CHECK(error_of<UsageError>([] { parse_rows({"lm", "sa", "lm"}); }).find("twice") != std::string::npos);
 }
