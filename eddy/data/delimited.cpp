@@ -199,7 +199,7 @@ class LabelNumbers {
 void require_table(std::string_view contents, const std::string& name) {
   require<DataError>(!looks_like_archive(contents), "{}: is an archive; expected a table, plain or compressed", name);
   require_byte_text(contents, name);
-  if (contents.find('\n') == std::string_view::npos) require_line_feeds(contents, name);
+  require_line_feeds(contents, name);
 }
 
 }  // namespace

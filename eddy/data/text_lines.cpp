@@ -17,7 +17,7 @@ Dataset read_text_lines(const std::filesystem::path& path, const TextLinesOption
 
 Dataset parse_text_lines(std::string contents, const std::string& name, const TextLinesOptions& options) {
   require_byte_text(contents, name);
-  if (contents.find('\n') == std::string::npos) require_line_feeds(contents, name);
+  require_line_feeds(contents, name);
   contents = decode_text(std::move(contents), options.encoding, name);
   const std::string file = std::filesystem::path(name).filename().string();
   Dataset data;

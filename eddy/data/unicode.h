@@ -34,9 +34,8 @@ std::string latin1_to_utf8(std::string_view text);
 /// do: none of the encodings can read it.
 void require_byte_text(std::string_view beginning, std::string_view name);
 
-/// DataError naming `name` where what is taken for the only line of a file, as it holds no line feed, is cut by
-/// carriage returns.
-void require_line_feeds(std::string_view only_line, std::string_view name);
+/// DataError naming `name` where the contents of a file hold no line feed, but carriage returns that cut them.
+void require_line_feeds(std::string_view contents, std::string_view name);
 
 /// The beginning of a text without a byte-order mark, which no text in latin1 begins with either.
 std::string_view without_mark(std::string_view text);

@@ -130,8 +130,9 @@ bool are_training_texts(const EvaluateCommand& command, const ModelFile& model, 
 
 /// Its weights are not those of the run's output, which are the best ones.
 void tell_checkpoint(const EvaluateCommand& command, const LoadedModel& model) {
-  const bool whole = std::ranges::any_of(model.store->all(), [](const auto& variable) { return !variable->trainable; });
-  if (whole)
+  const bool is_checkpoint =
+      std::ranges::any_of(model.store->all(), [](const auto& variable) { return !variable->trainable; });
+  if (is_checkpoint)
     fmt::print(stderr, "{} is a checkpoint: its weights are those after the last step, {}\n", command.model,
                grouped(model.file.progress.steps));
 }

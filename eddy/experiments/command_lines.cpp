@@ -35,16 +35,13 @@ std::optional<std::int64_t> count_standard_input() {
   struct stat status {};
   const off_t begin = lseek(STDIN_FILENO, 0, SEEK_CUR);
   if (begin < 0 || fstat(STDIN_FILENO, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
-  const auto rewind = [begin] {
-    require<DataError>(lseek(STDIN_FILENO, begin, SEEK_SET) == begin, "standard input: cannot be read again");
-  };
   std::optional<std::int64_t> lines;
   try {
     lines = count_lines(BlockReader(STDIN_FILENO, "standard input"));
   } catch (const Error&) {
     // It is the error of the reading to come.
   }
-  rewind();
+  require<DataError>(lseek(STDIN_FILENO, begin, SEEK_SET) == begin, "standard input: cannot be read again");
   return lines;
 }
 
