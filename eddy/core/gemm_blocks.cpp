@@ -20,7 +20,7 @@ namespace {
 
 // A block of kRowBlock rows and one panel of B share the second-level cache; a block of kColBlock columns of B the
 // third.
-constexpr std::int64_t kDepthBlock = 832;
+constexpr std::int64_t kDepthBlock = 512;
 /// Rows of a transposed A are packed too: shorter passes leave both in the cache.
 constexpr std::int64_t kTransposedDepthBlock = 320;
 constexpr std::int64_t kRowBlock = 96;

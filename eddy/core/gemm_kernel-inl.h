@@ -59,12 +59,6 @@ HWY_INLINE Ahead column_of(const AheadColumns& ahead, std::int64_t tile) {
   return {ahead.first.line + tile * kLineFloats, ahead.first.step, ahead.first.count};
 }
 
-HWY_INLINE void fetch(Ahead& ahead) {
-  // To the second-level cache: the first is full of what the tile reads now.
-  __builtin_prefetch(ahead.line, 0, 2);
-  ahead.line += --ahead.count > 0 ? ahead.step : 0;
-}
-
 /// Lanes v*kLanes... of a row; with kMasked only those of `mask` from the last vector.
 template <int kVecs, bool kMasked>
 HWY_INLINE FloatVec load_part(const float* row, int v, hn::Mask<Floats> mask) {
@@ -72,50 +66,60 @@ HWY_INLINE FloatVec load_part(const float* row, int v, hn::Mask<Floats> mask) {
   return kMasked && v == kVecs - 1 ? hn::MaskedLoad(mask, d, row + v * kLanes) : hn::LoadU(d, row + v * kLanes);
 }
 
-/// acc[r][v] += sum_k a[r*a_row + k*a_k] * b[k*b_k + v*kLanes ...]. With kMasked only the lanes of `mask` are read from
-/// the last vector of each row of B.
-template <int kRows, int kVecs, bool kMasked = false>
-HWY_INLINE void multiply_tile(std::int64_t depth, const float* HWY_RESTRICT a, std::ptrdiff_t a_row, std::ptrdiff_t a_k,
-                              const float* HWY_RESTRICT b, std::ptrdiff_t b_k, hn::Mask<Floats> mask, Ahead ahead,
-                              FloatVec (&acc)[kRows][kVecs]) {
-  const Floats d;
-  for (std::int64_t k = 0; k < depth; ++k) {
-    fetch(ahead);
+/// acc[r][v] += sum_k left(r, k) * b[k*b_k + v*kLanes ...] for k from `begin` to `end`. With kFetch each step fetches
+/// the next line. With kMasked only the lanes of `mask` are read from the last vector of each row of B.
+template <bool kFetch, bool kMasked, int kRows, int kVecs, class Left>
+HWY_INLINE void multiply_steps(std::int64_t begin, std::int64_t end, const Left& left, const float* HWY_RESTRICT b,
+                               std::ptrdiff_t b_k, hn::Mask<Floats> mask, const Ahead& ahead,
+                               FloatVec (&acc)[kRows][kVecs]) {
+  const float* line = ahead.line;
+  b += begin * b_k;
+  for (std::int64_t k = begin; k < end; ++k, b += b_k) {
+    if constexpr (kFetch) {
+      // To the second-level cache: the first is full of what the tile reads now.
+      __builtin_prefetch(line, 0, 2);
+      line += ahead.step;
+    }
     FloatVec right[kVecs];
     EDDY_UNROLL
     for (int v = 0; v < kVecs; ++v) right[v] = load_part<kVecs, kMasked>(b, v, mask);
     EDDY_UNROLL
     for (int r = 0; r < kRows; ++r) {
-      const FloatVec left = hn::Set(d, a[r * a_row]);
+      const FloatVec of_row = hn::Set(Floats(), left(r, k));
       EDDY_UNROLL
-      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::MulAdd(left, right[v], acc[r][v]);
+      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::MulAdd(of_row, right[v], acc[r][v]);
     }
-    a += a_k;
-    b += b_k;
   }
+}
+
+/// All steps: first those that fetch a line, then the rest, where a fetch of nothing would cost 3 % of the speed.
+template <bool kMasked, int kRows, int kVecs, class Left>
+HWY_INLINE void multiply_all(std::int64_t depth, const Left& left, const float* b, std::ptrdiff_t b_k,
+                             hn::Mask<Floats> mask, const Ahead& ahead, FloatVec (&acc)[kRows][kVecs]) {
+  const std::int64_t fetched = std::min(depth, ahead.count);
+  multiply_steps<true, kMasked>(0, fetched, left, b, b_k, mask, ahead, acc);
+  multiply_steps<false, kMasked>(fetched, depth, left, b, b_k, mask, ahead, acc);
+}
+
+/// acc[r][v] += sum_k a[r*a_row + k*a_k] * b[k*b_k + v*kLanes ...]
+template <int kRows, int kVecs, bool kMasked = false>
+HWY_INLINE void multiply_tile(std::int64_t depth, const float* HWY_RESTRICT a, std::ptrdiff_t a_row, std::ptrdiff_t a_k,
+                              const float* HWY_RESTRICT b, std::ptrdiff_t b_k, hn::Mask<Floats> mask,
+                              const Ahead& ahead, FloatVec (&acc)[kRows][kVecs]) {
+  multiply_all<kMasked>(
+      depth, [=](int r, std::int64_t k) HWY_ATTR { return a[r * a_row + k * a_k]; }, b, b_k, mask, ahead, acc);
 }
 
 /// The same with each row of A anywhere and contiguous.
 template <int kRows, int kVecs>
 HWY_INLINE void multiply_rows(std::int64_t depth, const float* const* rows, const float* HWY_RESTRICT b,
-                              std::ptrdiff_t b_k, Ahead ahead, FloatVec (&acc)[kRows][kVecs]) {
-  const Floats d;
+                              std::ptrdiff_t b_k, const Ahead& ahead, FloatVec (&acc)[kRows][kVecs]) {
   const float* a[kRows];
   EDDY_UNROLL
   for (int r = 0; r < kRows; ++r) a[r] = rows[r];
-  for (std::int64_t k = 0; k < depth; ++k) {
-    fetch(ahead);
-    FloatVec right[kVecs];
-    EDDY_UNROLL
-    for (int v = 0; v < kVecs; ++v) right[v] = hn::LoadU(d, b + v * kLanes);
-    EDDY_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      const FloatVec left = hn::Set(d, a[r][k]);
-      EDDY_UNROLL
-      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::MulAdd(left, right[v], acc[r][v]);
-    }
-    b += b_k;
-  }
+  const auto all = hn::FirstN(Floats(), static_cast<std::size_t>(kLanes));
+  multiply_all<false>(
+      depth, [&](int r, std::int64_t k) HWY_ATTR { return a[r][k]; }, b, b_k, all, ahead, acc);
 }
 
 template <int kRows, int kVecs>
