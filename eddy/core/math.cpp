@@ -81,6 +81,8 @@ HWY_INLINE void map3(const F& f, const float* a, const float* b, const float* c,
 
 EDDY_UNARY(do_exp, exp_full(x))
 EDDY_UNARY(do_log, log_full(x))
+EDDY_UNARY(do_sin, sin_full(x))
+EDDY_UNARY(do_cos, cos_full(x))
 EDDY_UNARY(do_tanh, tanh_full(x))
 EDDY_UNARY(do_sigmoid, sigmoid_full(x))
 EDDY_UNARY(do_erf, erf_full(x))
@@ -306,6 +308,8 @@ namespace eddy {
 
 EDDY_DISPATCH_UNARY(exp)
 EDDY_DISPATCH_UNARY(log)
+EDDY_DISPATCH_UNARY(sin)
+EDDY_DISPATCH_UNARY(cos)
 EDDY_DISPATCH_UNARY(tanh)
 EDDY_DISPATCH_UNARY(sigmoid)
 EDDY_DISPATCH_UNARY(erf)

@@ -12,6 +12,8 @@
 
 #include <limits>
 
+#include "eddy/core/far_angle.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace eddy::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -159,6 +161,71 @@ HWY_INLINE FloatVec log_full(FloatVec x) {
   result = hn::IfThenElse(hn::Eq(x, infinity), infinity, result);
   result = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(infinity), result);
   return hn::IfThenElse(hn::Ge(x, hn::Zero(d)), result, splat(std::numeric_limits<float>::quiet_NaN()));
+}
+
+/// Angles as quarter turns and rests: see far_angle.h.
+struct Quarters {
+  FloatVec rest;
+  IntVec count;
+};
+HWY_INLINE Quarters quarters_of(FloatVec magnitude) {
+  const Floats d;
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  constexpr float kNear = 131072.0F;
+#else
+  constexpr float kNear = 0.78F;  // The three products below need to be exact.
+#endif
+  Whole n;
+  n.biased = hn::MulAdd(magnitude, splat(0.636619747F), splat(Whole::kBias));
+  const FloatVec whole = n.value();
+  FloatVec rest = hn::NegMulAdd(whole, splat(1.57079637F), magnitude);
+  rest = hn::MulAdd(whole, splat(4.37113883e-8F), rest);
+  rest = hn::MulAdd(whole, splat(1.71512451e-15F), rest);
+  IntVec count = n.integer();
+  const auto is_near = hn::Lt(magnitude, splat(kNear));
+  if (HWY_LIKELY(hn::AllTrue(d, is_near))) return {rest, count};
+  float angles[HWY_LANES(float)], rests[HWY_LANES(float)];
+  std::int32_t counts[HWY_LANES(float)];
+  hn::StoreU(magnitude, d, angles);
+  hn::StoreU(rest, d, rests);
+  hn::StoreU(count, Ints(), counts);
+  for (std::size_t i = 0; i < HWY_LANES(float); ++i) {
+    if (angles[i] < kNear) continue;
+    const QuarterTurns far = far_angle(angles[i]);
+    rests[i] = far.rest;
+    counts[i] = far.count;
+  }
+  return {hn::LoadU(d, rests), hn::LoadU(Ints(), counts)};
+}
+
+/// sin(rest + count * pi/2)
+HWY_INLINE FloatVec sin_of_quarters(FloatVec rest, IntVec count) {
+  const Floats d;
+  const Ints di;
+  const FloatVec z = hn::Mul(rest, rest);
+  // (sin(r) - r) / r^3 in z = r^2 on |r| <= 0.82: 5.4e-9 of the sine
+  FloatVec p = hn::MulAdd(z, splat(-1.948597637e-04F), splat(8.331939578e-03F));
+  p = hn::MulAdd(p, z, splat(-1.666665077e-01F));
+  const FloatVec sine = hn::MulAdd(hn::Mul(rest, z), p, rest);
+  // (cos(r) - 1 + r^2/2) / r^4 in z on the same: 1.8e-10
+  FloatVec q = hn::MulAdd(z, splat(2.439963828e-05F), splat(-1.388701610e-03F));
+  q = hn::MulAdd(q, z, splat(4.166663811e-02F));
+  const FloatVec cosine = hn::MulAdd(hn::Mul(z, z), q, hn::NegMulAdd(z, splat(0.5F), splat(1.0F)));
+  const auto odd = hn::MaskFromVec(hn::BitCast(d, hn::ShiftRight<31>(hn::ShiftLeft<31>(count))));
+  const FloatVec sign = hn::BitCast(d, hn::ShiftLeft<30>(hn::And(count, hn::Set(di, 2))));
+  return hn::Xor(hn::IfThenElse(odd, cosine, sine), sign);
+}
+
+HWY_INLINE FloatVec sin_full(FloatVec x) {
+  const FloatVec magnitude = hn::Abs(x);
+  const Quarters quarters = quarters_of(magnitude);
+  // The sign of x, for -0 too.
+  return hn::Xor(sin_of_quarters(quarters.rest, quarters.count), hn::Xor(x, magnitude));
+}
+
+HWY_INLINE FloatVec cos_full(FloatVec x) {
+  const Quarters quarters = quarters_of(hn::Abs(x));
+  return sin_of_quarters(quarters.rest, hn::Add(quarters.count, hn::Set(Ints(), 1)));
 }
 
 HWY_INLINE FloatVec erf_full(FloatVec x) {

@@ -72,6 +72,8 @@ std::vector<float> ramp(std::int64_t n, float scale, float offset) {
 TEST_CASE("elementary functions keep their documented error over the whole range") {
   CHECK(largest_error(eddy::vector_exp, [](double x) { return std::exp(x); }) <= 2);
   CHECK(largest_error(eddy::vector_log, [](double x) { return std::log(x); }) <= 2);
+  CHECK(largest_error(eddy::vector_sin, [](double x) { return std::sin(x); }) <= 2);
+  CHECK(largest_error(eddy::vector_cos, [](double x) { return std::cos(x); }) <= 2);
   CHECK(largest_error(eddy::vector_tanh, [](double x) { return std::tanh(x); }) <= 4);
   CHECK(largest_error(eddy::vector_sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }) <= 4);
   CHECK(largest_error(eddy::vector_erf, [](double x) { return std::erf(x); }) <= 4);

@@ -8,6 +8,7 @@
 #include "eddy/ops/add.h"
 #include "eddy/ops/argmax.h"
 #include "eddy/ops/compare.h"
+#include "eddy/ops/cos.h"
 #include "eddy/ops/cross_entropy.h"
 #include "eddy/ops/div.h"
 #include "eddy/ops/embedding.h"
@@ -32,6 +33,7 @@
 #include "eddy/ops/neg.h"
 #include "eddy/ops/relu.h"
 #include "eddy/ops/sigmoid.h"
+#include "eddy/ops/sin.h"
 #include "eddy/ops/softmax.h"
 #include "eddy/ops/sqrt.h"
 #include "eddy/ops/square.h"
@@ -66,6 +68,8 @@ Outputs unary(const std::string& variant, Inputs in) {
       {"tanh", [](Operand x) { return tanh(x); }},     {"sigmoid", [](Operand x) { return sigmoid(x); }},
       {"relu", [](Operand x) { return relu(x); }},     {"hard_sigmoid", [](Operand x) { return hard_sigmoid(x); }},
       {"gelu", [](Operand x) { return gelu(x); }},     {"gelu_tanh", [](Operand x) { return gelu(x, GeluForm::tanh); }},
+      {"sin", [](Operand x) { return sin(x); }},       {"cos", [](Operand x) { return cos(x); }},
+
   };
   return {functions.at(variant)(in[0])};
 }
