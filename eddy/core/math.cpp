@@ -81,6 +81,9 @@ HWY_INLINE void map3(const F& f, const float* a, const float* b, const float* c,
 
 EDDY_UNARY(do_exp, exp_full(x))
 EDDY_UNARY(do_log, log_full(x))
+EDDY_UNARY(do_expm1, expm1_full(x))
+EDDY_UNARY(do_log1p, log1p_full(x))
+EDDY_UNARY(do_softplus, softplus_full(x))
 EDDY_UNARY(do_sin, sin_full(x))
 EDDY_UNARY(do_cos, cos_full(x))
 EDDY_UNARY(do_tanh, tanh_full(x))
@@ -308,6 +311,9 @@ namespace eddy {
 
 EDDY_DISPATCH_UNARY(exp)
 EDDY_DISPATCH_UNARY(log)
+EDDY_DISPATCH_UNARY(expm1)
+EDDY_DISPATCH_UNARY(log1p)
+EDDY_DISPATCH_UNARY(softplus)
 EDDY_DISPATCH_UNARY(sin)
 EDDY_DISPATCH_UNARY(cos)
 EDDY_DISPATCH_UNARY(tanh)

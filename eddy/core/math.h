@@ -17,8 +17,11 @@ const char* vector_target();
 // --- elementary functions: out[i] = f(in[i]) ------------------------------------------------------------------------
 // Largest errors, tested against double over the whole range; infinities and NaN follow the C library.
 
-void vector_exp(const float* in, float* out, std::int64_t n);  ///< 2 ulp, denormal results included
-void vector_log(const float* in, float* out, std::int64_t n);  ///< 2 ulp, denormal arguments included
+void vector_exp(const float* in, float* out, std::int64_t n);       ///< 2 ulp, denormal results included
+void vector_log(const float* in, float* out, std::int64_t n);       ///< 2 ulp, denormal arguments included
+void vector_expm1(const float* in, float* out, std::int64_t n);     ///< 2 ulp of exp(x) - 1
+void vector_log1p(const float* in, float* out, std::int64_t n);     ///< 2 ulp of log(1 + x)
+void vector_softplus(const float* in, float* out, std::int64_t n);  ///< 3 ulp of log(1 + exp(x))
 /// 2 ulp for every finite argument, in radians. Those beyond 131072 take some fifteen times as long.
 void vector_sin(const float* in, float* out, std::int64_t n);
 void vector_cos(const float* in, float* out, std::int64_t n);

@@ -135,18 +135,31 @@ HWY_INLINE FloatVec hard_sigmoid_full(FloatVec x) {
   return at_least(0.0F, at_most(1.0F, hn::MulAdd(x, splat(0.2F), splat(0.5F))));
 }
 
-HWY_INLINE FloatVec log_full(FloatVec x) {
-  const Floats d;
+/// exp(x) - 1, accurate near 0 too.
+HWY_INLINE FloatVec expm1_full(FloatVec x) {
+  Whole n;
+  const FloatVec p = reduced_expm1(at_least(-30.0F, at_most(89.0F, x)), &n);
+  // 2^(n-1), as 2^n may be beyond the range where the result is not.
+  const FloatVec s = hn::BitCast(Floats(), hn::Sub(n.power(), hn::Set(Ints(), 0x00800000)));
+  const FloatVec half = hn::MulAdd(s, p, hn::Sub(s, splat(0.5F)));
+  // Keeps -0 and denormal numbers.
+  return hn::IfThenElse(hn::Lt(hn::Abs(x), splat(2.98e-8F)), x, hn::Add(half, half));
+}
+
+/// A number as m * 2^k with m in [sqrt(1/2), sqrt(2)).
+struct LogParts {
+  FloatVec m;
+  IntVec k;
+};
+HWY_INLINE LogParts log_parts(FloatVec normal) {
   const Ints di;
-  constexpr float kSmallest = std::numeric_limits<float>::min();
-  const auto is_small = hn::Lt(x, splat(kSmallest));
-  const FloatVec normal = hn::IfThenElse(is_small, hn::Mul(x, splat(8388608.0F)), x);
-  // m in [sqrt(1/2), sqrt(2)), x = m * 2^k
   const IntVec bits = hn::Sub(hn::BitCast(di, normal), hn::Set(di, 0x3F3504F3));
-  const FloatVec k = hn::Sub(hn::ConvertTo(d, hn::ShiftRight<23>(bits)), hn::IfThenElseZero(is_small, splat(23.0F)));
   const IntVec mantissa = hn::Add(hn::And(bits, hn::Set(di, 0x007FFFFF)), hn::Set(di, 0x3F3504F3));
-  const FloatVec f = hn::Sub(hn::BitCast(d, mantissa), splat(1.0F));
-  const FloatVec s = hn::Div(f, hn::Add(f, splat(2.0F)));
+  return {hn::BitCast(Floats(), mantissa), hn::ShiftRight<23>(bits)};
+}
+
+/// log(1 + f) + k*ln2 for 1 + f in [sqrt(1/2), sqrt(2)) and s = f / (f + 2).
+HWY_INLINE FloatVec log_of_parts(FloatVec f, FloatVec s, FloatVec k) {
   const FloatVec z = hn::Mul(s, s);
   // (2 atanh(s) - 2s) / s^3 in z = s^2 on [0, 0.02945]: 1.2e-9
   FloatVec r = hn::MulAdd(z, splat(2.333276622e-01F), splat(2.855072299e-01F));
@@ -156,11 +169,56 @@ HWY_INLINE FloatVec log_full(FloatVec x) {
   // log(1+f) = f - (f^2/2 - s*(f^2/2 + r)); ln2 in two parts.
   const FloatVec low = hn::MulAdd(s, hn::Add(half_square, r), hn::Mul(k, splat(9.0580006145e-06F)));
   const FloatVec tail = hn::Sub(hn::Sub(half_square, low), f);
-  FloatVec result = hn::Sub(hn::Mul(k, splat(0.693138122558593750F)), tail);
+  return hn::Sub(hn::Mul(k, splat(0.693138122558593750F)), tail);
+}
+
+/// `result`, or what a logarithm of an argument outside (pole, infinity) is.
+HWY_INLINE FloatVec log_beyond(FloatVec x, float pole, FloatVec result) {
   const FloatVec infinity = splat(std::numeric_limits<float>::infinity());
   result = hn::IfThenElse(hn::Eq(x, infinity), infinity, result);
-  result = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(infinity), result);
-  return hn::IfThenElse(hn::Ge(x, hn::Zero(d)), result, splat(std::numeric_limits<float>::quiet_NaN()));
+  result = hn::IfThenElse(hn::Eq(x, splat(pole)), hn::Neg(infinity), result);
+  return hn::IfThenElse(hn::Ge(x, splat(pole)), result, splat(std::numeric_limits<float>::quiet_NaN()));
+}
+
+HWY_INLINE FloatVec log_full(FloatVec x) {
+  const Floats d;
+  constexpr float kSmallest = std::numeric_limits<float>::min();
+  const auto is_small = hn::Lt(x, splat(kSmallest));
+  const LogParts parts = log_parts(hn::IfThenElse(is_small, hn::Mul(x, splat(8388608.0F)), x));
+  const FloatVec k = hn::Sub(hn::ConvertTo(d, parts.k), hn::IfThenElseZero(is_small, splat(23.0F)));
+  const FloatVec f = hn::Sub(parts.m, splat(1.0F));
+  return log_beyond(x, 0.0F, log_of_parts(f, hn::Div(f, hn::Add(f, splat(2.0F))), k));
+}
+
+/// log(1 + x), accurate near 0 too.
+HWY_INLINE FloatVec log1p_full(FloatVec x) {
+  const Ints di;
+  const FloatVec one = splat(1.0F), u = hn::Add(x, one), v = hn::Sub(u, one);
+  // What u lacks of 1 + x, exactly.
+  const FloatVec lost = hn::Add(hn::Sub(one, hn::Sub(u, v)), hn::Sub(x, v));
+  const LogParts parts = log_parts(u);
+  // Of k above 64 the rest is nothing, and 2^-k may be denormal.
+  const IntVec exponent = hn::Sub(hn::Set(di, 127), hn::Min(parts.k, hn::Set(di, 64)));
+  const FloatVec scale = hn::BitCast(Floats(), hn::ShiftLeft<23>(exponent));
+  const FloatVec f = hn::MulAdd(lost, scale, hn::Sub(parts.m, one));
+  const FloatVec s = quotient(f, hn::Add(f, splat(2.0F)));
+  const FloatVec result = log_beyond(x, -1.0F, log_of_parts(f, s, hn::ConvertTo(Floats(), parts.k)));
+  // Keeps -0.
+  return hn::IfThenElse(hn::Lt(hn::Abs(x), splat(2.98e-8F)), x, result);
+}
+
+/// max(x, 0) + log(1 + e) with e = exp(-|x|): no loss at either end.
+HWY_INLINE FloatVec softplus_full(FloatVec x) {
+  const FloatVec e = exp_full(hn::Neg(hn::Abs(x)));
+  // (log(1 + e) - e) / e^2 on [0, 1]: 5.1e-9 of the logarithm. In pairs, as one long chain of sums keeps waiting.
+  const FloatVec e2 = hn::Mul(e, e), e4 = hn::Mul(e2, e2);
+  const FloatVec p0 = hn::MulAdd(e, splat(3.333051205e-01F), splat(-4.999993145e-01F));
+  const FloatVec p2 = hn::MulAdd(e, splat(1.969540119e-01F), splat(-2.495858818e-01F));
+  const FloatVec p4 = hn::MulAdd(e, splat(1.068055555e-01F), splat(-1.535539776e-01F));
+  const FloatVec p6 = hn::MulAdd(e, splat(2.020457573e-02F), splat(-5.766443536e-02F));
+  const FloatVec high = hn::MulAdd(e4, splat(-3.318469739e-03F), hn::MulAdd(e2, p6, p4));
+  const FloatVec p = hn::MulAdd(e4, high, hn::MulAdd(e2, p2, p0));
+  return hn::Add(at_least(0.0F, x), hn::MulAdd(e2, p, e));
 }
 
 /// Angles as quarter turns and rests: see far_angle.h.

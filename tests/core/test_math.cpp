@@ -60,6 +60,8 @@ double largest_error(Kernel kernel, Reference reference) {
   return worst;
 }
 
+double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x))); }
+
 std::vector<float> ramp(std::int64_t n, float scale, float offset) {
   std::vector<float> values(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < values.size(); ++i)
@@ -72,6 +74,9 @@ std::vector<float> ramp(std::int64_t n, float scale, float offset) {
 TEST_CASE("elementary functions keep their documented error over the whole range") {
   CHECK(largest_error(eddy::vector_exp, [](double x) { return std::exp(x); }) <= 2);
   CHECK(largest_error(eddy::vector_log, [](double x) { return std::log(x); }) <= 2);
+  CHECK(largest_error(eddy::vector_expm1, [](double x) { return std::expm1(x); }) <= 2);
+  CHECK(largest_error(eddy::vector_log1p, [](double x) { return std::log1p(x); }) <= 2);
+  CHECK(largest_error(eddy::vector_softplus, softplus) <= 3);
   CHECK(largest_error(eddy::vector_sin, [](double x) { return std::sin(x); }) <= 2);
   CHECK(largest_error(eddy::vector_cos, [](double x) { return std::cos(x); }) <= 2);
   CHECK(largest_error(eddy::vector_tanh, [](double x) { return std::tanh(x); }) <= 4);

@@ -257,6 +257,9 @@ def later_unary():
     x, wide = grid(3, 7, low=-4, high=4), grid(3, 7, low=-60, high=60)
     record("unary/sin", torch.sin, wide)
     record("unary/cos", torch.cos, wide)
+    record("unary/expm1", torch.expm1, x)
+    record("unary/log1p", torch.log1p, grid(3, 7, low=-0.75, high=6))
+    record("unary/softplus", F.softplus, wide)
 
 
 def main():

@@ -13,12 +13,14 @@
 #include "eddy/ops/div.h"
 #include "eddy/ops/embedding.h"
 #include "eddy/ops/exp.h"
+#include "eddy/ops/expm1.h"
 #include "eddy/ops/gelu.h"
 #include "eddy/ops/gru.h"
 #include "eddy/ops/hard_sigmoid.h"
 #include "eddy/ops/layer_norm.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/log.h"
+#include "eddy/ops/log1p.h"
 #include "eddy/ops/log_softmax.h"
 #include "eddy/ops/logsumexp.h"
 #include "eddy/ops/lstm.h"
@@ -35,6 +37,7 @@
 #include "eddy/ops/sigmoid.h"
 #include "eddy/ops/sin.h"
 #include "eddy/ops/softmax.h"
+#include "eddy/ops/softplus.h"
 #include "eddy/ops/sqrt.h"
 #include "eddy/ops/square.h"
 #include "eddy/ops/sub.h"
@@ -62,13 +65,23 @@ int axis_of(const std::string& variant) {
 Outputs unary(const std::string& variant, Inputs in) {
   using Function = Value (*)(Operand);
   static const std::map<std::string, Function> functions{
-      {"neg", [](Operand x) { return neg(x); }},       {"exp", [](Operand x) { return exp(x); }},
-      {"log", [](Operand x) { return log(x); }},       {"sqrt", [](Operand x) { return sqrt(x); }},
-      {"square", [](Operand x) { return square(x); }}, {"abs", [](Operand x) { return abs(x); }},
-      {"tanh", [](Operand x) { return tanh(x); }},     {"sigmoid", [](Operand x) { return sigmoid(x); }},
-      {"relu", [](Operand x) { return relu(x); }},     {"hard_sigmoid", [](Operand x) { return hard_sigmoid(x); }},
-      {"gelu", [](Operand x) { return gelu(x); }},     {"gelu_tanh", [](Operand x) { return gelu(x, GeluForm::tanh); }},
-      {"sin", [](Operand x) { return sin(x); }},       {"cos", [](Operand x) { return cos(x); }},
+      {"neg", [](Operand x) { return neg(x); }},
+      {"exp", [](Operand x) { return exp(x); }},
+      {"log", [](Operand x) { return log(x); }},
+      {"sqrt", [](Operand x) { return sqrt(x); }},
+      {"square", [](Operand x) { return square(x); }},
+      {"abs", [](Operand x) { return abs(x); }},
+      {"tanh", [](Operand x) { return tanh(x); }},
+      {"sigmoid", [](Operand x) { return sigmoid(x); }},
+      {"relu", [](Operand x) { return relu(x); }},
+      {"hard_sigmoid", [](Operand x) { return hard_sigmoid(x); }},
+      {"gelu", [](Operand x) { return gelu(x); }},
+      {"gelu_tanh", [](Operand x) { return gelu(x, GeluForm::tanh); }},
+      {"sin", [](Operand x) { return sin(x); }},
+      {"cos", [](Operand x) { return cos(x); }},
+      {"expm1", [](Operand x) { return expm1(x); }},
+      {"log1p", [](Operand x) { return log1p(x); }},
+      {"softplus", [](Operand x) { return softplus(x); }},
 
   };
   return {functions.at(variant)(in[0])};
