@@ -99,6 +99,7 @@
 #include "eddy/ops/concat.h"
 #include "eddy/ops/cos.h"
 #include "eddy/ops/cross_entropy.h"
+#include "eddy/ops/cumsum.h"
 #include "eddy/ops/div.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/embedding.h"

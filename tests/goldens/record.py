@@ -262,10 +262,23 @@ def later_unary():
     record("unary/softplus", F.softplus, wide)
 
 
+def cumsum():
+    x = grid(3, 4, 5)
+    for axis in (0, 1, 2):
+        def flipped(v, reverse):
+            return torch.flip(v, (axis,)) if reverse else v
+
+        for reverse in (False, True):
+            suffix = f"axis{axis}" + ("_reverse" if reverse else "")
+            record(f"cumsum/{suffix}", lambda v: flipped(torch.cumsum(flipped(v, reverse), axis), reverse), x)
+            record(f"cumsum/{suffix}_exclusive",
+                   lambda v: flipped(torch.cumsum(flipped(v, reverse), axis) - flipped(v, reverse), reverse), x)
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent)
     for group in (unary, binary, softmax, cross_entropy, losses, layer_norm, matmul, reductions, lookups, lstm, gru,
-                  later_unary):
+                  later_unary, cumsum):
         group()
     for name, cases in groups.items():
         lines = [f"{json.dumps(case)}: {json.dumps(data)}" for case, data in cases.items()]

@@ -10,6 +10,7 @@
 #include "eddy/ops/compare.h"
 #include "eddy/ops/cos.h"
 #include "eddy/ops/cross_entropy.h"
+#include "eddy/ops/cumsum.h"
 #include "eddy/ops/div.h"
 #include "eddy/ops/embedding.h"
 #include "eddy/ops/exp.h"
@@ -125,6 +126,11 @@ Outputs reduce(const std::string& variant, Inputs in) {
   return {min(in[0], axes, keep)};
 }
 
+Outputs cumsum_case(const std::string& variant, Inputs in) {
+  return {cumsum(in[0], axis_of(variant),
+                 {.reverse = contains(variant, "reverse"), .exclusive = contains(variant, "exclusive")})};
+}
+
 Outputs matmul_case(const std::string& variant, Inputs in) {
   const bool both = contains(variant, "transpose_both");
   return {matmul(in[0], in[1],
@@ -172,6 +178,7 @@ const std::map<std::string, Builder>& builders() {
          return {linear(in[0], in[1], in[2], {.activation = activation})};
        }},
       {"reduce", reduce},
+      {"cumsum", cumsum_case},
       {"top_k",
        [](const std::string& v, Inputs in) -> Outputs {
          const TopK top = top_k(in[0], std::stoi(v));
