@@ -89,6 +89,7 @@
 #include "eddy/ops/abs.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/argmax.h"
+#include "eddy/ops/argmin.h"
 #include "eddy/ops/broadcast_to.h"
 #include "eddy/ops/cast.h"
 #include "eddy/ops/check_gradients.h"

@@ -70,6 +70,7 @@ int main() {
   SHOW(max(m, 0), {4, 5, 6});
   SHOW(min(m, 1, true), {1, 4});
   SHOW(argmax(m), {2, 2});
+  SHOW(argmin(m), {0, 0});
   SHOW(cumsum(m, 1), {1, 3, 6, 4, 9, 15});  // as many as there were: sums so far
   SHOW(cumsum(m, 1, {.reverse = true, .exclusive = true}), {5, 3, 0, 11, 6, 0});
   SHOW(sum_to(m, {1, 3}), {5, 7, 9});  // what broadcasting did, undone

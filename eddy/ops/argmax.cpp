@@ -1,106 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/ops/argmax.h"
 
-#include <algorithm>
-
-#include "eddy/core/select.h"
-#include "eddy/ops/axis_split.h"
-#include "eddy/ops/elementwise.h"
-#include "eddy/ops/op_case.h"
-#include "eddy/ops/reduce.h"
+#include "eddy/ops/arg_extreme.h"
 
 namespace eddy {
 namespace {
 
-template <class T>
-Kernel argmax_kernel(const AxisSplit& split) {
-  return {.run = [split](const KernelArgs& args) {
-    const T* x = args.in<T>(0);
-    auto* out = args.out<std::int32_t>(0);
-    if (split.inner == 1) {
-      split.for_rows([&](std::int64_t at) {
-        out[at / split.size] = static_cast<std::int32_t>(vector_first_largest(x + at, split.size));
-      });
-      return;
-    }
-    split.for_strips([&](std::int64_t at, std::int64_t width, std::int64_t column) {
-      T best[AxisSplit::kStrip];
-      std::int32_t index[AxisSplit::kStrip] = {};
-      std::copy_n(x + at, width, best);
-      for (std::int64_t k = 1; k < split.size; ++k)
-        vector_keep_larger(x + at + k * split.inner, static_cast<std::int32_t>(k), best, index, width);
-      std::copy_n(index, width, out + column);
-    });
-  }};
-}
-
-struct Argmax final : OpClass<Argmax> {
+struct Argmax final : ArgExtremeOp<Argmax, Larger> {
   static constexpr std::string_view kName = "argmax";
-  int axis;
-  bool keep_dims;
-  Argmax(int a, bool keep) : axis(a), keep_dims(keep) {}
-  static void attributes(auto& op, auto&& visit) {
-    visit("axis", op.axis);
-    visit("keep_dims", op.keep_dims);
-  }
-
-  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    const Shape& x = inputs[0].shape;
-    require<GraphError>(inputs[0].dtype != boolean, "takes f32 or i32, x is {}", inputs[0]);
-    require<GraphError>(x.dim(axis) > 0, "there is no argmax of nothing: x is {}", inputs[0]);
-    return {{i32, ReducedAxes(Axes(axis), keep_dims, x.rank()).result(x)}};
-  }
-  Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
-    return {.flops = static_cast<double>(inputs[0].shape.elements()), .bytes = static_cast<double>(inputs[0].bytes())};
-  }
-  Kernel make_kernel(const KernelContext& context) const override {
-    const AxisSplit split(context.inputs[0].shape, axis);
-    return context.inputs[0].dtype == i32 ? argmax_kernel<std::int32_t>(split) : argmax_kernel<float>(split);
-  }
+  using ArgExtremeOp::ArgExtremeOp;
 };
 
 }  // namespace
 
 Value argmax(Operand x, int axis, bool keep_dims) { return unary_node(Argmax(axis, keep_dims), x); }
 
-namespace {
+const RegisterArgExtremeCases<Larger> cases_argmax("argmax", argmax);
 
-// Values come from a small set, so that ties occur.
-OpCase argmax_case(const std::string& label, DType dtype, int axis, bool keep_dims, int offset = 0) {
-  constexpr std::size_t kSizes[3] = {2, 4, 3};
-  std::vector<double> values;
-  for (int i = 0; i < 24; ++i) values.push_back(i * 7 % 5 + offset);
-  return {
-      .name = "argmax/" + label,
-      .inputs = {{.type = {dtype, {2, 4, 3}}, .differentiable = false, .values = values}},
-      .build = [=](Graph&, std::span<const Value> x) -> std::vector<Value> { return {argmax(x[0], axis, keep_dims)}; },
-      .reference =
-          [=](std::span<const std::vector<double>> x) {
-            const auto at = static_cast<std::size_t>(axis < 0 ? axis + 3 : axis);
-            std::size_t inner = 1;
-            for (std::size_t i = at + 1; i < 3; ++i) inner *= kSizes[i];
-            FlatArrays result(1);
-            for (std::size_t outer = 0; outer < 24 / kSizes[at] / inner; ++outer)
-              for (std::size_t i = 0; i < inner; ++i) {
-                std::size_t best = 0;
-                for (std::size_t k = 1; k < kSizes[at]; ++k)
-                  if (x[0][(outer * kSizes[at] + k) * inner + i] > x[0][(outer * kSizes[at] + best) * inner + i])
-                    best = k;
-                result[0].push_back(static_cast<double>(best));
-              }
-            return result;
-          },
-      .bench_inputs = {{.type = {dtype, {50, 64, 1000}}, .differentiable = false}},
-  };
-}
-
-const RegisterOpCase case_last{argmax_case("last", f32, -1, false)};
-const RegisterOpCase case_middle{argmax_case("middle", f32, 1, false)};
-const RegisterOpCase case_first{argmax_case("first", f32, 0, true)};
-const RegisterOpCase case_at_most_zero{argmax_case("at_most_zero", f32, -1, false, -4)};
-const RegisterOpCase case_negative{argmax_case("negative", f32, 1, false, -5)};
-const RegisterOpCase case_integers{argmax_case("i32", i32, 2, true)};
-const RegisterOpCase case_integers_middle{argmax_case("i32_middle", i32, 1, false)};
-
-}  // namespace
 }  // namespace eddy

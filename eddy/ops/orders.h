@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "eddy/core/math.h"
+#include "eddy/core/select.h"
 #include "eddy/ops/compare.h"
 
 namespace eddy {
@@ -26,6 +27,14 @@ struct Larger {
   }
   static float best_value(const float* x, std::int64_t n) { return vector_max_value(x, n); }
   static void best_values(const float* a, const float* b, float* out, std::int64_t n) { vector_max(a, b, out, n); }
+  template <class T>
+  static std::int64_t first_best(const T* x, std::int64_t n) {
+    return vector_first_largest(x, n);
+  }
+  template <class T>
+  static void keep_better(const T* x, std::int32_t index, T* best, std::int32_t* indices, std::int64_t n) {
+    vector_keep_larger(x, index, best, indices, n);
+  }
   static Value better(Value a, Value b) { return greater(a, b); }
   static Value not_worse(Value a, Value b) { return greater_equal(a, b); }
 };
@@ -42,6 +51,14 @@ struct Smaller {
   }
   static float best_value(const float* x, std::int64_t n) { return vector_min_value(x, n); }
   static void best_values(const float* a, const float* b, float* out, std::int64_t n) { vector_min(a, b, out, n); }
+  template <class T>
+  static std::int64_t first_best(const T* x, std::int64_t n) {
+    return vector_first_smallest(x, n);
+  }
+  template <class T>
+  static void keep_better(const T* x, std::int32_t index, T* best, std::int32_t* indices, std::int64_t n) {
+    vector_keep_smaller(x, index, best, indices, n);
+  }
   static Value better(Value a, Value b) { return less(a, b); }
   static Value not_worse(Value a, Value b) { return less_equal(a, b); }
 };

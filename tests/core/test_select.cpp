@@ -25,6 +25,11 @@ std::vector<float> some_numbers(std::int64_t n, eddy::Philox& random) {
   return x;
 }
 
+std::vector<float> negated(std::vector<float> x) {
+  for (float& value : x) value = -value;
+  return x;
+}
+
 }  // namespace
 
 TEST_CASE("the first number above a bound") {
@@ -38,6 +43,9 @@ TEST_CASE("the first number above a bound") {
       want = 0;
       while (want < n && x[static_cast<std::size_t>(want)] < bound) ++want;
       CHECK(eddy::vector_first_at_least(x.data(), bound, n) == want);
+      want = 0;
+      while (want < n && x[static_cast<std::size_t>(want)] > bound) ++want;
+      CHECK(eddy::vector_first_at_most(x.data(), bound, n) == want);
     }
   }
   std::vector<float> same(1000, 1.0F);
@@ -59,10 +67,12 @@ TEST_CASE("the first of the largest, whatever its sign") {
         if (!std::isnan(best) && (now > best || std::isnan(now))) want = i;
       }
       CHECK(eddy::vector_first_largest(x.data(), n) == want);
+      CHECK(eddy::vector_first_smallest(negated(x).data(), n) == want);
     }
   for (const float alike : {0.0F, -0.0F, -1.0F, kDenormal, -kDenormal, kInfinity, -kInfinity, kNan}) {
     const std::vector<float> x(70, alike);
     CHECK(eddy::vector_first_largest(x.data(), 70) == 0);
+    CHECK(eddy::vector_first_smallest(x.data(), 70) == 0);
   }
 }
 
@@ -71,7 +81,8 @@ TEST_CASE("the larger number of each column and its row") {
   for (const std::int64_t n : {1, 5, 16, 33, 70}) {
     const auto size = static_cast<std::size_t>(n);
     std::vector<float> best = some_numbers(n, random), want = best;
-    std::vector<std::int32_t> index(size, 0), want_index = index;
+    std::vector<float> smallest = negated(best);
+    std::vector<std::int32_t> index(size, 0), smallest_index = index, want_index = index;
     for (std::int32_t row = 1; row < 12; ++row) {
       const std::vector<float> x = some_numbers(n, random);
       for (std::size_t i = 0; i < size; ++i) {
@@ -80,29 +91,40 @@ TEST_CASE("the larger number of each column and its row") {
         want_index[i] = row;
       }
       eddy::vector_keep_larger(x.data(), row, best.data(), index.data(), n);
+      eddy::vector_keep_smaller(negated(x).data(), row, smallest.data(), smallest_index.data(), n);
     }
     CHECK(index == want_index);
-    for (std::size_t i = 0; i < size; ++i) CHECK((best[i] == want[i] || (std::isnan(best[i]) && std::isnan(want[i]))));
+    CHECK(smallest_index == want_index);
+    for (std::size_t i = 0; i < size; ++i) {
+      CHECK((best[i] == want[i] || (std::isnan(best[i]) && std::isnan(want[i]))));
+      CHECK((smallest[i] == -want[i] || (std::isnan(smallest[i]) && std::isnan(want[i]))));
+    }
   }
 }
 
 TEST_CASE("whole numbers: the largest, the first above a bound, and the larger of each column") {
   eddy::Philox random(6);
   constexpr std::int32_t kLeast = std::numeric_limits<std::int32_t>::min();
+  constexpr std::int32_t kMost = std::numeric_limits<std::int32_t>::max();
   for (std::int64_t n = 0; n < 120; ++n) {
     std::vector<std::int32_t> x(static_cast<std::size_t>(n));
     for (std::int32_t& value : x) {
       const std::uint64_t draw = eddy::uniform_index(random, 30);
-      value = draw == 0 ? kLeast : static_cast<std::int32_t>(draw % 7) - 3;
+      value = draw == 0 ? kLeast : draw == 1 ? kMost : static_cast<std::int32_t>(draw % 7) - 3;
     }
     const auto largest = std::max_element(x.begin(), x.end());
     CHECK(eddy::vector_max_value(x.data(), n) == (n == 0 ? kLeast : *largest));
+    const auto smallest = std::min_element(x.begin(), x.end());
+    CHECK(eddy::vector_min_value(x.data(), n) == (n == 0 ? kMost : *smallest));
     if (n > 0) CHECK(eddy::vector_first_largest(x.data(), n) == largest - x.begin());
+    if (n > 0) CHECK(eddy::vector_first_smallest(x.data(), n) == smallest - x.begin());
     for (const std::int32_t bound : {kLeast, -2, 2, 3}) {
       const auto first = std::find_if(x.begin(), x.end(), [&](std::int32_t value) { return value > bound; });
       CHECK(eddy::vector_first_above(x.data(), bound, n) == first - x.begin());
       const auto equal = std::find_if(x.begin(), x.end(), [&](std::int32_t value) { return value >= bound; });
       CHECK(eddy::vector_first_at_least(x.data(), bound, n) == equal - x.begin());
+      const auto down = std::find_if(x.begin(), x.end(), [&](std::int32_t value) { return value <= bound; });
+      CHECK(eddy::vector_first_at_most(x.data(), bound, n) == down - x.begin());
     }
     std::vector<std::int32_t> best(x.rbegin(), x.rend()), index(x.size(), 0);
     std::vector<std::int32_t> want = best, want_index = index;
@@ -114,5 +136,9 @@ TEST_CASE("whole numbers: the largest, the first above a bound, and the larger o
     eddy::vector_keep_larger(x.data(), 5, best.data(), index.data(), n);
     CHECK(best == want);
     CHECK(index == want_index);
+    // Swapped, the smaller of each column are what the larger ones left.
+    std::vector<std::int32_t> low(x.rbegin(), x.rend());
+    eddy::vector_keep_smaller(x.data(), 5, low.data(), index.data(), n);
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK(low[i] == std::min(x[i], x[x.size() - 1 - i]));
   }
 }

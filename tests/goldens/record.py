@@ -273,6 +273,7 @@ def cumsum():
             record(f"cumsum/{suffix}", lambda v: flipped(torch.cumsum(flipped(v, reverse), axis), reverse), x)
             record(f"cumsum/{suffix}_exclusive",
                    lambda v: flipped(torch.cumsum(flipped(v, reverse), axis) - flipped(v, reverse), reverse), x)
+        record(f"reduce/argmin_axis{axis}", lambda v: torch.argmin(v, axis), x)
 
 
 def main():

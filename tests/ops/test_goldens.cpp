@@ -7,6 +7,7 @@
 #include "eddy/ops/abs.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/argmax.h"
+#include "eddy/ops/argmin.h"
 #include "eddy/ops/compare.h"
 #include "eddy/ops/cos.h"
 #include "eddy/ops/cross_entropy.h"
@@ -114,6 +115,7 @@ Outputs cross_entropy_case(const std::string& variant, Inputs in) {
 Outputs reduce(const std::string& variant, Inputs in) {
   const std::string kind = variant.substr(0, variant.find('_'));
   if (kind == "argmax") return {argmax(in[0], axis_of(variant))};
+  if (kind == "argmin") return {argmin(in[0], axis_of(variant))};
   if (variant == "max_tied") return {max(in[0], 1)};
   if (variant == "min_tied") return {min(in[0], 0)};
   std::vector<int> axes;
