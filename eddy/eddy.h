@@ -144,6 +144,7 @@
 #include "eddy/ops/relu.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/reverse.h"
+#include "eddy/ops/rounding.h"
 #include "eddy/ops/row_sparse.h"
 #include "eddy/ops/rsqrt.h"
 #include "eddy/ops/sampled_softmax.h"

@@ -30,6 +30,9 @@ int main() {
 
   // --- functions of one number ---
   SHOW(abs(x), {2, 0.5, 1, 2});
+  SHOW(floor(x), {-2, -1, 1, 2});
+  SHOW(ceil(x), {-2, 0, 1, 2});
+  SHOW(round(x * 1.25), {-2, -1, 1, 2});
   SHOW(square(x), {4, 0.25, 1, 4});
   SHOW(sqrt(y), {1.414214, 1.414214, 1.414214, 2});
   SHOW(rsqrt(y), {0.707107, 0.707107, 0.707107, 0.5});

@@ -29,6 +29,9 @@ void vector_tanh(const float* in, float* out, std::int64_t n);     ///< 4 ulp
 void vector_sigmoid(const float* in, float* out, std::int64_t n);  ///< 4 ulp
 void vector_erf(const float* in, float* out, std::int64_t n);      ///< 4 ulp
 void vector_sqrt(const float* in, float* out, std::int64_t n);     ///< exact rounding
+void vector_floor(const float* in, float* out, std::int64_t n);
+void vector_ceil(const float* in, float* out, std::int64_t n);
+void vector_round(const float* in, float* out, std::int64_t n);  ///< halves to the even neighbour
 /// x/2 * (1 + erf(x/sqrt(2))); absolute error below 2e-7 * max(1, |x|). (Hendrycks & Gimpel 2016)
 void vector_gelu(const float* in, float* out, std::int64_t n);
 /// x/2 * (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), with the same bound.

@@ -83,6 +83,9 @@ TEST_CASE("elementary functions keep their documented error over the whole range
   CHECK(largest_error(eddy::vector_sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }) <= 4);
   CHECK(largest_error(eddy::vector_erf, [](double x) { return std::erf(x); }) <= 4);
   CHECK(largest_error(eddy::vector_sqrt, [](double x) { return std::sqrt(x); }) <= 0.5);
+  CHECK(largest_error(eddy::vector_floor, [](double x) { return std::floor(x); }) == 0);
+  CHECK(largest_error(eddy::vector_ceil, [](double x) { return std::ceil(x); }) == 0);
+  CHECK(largest_error(eddy::vector_round, [](double x) { return std::nearbyint(x); }) == 0);
   CHECK(largest_error(eddy::vector_relu, [](double x) { return std::isnan(x) ? x : std::max(x, 0.0); }) == 0);
 }
 

@@ -260,6 +260,9 @@ def later_unary():
     record("unary/expm1", torch.expm1, x)
     record("unary/log1p", torch.log1p, grid(3, 7, low=-0.75, high=6))
     record("unary/softplus", F.softplus, wide)
+    halves = torch.round(x * 2) / 2
+    for function in (torch.floor, torch.ceil, torch.round):
+        record(f"unary/{function.__name__}", lambda v: function(v), torch.cat((x, halves)), constant=(0,))
 
 
 def cumsum():

@@ -36,6 +36,7 @@
 #include "eddy/ops/mul.h"
 #include "eddy/ops/neg.h"
 #include "eddy/ops/relu.h"
+#include "eddy/ops/rounding.h"
 #include "eddy/ops/sigmoid.h"
 #include "eddy/ops/sin.h"
 #include "eddy/ops/softmax.h"
@@ -84,7 +85,9 @@ Outputs unary(const std::string& variant, Inputs in) {
       {"expm1", [](Operand x) { return expm1(x); }},
       {"log1p", [](Operand x) { return log1p(x); }},
       {"softplus", [](Operand x) { return softplus(x); }},
-
+      {"floor", [](Operand x) { return floor(x); }},
+      {"ceil", [](Operand x) { return ceil(x); }},
+      {"round", [](Operand x) { return round(x); }},
   };
   return {functions.at(variant)(in[0])};
 }
