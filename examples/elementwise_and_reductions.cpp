@@ -26,10 +26,12 @@ int main() {
   SHOW(maximum(x, 0.5), {0.5, 0.5, 1, 2});
   SHOW(minimum(x, y), {-2, -0.5, 1, 2});
   SHOW(clamp(x, -1, 1), {-1, -0.5, 1, 1});
+  SHOW(clamp(n, 0, 1), {0, 1, 1, 0});
   SHOW(add_n({x, x, y}), {-2, 1, 4, 8});
 
   // --- functions of one number ---
   SHOW(abs(x), {2, 0.5, 1, 2});
+  SHOW(abs(-n), {0, 1, 2, 1});
   SHOW(floor(x), {-2, -1, 1, 2});
   SHOW(ceil(x), {-2, 0, 1, 2});
   SHOW(round(x * 1.25), {-2, -1, 1, 2});

@@ -5,7 +5,7 @@
 
 namespace eddy {
 
-/// |x|, f32 of any shape; the gradient at 0 is 0.
+/// |x|, f32 or i32 (wrapping) of any shape; the gradient at 0 is 0.
 Value abs(Operand x);
 
 }  // namespace eddy

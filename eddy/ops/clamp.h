@@ -5,7 +5,8 @@
 
 namespace eddy {
 
-/// x limited to [low, high], f32 of any shape. The gradient passes where low <= x <= high.
-Value clamp(Operand x, float low, float high);
+/// x limited to [low, high], f32 or i32 of any shape. The gradient passes where low <= x <= high. Throws GraphError for
+/// a lower limit above the upper one and, with i32, for a limit that is neither a whole number nor infinite.
+Value clamp(Operand x, double low, double high);
 
 }  // namespace eddy

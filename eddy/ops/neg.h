@@ -5,7 +5,7 @@
 
 namespace eddy {
 
-/// -x, f32 of any shape.
+/// -x, f32 or i32 (wrapping) of any shape.
 Value neg(Operand x);
 inline Value operator-(Operand x) { return neg(x); }
 
