@@ -9,15 +9,21 @@
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/gradient.h"
 #include "eddy/graph/program.h"
+#include "eddy/ops/abs.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/argmax.h"
+#include "eddy/ops/argmin.h"
 #include "eddy/ops/broadcast_to.h"
 #include "eddy/ops/cast.h"
 #include "eddy/ops/clamp.h"
 #include "eddy/ops/compare.h"
+#include "eddy/ops/cos.h"
+#include "eddy/ops/cumsum.h"
 #include "eddy/ops/div.h"
 #include "eddy/ops/exp.h"
+#include "eddy/ops/expm1.h"
 #include "eddy/ops/layer_norm.h"
+#include "eddy/ops/log1p.h"
 #include "eddy/ops/log_softmax.h"
 #include "eddy/ops/logical.h"
 #include "eddy/ops/logsumexp.h"
@@ -32,7 +38,10 @@
 #include "eddy/ops/one_hot.h"
 #include "eddy/ops/pow.h"
 #include "eddy/ops/relu.h"
+#include "eddy/ops/rounding.h"
+#include "eddy/ops/sin.h"
 #include "eddy/ops/softmax.h"
+#include "eddy/ops/softplus.h"
 #include "eddy/ops/square.h"
 #include "eddy/ops/sub.h"
 #include "eddy/ops/sum.h"
@@ -91,6 +100,8 @@ TEST_CASE("NaN goes through maxima, minima and corners") {
   CHECK(std::isnan(list<float>(apply(x, {4}, [](Value v) { return relu(v); }))[1]));
   CHECK(list<std::int32_t>(apply(x, {4}, [](Value v) { return argmax(v); }))[0] == 1);
   CHECK(list<std::int32_t>(apply(x, {4, 1}, [](Value v) { return argmax(v, 0); }))[0] == 1);
+  CHECK(list<std::int32_t>(apply(x, {4}, [](Value v) { return argmin(v); }))[0] == 1);
+  CHECK(list<std::int32_t>(apply(x, {4, 1}, [](Value v) { return argmin(v, 0); }))[0] == 1);
   CHECK(list<std::int32_t>(apply(std::vector<float>{1, 5, 2, kNaN, 3, 5}, {3, 2},
                                  [](Value v) { return argmax(v, 0); })) == std::vector<std::int32_t>{2, 1});
   CHECK(list<std::int32_t>(apply(x, {4}, [](Value v) { return top_k(v, 3).indices; })) ==
@@ -100,6 +111,65 @@ TEST_CASE("NaN goes through maxima, minima and corners") {
   CHECK(list<bool>(apply(x, {4}, [](Value v) { return equal(v, v); })) == std::vector<bool>{true, false, true, true});
   CHECK(list<bool>(apply(x, {4}, [](Value v) { return not_equal(v, v); })) ==
         std::vector<bool>{false, true, false, false});
+}
+
+TEST_CASE("functions of one number at their ends, as PyTorch has them") {
+  const std::vector<float> x{kInfinity, -kInfinity, kNaN, -0.0F, 1e-39F, -1, -2, 3e38F};
+  const auto check = [&](Value (*build)(Operand), const std::vector<float>& expected) {
+    const std::vector<float> got = list<float>(apply(x, {8}, [build](Value v) { return build(v); }));
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      CAPTURE(i);
+      if (i == 4) continue;  // denormal: 0 or itself
+      if (std::isinf(expected[i])) CHECK(got[i] == expected[i]);
+      if (std::isnan(expected[i])) CHECK(std::isnan(got[i]));
+      if (std::isfinite(expected[i])) CHECK(got[i] == doctest::Approx(expected[i]).epsilon(1e-6));
+      if (expected[i] == 0) CHECK(std::signbit(got[i]) == std::signbit(expected[i]));
+    }
+    CHECK(std::abs(got[4] - expected[4]) <= 1e-7F);
+  };
+  const auto f = [](double value) { return static_cast<float>(value); };
+  check(sin, {kNaN, kNaN, kNaN, -0.0F, 0, f(std::sin(-1.0)), f(std::sin(-2.0)), f(std::sin(double{3e38F}))});
+  check(cos, {kNaN, kNaN, kNaN, 1, 1, f(std::cos(1.0)), f(std::cos(2.0)), f(std::cos(double{3e38F}))});
+  check(softplus, {kInfinity, 0, kNaN, 0.69314718F, 0.69314718F, 0.31326169F, 0.12692801F, 3e38F});
+  check(log1p, {kInfinity, kNaN, kNaN, -0.0F, 0, -kInfinity, kNaN, f(std::log(double{3e38F}))});
+  check(expm1, {kInfinity, -1, kNaN, -0.0F, 0, f(std::expm1(-1.0)), f(std::expm1(-2.0)), kInfinity});
+  check(floor, {kInfinity, -kInfinity, kNaN, -0.0F, 0, -1, -2, 3e38F});
+  check(round, {kInfinity, -kInfinity, kNaN, -0.0F, 0, -1, -2, 3e38F});
+}
+
+TEST_CASE("a rounded number is a constant to gradients") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2});
+  const std::vector<Value> wrt{x};
+  CHECK(gradients(sum(floor(x)), wrt)[0].empty());
+  Program program = compile(graph, dense_gradients(sum(x * round(x) + ceil(x)), wrt));
+  CHECK(list<float>(program.run({{"x", Tensor::from(std::vector<float>{1.25F, -2.5F}, {2})}})[0]) ==
+        std::vector<float>{1, -2});
+}
+
+TEST_CASE("functions of one number are computed in one sweep with their neighbours") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {3, 5});
+  const Value y = sin(x) * cos(x) + softplus(x) + log1p(expm1(abs(x))) + floor(x) * ceil(x) - round(x);
+  CHECK(compile(graph, {y}).instruction_count() == 1);
+}
+
+TEST_CASE("running sums: one element, none, long ones, and infinities") {
+  const std::vector<float> x{1, kInfinity, 2, 1, 1, kNaN};
+  const Tensor sums = apply(x, {2, 3}, [](Value v) { return cumsum(v, 1); });
+  CHECK(list<float>(sums)[1] == kInfinity);
+  CHECK(list<float>(sums)[4] == 2);
+  CHECK(std::isnan(list<float>(sums)[5]));
+  CHECK(list<float>(apply(x, {6, 1}, [](Value v) { return cumsum(v, 1); }))[1] == kInfinity);
+  CHECK(list<float>(apply(x, {6, 1}, [](Value v) { return cumsum(v, 1, {.exclusive = true}); })) ==
+        std::vector<float>(6, 0));
+  CHECK(apply(std::vector<float>{}, {0, 3}, [](Value v) { return cumsum(v, 0); }).shape() == Shape{0, 3});
+  CHECK(apply(std::vector<float>{}, {3, 0}, [](Value v) { return cumsum(v, 1); }).shape() == Shape{3, 0});
+  CHECK(apply(std::vector<float>{}, {3, 0}, [](Value v) { return cumsum(v, 0); }).shape() == Shape{3, 0});
+  const std::vector<float> tenths(20000, 0.1F);
+  for (const Shape& shape : {Shape{20000}, Shape{10000, 2}})
+    CHECK(list<float>(apply(tenths, shape, [](Value v) { return cumsum(v, 0); })).back() ==
+          static_cast<float>(double{0.1F} * static_cast<double>(shape[0])));
 }
 
 TEST_CASE("softmax and logsumexp take minus infinity as an impossible choice") {
@@ -121,6 +191,14 @@ TEST_CASE("integers wrap around") {
   CHECK(list<std::int32_t>(apply(x, {2}, [](Value v) { return v + 1; }))[0] == -2147483647 - 1);
   CHECK(list<std::int32_t>(apply(x, {2}, [](Value v) { return v - 1; }))[1] == 2147483647);
   CHECK(list<std::int32_t>(apply(x, {2}, [](Value v) { return v * v; })) == std::vector<std::int32_t>{1, 0});
+  CHECK(list<std::int32_t>(apply(x, {2}, [](Value v) { return -v; })) == std::vector<std::int32_t>{-2147483647, x[1]});
+  CHECK(list<std::int32_t>(apply(x, {2}, [](Value v) { return abs(v); })) == x);
+  CHECK(list<std::int32_t>(apply(x, {2}, [](Value v) { return clamp(v, -kInfinity, 16777217); })) ==
+        std::vector<std::int32_t>{16777217, x[1]});
+  CHECK(list<std::int32_t>(apply(x, {2}, [](Value v) { return clamp(v, -1, 1e10); })) ==
+        std::vector<std::int32_t>{x[0], -1});
+  CHECK(list<std::int32_t>(apply(x, {2}, [](Value v) { return cumsum(v + v, 0); })) ==
+        std::vector<std::int32_t>{-2, -2});
   CHECK(apply(x, {2}, [](Value v) { return sum(v); }).values<const std::int32_t>()[0] == -1);
   CHECK(apply(x, {2}, [](Value v) { return sum(v + v); }).values<const std::int32_t>()[0] == -2);
 }
@@ -266,6 +344,11 @@ TEST_CASE("errors say what was found and what was expected") {
   check_contains(message([&] { top_k(x, 4); }), "k is 4, but the last axis of x f32[2,3] must have that many");
   check_contains(message([&] { layer_norm(x, row, row); }), "must be of shape [3], as x is f32[2,3]");
   check_contains(message([&] { clamp(x, 1, 0); }), "the lower limit 1 is above the upper limit 0");
+  check_contains(message([&] { clamp(n, 0, 1.5); }), "the limit 1.5 does not go with i32[2,3]");
+  check_contains(message([&] { abs(flag); }), "takes f32 or i32, an argument is bool[2,3]");
+  check_contains(message([&] { cumsum(flag, 0); }), "takes f32 or i32, x is bool[2,3]");
+  check_contains(message([&] { cumsum(x, 2); }), "[cumsum] axis 2 is out of range for f32[2,3]");
+  check_contains(message([&] { argmin(broadcast_to(row, {0, 4}), 0); }), "there is no argmin of nothing");
   check_contains(message([&] { one_hot(n, 0); }), "the depth must be above 0, it is 0");
   check_contains(message([&] {
                    mean_squared_error(row, broadcast_to(row, {2, 4}));

@@ -167,6 +167,25 @@ Loop plain_concat_loop(Fed& fed) {
   return {step, {fed.leaf({kTime, kBatch, kIn})}, {}};
 }
 
+/// A gate that opens along the units, phases that advance, and integers beside them.
+Loop phase_loop(Fed& fed) {
+  const Value w_x = fed.leaf({kIn, kHidden}), w_h = fed.leaf({kHidden, kHidden});
+  const StepFunction step = [=](std::span<const Value> in, const State& s) -> Step {
+    const Value so_far = cumsum(in[0], 1, {.reverse = true, .exclusive = true});
+    const Value a = matmul(so_far, w_x) + matmul(s["h"], w_h);
+    const Value gate = cumsum(softmax(a), 1);
+    const Value phase = s["phase"] + softplus(a);
+    const Value h = gate * sin(phase) + (1 - gate) * cos(s["phase"]) + floor(s["h"] * 0.1 + 0.5);
+    return {.output = expm1(h) + sum(log1p(softplus(so_far * 0.5 + 1)), 1, true) * sum(h),
+            .state = {{"h", h}, {"phase", phase}, {"n", clamp(abs(-s["n"]) + argmin(a), -3, 9)}}};
+  };
+  return {step,
+          {fed.leaf({kTime, kBatch, kIn})},
+          {{"h", fed.leaf({kBatch, kHidden})},
+           {"phase", fed.leaf({kBatch, kHidden})},
+           {"n", fed.add({i32, {kBatch}}, Tensor::from(std::vector<std::int32_t>{0, -2, 1}, {kBatch}))}}};
+}
+
 /// What scan() promises, spelled out.
 ScanResult unrolled(const Loop& loop, const ScanOptions& options) {
   State state = loop.initial;
@@ -282,7 +301,8 @@ struct Named {
 const Named kLoops[] = {{"lstm", lstm_loop},           {"gru", gru_loop},
                         {"peephole", peephole_loop},   {"layer_norm", layer_norm_loop},
                         {"attention", attention_loop}, {"many ways", many_ways_loop},
-                        {"concat", concat_loop},       {"plain concat", plain_concat_loop}};
+                        {"concat", concat_loop},       {"plain concat", plain_concat_loop},
+                        {"phase", phase_loop}};
 
 TEST_CASE("a loop equals its step function unrolled, to the second order") {
   for (const Named& loop : kLoops) {
