@@ -33,6 +33,20 @@ void require_length(std::string_view text) {
                      text.size(), kLongest);
 }
 
+struct CodePoint {
+  UChar32 value = 0;
+  std::size_t end = 0;  ///< where the next one begins
+};
+
+/// The character of valid UTF-8 that begins at a byte.
+CodePoint code_point_at(std::string_view text, std::size_t at) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+  auto next = static_cast<std::int32_t>(at);
+  UChar32 value = 0;
+  U8_NEXT_UNSAFE(bytes, next, value);
+  return {value, static_cast<std::size_t>(next)};
+}
+
 char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 /// A break iterator over UTF-8 text.
@@ -74,12 +88,9 @@ struct CloseCaseMap {
 std::string_view without_leading_blanks(std::string_view segment) {
   std::size_t at = 0;
   while (at < segment.size()) {
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(segment.data());
-    auto next = static_cast<std::int32_t>(at);
-    UChar32 code_point = 0;
-    U8_NEXT_UNSAFE(bytes, next, code_point);
+    const auto [code_point, next] = code_point_at(segment, at);
     if (!u_isUWhiteSpace(code_point) && u_charType(code_point) != U_CONTROL_CHAR) break;
-    at = static_cast<std::size_t>(next);
+    at = next;
   }
   return segment.substr(at);
 }
@@ -106,20 +117,17 @@ void append_visible(std::string_view character, UChar32 code_point, std::string&
 /// alone, as behind an emoji, it is nobody's letter.
 template <class Body>
 void for_each_alphanumeric(std::string_view text, Body&& body) {
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
   std::size_t begin = 0;
   std::size_t at = 0;
   while (at < text.size()) {
-    auto next = static_cast<std::int32_t>(at);
-    UChar32 code_point = 0;
-    U8_NEXT_UNSAFE(bytes, next, code_point);
+    const auto [code_point, next] = code_point_at(text, at);
     const std::uint32_t type = U_MASK(u_charType(code_point));
     const bool begins = code_point == '_' || (type & (U_GC_L_MASK | U_GC_N_MASK)) != 0;
     if (!begins && (begin == at || (type & U_GC_M_MASK) == 0)) {
       if (begin < at) body(text.substr(begin, at - begin));
-      begin = static_cast<std::size_t>(next);
+      begin = next;
     }
-    at = static_cast<std::size_t>(next);
+    at = next;
   }
   if (begin < at) body(text.substr(begin));
 }
@@ -260,13 +268,10 @@ class Tokenizer::Impl {
 
   std::string_view visible(std::string_view text) {
     visible_.clear();
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
     for (std::size_t at = 0; at < text.size();) {
-      auto next = static_cast<std::int32_t>(at);
-      UChar32 code_point = 0;
-      U8_NEXT_UNSAFE(bytes, next, code_point);
-      append_visible(text.substr(at, static_cast<std::size_t>(next) - at), code_point, visible_);
-      at = static_cast<std::size_t>(next);
+      const auto [code_point, next] = code_point_at(text, at);
+      append_visible(text.substr(at, next - at), code_point, visible_);
+      at = next;
     }
     return visible_;
   }
