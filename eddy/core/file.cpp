@@ -252,9 +252,7 @@ AtomicFile::AtomicFile(const std::filesystem::path& path, TemporaryKind kind) : 
   path_ = behind_links(path);
   folder_ = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
   if (kind == TemporaryKind::named || !open_unnamed()) open_named();
-  // What only its owner could read stays so.
-  struct stat replaced {};
-  if (::stat(path_.c_str(), &replaced) == 0) ::fchmod(descriptor_, replaced.st_mode & 07777);
+  keep_mode();
 }
 
 AtomicFile::~AtomicFile() { discard(); }
@@ -276,6 +274,16 @@ void AtomicFile::open_named() {
     temporary_.clear();
     fail_with(path_, "cannot be created", error);
   }
+}
+
+void AtomicFile::keep_mode() {
+  // What only its owner could read stays so. File systems that know no modes have the same for all files.
+  struct stat replaced {
+  }, made{};
+  if (::stat(path_.c_str(), &replaced) != 0) return;
+  if (::fstat(descriptor_, &made) == 0 && made.st_mode == replaced.st_mode) return;
+  if (::fchmod(descriptor_, replaced.st_mode & 07777) != 0)
+    give_up("is not replaced, as the new file cannot have its permissions");
 }
 
 void AtomicFile::name_file() {

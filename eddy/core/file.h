@@ -115,6 +115,8 @@ class AtomicFile {
   [[noreturn]] void give_up(std::string_view what);
   bool open_unnamed();
   void open_named();
+  /// That of the file to be replaced.
+  void keep_mode();
   /// Gives an unnamed file its temporary name.
   void name_file();
   void discard() noexcept;

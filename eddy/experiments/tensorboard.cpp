@@ -85,12 +85,16 @@ std::uint32_t crc32c(std::span<const std::byte> bytes) {
   return ~crc;
 }
 
-TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder, std::int64_t resume_step, WallClock clock)
-    : clock_(clock ? std::move(clock) : WallClock(now)) {
+TensorBoardWriter::TensorBoardWriter(WallClock clock, const std::filesystem::path& folder) : clock_(std::move(clock)) {
   make_folder(folder);
   path_ = new_file(folder, clock_());
   descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail<DataError>("{}: cannot be written: {}", path_.string(), std::strerror(errno));
+}
+
+// The object is made when the other constructor is done: the destructor closes the file if one of the writes fails.
+TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder, std::int64_t resume_step, WallClock clock)
+    : TensorBoardWriter(clock ? std::move(clock) : WallClock(now), folder) {
   std::string version = begin_event(clock_(), 0);
   append_text(version, kFileVersion, "brain.Event:2");
   append(version);

@@ -36,6 +36,7 @@ class TensorBoardWriter {
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  TensorBoardWriter(WallClock clock, const std::filesystem::path& folder);
   void append(std::string_view event);
 
   WallClock clock_;

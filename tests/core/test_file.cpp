@@ -4,16 +4,31 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <functional>
 #include <stdexcept>
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "tests/core/temporary_folder.h"
+
+namespace {
+
+bool modes_are_refused = false;
+
+}  // namespace
+
+/// Stands before the one of the C library, for the library's calls too.
+extern "C" int fchmod(int descriptor, mode_t mode) noexcept {
+  if (!modes_are_refused) return static_cast<int>(::syscall(SYS_fchmod, descriptor, mode));
+  errno = EPERM;
+  return -1;
+}
 
 namespace eddy {
 namespace {
@@ -195,6 +210,22 @@ TEST_CASE("a file that is replaced keeps its mode") {
     write_atomically(folder / "model", "new");
     CHECK(std::filesystem::status(folder / "model").permissions() == mode);
   }
+}
+
+TEST_CASE("where the mode cannot be kept the old file stands, and a new one of the same mode may replace it") {
+  const TemporaryFolder folder;
+  write_atomically(folder / "plain", "old");
+  write_atomically(folder / "secret", "old");
+  std::filesystem::permissions(folder / "secret", std::filesystem::perms{0600});
+  modes_are_refused = true;
+  const std::string plain = message_of([&] { write_atomically(folder / "plain", "new"); });
+  const std::string secret = message_of([&] { write_atomically(folder / "secret", "new"); });
+  modes_are_refused = false;
+  CHECK(plain == "no error");
+  CHECK(secret == (folder / "secret").string() +
+                      ": is not replaced, as the new file cannot have its permissions: Operation not permitted");
+  CHECK(slurp(folder / "plain") == "new");
+  CHECK(slurp(folder / "secret") == "old");
 }
 
 TEST_CASE("errors name the file and the reason") {

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
@@ -141,6 +143,19 @@ TEST_CASE("a folder that cannot be made is an error that names it") {
   const TemporaryFolder folder;
   spit(folder / "file", "");
   CHECK_THROWS_WITH_AS(TensorBoardWriter(folder / "file"), doctest::Contains("file"), DataError);
+}
+
+TEST_CASE("a writer that cannot be made leaves no file open") {
+  const TemporaryFolder folder;
+  const auto open_files = [] {
+    const std::filesystem::directory_iterator begin("/proc/self/fd");
+    return std::distance(begin, std::filesystem::directory_iterator());
+  };
+  const auto before = open_files();
+  int calls = 0;
+  const auto broken_clock = [&calls] { return ++calls < 2 ? 1.0 : throw DataError("no time"); };
+  CHECK_THROWS_WITH_AS(TensorBoardWriter(folder / "logs", 0, broken_clock), "no time", DataError);
+  CHECK(open_files() == before);
 }
 
 }  // namespace
