@@ -176,16 +176,14 @@ std::string to_json_text(const T& value, int indent = -1) {
   return writer.take().dump(indent);
 }
 
+/// DataError, which begins with `where`, for what is no JSON and for a key that an object has twice: which of its
+/// values is meant?
+nlohmann::ordered_json parse_strictly(std::string_view text, std::string_view where);
+
 /// Members that the text does not have keep the value they have in `value`.
 template <class T>
 void from_json_text(std::string_view text, std::string_view where, T& value) {
-  nlohmann::ordered_json parsed;
-  try {
-    parsed = nlohmann::ordered_json::parse(text);
-  } catch (const nlohmann::json::exception& error) {
-    fail<DataError>("{}: not valid JSON: {}", where, json_problem(error));
-  }
-  JsonReader reader(std::move(parsed), std::string(where));
+  JsonReader reader(parse_strictly(text, where), std::string(where));
   visit_members(value, reader);
   reader.finish();
 }

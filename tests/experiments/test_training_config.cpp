@@ -69,6 +69,27 @@ TEST_CASE("a wrong config names the key") {
         std::string::npos);
 }
 
+TEST_CASE("a key that stands twice is refused, with its line") {
+  const auto message = [](const std::string& json) -> std::string {
+    try {
+      training_config_from_json(json, "my.json");
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  CHECK(message("{\"batch_size\": 7, \"batch_size\": 8}") ==
+        "my.json: \"batch_size\" stands twice, the second time in line 1");
+  CHECK(message("{\n  \"model\": {\n    \"layers\": 1,\n    \"hidden_size\": 7,\n    \"layers\": 1\n  }\n}") ==
+        "my.json: \"model.layers\" stands twice, the second time in line 5");
+  CHECK(message(R"({"model": {}, "batch_size": 7, "model": {"layers": 2}})").find("\"model\" stands twice") !=
+        std::string::npos);
+  // Two objects may have the same keys.
+  CHECK(
+      message(R"({"optimizer": {"kind": "adam", "schedule": {"kind": "plateau"}}, "adversarial": {"kind": "none"}})") ==
+      "no error");
+}
+
 TEST_CASE("label_gain learns and tests the same states") {
   TrainingConfig config;
   config.task = TrainingTask::label_gain;
