@@ -6,6 +6,7 @@
 #include <set>
 
 #include "eddy/core/error.h"
+#include "eddy/experiments/default_settings.h"
 #include "eddy/experiments/flat_json.h"
 
 namespace eddy {
@@ -28,7 +29,10 @@ bool agree(const Said& said) {
 std::string joined(const Said& said) {
   if (agree(said)) return said.front().second;
   std::string text;
-  for (const auto& [run, words] : said) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", run, words);
+  for (const auto& [run, words] : said) {
+    const char* before = text.empty() ? "" : text.ends_with('.') ? " " : "; ";
+    text += fmt::format("{}{}: {}", before, run, words);
+  }
   return text;
 }
 
@@ -144,7 +148,16 @@ std::vector<ReportChart> overlaid_charts(const Runs& runs) {
   return charts;
 }
 
-/// One row for each member of the JSON objects that two runs have differently.
+/// Whether the runs that have the member, which need not be all, have it differently, or as somebody chose it.
+bool is_told(const std::string& key, const std::vector<const Json*>& values) {
+  const Json* first = *std::ranges::find_if(values, [](const Json* value) { return value != nullptr; });
+  const auto lacks = [](const Json* value) { return value == nullptr; };
+  if (std::ranges::any_of(values, [&](const Json* value) { return value != nullptr && *value != *first; })) return true;
+  return std::ranges::any_of(values, lacks) && !is_default_setting(key, *first);
+}
+
+/// One row for each member of the JSON objects that two runs have differently. What some lack, as runs of other kinds
+/// do, is told where it is not the default.
 Table differences(const std::string& title, const Runs& runs, std::string Report::*member) {
   Table table{.title = title, .columns = {"setting"}, .rows = {}};
   std::vector<Json> objects;
@@ -158,16 +171,17 @@ Table differences(const std::string& title, const Runs& runs, std::string Report
   }
   for (const std::string& key : keys) {
     if (key.empty() || kAlwaysDifferent.contains(key)) continue;  // an empty object has the one key ""
-    std::vector<std::string> values;
+    std::vector<const Json*> values;
     for (const Json& object : objects) {
       const auto found = object.find(key);
-      values.push_back(found == object.end() ? "–" : found->is_string() ? found->get<std::string>() : found->dump());
+      values.push_back(found == object.end() ? nullptr : &*found);
     }
-    if (std::ranges::all_of(values, [&](const std::string& value) { return value == values.front(); })) continue;
+    if (!is_told(key, values)) continue;
     std::string name = key.substr(1);
     std::ranges::replace(name, '/', '.');
     std::vector<TableCell> row{name};
-    row.insert(row.end(), values.begin(), values.end());
+    for (const Json* value : values)
+      row.push_back(value == nullptr ? "–" : value->is_string() ? value->get<std::string>() : value->dump());
     table.rows.push_back(std::move(row));
   }
   if (table.rows.empty()) {

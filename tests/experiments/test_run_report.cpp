@@ -10,6 +10,7 @@
 #include "eddy/experiments/report_compare.h"
 #include "eddy/experiments/run_history.h"
 #include "eddy/experiments/run_report.h"
+#include "eddy/experiments/seq2seq_config.h"
 #include "tests/core/temporary_folder.h"
 
 namespace eddy {
@@ -188,6 +189,35 @@ TEST_CASE("runs compared: rows side by side, curves overlaid, only differing set
   CHECK_THROWS_AS(compare_reports({{"A", small_report("a", 1, 1)}, {"A", small_report("b", 1, 1)}}), UsageError);
 }
 
+TEST_CASE("runs of several kinds compared: settings that one kind lacks are told where they are not the default") {
+  const auto with = [](const std::string& configuration) {
+    Report report = small_report("a", 10, 64);
+    report.configuration = configuration;
+    return report;
+  };
+  TrainingConfig config;
+  config.model.encoder.hidden_size = 77;
+  config.model.adaptive_cutoffs = {4, 8};
+  Seq2SeqConfig pairs = seq2seq_defaults();
+  pairs.model.attention_size = 55;
+  const std::string run = to_json(config), experiment = R"({"classifier": )" + run + "}";
+  const auto names = [](const Report& joined) {
+    std::vector<std::string> settings;
+    for (const auto& row : joined.details.at(0).rows) settings.push_back(std::get<std::string>(row.at(0)));
+    return settings;
+  };
+  CHECK(names(compare_reports({{"A", with(R"({"training": )" + run + "}")}, {"B", with(to_json(pairs))}})) ==
+        std::vector<std::string>{"training.model.hidden_size", "training.model.adaptive_cutoffs.0",
+                                 "training.model.adaptive_cutoffs.1", "model.attention_size"});
+  CHECK(names(compare_reports({{"A", with(experiment)}, {"B", with("{}")}})) ==
+        std::vector<std::string>{"classifier.model.hidden_size", "classifier.model.adaptive_cutoffs.0",
+                                 "classifier.model.adaptive_cutoffs.1"});
+  // What runs of one kind have differently is told, be it the default or not.
+  CHECK(names(compare_reports({{"A", with(R"({"training": {"batch_size": 64}})")},
+                               {"B", with(R"({"training": {"batch_size": 32}})")},
+                               {"C", with("{}")}})) == std::vector<std::string>{"training.batch_size"});
+}
+
 TEST_CASE("runs compared: what all of them say stands once, and a run has one colour in all charts") {
   Report a = small_report("a", 10, 64), b = small_report("b", 8, 128);
   for (Report* report : {&a, &b}) {
@@ -212,8 +242,9 @@ TEST_CASE("runs without configuration are compared") {
   for (const Table& table : {same.details.at(0), same.details.at(1)})
     CHECK(std::get<std::string>(table.rows.at(0).at(0)) == "no differences");
   const Table settings = compare_reports({{"A", bare}, {"B", small_report("b", 8, 128)}}).details.at(0);
-  REQUIRE(settings.rows.size() == 2);
-  for (const auto& row : settings.rows) CHECK(std::get<std::string>(row[1]) == "–");
+  REQUIRE(settings.rows.size() == 1);  // the other, the cell, is what a run without configuration has
+  CHECK(std::get<std::string>(settings.rows[0][0]) == "model.hidden");
+  CHECK(std::get<std::string>(settings.rows[0][1]) == "–");
 }
 
 TEST_CASE("runs compared: many of them keep curves that can be told apart, and twice is not all") {
@@ -254,7 +285,7 @@ TEST_CASE("other experiments do not stand under the first one's title, nor on it
   CHECK(joined.tables[0].title == "A: Results; B: Results on images");
   REQUIRE(joined.charts.size() == 1);
   CHECK(joined.charts[0].lines->title == "error");
-  CHECK(joined.charts[0].caption == "A: Error; B: Error on images. A: By epoch.; B: By epoch over the images.");
+  CHECK(joined.charts[0].caption == "A: Error; B: Error on images. A: By epoch. B: By epoch over the images.");
 
   other.charts[0].lines->y_label = "squared error";
   Report logarithmic = small_report("c", 8, 128);
