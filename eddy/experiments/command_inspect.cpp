@@ -14,6 +14,7 @@
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_sample.h"
+#include "eddy/experiments/command_outputs.h"
 #include "eddy/experiments/command_sample_pairs.h"
 #include "eddy/experiments/number_text.h"
 #include "eddy/experiments/run_model.h"
@@ -170,8 +171,6 @@ void show_program(const InspectCommand& command, LoadedModel& model) {
 }
 
 void show_program(const InspectCommand& command, LoadedSeq2Seq& loaded) {
-  require<UsageError>(command.mode == "train", "{}: is an encoder-decoder; of those only the train program is shown",
-                      command.model);
   Seq2SeqModel model = loaded.model;
   if (command.batch > 0) model.config.batch_size = command.batch;
   model.config.seed = command.seed.value_or(model.config.seed);
@@ -194,22 +193,22 @@ void show(const InspectCommand& command, const Model& model, Loaded& loaded) {
     show_program(command, loaded);
 }
 
-void check_outputs(const InspectCommand& command) {
+void check_files(const InspectCommand& command) {
   require<UsageError>(!command.json || command.graph != "-",
                       "--json and --graph - would both print; give --graph a file");
-  require<UsageError>(command.graph.empty() || command.graph != command.trace, "--graph and --trace are one file, {}",
-                      command.graph);
-  for (const auto& [flag, path] : {std::pair("--graph", command.graph), std::pair("--trace", command.trace)}) {
-    if (path.empty() || (flag == std::string_view("--graph") && path == "-")) continue;
-    require_no_input(flag, path, {command.model});
-    require_writable(path);
-  }
+  const bool dot = command.graph.ends_with(".dot");
+  check_outputs({{"--graph", command.graph == "-" ? "" : command.graph,
+                  dot ? "a graph for Graphviz" : "a graph as text", dot ? kDotBeginning : kProgramBeginning},
+                 {"--trace", command.trace, "a Chrome trace", kTraceBeginning}},
+                {command.model});
 }
 
 int inspect(const InspectCommand& command) {
-  check_outputs(command);
+  check_files(command);
   if (is_seq2seq(command.model)) {
     LoadedSeq2Seq loaded = load_seq2seq(command.model);
+    require<UsageError>(command.mode == "train", "{}: is an encoder-decoder; of those only the train program is shown",
+                        command.model);
     show(command, loaded.model, loaded);
   } else {
     LoadedModel loaded = load_model(command.model);

@@ -15,6 +15,7 @@
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_sample.h"
+#include "eddy/experiments/command_outputs.h"
 #include "eddy/experiments/command_sample_pairs.h"
 #include "eddy/experiments/command_training.h"
 #include "eddy/experiments/command_training_flags.h"
@@ -149,24 +150,14 @@ BarChart chart_of(const Measured& measured, double peak) {
   return chart;
 }
 
-void check_outputs(const ProfileCommand& command, const DataConfig& data) {
-  const std::vector<std::filesystem::path> inputs = {command.model, command.config_file, data.path, data.unlabelled};
-  const std::pair<const char*, std::string> outputs[] = {
-      {"--trace", command.trace}, {"--chart", command.chart}, {"--program", command.program}};
-  for (const auto& [flag, path] : outputs) {
-    if (path.empty()) continue;
-    require_no_input(flag, path, inputs);
-    for (const auto& [other, same] : outputs)
-      require<UsageError>(other == flag || same != path, "{} and {} are one file, {}", flag, other, path);
-    require_writable(path);
-  }
-}
-
 int profile(ProfileCommand& command) {
   DataConfig given;
   command.data.apply(given);
   if (command.model.empty()) check_flags_of_data(command, !given.path.empty());
-  check_outputs(command, given);
+  check_outputs({{"--trace", command.trace, "a Chrome trace", kTraceBeginning},
+                 {"--chart", command.chart, "an SVG picture", kSvgBeginning},
+                 {"--program", command.program, "a program as text", kProgramBeginning}},
+                {command.model, command.config_file, given.path, given.unlabelled});
   double peak = measure_fma_peak(), copy = measure_copy_bandwidth();
   const Measured measured = measure(command);
   peak = std::max(peak, measure_fma_peak());

@@ -10,6 +10,7 @@
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/experiments/command_lines.h"
+#include "eddy/experiments/command_outputs.h"
 #include "eddy/experiments/command_seq2seq.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/seq2seq_report.h"
@@ -81,11 +82,10 @@ class LineTranslator {
 
 /// Before anything is computed.
 void check_heat_map(const TranslateCommand& command) {
-  if (command.heat_map.empty()) return;
-  std::vector<std::filesystem::path> inputs(command.files.begin(), command.files.end());
-  inputs.emplace_back(command.model);
-  require_no_input("--heat-map", command.heat_map, inputs);
-  require_writable(command.heat_map);
+  std::vector<std::filesystem::path> inputs = {command.model};
+  for (const std::string& file : command.files) inputs.emplace_back(file == "-" ? "/dev/stdin" : file);
+  if (command.files.empty()) inputs.emplace_back("/dev/stdin");
+  check_outputs({{"--heat-map", command.heat_map, "an SVG picture", kSvgBeginning}}, inputs);
 }
 
 int translate(const TranslateCommand& command) {

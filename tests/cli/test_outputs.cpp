@@ -77,6 +77,22 @@ TEST_CASE("what a command reads is not replaced by what it writes") {
   CHECK(folder.read("lm.safetensors") == before);
   CHECK(folder.read("texts.txt") == corpus);
   CHECK(folder.read("rep1/index.html") == page);
+  // Nor is another file of the user's.
+  for (const std::string& other : {texts, folder.path("lm2.safetensors")}) {
+    refused({"inspect", "-m", model, "--graph", other}, "exists and is not a graph as text, so it is not replaced");
+    for (const std::string command : {"inspect", "profile"})
+      refused({command, "-m", model, "--trace", other}, "exists and is not a Chrome trace, so it is not replaced");
+    refused({"profile", "-m", model, "--chart", other}, "exists and is not an SVG picture, so it is not replaced");
+    refused({"profile", "-m", model, "--program", other}, "exists and is not a program as text, so");
+  }
+  folder.write("empty", "");
+  for (const std::string name : {"trace.json", "empty"})
+    for (int time = 0; time < 2; ++time)
+      succeed({"profile", "-m", model, "--runs", "1", "--trace", folder.path(name), "--chart", folder.path("chart.svg"),
+               "--program", folder.path("program.txt")});
+  for (int time = 0; time < 2; ++time)
+    succeed({"inspect", "-m", model, "--graph", folder.path("graph.dot"), "--trace", folder.path("trace.json")});
+  refused({"inspect", "-m", model, "--trace", folder.path("graph.dot")}, "exists and is not a Chrome trace");
   // Other names are as good as ever.
   succeed({"inspect", "-m", model, "--graph", folder.path("graph.txt")});
   succeed({"report", folder.path("rep1"), folder.path("rep2"), "-o", folder.path("both")});
@@ -162,6 +178,14 @@ TEST_CASE("an attention map does not replace the model or the texts") {
     CHECK(result.status == 2);
     CHECK(result.err.find("--heat-map would replace") != std::string::npos);
   }
+  folder.write("other.svg", "my notes\n");
+  const ProgramResult other =
+      run_shell(folder, "$EDDY seq2seq translate -m s.safetensors --heat-map other.svg < in.txt");
+  CHECK(other.status == 2);
+  CHECK(other.err.find("other.svg: exists and is not an SVG picture, so it is not replaced") != std::string::npos);
+  const ProgramResult input = run_shell(folder, "$EDDY seq2seq translate -m s.safetensors --heat-map in.txt < in.txt");
+  CHECK(input.status == 2);
+  CHECK(input.err.find("--heat-map would replace /dev/stdin, which is read") != std::string::npos);
   CHECK(folder.read("s.safetensors") == before);
   CHECK(folder.read("in.txt") == "one two three\n");
 }
