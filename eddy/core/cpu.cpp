@@ -9,6 +9,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/math.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/onednn.h"
 #include "eddy/core/threads.h"
 
@@ -80,8 +81,8 @@ SimdLimit simd_limit(const char* value) {
 
 std::string describe_cpu() {
   const CpuCapabilities cpu = cpu_capabilities();
-  return fmt::format("{}, eddy's kernels on {}, oneDNN {} on {}, {} thread{}{}", cpu.model, vector_target(),
-                     onednn_version(), onednn_isa(), num_threads(), num_threads() == 1 ? "" : "s",
+  return fmt::format("{}, eddy's kernels on {}, oneDNN {} on {}, {}{}", cpu.model, vector_target(), onednn_version(),
+                     onednn_isa(), counted(num_threads(), "thread"),
                      cpu.amx_broken() ? ", AMX announced but hidden (not used)" : "");
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/random.h"
 
 namespace eddy {
@@ -82,8 +83,8 @@ std::vector<std::int64_t> bucket_times(std::int64_t longest, std::int64_t smalle
 }
 
 std::string CutDocuments::to_string(std::int64_t max_length) const {
-  return fmt::format("{} text{} cut to {} tokens ({} token{} not read)", documents, documents == 1 ? "" : "s",
-                     max_length, tokens, tokens == 1 ? "" : "s");
+  return fmt::format("{} cut to {} ({} not read)", counted(documents, "text"), counted(max_length, "token"),
+                     counted(tokens, "token"));
 }
 
 CutDocuments count_cut(const EncodedCorpus& corpus, std::int64_t max_length,
@@ -146,7 +147,7 @@ BucketBatches::BucketBatches(const EncodedCorpus& corpus, BucketOptions options,
                                            .seed = options_.seed,
                                            .carry_over = true,
                                            .stream = stable_hash("bucket batches")});
-  require<DataError>(documents_per_epoch() > 0, "none of {} documents can be batched: {} have nothing to predict",
+  require<DataError>(documents_per_epoch() > 0, "no document of {} can be batched: {} with nothing to predict",
                      documents->size(), left_out_);
 }
 

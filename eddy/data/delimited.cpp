@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/source.h"
 
 namespace eddy {
@@ -108,7 +109,8 @@ std::size_t find_column(const Column& column, const std::vector<std::string>& he
                         std::size_t columns, const std::string& name) {
   if (const int* index = std::get_if<int>(&column)) {
     require<DataError>(*index >= 0 && static_cast<std::size_t>(*index) < columns,
-                       "{}: column {} asked for, the file has {} columns (counted from 0)", name, *index, columns);
+                       "{}: column {} asked for, the file has {} (counted from 0)", name, *index,
+                       counted(static_cast<std::int64_t>(columns), "column"));
     return static_cast<std::size_t>(*index);
   }
   const std::string& wanted = std::get<std::string>(column);
@@ -246,8 +248,8 @@ Dataset parse_delimited(std::string contents, const std::string& name, const Del
   const std::string file = std::filesystem::path(name).filename().string();
   for (bool more = options.header ? reader.next(fields) : true; more; more = reader.next(fields)) {
     const std::int64_t line = reader.record_line();
-    require<DataError>(fields.size() == columns.count, "{}:{}: record has {} columns, expected {}", name, line,
-                       fields.size(), columns.count);
+    require<DataError>(fields.size() == columns.count, "{}:{}: record has {}, expected {}", name, line,
+                       counted(std::ssize(fields), "column"), columns.count);
     if (columns.label) labels.add(fields[*columns.label], name, line);
     data.documents.push_back({joined_text(fields, columns.text), -1, fmt::format("{}:{}", file, line)});
   }

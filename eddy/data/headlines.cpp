@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/line_cursor.h"
 #include "eddy/data/token_table.h"
 
@@ -65,8 +66,8 @@ TokenSet parse_headline_vocabulary(const NamedText& text, std::int64_t vocabular
                        text.name, number, line, before + 1);
     tokens.emplace_back(line);
   }
-  require<DataError>(tokens.size() >= kSpecials.size(), "{}: holds {} tokens, expected at least the {} special ones",
-                     text.name, tokens.size(), kSpecials.size());
+  require<DataError>(tokens.size() >= kSpecials.size(), "{}: holds {}, expected at least the {} special ones",
+                     text.name, counted(std::ssize(tokens), "token"), kSpecials.size());
   return TokenSet(tokens, kSpecialIds);
 }
 

@@ -94,7 +94,7 @@ PairBatches::PairBatches(const EncodedPairs& pairs, PairBatchOptions options,
     }
   }
   fill_buckets(kept);
-  require<DataError>(pairs_per_epoch() > 0, "none of {} pairs can be batched: {} have an empty side, {} are too long",
+  require<DataError>(pairs_per_epoch() > 0, "no pair of {} can be batched: {} with an empty side, {} too long",
                      chosen->size(), left_out_empty_, left_out_long_);
 }
 

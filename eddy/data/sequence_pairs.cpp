@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/random.h"
 #include "eddy/data/text_lines.h"
 #include "eddy/data/token_table.h"
@@ -71,9 +72,8 @@ PairSplit split_by_key(std::span<const std::string> keys, const PairSplitOptions
   const auto size_of = [&](std::int64_t asked) { return asked == -1 ? std::min(kMost, count / kShare) : asked; };
   const std::int64_t validation = size_of(options.validation), test = size_of(options.test);
   require<DataError>(validation >= 0 && test >= 0 && test < count && validation < count - test,
-                     "{} sources for validation and {} for test asked for, there are {} different ones; expected some "
-                     "left for training",
-                     validation, test, count);
+                     "{} for validation and {} for test asked for, of {}; expected some left for training",
+                     counted(validation, "source"), grouped(test), counted(count, "different source"));
   Philox random(options.seed, stable_hash("pair split"));
   shuffle(std::span(distinct), random);
   TokenTable held_out;

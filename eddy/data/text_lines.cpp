@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/line_cursor.h"
 #include "eddy/data/source.h"
 
@@ -27,7 +28,7 @@ Dataset parse_text_lines(std::string contents, const std::string& name, const Te
     if (options.skip_blank && line.find_first_not_of(" \t\v\f\r") == std::string_view::npos) continue;
     data.documents.push_back({std::string(line), options.label, fmt::format("{}:{}", file, lines.number())});
   }
-  require<DataError>(!data.documents.empty(), "{}: holds no document in {} lines", name, lines.number());
+  require<DataError>(!data.documents.empty(), "{}: holds no document in {}", name, counted(lines.number(), "line"));
   return data;
 }
 

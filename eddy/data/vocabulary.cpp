@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 
 namespace eddy {
 
@@ -67,8 +68,8 @@ Vocabulary Vocabulary::from_lists(std::span<const std::string> tokens, std::span
       fail<DataError>("vocabulary token {}: {}", i, error.what());
     }
   }
-  require<DataError>(tokens.size() >= kSpecials, "vocabulary has {} tokens, expected <unk> and <eos> at least",
-                     tokens.size());
+  require<DataError>(tokens.size() >= kSpecials, "vocabulary has {}, expected <unk> and <eos> at least",
+                     counted(std::ssize(tokens), "token"));
   return vocabulary;
 }
 

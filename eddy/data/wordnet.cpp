@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/line_cursor.h"
 #include "eddy/data/source.h"
 
@@ -67,8 +68,8 @@ Dataset read_wordnet(const std::filesystem::path& directory) {
       if (lines.line().starts_with("  ")) continue;  // the licence
       data.documents.push_back(parse_line(lines.line(), part, fmt::format("{}:{}", path.string(), lines.number())));
     }
-    require<DataError>(data.documents.size() > before, "{}: holds no synset in {} lines", path.string(),
-                       lines.number());
+    require<DataError>(data.documents.size() > before, "{}: holds no synset in {}", path.string(),
+                       counted(lines.number(), "line"));
   }
   return data;
 }

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/chart.h"
-#include "eddy/experiments/number_text.h"
 
 namespace eddy {
 std::vector<double> nice_ticks(double low, double high, int wanted) {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/safetensors.h"
 #include "eddy/experiments/checkpoint.h"
 
@@ -100,8 +101,8 @@ std::string to_string(const TransferReport& report) {
     text += fmt::format("  {:<{}}  {:<{}}  {}\n", row.name, name_width, row.type, type_width, row.fate);
   std::int64_t values = 0;
   for (const auto& pair : report.transferred) values += pair.target_type.shape.elements();
-  return text + fmt::format("{} transferred ({} values), {} not in the source, {} of another type, {} unused\n",
-                            report.transferred.size(), values, report.missing_in_source.size(),
+  return text + fmt::format("{} transferred ({}), {} not in the source, {} of another type, {} unused\n",
+                            report.transferred.size(), counted(values, "value"), report.missing_in_source.size(),
                             report.mismatches.size(), report.unused_in_source.size());
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "eddy/core/clock.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/rounding.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/classification_data.h"
@@ -53,8 +54,8 @@ class Experiment {
     results_.test_in_unlabelled = static_cast<std::int64_t>(data_.test_in_unlabelled.size());
     results_.test_in_train = data_.test_in_train;
     for (const std::int64_t labels : options.labels) {
-      require<UsageError>(labels >= 0 && labels <= data_.labelled, "{} labels asked for, the data has {}", labels,
-                          data_.labelled);
+      require<UsageError>(labels >= 0 && labels <= data_.labelled, "{} asked for, the data has {}",
+                          counted(labels, "label"), grouped(data_.labelled));
       results_.labels.push_back(labels == 0 ? data_.labelled : labels);
       require<UsageError>(held_out(results_.labels.back()) > 0,
                           "{} label is asked for, which leaves none to train on beside one to validate; expected two",
@@ -88,7 +89,7 @@ class Experiment {
       const double error = model.error_rate(test(), range(0, test().size()));
       results_.baselines.push_back({row, count, error, steady_seconds() - start});
       results_.seconds += results_.baselines.back().seconds;
-      show_text(stdout, fmt::format("{}: {} labels, test error {:.1f} %\n", row, count, 100 * error));
+      show_text(stdout, fmt::format("{}: {}, test error {:.1f} %\n", row, counted(count, "label"), 100 * error));
     };
     for (const std::int64_t labels : results_.labels) evaluate("naive Bayes", labels);
     if (std::ranges::find(results_.labels, data_.labelled) == results_.labels.end())
@@ -122,8 +123,8 @@ class Experiment {
     ScheduleSettings& schedule = config.optimizer.schedule;
     // Few texts are soon read: most steps must have the full rate still.
     if (const std::int64_t most = steps / kLeastOfWarmUp; schedule.warm_up_steps > most) {
-      show_text(stdout, fmt::format("{}: warms up for {} steps, not {}: a tenth of its {}\n", part, most,
-                                    schedule.warm_up_steps, steps));
+      show_text(stdout, fmt::format("{}: warms up for {}, not {}: a tenth of its {}\n", part, counted(most, "step"),
+                                    grouped(schedule.warm_up_steps), grouped(steps)));
       schedule.warm_up_steps = most;
     }
     if (schedule.kind == ScheduleKind::cosine)

@@ -8,6 +8,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/run_model.h"
@@ -121,7 +122,8 @@ ClassificationData load_classification_data(const ClassificationOptions& options
                                  [](const std::string& message) { show_text(stdout, fmt::format("{}\n", message)); });
   }
   if (data.encoded.invalid_sequences > 0)
-    show_text(stdout, fmt::format("{} ill-formed UTF-8 sequences became U+FFFD\n", data.encoded.invalid_sequences));
+    show_text(stdout,
+              fmt::format("{} became U+FFFD\n", counted(data.encoded.invalid_sequences, "ill-formed UTF-8 sequence")));
   data.identity = identity_of(data.encoded, options.text);
   find_parts(data, !own_files);
   require<DataError>(!data.pretraining.empty(), "{}: every text to train on is a test text too; expected others",

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/chart.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/environment.h"
 #include "eddy/experiments/flat_json.h"
 #include "eddy/experiments/metrics.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress.h"
 
 namespace eddy {
@@ -73,11 +73,16 @@ std::string origin(const ClassificationSource& source) {
 /// "gloss" to "glosses"
 std::string plural(const std::string& noun) { return noun + (noun.ends_with("s") ? "es" : "s"); }
 
+/// "2 unlabelled texts are test texts"
+std::string stand_in_test(std::int64_t texts, const std::string& what) {
+  return counted(texts, what) + (texts == 1 ? " is a test text" : " are test texts");
+}
+
 std::vector<ReportChart> charts(const ClassificationOptions& options, const ClassificationResults& results) {
   const std::string units = plural(classification_task(options.source.task).unit);
   std::vector<ReportChart> made;
   for (const std::int64_t labels : results.labels) {
-    LineChart chart{.title = fmt::format("Validation error with {} labels", grouped(labels)),
+    LineChart chart{.title = fmt::format("Validation error with {}", counted(labels, "label")),
                     .x_label = fmt::format("epoch over the labelled {}", units),
                     .y_label = "error, %",
                     .series = {},
@@ -149,12 +154,14 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
   const bool images = options.language_model.row_width > 0;
   std::vector<std::string> paragraphs;
   paragraphs.push_back(fmt::format(
-      "{} {} labelled {} to train on, {} unlabelled {}, {} {} to test; {} {}, {} classes. LSTM is trained on "
+      "{} {} to train on, {}, {} to test; {}, {} classes. LSTM is trained on "
       "the labelled {} alone; LM-LSTM and SA-LSTM begin with the weights of a language model and of a sequence "
       "autoencoder{} (Dai & Le 2015).",
-      task.own_files ? origin(options.source) : task.about, grouped(results.labelled), units,
-      grouped(results.unlabelled), images ? units : "texts", grouped(results.test), units, grouped(results.tokens),
-      images ? "numbers" : "tokens", results.classes, units,
+      task.own_files ? origin(options.source) : task.about,
+      counted(results.labelled, "labelled " + task.unit, "labelled " + units),
+      counted(results.unlabelled, images ? "unlabelled image" : "unlabelled text"),
+      counted(results.test, task.unit, units), counted(results.tokens, images ? "number" : "token"),
+      grouped(results.classes), units,
       options.from.empty() ? fmt::format(" trained on all {} but the test part", images ? units : "texts") : ""));
   paragraphs.push_back(fmt::format(
       "{:.0f} % of the labelled {} are kept from training to choose the number of epochs; {} ± is the standard "
@@ -167,14 +174,12 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
       images ? "numbers" : "tokens", format_duration(results.seconds)));
   std::string overlap;
   if (results.test_in_unlabelled > 0)
-    overlap += fmt::format(
-        "{} unlabelled texts are test texts too, rare words counting as equal; they are left out of "
-        "pretraining. ",
-        grouped(results.test_in_unlabelled));
+    overlap += fmt::format("{} too, rare words counting as equal; left out of pretraining. ",
+                           stand_in_test(results.test_in_unlabelled, "unlabelled text"));
   if (results.test_in_train > 0)
-    overlap += fmt::format("{} labelled training texts are test texts too, rare words counting as equal; they {}.",
-                           grouped(results.test_in_train),
-                           task.own_files ? "are left out of pretraining, but train the classifiers" : "stay");
+    overlap += fmt::format("{} too, rare words counting as equal; {}.",
+                           stand_in_test(results.test_in_train, "labelled training text"),
+                           task.own_files ? "left out of pretraining, but not of the classifiers' training" : "kept");
   if (!overlap.empty()) paragraphs.push_back(overlap);
   if (const std::string other = other_text(options.source); !other.empty() && !results.pretraining.empty())
     paragraphs.push_back(fmt::format("Pretraining reads other text as well: {}.", other));
@@ -185,7 +190,7 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
         "All rows have the words of the language model {}, and those that begin with one its weights, {}. What it read "
         "before is not known here.",
         options.from.string(),
-        trained ? fmt::format("trained for {} more epochs", options.language_model.epochs) : "as they are"));
+        trained ? fmt::format("trained for {}", counted(options.language_model.epochs, "more epoch")) : "as they are"));
   }
   if (!task.published.empty())
     paragraphs.push_back(
@@ -238,9 +243,9 @@ void add_configs(const ClassificationOptions& options, const ClassificationResul
 }  // namespace
 
 Table classification_table(const ClassificationOptions& options, const ClassificationResults& results) {
-  Table table{.title = fmt::format("Test error on {} {}, {} classes, {} seed{}", grouped(results.test),
-                                   plural(classification_task(options.source.task).unit), results.classes,
-                                   options.seeds.size(), options.seeds.size() == 1 ? "" : "s"),
+  const std::string& unit = classification_task(options.source.task).unit;
+  Table table{.title = fmt::format("Test error on {}, {} classes, {}", counted(results.test, unit, plural(unit)),
+                                   grouped(results.classes), counted(std::ssize(options.seeds), "seed")),
               .columns = {"labels", "model", "test error, %", "validation error, %", "best epoch", "pretraining, s",
                           "training and test, s", options.language_model.row_width > 0 ? "numbers/s" : "tokens/s"},
               .rows = {}};

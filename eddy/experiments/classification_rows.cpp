@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 
 namespace eddy {
 namespace {
@@ -39,7 +40,7 @@ std::string ClassificationRow::name() const {
   if (perturbation == Perturbation::adversarial) text += ", adversarial training";
   if (perturbation == Perturbation::virtual_adversarial) text += ", virtual adversarial training";
   if (words) text += ", embeddings alone";
-  if (layers > 0) text += fmt::format(", {} layer{}", layers, layers == 1 ? "" : "s");
+  if (layers > 0) text += ", " + counted(layers, "layer");
   if (bidirectional) text += ", bidirectional";
   return text;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/delimited.h"
 #include "eddy/data/line_stream.h"
 #include "eddy/experiments/classification_presets.h"
@@ -73,14 +74,17 @@ Dataset read_unlabelled(const DataConfig& reading, const fs::path& path) {
       for_each_line(path, {.encoding = reading.encoding}, [&](std::string_view text, std::string_view id) {
         data.documents.push_back({std::string(text), -1, std::string(id)});
       });
-  require<DataError>(!data.documents.empty(), "{}: holds no text in {} lines; expected one a line", config.path, lines);
+  require<DataError>(!data.documents.empty(), "{}: holds no text in {}; expected one a line", config.path,
+                     counted(lines, "line"));
   return data;
 }
 
 void check_classes(const Dataset& data, const ClassificationSource& source) {
   const std::size_t texts = data.documents.size(), classes = data.label_names.size();
-  require<DataError>(classes > 1, "{}: the label of all {} texts is \"{}\"; expected two classes or more in column {}",
-                     source.data.string(), texts, data.label_names.front(), source.reading.label_column);
+  require<DataError>(
+      classes > 1, "{}: the label of {} is \"{}\"; expected two classes or more in column {}", source.data.string(),
+      texts == 1 ? "the only text" : fmt::format("all {} texts", grouped(static_cast<std::int64_t>(texts))),
+      data.label_names.front(), source.reading.label_column);
   require<DataError>(classes < texts, "{}: each of {} texts has a label of its own; expected classes in column {}",
                      source.data.string(), texts, source.reading.label_column);
 }
@@ -101,9 +105,8 @@ ClassificationTexts read_own_texts(const ClassificationSource& source) {
     texts.test = read_labelled(reading, source.test_data, labelled.label_names);
     texts.train = shuffled(labelled, source.split_seed);
   }
-  require<DataError>(texts.train.documents.size() >= kFewestTexts,
-                     "{}: {} labelled texts are left to train on; expected {} or more", source.data.string(),
-                     texts.train.documents.size(), kFewestTexts);
+  require<DataError>(texts.train.documents.size() >= kFewestTexts, "{}: {} left to train on; expected {} or more",
+                     source.data.string(), counted(std::ssize(texts.train.documents), "labelled text"), kFewestTexts);
   Dataset more{{}, labelled.label_names};
   for (const fs::path& path : source.unlabelled_data) append(more, read_unlabelled(reading, path));
   texts.unlabelled = shuffled(more, source.split_seed);

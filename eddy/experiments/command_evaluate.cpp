@@ -9,13 +9,13 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/random.h"
 #include "eddy/experiments/classification_task.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_data_flags.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/command_header.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/report.h"
 #include "eddy/experiments/run_report.h"
 #include "eddy/experiments/table_columns.h"
@@ -61,8 +61,7 @@ Documents all_of(const EncodedCorpus& corpus, bool labelled) {
   Documents documents;
   for (std::int32_t i = 0; i < corpus.size(); ++i)
     if (!labelled || corpus.label(i) >= 0) documents.push_back(i);
-  require<DataError>(!labelled || !documents.empty(), "none of {} documents has a label to compare with",
-                     corpus.size());
+  require<DataError>(!labelled || !documents.empty(), "no document of {} has a label to compare with", corpus.size());
   return documents;
 }
 
@@ -95,7 +94,7 @@ void format_by_name(const EvaluateCommand& command, DataConfig& data) {
 }
 
 std::string tokens_read(std::int64_t max_length) {
-  return max_length == 0 ? "all tokens" : fmt::format("at most {} tokens", grouped(max_length));
+  return max_length == 0 ? "all tokens" : "at most " + counted(max_length, "token");
 }
 
 /// Lays the flags over what the training read. True when that is the training's own source still.
@@ -272,8 +271,8 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   // Of other texts than the training's "train" says the wrong thing.
   const bool other = !own && !trained_on && data.parts.size() == 1;
   const std::string measured = other ? file_name(model.file.data.path) : part;
-  fmt::print(stderr, "{}; {} texts of {}{}\n", describe_model(model.file.config, model.store->parameter_count()),
-             grouped(static_cast<std::int64_t>(documents.size())), model.file.data.path,
+  fmt::print(stderr, "{}; {} of {}{}\n", describe_model(model.file.config, model.store->parameter_count()),
+             counted(std::ssize(documents), "text"), model.file.data.path,
              data.parts.size() > 1 || part != of ? ", part " + part : "");
   TextEvaluator evaluator(*model.store, config);
   evaluator.show_progress(pass_progress(measured));
@@ -295,8 +294,8 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   }
   if (command.report.empty()) return 0;
   if (documents.size() < whole.size())
-    facts.notes.push_back(fmt::format("{} texts of the part, drawn at random with seed {}.",
-                                      grouped(static_cast<std::int64_t>(documents.size())), command.seed));
+    facts.notes.push_back(fmt::format("{} of the part, drawn at random with seed {}.",
+                                      counted(std::ssize(documents), "text"), command.seed));
   if (const std::int64_t length = evaluated_length(config); length != config.max_length)
     facts.notes.push_back(fmt::format("Of each text {} were read, in the training {}.", tokens_read(length),
                                       tokens_read(config.max_length)));

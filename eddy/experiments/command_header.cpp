@@ -4,9 +4,10 @@
 #include <fmt/ranges.h>
 
 #include "eddy/core/cpu.h"
+#include "eddy/core/number_text.h"
+#include "eddy/core/threads.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/environment.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/text_evaluator.h"
 #include "eddy/experiments/training_config_names.h"
@@ -14,7 +15,7 @@
 namespace eddy {
 
 std::string ill_formed_text(std::int64_t sequences) {
-  return fmt::format("{} ill-formed UTF-8 sequences became U+FFFD (--encoding latin1?)", grouped(sequences));
+  return fmt::format("{} became U+FFFD (--encoding latin1?)", counted(sequences, "ill-formed UTF-8 sequence"));
 }
 
 std::string run_header(const ModelFile& model, const ParameterStore& store, const EncodedDataset& data,
@@ -22,16 +23,17 @@ std::string run_header(const ModelFile& model, const ParameterStore& store, cons
   const TrainingConfig& config = model.config;
   const EncodedCorpus& corpus = data.part("train");
   std::string text = fmt::format("eddy      {}: {}\n", eddy_version(), describe_cpu());
-  text += fmt::format("data      {}: {} texts, {} tokens; {} to train on, {} to validate\n", model.data.path,
-                      grouped(corpus.size()), grouped(corpus.token_count()), grouped(trainer.documents_per_epoch()),
-                      grouped(static_cast<std::int64_t>(split.validation.size())));
+  text +=
+      fmt::format("data      {}: {}, {}; {} to train on, {} to validate\n", model.data.path,
+                  counted(corpus.size(), "text"), counted(corpus.token_count(), "token"),
+                  grouped(trainer.documents_per_epoch()), grouped(static_cast<std::int64_t>(split.validation.size())));
   if (const CutDocuments cut = cut_by(config, corpus, split.train); cut.any())
-    text += fmt::format("          {}\n", cut.to_string(config.max_length));
+    text += fmt::format("          of those to train on: {}\n", cut.to_string(config.max_length));
   if (data.invalid_sequences > 0) text += fmt::format("          {}\n", ill_formed_text(data.invalid_sequences));
   text += fmt::format("model     {}\n", describe_model(config, store.parameter_count()));
-  text += fmt::format("training  {}, learning rate {}, batch {}, {} epochs of {} steps, seed {}\n",
-                      name_of(config.optimizer.kind), config.optimizer.learning_rate, config.batch_size, config.epochs,
-                      grouped(trainer.batches_per_epoch()), config.seed);
+  text += fmt::format("training  {}, learning rate {}, batch {}, {} of {}, seed {}\n", name_of(config.optimizer.kind),
+                      config.optimizer.learning_rate, config.batch_size, counted(config.epochs, "epoch"),
+                      counted(trainer.batches_per_epoch(), "step"), config.seed);
   if (model.progress.steps > 0) text += fmt::format("resumed   after step {}\n", grouped(model.progress.steps));
   text +=
       fmt::format("output    {}, {}, {}", output.string(), checkpoint_path(output).string(), log_path(output).string());
@@ -48,8 +50,9 @@ void warn_of_other_bits(const std::filesystem::path& checkpoint) {
 
 std::string run_summary(const ModelFile& model, const RunOutcome& outcome, const std::filesystem::path& output) {
   const RunProgress& progress = outcome.progress;
-  std::string text = fmt::format("Done {}: step {}, {} tokens, {}", to_string(outcome.reason, model.config),
-                                 grouped(progress.steps), grouped(progress.tokens), format_duration(progress.seconds));
+  std::string text =
+      fmt::format("Done {}: step {}, {}, {}", to_string(outcome.reason, model.config), grouped(progress.steps),
+                  counted(progress.tokens, "token"), format_duration(progress.seconds));
   // A run that had ended before it was resumed has no rate.
   if (outcome.tokens_per_second > 0) text += fmt::format(", {} tokens/s", format_count(outcome.tokens_per_second));
   text += '\n';

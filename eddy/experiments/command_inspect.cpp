@@ -9,14 +9,14 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/peak.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_header.h"
-#include "eddy/experiments/command_sample.h"
 #include "eddy/experiments/command_outputs.h"
+#include "eddy/experiments/command_sample.h"
 #include "eddy/experiments/command_sample_pairs.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/sequence_names.h"
 
@@ -114,8 +114,8 @@ void print_model_json(const InspectCommand& command, const Seq2SeqModel& model, 
 
 void print_summary(const ModelFile& model, const ParameterStore& store) {
   fmt::print("{}\n", describe_model(model.config, store.parameter_count()));
-  fmt::print("trained   {} steps, epoch {}, {} tokens of {}{}\n", grouped(model.progress.steps),
-             model.progress.position.epoch, grouped(model.progress.tokens), model.data.path,
+  fmt::print("trained   {}, epoch {}, {} of {}{}\n", counted(model.progress.steps, "step"),
+             model.progress.position.epoch, counted(model.progress.tokens, "token"), model.data.path,
              model.from.empty() ? "" : ", from " + model.from);
   if (model.progress.validation.has_best)
     fmt::print("best      validation loss {:.4f} at step {}\n", model.progress.validation.best_loss,
@@ -131,8 +131,8 @@ void print_summary(const Seq2SeqModel& model, const ParameterStore& store) {
              config.encoder.layers, config.decoder_layers, config.encoder.hidden_size, config.embedding_size,
              grouped(model.source_tokens.size()), grouped(model.target_tokens.size()),
              grouped(store.parameter_count()));
-  fmt::print("trained   {} steps, epoch {}, {} target words of {}\n", grouped(model.progress.steps),
-             model.progress.position.epoch, grouped(model.progress.tokens), model.config.data.path);
+  fmt::print("trained   {}, epoch {}, {} of {}\n", counted(model.progress.steps, "step"), model.progress.position.epoch,
+             counted(model.progress.tokens, "target word"), model.config.data.path);
   if (model.progress.validation.has_best)
     fmt::print("best      validation loss {:.4f} at step {}\n", model.progress.validation.best_loss,
                grouped(model.progress.validation.best_step));
@@ -167,7 +167,8 @@ void show_program(const InspectCommand& command, LoadedModel& model) {
   if (command.batch > 0) config.batch_size = command.batch;
   config.seed = command.seed.value_or(config.seed);
   SampleProgram sample(*model.store, config, command.time, command.mode == "train" ? Mode::train : Mode::infer);
-  show_sample(command, sample, fmt::format("{} steps × {} texts", sample.time(), config.batch_size));
+  show_sample(command, sample,
+              fmt::format("{} × {}", counted(sample.time(), "step"), counted(config.batch_size, "text")));
 }
 
 void show_program(const InspectCommand& command, LoadedSeq2Seq& loaded) {
@@ -206,9 +207,9 @@ void check_files(const InspectCommand& command) {
 int inspect(const InspectCommand& command) {
   check_files(command);
   if (is_seq2seq(command.model)) {
-    LoadedSeq2Seq loaded = load_seq2seq(command.model);
     require<UsageError>(command.mode == "train", "{}: is an encoder-decoder; of those only the train program is shown",
                         command.model);
+    LoadedSeq2Seq loaded = load_seq2seq(command.model);
     show(command, loaded.model, loaded);
   } else {
     LoadedModel loaded = load_model(command.model);

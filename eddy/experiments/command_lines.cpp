@@ -13,8 +13,8 @@
 #include <memory>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/command_flags.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/run_data.h"
 
@@ -113,11 +113,11 @@ bool LineReader::would_wait() {
 
 void LineReader::report() {
   if (ill_formed_ > 0)
-    say_(fmt::format("{}: {} ill-formed UTF-8 sequence{} became U+FFFD; is the text in another encoding?", name_,
-                     grouped(ill_formed_), ill_formed_ == 1 ? "" : "s"));
+    say_(fmt::format("{}: {} became U+FFFD; is the text in another encoding?", name_,
+                     counted(ill_formed_, "ill-formed UTF-8 sequence")));
   if (also_utf8_ > 0)
-    say_(fmt::format("{}: {} line{} read as Latin-1 would be UTF-8, too; --encoding utf8 reads {} so", name_,
-                     grouped(also_utf8_), also_utf8_ == 1 ? "" : "s", also_utf8_ == 1 ? "it" : "them"));
+    say_(fmt::format("{}: {} read as Latin-1 would be UTF-8, too; --encoding utf8 reads {} so", name_,
+                     counted(also_utf8_, "line"), also_utf8_ == 1 ? "it" : "them"));
   ill_formed_ = also_utf8_ = 0;
 }
 

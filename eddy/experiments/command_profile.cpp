@@ -9,13 +9,14 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/peak.h"
 #include "eddy/core/threads.h"
 #include "eddy/experiments/chart.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_header.h"
-#include "eddy/experiments/command_sample.h"
 #include "eddy/experiments/command_outputs.h"
+#include "eddy/experiments/command_sample.h"
 #include "eddy/experiments/command_sample_pairs.h"
 #include "eddy/experiments/command_training.h"
 #include "eddy/experiments/command_training_flags.h"
@@ -84,9 +85,8 @@ Measured measure_text(const ProfileCommand& command, ParameterStore& store, cons
   Measured result;
   result.profile = sample.profile(command.runs);
   result.text = sample.program().text();
-  result.what = fmt::format("{}, {}; {} steps × {} {}texts", to_string(config.task),
-                            describe_model(config, store.parameter_count()), sample.time(), config.batch_size,
-                            data ? "" : "made-up ");
+  result.what = fmt::format("{}, {}; {} × {}", to_string(config.task), describe_model(config, store.parameter_count()),
+                            counted(sample.time(), "step"), counted(config.batch_size, data ? "text" : "made-up text"));
   return result;
 }
 
@@ -96,7 +96,8 @@ Measured measure_pairs(const ProfileCommand& command) {
   Measured result;
   result.profile = sample.profile(command.runs);
   result.text = sample.program().text();
-  result.what = fmt::format("encoder-decoder of {} parameters; {}", loaded.store->parameter_count(), sample.what());
+  result.what =
+      fmt::format("encoder-decoder of {} parameters; {}", grouped(loaded.store->parameter_count()), sample.what());
   return result;
 }
 
@@ -162,8 +163,8 @@ int profile(ProfileCommand& command) {
   const Measured measured = measure(command);
   peak = std::max(peak, measure_fma_peak());
   copy = std::max(copy, measure_copy_bandwidth());
-  fmt::print("{}\n{} threads; FMA peak {:.0f} GFLOP/s, copy bandwidth {:.1f} GB/s\n{}", measured.what, num_threads(),
-             peak * 1e-9, copy * 1e-9, to_string(measured.profile, peak * 1e-9));
+  fmt::print("{}\n{}; FMA peak {:.0f} GFLOP/s, copy bandwidth {:.1f} GB/s\n{}", measured.what,
+             counted(num_threads(), "thread"), peak * 1e-9, copy * 1e-9, to_string(measured.profile, peak * 1e-9));
   if (!command.trace.empty()) write_atomically(command.trace, chrome_trace(measured.profile));
   if (!command.chart.empty()) write_atomically(command.chart, to_svg(chart_of(measured, peak)));
   if (!command.program.empty()) write_atomically(command.program, measured.text);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/environment.h"
 #include "eddy/experiments/report_compare.h"
@@ -36,8 +37,8 @@ std::string short_name(const std::string& path) {
 /// Names that tell the runs apart: the short ones where they do, else the paths as they were given.
 std::vector<std::string> run_names(const ReportCommand& command) {
   if (!command.names.empty()) {
-    require<UsageError>(command.names.size() == command.reports.size(), "{} names are given for {} reports",
-                        command.names.size(), command.reports.size());
+    require<UsageError>(command.names.size() == command.reports.size(), "--names: {} given for {}; expected one each",
+                        counted(std::ssize(command.names), "name"), counted(std::ssize(command.reports), "report"));
     return command.names;
   }
   std::vector<std::string> names;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "eddy/core/number_text.h"
 #include "eddy/core/random.h"
 
 namespace eddy {
@@ -46,8 +47,8 @@ Profile SamplePairs::profile(int runs) {
 }
 
 std::string SamplePairs::what() const {
-  return fmt::format("{} made-up pairs of up to {} and {} words", config_.batch_size, config_.max_source,
-                     config_.max_target);
+  return fmt::format("{} of up to {} and {}", counted(config_.batch_size, "made-up pair"), config_.max_source,
+                     counted(config_.max_target, "word"));
 }
 
 }  // namespace eddy

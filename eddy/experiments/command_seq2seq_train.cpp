@@ -6,13 +6,13 @@
 
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_run_flags.h"
 #include "eddy/experiments/command_seq2seq.h"
 #include "eddy/experiments/command_training_flags.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_data.h"
 #include "eddy/experiments/run_model.h"
@@ -185,7 +185,7 @@ std::string kept_model(const Seq2SeqProgress& progress, const PairSplit& split) 
   if (split.validation.empty()) return "no pairs to validate, so the last model is kept";
   if (!progress.validation.has_best) return "no validation loss was finite, so the last model is kept";
   return fmt::format("best validation loss {:.4f} at step {}", progress.validation.best_loss,
-                     progress.validation.best_step);
+                     grouped(progress.validation.best_step));
 }
 
 /// The pairs of a new run shape its model; those of a run that goes on must be the same.
@@ -205,9 +205,9 @@ std::string header(const Seq2SeqModel& model, const ParameterStore& store, const
                    const std::string& output) {
   const std::int64_t ill_formed = data.pairs.invalid_sequences;
   return fmt::format(
-      "eddy seq2seq train: {}\n{} pairs: {} to train, {} to validate, {} to test; {} and {} words\n"
+      "eddy seq2seq train: {}\n{}: {} to train, {} to validate, {} to test; {} and {} words\n"
       "{}{}{} decoder, {} parameters; the model is {}",
-      describe_cpu(), grouped(data.pairs.size()), grouped(std::ssize(data.split.train)),
+      describe_cpu(), counted(data.pairs.size(), "pair"), grouped(std::ssize(data.split.train)),
       grouped(std::ssize(data.split.validation)), grouped(std::ssize(data.split.test)),
       grouped(model.source_tokens.size()), grouped(model.target_tokens.size()),
       ill_formed > 0 ? ill_formed_text(ill_formed) + "\n" : "", left_out(model.config, data),
@@ -244,8 +244,8 @@ int train(TrainCommand& command) {
   const RunSettings settings = run.settings();
   const StopReason reason = run_seq2seq(store, data, model, settings);
   if (reason == StopReason::interrupt) return run.interrupted(model.progress.steps);
-  run.say(fmt::format("Done {}: step {}, {} target tokens, {:.0f} s; {}", to_string(reason, model.config),
-                      grouped(model.progress.steps), grouped(model.progress.tokens), model.progress.seconds,
+  run.say(fmt::format("Done {}: step {}, {}, {}; {}", to_string(reason, model.config), grouped(model.progress.steps),
+                      counted(model.progress.tokens, "target token"), format_duration(model.progress.seconds),
                       kept_model(model.progress, data.split)));
   return run.write_report([&] { return report_of(command, data); }, "eddy seq2seq evaluate --report");
 }

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/command_from.h"
 #include "eddy/experiments/command_header.h"
@@ -74,8 +75,9 @@ void fit_to_data(ModelFile& model, const EncodedDataset& data) {
   model.config.model.word_counts = data.vocabulary.counts();
   model.config.model.end_of_sequence = Vocabulary::kEndOfSequence;
   if (!is_classification(model.config.task)) return;
-  require<DataError>(data.label_names.size() >= 2, "{}: has {} classes, expected at least 2{}", model.data.path,
-                     data.label_names.size(), data.label_names.empty() ? " (--label-column for tsv and csv)" : "");
+  require<DataError>(data.label_names.size() >= 2, "{}: has {}, expected at least 2{}", model.data.path,
+                     counted(std::ssize(data.label_names), "class", "classes"),
+                     data.label_names.empty() ? " (--label-column for tsv and csv)" : "");
   model.text.label_names = data.label_names;
   model.config.model.classes = static_cast<std::int64_t>(data.label_names.size());
 }

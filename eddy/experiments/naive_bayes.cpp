@@ -37,7 +37,7 @@ NaiveBayes::NaiveBayes(const EncodedCorpus& corpus, std::span<const std::int32_t
       words_of_class[column] += 1;
     }
   }
-  require<DataError>(labelled > 0, "naive Bayes: none of the {} documents has a label", documents.size());
+  require<DataError>(labelled > 0, "naive Bayes: no document of {} has a label", documents.size());
   const double prior_total = labelled + smoothing * static_cast<double>(classes);
   for (double& prior : log_prior_) prior = std::log(prior / prior_total);
   for (std::size_t i = 0; i < log_likelihood_.size(); ++i)
@@ -60,7 +60,7 @@ double NaiveBayes::error_rate(const EncodedCorpus& corpus, std::span<const std::
     ++labelled;
     wrong += predict(corpus.document(document)) != corpus.label(document);
   }
-  require<DataError>(labelled > 0, "naive Bayes: none of the {} documents has a label", documents.size());
+  require<DataError>(labelled > 0, "naive Bayes: no document of {} has a label", documents.size());
   return static_cast<double>(wrong) / static_cast<double>(labelled);
 }
 

@@ -8,10 +8,10 @@
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/json_error.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/part_files.h"
 #include "eddy/experiments/progress.h"
 #include "eddy/experiments/progress_interrupt.h"
@@ -77,10 +77,9 @@ class RowRun {
     if (!experiment_.force) load();
     const auto done = static_cast<std::int64_t>(record_.curve.size());
     if (done < row_.training.epochs) {
-      show_text(stdout,
-                fmt::format("{}: {} parameters, {} pairs to train on{}\n", record_.row, grouped(record_.parameters),
-                            grouped(static_cast<std::int64_t>(experiment_.split.train.size())),
-                            done > 0 ? fmt::format(", going on after epoch {}", done) : ""));
+      show_text(stdout, fmt::format("{}: {} parameters, {} to train on{}\n", record_.row, grouped(record_.parameters),
+                                    counted(std::ssize(experiment_.split.train), "pair"),
+                                    done > 0 ? fmt::format(", going on after epoch {}", grouped(done)) : ""));
       train(done);
     } else {
       show_text(stdout, fmt::format("{}: already trained\n", record_.row));
@@ -90,9 +89,9 @@ class RowRun {
     record_.tested = accuracy.sequences();
     record_.token_accuracy = accuracy.token_accuracy();
     record_.sequence_accuracy = accuracy.sequence_accuracy();
-    show_text(stdout, fmt::format("{}: test: {:.2f} % of {} tokens and {:.2f} % of {} sequences right\n", record_.row,
-                                  100 * record_.token_accuracy, grouped(accuracy.tokens()),
-                                  100 * record_.sequence_accuracy, grouped(accuracy.sequences())));
+    show_text(stdout, fmt::format("{}: test: {:.2f} % of {} and {:.2f} % of {} right\n", record_.row,
+                                  100 * record_.token_accuracy, counted(accuracy.tokens(), "token"),
+                                  100 * record_.sequence_accuracy, counted(accuracy.sequences(), "sequence")));
     decode_examples();
     return record_;
   }

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "eddy/core/number_text.h"
 #include "eddy/data/additions.h"
 #include "eddy/experiments/distinct.h"
-#include "eddy/experiments/number_text.h"
 
 namespace eddy {
 namespace {

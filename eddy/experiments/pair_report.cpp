@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nlohmann/json.hpp>
 
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/attention_map.h"
 #include "eddy/experiments/environment.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/pair_experiment.h"
 
 namespace eddy {
@@ -56,9 +56,8 @@ nlohmann::ordered_json configuration(const PairExperiment& experiment) {
 }  // namespace
 
 Table pair_table(const PairExperiment& experiment, const std::vector<PairRecord>& records) {
-  Table table{.title = fmt::format("Trained on {} pairs, tested on {} others",
-                                   grouped(static_cast<std::int64_t>(experiment.split.train.size())),
-                                   grouped(static_cast<std::int64_t>(experiment.split.test.size()))),
+  Table table{.title = fmt::format("Trained on {}, tested on {}", counted(std::ssize(experiment.split.train), "pair"),
+                                   counted(std::ssize(experiment.split.test), "other")),
               .columns = {"model", "parameters", "epochs", "tokens right, %", "sequences right, %", "training, s"},
               .rows = {}};
   for (const PairRecord& record : records)

@@ -8,8 +8,8 @@
 #include <cmath>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/unicode.h"
-#include "eddy/experiments/number_text.h"
 
 namespace eddy {
 namespace {

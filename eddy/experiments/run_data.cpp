@@ -6,6 +6,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/data/corpus_stream.h"
@@ -46,7 +47,7 @@ DocumentStream stream_lines(const fs::path& path, TextEncoding encoding) {
       visit(text, id);
       ++documents;
     });
-    require<DataError>(documents > 0, "{}: holds no document in {} lines", path.string(), lines);
+    require<DataError>(documents > 0, "{}: holds no document in {}", path.string(), counted(lines, "line"));
   };
 }
 
@@ -75,7 +76,9 @@ struct RawParts {
 
 void report_shared(std::size_t dropped, const DataLoading& loading) {
   if (dropped > 0 && loading.message)
-    loading.message(fmt::format("left out {} unlabelled texts that also stand in the test part", dropped));
+    loading.message(fmt::format("left out {} that also {} in the test part",
+                                counted(static_cast<std::int64_t>(dropped), "unlabelled text"),
+                                dropped == 1 ? "stands" : "stand"));
 }
 
 /// A table, whose contents may have been read already.

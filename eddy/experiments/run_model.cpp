@@ -2,9 +2,9 @@
 #include "eddy/experiments/run_model.h"
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/unicode.h"
 #include "eddy/experiments/finite_weights.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/run_weights.h"
 #include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/text_trainer.h"
@@ -175,7 +175,7 @@ std::string describe_model(const TrainingConfig& config, std::int64_t parameters
   return fmt::format("{}: {}{} {} × {}, {}{}, {} parameters", to_string(config.task),
                      model.bidirectional ? "bidirectional " : "", name_of(model.encoder.cell), model.encoder.layers,
                      model.encoder.hidden_size, read,
-                     model.classes > 0 ? fmt::format(", {} classes", model.classes) : "", grouped(parameters));
+                     model.classes > 0 ? fmt::format(", {} classes", grouped(model.classes)) : "", grouped(parameters));
 }
 
 fs::path checkpoint_path(const fs::path& output) { return with_suffix(output, ".checkpoint.safetensors"); }

@@ -8,6 +8,7 @@
 
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_records.h"
 #include "eddy/experiments/text_trainer_optimizer.h"
@@ -57,8 +58,8 @@ class Run : TrainingLoop {
     const auto all = static_cast<std::int64_t>(layer_groups(config().model).size());
     const std::int64_t learn = unfrozen_groups(config(), config().epochs - 1);
     if (learn < all)
-      fmt::print(stderr, "unfreeze_epochs is {}: in {} epoch{} only the upper {} of {} groups of layers learn\n",
-                 config().unfreeze_epochs, config().epochs, config().epochs == 1 ? "" : "s", learn, all);
+      fmt::print(stderr, "unfreeze_epochs is {}: in {} only the upper {} of {} groups of layers learn\n",
+                 config().unfreeze_epochs, counted(config().epochs, "epoch"), learn, all);
   }
 
   RunProgress& progress() { return model_.progress; }
@@ -175,13 +176,13 @@ std::string to_string(StopReason reason, std::int64_t epochs, std::int64_t max_s
                       std::int64_t patience) {
   switch (reason) {
     case StopReason::epochs:
-      return fmt::format("after {} epoch{}", epochs, epochs == 1 ? "" : "s");
+      return fmt::format("after {}", counted(epochs, "epoch"));
     case StopReason::steps:
-      return fmt::format("after {} step{}", max_steps, max_steps == 1 ? "" : "s");
+      return fmt::format("after {}", counted(max_steps, "step"));
     case StopReason::seconds:
       return fmt::format("after {}", format_duration(max_seconds));
     case StopReason::patience:
-      return fmt::format("after {} evaluations without a better one", patience);
+      return fmt::format("after {} without a better one", counted(patience, "evaluation"));
     case StopReason::interrupt:
       break;
   }

@@ -7,9 +7,9 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/split.h"
 #include "eddy/experiments/environment.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/run_report.h"
 #include "eddy/experiments/seq2seq_trainer.h"
 
@@ -54,7 +54,9 @@ Seq2SeqEvaluation evaluate_seq2seq(const LoadedSeq2Seq& loaded, Translator& tran
                                    const ChosenSources& chosen, std::string part, std::string what,
                                    ProgressStyle progress) {
   require<UsageError>(chosen.sources > 0, "the {} part is empty", part);
-  if (chosen.sources < chosen.of) what += fmt::format(", {} of {} sources, evenly spaced", chosen.sources, chosen.of);
+  if (chosen.sources < chosen.of)
+    what += fmt::format(", {} of {}, evenly spaced", grouped(static_cast<std::int64_t>(chosen.sources)),
+                        counted(static_cast<std::int64_t>(chosen.of), "source"));
   what += fmt::format(", beam {}", translator.options().beam.beam);
   Seq2SeqEvaluation evaluation{.part = std::move(part), .what = std::move(what), .loss = 0, .scores = {}};
   // First, as it takes far less time: should it fail, no translations are lost.
@@ -99,12 +101,12 @@ Report seq2seq_report(const Seq2SeqReportFacts& facts, const Translator& transla
                       const std::optional<Seq2SeqEvaluation>& evaluation) {
   Report report;
   report.title = "Translations of " + facts.model.filename().string();
-  report.summary = {fmt::format("{} pairs: {}.", grouped(facts.pairs), facts.config.data.path)};
+  report.summary = {fmt::format("{}: {}.", counted(facts.pairs, "pair"), facts.config.data.path)};
   if (facts.config.model.softmax_samples > 0)
     report.summary.push_back(
-        fmt::format("Training goes by a softmax over {} sampled words, so its loss is lower than that of validation, "
+        fmt::format("Training goes by a softmax over {}, so its loss is lower than that of validation, "
                     "which has all of them.",
-                    facts.config.model.softmax_samples));
+                    counted(facts.config.model.softmax_samples, "sampled word")));
   const RunHistory history = training_history(facts.model);
   report.charts = history_charts(history);
   if (evaluation) {

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/unicode.h"
 
 namespace eddy {
@@ -86,8 +87,8 @@ std::string TableColumns::shown(const std::string& column) const {
 
 void TableColumns::check(std::string& column) const {
   if (const auto at = place(column)) {
-    require<DataError>(*at < first_.size(), "{}: column {} asked for, the file has {} columns (counted from 0)",
-                       data_.path, *at, first_.size());
+    require<DataError>(*at < first_.size(), "{}: column {} asked for, the file has {} (counted from 0)", data_.path,
+                       *at, counted(std::ssize(first_), "column"));
     return;
   }
   // The name may be that of the training's file, which had a header.

@@ -74,7 +74,7 @@ Evaluation score(const Predictions& predictions, const EncodedCorpus& corpus, co
     wrong += predictions.label(row) != label ? 1 : 0;
     ++result.targets;
   }
-  require<DataError>(result.targets > 0, "none of {} documents has a label to compare with", documents.size());
+  require<DataError>(result.targets > 0, "no document of {} has a label to compare with", documents.size());
   result.loss /= static_cast<double>(result.targets);
   result.error_rate = static_cast<double>(wrong) / static_cast<double>(result.targets);
   result.documents = result.targets;

@@ -30,7 +30,7 @@ DocumentList trainable_documents(const TrainingConfig& config, const EncodedCorp
   }
   const std::size_t given = documents->size();
   std::erase_if(*documents, [&](std::int32_t d) { return d >= 0 && d < corpus.size() && corpus.label(d) < 0; });
-  require<DataError>(!documents->empty(), "none of {} documents has a label to learn", given);
+  require<DataError>(!documents->empty(), "no document of {} has a label to learn", given);
   return documents;
 }
 

@@ -11,9 +11,9 @@
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/headlines.h"
 #include "eddy/experiments/checkpoint.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_history.h"
 #include "eddy/experiments/seq2seq_trainer.h"
@@ -93,10 +93,10 @@ class TextsumRun {
   }
 
   void announce(const Seq2SeqModel& model) const {
-    fmt::print("{} pairs: {} to train, {} dev, {} test; one vocabulary of {} words; {} parameters\n",
-               grouped(data_.pairs.size()), grouped(result_.pairs[0]), grouped(result_.pairs[1]),
+    fmt::print("{}: {} to train, {} dev, {} test; one vocabulary of {} words; {} parameters\n",
+               counted(data_.pairs.size(), "pair"), grouped(result_.pairs[0]), grouped(result_.pairs[1]),
                grouped(result_.pairs[2]), grouped(result_.vocabulary), grouped(result_.parameters));
-    if (model.progress.steps > 0) fmt::print("going on after step {}\n", model.progress.steps);
+    if (model.progress.steps > 0) fmt::print("going on after step {}\n", grouped(model.progress.steps));
     std::fflush(stdout);
   }
 

@@ -3,8 +3,8 @@
 
 #include <cmath>
 
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/environment.h"
-#include "eddy/experiments/number_text.h"
 #include "eddy/experiments/textsum.h"
 
 namespace eddy {
@@ -55,19 +55,19 @@ ReportChart loss_chart(const TextsumResult& result, bool sampled) {
 
 std::vector<std::string> textsum_summary(const TextsumResult& result) {
   std::vector<std::string> summary = {fmt::format(
-      "Headlines of news: {} training, {} dev and {} test pairs, one vocabulary of {} words, {} parameters, {} steps. "
+      "Headlines of news: {} training, {} dev and {} test pairs, one vocabulary of {} words, {} parameters, {}. "
       "\"last\" is the model at the end of the training, \"best\" the one with the lowest dev loss. Scores compare "
       "words "
       "with those of the true headline; an unknown word is replaced by the source word that was looked at most.",
       grouped(result.pairs[0]), grouped(result.pairs[1]), grouped(result.pairs[2]), grouped(result.vocabulary),
-      grouped(result.parameters), grouped(result.progress.steps))};
+      grouped(result.parameters), counted(result.progress.steps, "step"))};
   const TextsumScores* learned = find(result, "last", "train");
   if (learned != nullptr) {
     const TranslationScores& scores = learned->translations;
     std::string text = fmt::format(
-        "Learned by heart: of {} training texts the last model writes {:.1f} % of the headlines word for word, unknown "
+        "Learned by heart: of {} the last model writes {:.1f} % of the headlines word for word, unknown "
         "words counted as one word (ROUGE-1 {:.1f} %).",
-        scores.sources.size(), 100 * scores.exact_tokens, 100 * scores.rouge.rouge_1.f1);
+        counted(std::ssize(scores.sources), "training text"), 100 * scores.exact_tokens, 100 * scores.rouge.rouge_1.f1);
     if (const TextsumScores* unseen = find(result, "last", "dev"))
       text += fmt::format(" Of the dev texts {:.1f} % (ROUGE-1 {:.1f} %).", 100 * unseen->translations.exact_tokens,
                           100 * unseen->translations.rouge.rouge_1.f1);
@@ -75,14 +75,14 @@ std::vector<std::string> textsum_summary(const TextsumResult& result) {
   }
   if (result.leaked > 0)
     summary.push_back(fmt::format(
-        "{} of the dev and test texts stand in the training part, too; the corpus is used as its files are.",
-        grouped(result.leaked)));
+        "{} of the dev and test parts stand{} in the training part, too; the corpus is used as its files are.",
+        counted(result.leaked, "text"), result.leaked == 1 ? "s" : ""));
   if (result.pairs[0] < kFewPairs)
     summary.push_back(fmt::format(
-        "{} pairs are far too few to learn to write headlines: the original was trained on more than a million. The "
+        "{} {} far too few to learn to write headlines: the original was trained on more than a million. The "
         "figures of the training part show that the system works and can learn; those of dev and test show no skill "
         "at unseen texts, and are no result to quote.",
-        grouped(result.pairs[0])));
+        counted(result.pairs[0], "pair"), result.pairs[0] == 1 ? "is" : "are"));
   return summary;
 }
 

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/random.h"
 
 namespace eddy {
@@ -48,8 +49,8 @@ ValidationSplit split_validation(const TrainingConfig& config, const EncodedCorp
       static_cast<std::size_t>(std::llround(config.validation_fraction * static_cast<double>(candidates.size())));
   if (config.validation_fraction > 0) {
     require<DataError>(candidates.size() >= 2,
-                       "{} document{} cannot be split into training and validation (--validation 0 keeps none for it)",
-                       candidates.size(), candidates.size() == 1 ? "" : "s");
+                       "{} cannot be split into training and validation (--validation 0 keeps none for it)",
+                       counted(std::ssize(candidates), "document"));
     kept = std::clamp<std::size_t>(kept, 1, candidates.size() - 1);
     if (config.validation_by_group && !corpus.groups().empty()) {
       kept = groups_to_front(candidates, corpus, kept);

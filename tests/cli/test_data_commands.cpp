@@ -149,6 +149,27 @@ TEST_CASE("what a model file cannot hold is refused before training") {
   CHECK_FALSE(folder.has("n.safetensors"));
 }
 
+TEST_CASE("counts of one and of thousands read well, and say what they are of") {
+  const TestFolder folder;
+  std::string texts;
+  for (int i = 0; i < 1500; ++i) texts += "one two three four five\n";
+  folder.write("texts.txt", texts);
+  folder.write("one.txt", "one two three four five\n");
+  const ProgramResult trained =
+      succeed({"pretrain", "--data", folder.path("texts.txt"), "--output", folder.path("m.safetensors"), "--no-cache",
+               "--hidden", "8", "--embedding", "8", "--batch", "1000", "--epochs", "1", "--validation", "0.2",
+               "--max-length", "3"});
+  INFO(trained.err);
+  CHECK(contains(trained.err, "texts.txt: 1,500 texts, 7,500 tokens; 1,200 to train on, 300 to validate\n"));
+  CHECK(contains(trained.err, "  of those to train on: 1,200 texts cut to 3 tokens (2,400 tokens not read)\n"));
+  CHECK(contains(trained.err, "1 epoch of 2 steps"));
+  const ProgramResult measured =
+      succeed({"evaluate", "--model", folder.path("m.safetensors"), "--data", folder.path("one.txt"), "--no-cache"});
+  INFO(measured.err);
+  CHECK(contains(measured.err, "; 1 text of "));
+  CHECK(contains(measured.out, "1 text cut to 3 tokens (2 tokens not read)"));
+}
+
 TEST_CASE("other texts than the training's are called by their file, and the training's data stay its own") {
   const TestFolder folder;
   folder.write("train.tsv", labelled_lines(60, 1));
@@ -271,7 +292,7 @@ TEST_CASE("bad bytes are told of what is measured, too") {
   folder.write("bad.tsv", folder.read("train.tsv") + "animal\tword \xE9\n");
   const ProgramResult measured =
       succeed({"evaluate", "--model", folder.path("m.safetensors"), "--data", folder.path("bad.tsv"), "--no-cache"});
-  CHECK(measured.err.find("1 ill-formed UTF-8 sequences became U+FFFD") != std::string::npos);
+  CHECK(measured.err.find("1 ill-formed UTF-8 sequence became U+FFFD") != std::string::npos);
 }
 
 TEST_CASE("predictions are a line for each text, whatever the classes are called") {

@@ -144,7 +144,7 @@ TEST_CASE("bad files of one's own are told in a line") {
         "train.dat: is taken for lines; expected labelled texts in a tsv or csv");
   fails({"--data", folder.path("one.tsv")}, 1, "one.tsv: the label of all 2 texts is \"animal\"; expected two classes");
   fails({"--data", folder.path("three.tsv")}, 2, "three.tsv: has 3 columns");
-  fails({"--data", folder.path("broken.tsv")}, 1, "broken.tsv:2: record has 1 columns, expected 2");
+  fails({"--data", folder.path("broken.tsv")}, 1, "broken.tsv:2: record has 1 column, expected 2");
   fails({"--data", folder.path("empty.tsv")}, 1, "empty.tsv: is empty");
   fails({"--data", data, "--test", folder.path("empty.tsv")}, 1, "empty.tsv: is empty");
   fails({"--data", data, "--test", folder.path("strange.tsv")}, 1,

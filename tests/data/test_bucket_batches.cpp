@@ -258,7 +258,7 @@ TEST_CASE("a subset batches only its documents") {
   CHECK(batches.next().documents == Ints{1, 3});
   CHECK(contains(error_of<DataError>([&] { BucketBatches(corpus, {}, Ints{4}); }),
                  "document 4 asked for, the corpus has 4"));
-  CHECK(contains(error_of<DataError>([&] { BucketBatches(corpus, {}, Ints{}); }), "none of 0 documents"));
+  CHECK(contains(error_of<DataError>([&] { BucketBatches(corpus, {}, Ints{}); }), "no document of 0"));
 }
 
 TEST_CASE("a document that is left out needs no bucket") {
@@ -281,7 +281,7 @@ TEST_CASE("bad options and positions are refused with their values") {
   CHECK_THROWS_AS(batches.seek({-1, 0}), DataError);
   const EncodedCorpus empty = corpus_of({0, 0});
   CHECK(contains(error_of<DataError>([&] { BucketBatches(empty, {.layout = Layout::language_model}); }),
-                 "2 have nothing to predict"));
+                 "2 with nothing to predict"));
 }
 
 }  // namespace eddy

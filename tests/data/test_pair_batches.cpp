@@ -212,7 +212,7 @@ TEST_CASE("chosen pairs, empty sides and bad options") {
   CHECK(chosen.next().pairs == Ints{3, 3});
   CHECK(contains(error_of<DataError>([&] { PairBatches(pairs, {}, Ints{4}); }), "pair 4 asked for, there are 4"));
   CHECK(contains(error_of<DataError>([&] { PairBatches(pairs, {}, Ints{1}); }),
-                 "none of 1 pairs can be batched: 1 have an empty side, 0 are too long"));
+                 "no pair of 1 can be batched: 1 with an empty side, 0 too long"));
   CHECK_THROWS_AS(PairBatches(pairs, {.batch_size = 0}), UsageError);
   CHECK_THROWS_AS(PairBatches(pairs, {.max_source = -1}), UsageError);
   CHECK_THROWS_AS(PairBatches(pairs, {.sizes = {{0, 3}}}), UsageError);

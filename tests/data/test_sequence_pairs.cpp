@@ -66,9 +66,9 @@ TEST_CASE("what is wrong with a table of pairs is told with file and line") {
   const auto problem = [&](std::string_view contents) {
     return error_of<DataError>([&] { read_pair_table(folder.write("bad.txt", contents)); });
   };
-  CHECK(contains(problem("a\tb\nno tab\n"), "bad.txt:2: record has 1 columns, expected 2"));
+  CHECK(contains(problem("a\tb\nno tab\n"), "bad.txt:2: record has 1 column, expected 2"));
   CHECK(contains(problem("a\tb\n\nc\td\te\n"), "bad.txt:3: record has 3 columns, expected 2"));
-  CHECK(contains(problem("no tab\n"), "column 1 asked for, the file has 1 columns"));
+  CHECK(contains(problem("no tab\n"), "column 1 asked for, the file has 1 column"));
   CHECK(contains(problem(""), "is empty"));
   CHECK(contains(problem(std::string_view("a\tb\0", 4)), "holds zero bytes, so it is no text, and no archive either"));
   const auto packed = folder.path() / "set.tar";
@@ -166,7 +166,7 @@ TEST_CASE("a split keeps all pairs of a source in one part, whatever the order")
   CHECK(keys_of(keys, split_by_key(keys, {.validation = 30, .test = 20, .seed = 3}).test) == test);
   CHECK(keys_of(keys, split_by_key(keys, {.validation = 10, .test = 20, .seed = 4}).test) != test);
   CHECK(contains(error_of<DataError>([&] { split_by_key(keys, {.validation = 80, .test = 20}); }),
-                 "80 sources for validation and 20 for test asked for, there are 100"));
+                 "80 sources for validation and 20 for test asked for, of 100 different sources"));
 }
 
 TEST_CASE("pairs of one source are grouped with all their references") {

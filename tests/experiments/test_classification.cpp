@@ -378,7 +378,7 @@ TEST_CASE("every row of the paper runs, its pretraining once, and published rows
   CHECK(table.rows.size() == 11 + 11);
   const std::string report = test::slurp(options.output / "report.md");
   CHECK(report.find("5 unlabelled texts are test texts too") != std::string::npos);
-  CHECK(report.find("1 labelled training texts are test texts too") != std::string::npos);
+  CHECK(report.find("1 labelled training text is a test text too") != std::string::npos);
 }
 
 TEST_CASE("an experiment begins with the language model of another, with its words and sizes, as it is or trained on") {

@@ -189,11 +189,11 @@ TEST_CASE("own texts that teach nothing are refused, with file and line") {
     return data_error(options);
   };
   CHECK(contains(error(""), "train.tsv: is empty"));
-  CHECK(contains(error("good\ta\nbad\n"), "train.tsv:2: record has 1 columns, expected 2"));
+  CHECK(contains(error("good\ta\nbad\n"), "train.tsv:2: record has 1 column, expected 2"));
   CHECK(contains(error("good\ta\n\tb\n"), "train.tsv:2: label is empty"));
   CHECK(contains(error("good\ta\ngood\tb\n"), "train.tsv: the label of all 2 texts is \"good\""));
   CHECK(contains(error("a\tgood\nb\tbad\nc\tgood\n"), "train.tsv: each of 3 texts has a label of its own"));
-  CHECK(contains(error(records(0, 20)), "train.tsv: 16 labelled texts are left to train on; expected 20 or more"));
+  CHECK(contains(error(records(0, 20)), "train.tsv: 16 labelled texts left to train on; expected 20 or more"));
   CHECK(contains(error(records(0, 40), "bad\ta\nugly\tb\n"), "test.tsv:2: label \"ugly\" is not one of the 2 known"));
   CHECK(contains(error(records(0, 40), "\n"), "test.tsv: is empty"));
 
@@ -228,8 +228,9 @@ TEST_CASE("an experiment on own texts has table, report, and models that know ho
   CHECK(results.test_in_unlabelled == 1);
   CHECK(results.test_in_train == 1);
   const std::string report = test::slurp(options.output / "report.md");
-  for (const char* part : {"test.tsv", "60 texts", "Pretraining reads other text as well", "more.txt",
-                           "1 unlabelled texts are test texts too", "are left out of pretraining, but train"})
+  for (const char* part :
+       {"test.tsv", "60 texts", "Pretraining reads other text as well", "more.txt",
+        "1 unlabelled text is a test text too", "left out of pretraining, but not of the classifiers' training"})
     CHECK_MESSAGE(contains(report, part), part);
   const ModelFile model = read_model_file(options.output / "parts" / "LM-LSTM-120-labels-seed1.safetensors");
   CHECK(model.data.path == options.source.data.string());

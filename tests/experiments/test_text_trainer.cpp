@@ -174,7 +174,7 @@ TEST_CASE("documents without label are passed over, or named when none is left")
   const EncodedCorpus unlabelled{std::move(arrays)};
   ParameterStore store(1);
   CHECK_THROWS_WITH_AS(TextTrainer(store, toy_config(TrainingTask::classifier), unlabelled),
-                       "none of 1 documents has a label to learn", DataError);
+                       "no document of 1 has a label to learn", DataError);
   const EncodedCorpus labelled = toy_corpus(20, 3, 1);
   TextTrainer trainer(store, toy_config(TrainingTask::classifier), labelled);
   CHECK_THROWS_AS(trainer.evaluate(unlabelled), DataError);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eddy/experiments/number_text.h"
+#include "eddy/core/number_text.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -16,5 +18,10 @@ std::string with_thousands(std::string digits) {
 }
 
 std::string grouped(std::int64_t number) { return with_thousands(std::to_string(number)); }
+
+std::string counted(std::int64_t number, std::string_view one, std::string_view several) {
+  if (number == 1) return fmt::format("1 {}", one);
+  return several.empty() ? fmt::format("{} {}s", grouped(number), one) : fmt::format("{} {}", grouped(number), several);
+}
 
 }  // namespace eddy
