@@ -40,6 +40,16 @@ std::string run_header(const ModelFile& model, const ParameterStore& store, cons
   return text;
 }
 
+std::string take_recorded_threads(const CLI::App& app, const std::filesystem::path& checkpoint) {
+  const std::optional<int> recorded = recorded_threads(read_checkpoint_arithmetic(checkpoint));
+  const int usual = num_threads();
+  if (!recorded || *recorded == usual || app.count("--threads") > 0) return {};
+  set_num_threads(*recorded);
+  return fmt::format(
+      "threads   {}, as in the run that goes on, not the {} that are usual here; --threads says otherwise", *recorded,
+      usual);
+}
+
 void warn_of_other_bits(const std::filesystem::path& checkpoint) {
   const std::vector<std::string> changes = changed_arithmetic(read_checkpoint_arithmetic(checkpoint));
   if (changes.empty()) return;

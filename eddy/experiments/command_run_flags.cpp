@@ -78,7 +78,8 @@ RunFlags::RunFlags(CLI::App& app, const CommandLine& line) : line_(line) {
       ->type_name("FILE")
       ->required();
   CLI::Option* going_on = group(app.add_flag(
-      "--resume", resume, "Go on from the checkpoint of --output, with the same bits as if never stopped"));
+      "--resume", resume,
+      "Go on from the checkpoint of --output, on as many threads, with the same bits as if never stopped"));
   group(app.add_flag("--overwrite", overwrite_,
                      "Start anew where --output or its checkpoint exists; an old model stays until a new one is whole"))
       ->excludes(going_on);

@@ -135,6 +135,7 @@ ModelFile TrainingCommand::started(const ModelFile& defaults) {
 
 ModelFile TrainingCommand::resumed() {
   ModelFile model = read_model_file(run.checkpoint());
+  if (const std::string threads = take_recorded_threads(app, run.checkpoint()); !threads.empty()) run.say(threads);
   require_text_model(run.checkpoint(), model.config);
   check_same_from(from, model);
   TrainingConfig wanted = model.config;

@@ -101,6 +101,13 @@ std::vector<std::string> changed_arithmetic(std::string_view facts) {
   return changes;
 }
 
+std::optional<int> recorded_threads(std::string_view facts) {
+  const auto then = nlohmann::ordered_json::parse(facts, nullptr, /*allow_exceptions=*/false);
+  if (!then.is_object() || !then.contains("threads") || !then.at("threads").is_number_unsigned()) return {};
+  const auto threads = then.at("threads").get<std::uint64_t>();
+  return threads >= 1 && threads <= 1024 ? std::optional(static_cast<int>(threads)) : std::nullopt;
+}
+
 std::string shell_quoted(std::string_view word) {
   const auto harmless = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

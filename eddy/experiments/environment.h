@@ -36,6 +36,9 @@ std::string arithmetic_facts();
 /// What of it is another now, as "threads (2, now 1)"; nothing for a text of a version that did not know the fact.
 std::vector<std::string> changed_arithmetic(std::string_view facts);
 
+/// The threads that such a text tells of; nothing where it tells of no number of threads there can be.
+std::optional<int> recorded_threads(std::string_view facts);
+
 /// `0.1.0`
 std::string_view eddy_version();
 

@@ -297,6 +297,28 @@ TEST_CASE("a run that goes on with other threads says that its bits are others")
   CHECK(succeed(joined(resume, {"4", "--threads", "2"})).err.find("warning") == std::string::npos);
 }
 
+TEST_CASE("a run goes on with the threads it had, if no others are asked for") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(30, 1));
+  folder.write("pairs.tsv", spanish_pairs());
+  const auto thread_runs = [&](const Arguments& begin, const Arguments& limit, const std::string& flag) {
+    const std::string said = "threads   3, as in the run that goes on, not the ";
+    succeed(joined(begin, {"--overwrite", "--threads", "3"}));
+    const ProgramResult same = succeed(joined(limit, {flag, "3"}));
+    CHECK_MESSAGE(same.err.find(said) != std::string::npos, same.err);
+    CHECK_MESSAGE(same.err.find("warning") == std::string::npos, same.err);
+    const ProgramResult others = succeed(joined(limit, {flag, "4", "--threads", "1"}));
+    CHECK(others.err.find("was written with other threads (3, now 1)") != std::string::npos);
+    CHECK(others.err.find(said) == std::string::npos);
+    CHECK(succeed(joined(limit, {flag, "5", "--quiet"})).err.empty());
+  };
+  thread_runs({"pretrain", "-d", folder.path("texts.txt"), "-o", folder.path("m.safetensors"), "--hidden", "8",
+               "--embedding", "8", "--no-cache", "--max-steps", "2"},
+              {"pretrain", "-o", folder.path("m.safetensors"), "--resume", "--no-cache"}, "--max-steps");
+  thread_runs(train_pairs(folder.path("pairs.tsv"), folder.path("s.safetensors")),
+              {"seq2seq", "train", "-o", folder.path("s.safetensors"), "--resume"}, "--steps");
+}
+
 TEST_CASE("a run goes on from its own pretrained model only") {
   const TestFolder folder;
   folder.write("texts.txt", text_lines(30, 1));

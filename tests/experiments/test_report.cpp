@@ -187,6 +187,10 @@ TEST_CASE("what the bits depend on is compared with this process") {
   REQUIRE(changes.size() == 2);
   CHECK(changes[0].starts_with("threads (1000, now "));
   CHECK(changes[1].starts_with("vector_target (\"Z80\", now "));
+  CHECK(recorded_threads(other.dump()) == 1000);
+  for (const char* facts : {"", "no JSON", "[1]", "{}", R"({"threads": "2"})", R"({"threads": 0})",
+                            R"({"threads": -1})", R"({"threads": 1025})", R"({"threads": 18446744073709551615})"})
+    CHECK_FALSE(recorded_threads(facts));
 }
 
 TEST_CASE("instructions are the same under the name that earlier versions gave them") {
