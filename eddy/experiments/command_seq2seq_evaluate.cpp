@@ -38,6 +38,7 @@ void print(const EvaluateCommand& command, const Seq2SeqEvaluation& evaluation) 
   print_json({{"part", evaluation.part},
               {"measured", evaluation.what},
               {"sources", scores.sources.size()},
+              {"pairs_without_source_words", evaluation.wordless},
               {"bleu", scores.bleu.score},
               {"precisions", scores.bleu.precisions},
               {"brevity_penalty", scores.bleu.brevity_penalty},

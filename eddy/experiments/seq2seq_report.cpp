@@ -58,7 +58,8 @@ Seq2SeqEvaluation evaluate_seq2seq(const LoadedSeq2Seq& loaded, Translator& tran
     what += fmt::format(", {} of {}, evenly spaced", grouped(static_cast<std::int64_t>(chosen.sources)),
                         counted(static_cast<std::int64_t>(chosen.of), "source"));
   what += fmt::format(", beam {}", translator.options().beam.beam);
-  Seq2SeqEvaluation evaluation{.part = std::move(part), .what = std::move(what), .loss = 0, .scores = {}};
+  Seq2SeqEvaluation evaluation{
+      .part = std::move(part), .what = std::move(what), .loss = 0, .wordless = chosen.wordless, .scores = {}};
   // First, as it takes far less time: should it fail, no translations are lost.
   Seq2SeqEvaluator evaluator(*loaded.store, loaded.model.config);
   evaluator.show_progress(pass_progress(evaluation.part + ": loss", progress));
@@ -72,6 +73,9 @@ Table scores_table(const Seq2SeqEvaluation& evaluation) {
   const TranslationScores& scores = evaluation.scores;
   Table table{.title = evaluation.what, .columns = {"measure", "value"}, .rows = {}};
   table.rows.push_back({std::string("sources"), exact(static_cast<double>(scores.sources.size()), 0)});
+  if (evaluation.wordless > 0)
+    table.rows.push_back({std::string("pairs left out, without a word in the source"),
+                          exact(static_cast<double>(evaluation.wordless), 0)});
   table.rows.push_back({std::string("BLEU-4"), exact(100 * scores.bleu.score, 2)});
   for (std::size_t n = 0; n < scores.bleu.precisions.size(); ++n)
     table.rows.push_back({fmt::format("precision of {}-grams %", n + 1), exact(100 * scores.bleu.precisions[n], 2)});

@@ -13,9 +13,10 @@ namespace eddy {
 
 /// What an encoder-decoder made of pairs that it was measured on.
 struct Seq2SeqEvaluation {
-  std::string part;  ///< "test" or "validation"
-  std::string what;  ///< in words: which pairs, how many of them, how they were decoded
-  double loss = 0;   ///< nats per target token, with the full softmax
+  std::string part;          ///< "test" or "validation"
+  std::string what;          ///< in words: which pairs, how many of them, how they were decoded
+  double loss = 0;           ///< nats per target token, with the full softmax
+  std::size_t wordless = 0;  ///< pairs without a word in the source, which are left out
   TranslationScores scores;
 };
 

@@ -33,10 +33,14 @@ BeamOptions complete(BeamOptions options, const TokenSet& tokens) {
   return options;
 }
 
+bool is_wordless(const Seq2SeqData& data, std::int32_t pair) {
+  return data.keys[static_cast<std::size_t>(pair)].empty();
+}
+
 /// The pairs of each source that has words.
 std::vector<std::vector<std::int32_t>> groups_of(const Seq2SeqData& data, std::span<const std::int32_t> pairs) {
   std::vector<std::vector<std::int32_t>> groups = group_by_key(data.keys, pairs);
-  std::erase_if(groups, [&](const auto& group) { return data.keys[static_cast<std::size_t>(group[0])].empty(); });
+  std::erase_if(groups, [&](const auto& group) { return is_wordless(data, group[0]); });
   return groups;
 }
 
@@ -183,7 +187,11 @@ TranslationScores score_translations(Translator& translator, const Seq2SeqData& 
 ChosenSources choose_sources(const Seq2SeqData& data, std::span<const std::int32_t> pairs, std::int64_t most) {
   const std::vector<std::vector<std::int32_t>> groups = groups_of(data, pairs);
   const auto wanted = most > 0 ? static_cast<std::size_t>(most) : groups.size();
-  ChosenSources chosen{.pairs = {}, .sources = std::min(wanted, groups.size()), .of = groups.size()};
+  ChosenSources chosen{.pairs = {},
+                       .sources = std::min(wanted, groups.size()),
+                       .of = groups.size(),
+                       .wordless = static_cast<std::size_t>(
+                           std::ranges::count_if(pairs, [&](std::int32_t pair) { return is_wordless(data, pair); }))};
   for (const std::size_t place : evenly_spaced(groups.size(), wanted))
     chosen.pairs.insert(chosen.pairs.end(), groups[place].begin(), groups[place].end());
   return chosen;

@@ -82,6 +82,7 @@ struct ChosenSources {
   std::vector<std::int32_t> pairs;
   std::size_t sources = 0;
   std::size_t of = 0;
+  std::size_t wordless = 0;  ///< listed pairs that are left out
 };
 /// Of the listed pairs those of at most `most` sources (0: all), evenly spaced in the order in which the sources first
 /// appear. A pair without source words is left out.

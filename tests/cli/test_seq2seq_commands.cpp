@@ -184,6 +184,15 @@ TEST_CASE("a model is measured on any pairs: more or fewer than its own, other c
   REQUIRE_MESSAGE(other.status == 0, other.err);
   CHECK(other.out.find("all of " + folder.path("other.tsv") + ", beam 1") != std::string::npos);
   CHECK(samples(other.out).size() == 2);
+  CHECK(other.out.find("without a word") == std::string::npos);
+  folder.write("wordless.tsv", "one two\tdeux un\n \tvide\n \trien\n");
+  const Arguments wordless = {"--data", folder.path("wordless.tsv"), "--report", folder.path("report")};
+  const std::string left_out = "pairs left out, without a word in the source";
+  const ProgramResult told = evaluate(wordless);
+  REQUIRE_MESSAGE(told.status == 0, told.err);
+  CHECK_MESSAGE(told.out.find(left_out + "       2\n") != std::string::npos, told.out);
+  CHECK(folder.read("report/report.md").find(left_out) != std::string::npos);
+  CHECK(evaluate(joined(wordless, {"--json"})).out.find("\"pairs_without_source_words\": 2") != std::string::npos);
   test::write_archive(folder.path("set.tar.xz"), {{"set/train.tsv", pairs() + pairs()}, {"set/new.tsv", "one\tun\n"}},
                       test::Packing::tar_xz);
   const ProgramResult packed = evaluate({"--data", folder.path("set.tar.xz"), "--file", "new.tsv"});
