@@ -66,6 +66,18 @@ void find_parts(ClassificationData& data, bool published) {
   }
 }
 
+/// Tables are read twice, and whatever there is once more by a run that goes on.
+void require_kept(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  require<UsageError>(
+      !std::filesystem::exists(status) || std::filesystem::is_regular_file(status) ||
+          std::filesystem::is_directory(status),
+      "{}: is a pipe or device, which can be read but once; an experiment reads its texts again when it "
+      "goes on, so expected a file or folder",
+      path.string());
+}
+
 std::uint64_t identity_of(const EncodedDataset& encoded, const TextConfig& text) {
   CacheKey key;
   key.add_option("text", key_text(text));
@@ -95,6 +107,7 @@ ClassificationData load_classification_data(const ClassificationOptions& options
   std::vector<std::filesystem::path> inputs = source.unlabelled_data;
   inputs.insert(inputs.end(), {source.data, source.test_data});
   require_no_input("--cache-dir", options.cache, inputs);
+  for (const std::filesystem::path& input : inputs) require_kept(input);
   CacheKey key;
   key.add_option("task", source.task).add_option("data", source.data.string());
   key.add_option("unlabelled", source.unlabelled).add_option("from", names_of(source.unlabelled_data));

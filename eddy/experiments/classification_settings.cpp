@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/classification_settings.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -72,6 +75,21 @@ NamedConfig base_of_classifier(const ClassificationOptions& options, const Class
   if (row.pretraining == Pretraining::none) return {"scratch", options.classifier_scratch};
   if (row.perturbation == Perturbation::none) return {"pretrained", options.classifier};
   return {"perturbed", options.classifier_perturbed};
+}
+
+/// What the row's trainings are made of, as it is named in a setting.
+std::vector<std::string> configs_of(const ClassificationOptions& options, const ClassificationRow& row) {
+  std::vector<std::string> names = {base_of_classifier(options, row).name};
+  if (row.pretraining == Pretraining::autoencoder) names.emplace_back("sa");
+  if (row.pretraining == Pretraining::language_model || row.after_language_model) names.emplace_back("lm");
+  return names;
+}
+
+/// Whether a setting that begins with `where` is laid over that config.
+bool reaches(std::string_view where, std::string_view name) {
+  if (where == "pretraining") return name == "lm" || name == "sa";
+  if (where == "pretrained") return name == "pretrained" || name == "perturbed";
+  return where == name || where == "classifiers" || where == "all";
 }
 
 NamedConfig named_classifier(const ClassificationOptions& options, const ClassificationRow& row) {
@@ -161,6 +179,17 @@ void apply_setting(ClassificationOptions& options, std::string_view setting) {
         "another schedule.kind before",
         setting);
   }
+}
+
+void require_used(const ClassificationOptions& options, std::string_view setting) {
+  const std::string_view where = setting.substr(0, setting.find('.'));
+  const bool used = std::ranges::any_of(options.rows, [&](const ClassificationRow& row) {
+    return std::ranges::any_of(configs_of(options, row), [&](std::string_view name) { return reaches(where, name); });
+  });
+  std::vector<std::string> rows;
+  for (const ClassificationRow& row : options.rows) rows.push_back(row.key);
+  require<UsageError>(used, "setting \"{}\" does nothing: no row of {} trains by {}", setting, fmt::join(rows, ","),
+                      where);
 }
 
 TrainingConfig classifier_config(const ClassificationOptions& options, const ClassificationRow& row) {

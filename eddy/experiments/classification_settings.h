@@ -15,6 +15,9 @@ namespace eddy {
 /// config's JSON, but for what rows, seeds or data decide. Throws UsageError or DataError saying what is wrong.
 void apply_setting(ClassificationOptions& options, std::string_view setting);
 
+/// Throws UsageError for a setting of configs that no row trains by.
+void require_used(const ClassificationOptions& options, std::string_view setting);
+
 /// Lays a language model of `eddy pretrain`, or of an experiment, over the options: its words, and how text becomes
 /// tokens; its architecture, for all configs; the softmax, for pretraining; and no more epochs of language modelling,
 /// so that rows begin with it as it is. With epochs again, a language model goes on from it. Throws DataError for a

@@ -86,10 +86,12 @@ ClassificationOptions Flags::options() {
   for (TrainingConfig* config : made.classifiers())
     if (epochs) config->epochs = *epochs;
   for (const std::string& setting : settings) apply_setting(made, setting);
-  for (const std::string& setting : settings)
+  for (const std::string& setting : settings) {
+    require_used(made, setting);
     require<UsageError>(from.empty() || made.language_model.epochs > 0 || !setting.starts_with("lm."),
                         "setting \"{}\": the language model of --from is not trained on; expected --pretraining-epochs",
                         setting);
+  }
   made.checkpoint_seconds = 60 * checkpoint_minutes;
   made.force = force;
   made.command = command;

@@ -2,6 +2,7 @@
 // `eddy experiment texts`: files of one's own, from data to table.
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string>
@@ -14,7 +15,7 @@ namespace {
 Arguments texts(const TestFolder& folder, const Arguments& more) {
   return joined({"experiment", "texts", "--output", folder.path("report"), "--cache-dir", folder.path("cache"),
                  "--preset", "quick", "--set", "all.model.embedding_size=8", "all.model.hidden_size=16",
-                 "all.optimizer.learning_rate=2e-2", "classifiers.epochs=3", "pretraining.epochs=1"},
+                 "all.optimizer.learning_rate=2e-2", "classifiers.epochs=3"},
                 more);
 }
 
@@ -31,8 +32,9 @@ TEST_CASE("an experiment on files of one's own ends with a table and does nothin
   folder.write("train.tsv", labelled_lines(150, 1));
   folder.write("test.tsv", labelled_lines(60, 2));
   folder.write("more.txt", text_lines(80, 3));
-  const Arguments run = texts(folder, {"--data", folder.path("train.tsv"), "--test", folder.path("test.tsv"),
-                                       "--unlabelled", folder.path("more.txt"), "--rows", "lstm,lm,sa,lm-2"});
+  const Arguments run =
+      texts(folder, {"--data", folder.path("train.tsv"), "--test", folder.path("test.tsv"), "--unlabelled",
+                     folder.path("more.txt"), "--rows", "lstm,lm,sa,lm-2", "--set", "pretraining.epochs=1"});
   const ProgramResult first = succeed(run);
   CHECK(first.out.find("Test error on 60 texts, 3 classes, 1 seed") != std::string::npos);
   for (const char* row : {" LSTM ", " LM-LSTM ", " SA-LSTM ", " LM-LSTM, 2 layers ", " naive Bayes "})
@@ -156,6 +158,18 @@ TEST_CASE("bad files of one's own are told in a line") {
   fails({"--data", data, "--test", data, "--test-fraction", "0.1"}, 2, "--test excludes --test-fraction");
   fails({"--data", data, "--test-fraction", "2"}, 2, "--test-fraction");
   fails({"--data", data, "--rows", "gru"}, 2, "there is no row \"gru\"");
+  REQUIRE(mkfifo(folder.path("pipe").c_str(), 0600) == 0);
+  const std::string pipe = "pipe: is a pipe or device, which can be read but once";
+  fails({"--data", folder.path("pipe"), "--format", "tsv"}, 2, pipe);
+  fails({"--data", data, "--test", folder.path("pipe")}, 2, pipe);
+  fails({"--data", data, "--unlabelled", folder.path("pipe")}, 2, pipe);
+  const auto does_nothing = [&](const std::string& rows, const std::string& where) {
+    fails({"--data", data, "--rows", rows, "--set", where + ".batch_size=7"}, 2,
+          "setting \"" + where + ".batch_size=7\" does nothing: no row of " + rows + " trains by " + where);
+  };
+  for (const char* where : {"lm", "sa", "pretraining", "pretrained", "perturbed"}) does_nothing("lstm,lstm-at", where);
+  for (const char* where : {"sa", "perturbed", "scratch"}) does_nothing("lm", where);
+  does_nothing("sa", "lm");
   fails({"--data", data, "--labels", "500"}, 2, "500 labels asked for, the data has");
   // The flag --no-header is of other commands.
   folder.write("named.tsv", "class\ttext\n" + labelled_lines(60, 1));
