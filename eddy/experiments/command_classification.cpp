@@ -122,7 +122,7 @@ void add_own_file_flags(CLI::App& app, Flags& flags) {
 }
 
 void add_data_flags(CLI::App& app, Flags& flags, const ClassificationTask& task) {
-  CLI::Option* data = app.add_option("--data", flags.source.data,
+  CLI::Option* data = app.add_option("-d,--data", flags.source.data,
                                      task.own_files ? "Labelled texts: a tsv or csv file, plain or compressed"
                                                     : "Archive or folder in its original layout");
   if (task.default_data.empty()) {
@@ -196,7 +196,7 @@ std::function<ExperimentRun()> prepare(const ClassificationTask& task, CLI::App&
   app.add_option("--seeds", flags->seeds, "Runs of each row, with the first seed and those after it")
       ->check(CLI::Range(1, 100));
   add_model_flags(app, *flags, task);
-  app.add_option("--output", flags->output, "Folder for the report and the models")->capture_default_str();
+  app.add_option("-o,--output", flags->output, "Folder for the report and the models")->capture_default_str();
   app.add_option("--cache-dir", flags->cache, "Folder for the encoded texts")->capture_default_str();
   app.add_option("--checkpoint-minutes", flags->checkpoint_minutes,
                  "Between checkpoints, what a kill loses at most; 0: only at the beginning and at the end")

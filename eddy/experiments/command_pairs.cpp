@@ -48,7 +48,7 @@ void add_common_flags(CLI::App& app, PairRecipeOptions& options, const CommandLi
       ->check(CLI::Range(std::int64_t{1}, most));
   app.add_option("--seed", options.seed, "Of the split, the weights and the order of the batches")
       ->capture_default_str();
-  app.add_option("--output", options.output, "Folder for the report and the models")->capture_default_str();
+  app.add_option("-o,--output", options.output, "Folder for the report and the models")->capture_default_str();
   app.add_flag("--force", options.force, "Train again what an earlier run has trained");
 }
 
@@ -60,7 +60,7 @@ std::string footer(const std::string& example) {
 
 std::function<ExperimentRun()> prepare_piglatin(CLI::App& app, const CommandLine& line) {
   auto options = std::make_shared<PigLatinOptions>();
-  app.add_option("--data", options->words, "List of words, one a line, or an archive or folder with one")
+  app.add_option("-d,--data", options->words, "List of words, one a line, or an archive or folder with one")
       ->capture_default_str();
   app.add_option("--file", options->file, "Name of the list in an archive or folder");
   app.add_option("--shortest", options->list.shortest, "Letters of the shortest words")

@@ -86,7 +86,8 @@ Command add_report_command(CLI::App& program, const CommandLine& line) {
       ->type_name("DIR")
       ->required();
   app->add_option("-o,--output", command->output, "Folder of the page")->type_name("DIR")->required();
-  app->add_option("--names", command->names, "Names of the runs, instead of those of their folders")
+  app->add_option("--names", command->names,
+                  "Names of the runs, one each, separated by commas, instead of those of their folders")
       ->delimiter(',')
       ->type_name("NAME")
       ->allow_extra_args(false);

@@ -110,7 +110,7 @@ Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line) {
   command->line = line.text;
   app->add_option("-m,--model", command->model, "Model file")->type_name("FILE")->required();
   app->add_option(
-      "--data", command->data,
+      "-d,--data", command->data,
       "TSV file of pairs, or a folder or archive with one: those of the training, if they are elsewhere now, "
       "or others, which are measured whole");
   app->add_option("--file", command->file, "The file in it; without it as in the training, or the only one");

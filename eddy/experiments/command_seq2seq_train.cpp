@@ -39,7 +39,7 @@ struct TrainCommand {
 void add_data_flags(FlagSet<Config>& flags) {
   flags.begin_group("Data");
   flags.value(
-      "--data", [](Config & c) -> auto& { return c.data.path; },
+      "-d,--data", [](Config & c) -> auto& { return c.data.path; },
       "TSV file of pairs, or a folder or archive with --file in it");
   flags.value(
       "--file", [](Config & c) -> auto& { return c.data.file; }, "The file in it");

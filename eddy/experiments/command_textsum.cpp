@@ -62,7 +62,7 @@ void add_data_flags(CLI::App& app, TextsumCommand& command) {
   flags.begin_group("Data");
   flags
       .value(
-          "--data", [](Config & c) -> auto& { return c.data.path; },
+          "-d,--data", [](Config & c) -> auto& { return c.data.path; },
           "Folder or archive with vocab, content-train.txt, title-train.txt and the same of dev and test")
       ->required();
   flags.value(
@@ -91,7 +91,7 @@ std::function<ExperimentRun()> prepare(CLI::App& app, const CommandLine& line) {
   add_choice(
       app, "--preset", command->preset, [&preset = command->preset](TextsumPreset value) { preset = value; },
       "Sizes and training that the flags change");
-  app.add_option("--output", options.output, "Folder for the report and the models")->capture_default_str();
+  app.add_option("-o,--output", options.output, "Folder for the report and the models")->capture_default_str();
   app.add_flag("--force", options.force, "Begin anew where --output holds an earlier run");
   app.add_option("--measured", options.most, "Texts of each part to decode and measure in the end; 0: all")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description(""))

@@ -214,6 +214,24 @@ TEST_CASE("where an output cannot be is told before training") {
   CHECK_FALSE(folder.has("m.safetensors"));
 }
 
+TEST_CASE("-d is the data and -o the output of every command that has them") {
+  for (const Arguments& command : {Arguments{"pretrain"},
+                                   {"finetune"},
+                                   {"seq2seq", "train"},
+                                   {"experiment", "imdb"},
+                                   {"experiment", "texts"},
+                                   {"experiment", "piglatin"},
+                                   {"experiment", "textsum"}}) {
+    const std::string help = succeed(joined(command, {"--help"})).out;
+    CAPTURE(command.back());
+    CHECK(help.find(" -d,--data ") != std::string::npos);
+    CHECK(help.find(" -o,--output ") != std::string::npos);
+  }
+  for (const Arguments& command : {Arguments{"evaluate"}, {"profile"}, {"seq2seq", "evaluate"}})
+    CHECK(succeed(joined(command, {"--help"})).out.find(" -d,--data ") != std::string::npos);
+  CHECK(succeed({"report", "--help"}).out.find("one each, separated by commas") != std::string::npos);
+}
+
 TEST_CASE("help tells what a flag takes") {
   const std::string help = run_eddy({"pretrain", "--help"}).out;
   CHECK(help.find("--text-column COLUMN ") != std::string::npos);
