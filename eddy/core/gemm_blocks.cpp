@@ -57,6 +57,7 @@ struct TileJob {
   std::ptrdiff_t a_row, a_k;
   const float* b;
   std::ptrdiff_t b_k;
+  float* packed_b;  ///< where the tile leaves its columns of B for the next ones, or null
   float* c;
   std::ptrdiff_t ldc;
   const float* bias;  ///< at the tile's first column, or null
@@ -66,13 +67,41 @@ struct TileJob {
   Activation activation;
 };
 
+/// The product of a tile that reads B where it lies and packs it, zero-padded: the stores cost nothing beside it.
+template <int kRows, int kVecs, bool kMasked>
+HWY_INLINE void multiply_and_pack(const TileJob& job, hn::Mask<Floats> mask, FloatVec (&acc)[kRows][kVecs]) {
+  const Floats d;
+  const float *HWY_RESTRICT a = job.a, *HWY_RESTRICT b = job.b;
+  float* HWY_RESTRICT packed = job.packed_b;
+  for (std::int64_t k = 0; k < job.depth; ++k, a += job.a_k, b += job.b_k, packed += kVecs * kLanes) {
+    FloatVec right[kVecs];
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) {
+      // Rows are often pages apart, beyond the reach of the processor's own prefetching.
+      __builtin_prefetch(b + kRowsAhead * job.b_k + v * kLanes);
+      right[v] = load_part<kVecs, kMasked>(b, v, mask);
+      hn::StoreU(right[v], d, packed + v * kLanes);
+    }
+    EDDY_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      const FloatVec left = hn::Set(d, a[r * job.a_row]);
+      EDDY_UNROLL
+      for (int v = 0; v < kVecs; ++v) acc[r][v] = hn::MulAdd(left, right[v], acc[r][v]);
+    }
+  }
+}
+
 template <int kRows, int kVecs, bool kMasked>
 HWY_NOINLINE void compute_tile(const TileJob& job) {
   const Floats d;
   const auto mask = hn::FirstN(d, static_cast<std::size_t>(job.last_lanes));
   FloatVec acc[kRows][kVecs];
   clear_tile<kRows, kVecs>(acc);
-  multiply_tile<kRows, kVecs, kMasked>(job.depth, job.a, job.a_row, job.a_k, job.b, job.b_k, mask, job.ahead, acc);
+  if (job.packed_b != nullptr) {
+    multiply_and_pack<kRows, kVecs, kMasked>(job, mask, acc);
+  } else {
+    multiply_tile<kRows, kVecs, kMasked>(job.depth, job.a, job.a_row, job.a_k, job.b, job.b_k, mask, job.ahead, acc);
+  }
   store_tile<kMasked>(acc, job.c, job.ldc, mask, job.load_c, [&](FloatVec x, int, int v) HWY_ATTR {
     if (job.bias != nullptr) x = hn::Add(x, load_part<kVecs, kMasked>(job.bias, v, mask));
     return job.activation == Activation::none ? x : activate(job.activation, x);
@@ -170,8 +199,8 @@ struct AheadOfPanel {
   }
 };
 
-/// One pass over a depth of the product, for the rows of a block and `cols` columns from n0 on. Panels are packed when
-/// the first rows need them and kept for the others.
+/// One pass over a depth of the product, for the rows of a block and `cols` columns from n0 on. Panels are packed by
+/// the tile that needs them first and kept for the others.
 class PackedPass {
  public:
   PackedPass(const GemmConfig& config, const GemmBlock& block, const float* a, const float* b, float* c,
@@ -183,6 +212,8 @@ class PackedPass {
         c_(c + n0),
         cols_(cols),
         pass_(pass),
+        // A transposed A is packed as well, and both would wait for memory.
+        tiles_pack_(!config.transpose_a && !config.transpose_b),
         packed_b_(packed_b),
         packed_a_(packed_a) {
     const bool last = k0 + pass >= config.k;
@@ -198,7 +229,7 @@ class PackedPass {
       const std::int64_t m1 = std::min(m0 + kRowBlock, block_.m_end);
       if (config_.transpose_a) pack_rows_transposed(a_ + m0, config_.lda, job_.depth, m1 - m0, packed_a_);
       for (std::int64_t n = 0; n < cols_; n += kTileCols) {
-        if (m0 == block_.m_begin) pack(n);
+        if (m0 == block_.m_begin && !tiles_pack_) pack(n);
         job_.bias = bias != nullptr ? bias + n : nullptr;
         multiply(n, m0, m1);
       }
@@ -239,11 +270,13 @@ class PackedPass {
   void multiply(std::int64_t n, std::int64_t m0, std::int64_t m1) {
     const Panel panel = panel_of(cols_ - n);
     const AheadOfPanel ahead = ahead_of(n, m0, m1);
-    job_.b = panel_at(n);
-    job_.b_k = panel.vecs * kLanes;
     job_.last_lanes = panel.last_lanes;
     std::int64_t tile = 0;
     for (std::int64_t m = m0; m < m1; ++tile) {
+      const bool packs = tiles_pack_ && m == block_.m_begin;
+      job_.packed_b = packs ? panel_at(n) : nullptr;
+      job_.b = packs ? b_ + n : panel_at(n);
+      job_.b_k = packs ? config_.ldb : panel.vecs * kLanes;
       const std::int64_t rows = tile_rows(m1 - m);
       job_.a = config_.transpose_a ? packed_a_ + (m - m0) * job_.depth : a_ + m * config_.lda;
       job_.a_row = config_.transpose_a ? 1 : config_.lda;
@@ -260,6 +293,7 @@ class PackedPass {
   const float *a_, *b_;  ///< at this pass's depth; B also at n0
   float* c_;             ///< at n0
   std::int64_t cols_, pass_;
+  bool tiles_pack_;  ///< the first tiles pack B, not pack()
   float *packed_b_, *packed_a_;
   TileJob job_{};
 };

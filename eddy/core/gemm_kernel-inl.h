@@ -158,9 +158,8 @@ HWY_INLINE void store_tile(const FloatVec (&acc)[kRows][kVecs], float* out, std:
     store_row<kMasked>(acc[r], out, mask, accumulate, [&](FloatVec x, int v) HWY_ATTR { return finish(x, r, v); });
 }
 
-/// Copies the first `depth` columns of `cols` rows of b into panel[k][width], zero-padded: the rows of a transposed B
-/// are the columns of a panel.
-HWY_INLINE void pack_panel_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t cols,
+/// The same of up to kLineFloats columns.
+HWY_INLINE void pack_lines_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t cols,
                                       int width, float* panel) {
   std::int64_t col = 0;
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
@@ -190,6 +189,16 @@ HWY_INLINE void pack_panel_transposed(const float* b, std::int64_t ldb, std::int
     for (std::int64_t k = 0; k < depth; ++k) panel[k * width + col] = b[col * ldb + k];
   for (; col < width; ++col)
     for (std::int64_t k = 0; k < depth; ++k) panel[k * width + col] = 0.0F;
+}
+
+/// Copies the first `depth` columns of `cols` rows of b into panel[k][width], zero-padded: the rows of a transposed B
+/// are the columns of a panel.
+HWY_INLINE void pack_panel_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t cols,
+                                      int width, float* panel) {
+  // A line of each row at a time, which becomes whole lines of the panel.
+  for (std::int64_t k0 = 0; k0 < depth; k0 += kLineFloats)
+    pack_lines_transposed(b + k0, ldb, std::min<std::int64_t>(depth - k0, kLineFloats), cols, width,
+                          panel + k0 * width);
 }
 
 }  // namespace eddy::HWY_NAMESPACE
