@@ -278,8 +278,8 @@ void AtomicFile::open_named() {
 
 void AtomicFile::keep_mode() {
   // What only its owner could read stays so. File systems that know no modes have the same for all files.
-  struct stat replaced {
-  }, made{};
+  struct stat replaced {};
+  struct stat made {};
   if (::stat(path_.c_str(), &replaced) != 0) return;
   if (::fstat(descriptor_, &made) == 0 && made.st_mode == replaced.st_mode) return;
   if (::fchmod(descriptor_, replaced.st_mode & 07777) != 0)
