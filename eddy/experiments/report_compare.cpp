@@ -62,6 +62,15 @@ void join_shared_rows(std::size_t runs, Table& table) {
   table.rows = std::move(own);
 }
 
+/// Beside those of the same title, which runs of other kinds have with other columns.
+std::vector<JoinedTable>::iterator place_of(const std::string& title, std::vector<JoinedTable>& tables) {
+  const auto titled = [&](const JoinedTable& other) {
+    return std::ranges::find(other.titles, title, &Said::value_type::second) != other.titles.end();
+  };
+  const auto last = std::find_if(tables.rbegin(), tables.rend(), titled);
+  return last == tables.rend() ? tables.end() : last.base();
+}
+
 std::vector<Table> joined_tables(const Runs& runs) {
   std::vector<JoinedTable> joined_ones;
   for (const auto& run : runs) {
@@ -79,7 +88,8 @@ std::vector<Table> joined_tables(const Runs& runs) {
       };
       auto same = std::ranges::find_if(joined_ones, titled);
       if (same == joined_ones.end()) same = std::ranges::find_if(joined_ones, without);
-      if (same == joined_ones.end()) same = joined_ones.insert(joined_ones.end(), {{.columns = columns}, {}});
+      if (same == joined_ones.end())
+        same = joined_ones.insert(place_of(table.title, joined_ones), {{.columns = columns}, {}});
       same->titles.emplace_back(run.first, table.title);
       for (std::vector<TableCell> row : table.rows) {
         row.insert(row.begin(), run.first);

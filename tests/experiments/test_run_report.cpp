@@ -218,6 +218,15 @@ TEST_CASE("runs of several kinds compared: settings that one kind lacks are told
                                {"C", with("{}")}})) == std::vector<std::string>{"training.batch_size"});
 }
 
+TEST_CASE("runs of several kinds compared: tables of one title stand together") {
+  Report a = small_report("a", 10, 64), b = small_report("b", 8, 128);
+  for (Report* report : {&a, &b}) report->tables.push_back({"Time", {"seconds"}, {{exact(3, 0)}}});
+  b.tables[0].columns = {"part", "perplexity"};
+  std::vector<std::string> titles;
+  for (const Table& table : compare_reports({{"A", a}, {"B", b}}).tables) titles.push_back(table.title);
+  CHECK(titles == std::vector<std::string>{"Results", "Results", "Time"});
+}
+
 TEST_CASE("runs compared: what all of them say stands once, and a run has one colour in all charts") {
   Report a = small_report("a", 10, 64), b = small_report("b", 8, 128);
   for (Report* report : {&a, &b}) {
