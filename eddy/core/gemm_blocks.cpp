@@ -251,8 +251,7 @@ class PackedPass {
 
   AheadOfPanel ahead_of(std::int64_t n, std::int64_t m0, std::int64_t m1) const {
     const bool first_rows = m0 == block_.m_begin, last_rows = m1 == block_.m_end, last_panel = n + kTileCols >= cols_;
-    const AheadColumns nothing{{panel_at(n)}};
-    AheadOfPanel ahead{nothing, nothing, nothing};
+    AheadOfPanel ahead;
     if (last_panel && last_rows) return ahead;
     const std::int64_t next = last_panel ? 0 : n + kTileCols;
     if (last_panel || !first_rows) {
@@ -320,7 +319,6 @@ void gemm_in_place(const GemmConfig& config, const GemmBlock& block, const float
   job.a_k = config.transpose_a ? config.lda : 1;
   job.b_k = config.ldb;
   job.ldc = config.ldc;
-  job.ahead = {b};
   for (std::int64_t n = block.n_begin; n < block.n_end; n += kTileCols) {
     const Panel panel = panel_of(block.n_end - n);
     job.last_lanes = panel.last_lanes;

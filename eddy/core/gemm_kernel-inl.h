@@ -42,7 +42,7 @@ constexpr int kLineFloats = 16;
 
 /// Cache lines that a tile fetches while it computes, one at each step of its depth: what later tiles use.
 struct Ahead {
-  const float* line;
+  const float* line = nullptr;
   std::ptrdiff_t step = 0;  ///< floats from one line to the next
   std::int64_t count = 0;   ///< of lines
 };
@@ -55,7 +55,7 @@ struct AheadColumns {
 
 /// What the tile at position `tile` of those that share these columns fetches.
 HWY_INLINE Ahead column_of(const AheadColumns& ahead, std::int64_t tile) {
-  if (tile >= ahead.columns) return {ahead.first.line};
+  if (tile >= ahead.columns) return {};
   return {ahead.first.line + tile * kLineFloats, ahead.first.step, ahead.first.count};
 }
 

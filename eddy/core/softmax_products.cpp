@@ -167,7 +167,7 @@ void exponentials_of_rows(const ExponentialsJob& job, IndexRange rows) {
   for (std::int64_t p = 0; p < panels; ++p) {
     const Panel panel = panel_of(job.sizes.classes, p);
     const std::int64_t panel_floats = panel.width() * job.sizes.size, lines = panel_floats / kLineFloats;
-    ExponentialTileJob tile{&job, 0, p, job.packed_table + panel.first * job.sizes.size, unkept, {job.bias}, {}};
+    ExponentialTileJob tile{&job, 0, p, job.packed_table + panel.first * job.sizes.size, unkept, {}, {}};
     // All tiles of a panel share the fetching of the next one.
     tile.next_table = {tile.table + panel_floats, kLineFloats, p + 1 < panels ? (lines + tiles - 1) / tiles : 0};
     for (tile.row = rows.begin; tile.row < rows.end;) {
