@@ -16,7 +16,7 @@ namespace eddy {
 
 /// Goes up when a reader, the tokenizer or the encoding makes other ids of the same files and options, or brings the
 /// documents in another order.
-inline constexpr std::int64_t kEncodingVersion = 4;
+inline constexpr std::int64_t kEncodingVersion = 5;
 
 /// What a cached data set was made from. Two keys differ when a source file's path, size or time of change, or any
 /// option, differs. A plain value.

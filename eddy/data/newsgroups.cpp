@@ -2,6 +2,7 @@
 #include "eddy/data/newsgroups.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <map>
 #include <string>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/data/line_cursor.h"
 #include "eddy/data/source.h"
 #include "eddy/data/unicode.h"
 
@@ -32,11 +34,35 @@ Place place_of(std::string_view path) {
   return {};
 }
 
+constexpr std::string_view kBlanks = " \t";
+
+/// `text` without `prefix` in front of it, and without blanks before and after what is left.
+std::string_view after(std::string_view text, std::string_view prefix) {
+  text.remove_prefix(prefix.size());
+  text.remove_prefix(std::min(text.size(), text.find_first_not_of(kBlanks)));
+  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
+}
+
+/// The subject among the headers, which end with an empty line: in small letters and without "Re:"; empty: none.
+std::string thread_of(std::string_view message) {
+  constexpr std::string_view kSubject = "subject:", kReply = "re:";
+  for (LineCursor lines(message); lines.next() && !lines.line().empty();) {
+    std::string line(lines.line());
+    std::ranges::transform(line, line.begin(), [](unsigned char c) { return c < 0x80 ? std::tolower(c) : c; });
+    if (!line.starts_with(kSubject)) continue;
+    std::string_view subject = after(line, kSubject);
+    while (subject.starts_with(kReply)) subject = after(subject, kReply);
+    return std::string(subject);
+  }
+  return {};
+}
+
 }  // namespace
 
 Newsgroups read_newsgroups(const std::filesystem::path& source) {
   using Key = std::pair<std::string, std::int64_t>;  // group, number
   std::map<Key, Document> train, test;
+  std::map<std::string, std::int64_t> threads;
   read_files(
       source, [](std::string_view name) { return !place_of(name).part.empty(); },
       [&](const std::string& name, std::string contents) {
@@ -46,6 +72,8 @@ Newsgroups read_newsgroups(const std::filesystem::path& source) {
         Document document;
         document.text = decode_text(std::move(contents), TextEncoding::utf8_or_latin1, name);
         document.id = fmt::format("{}/{}/{}", place.part, place.group, place.number);
+        if (const std::string thread = thread_of(document.text); !thread.empty())
+          document.group = threads.emplace(thread, std::ssize(threads)).first->second;
         auto& part = place.part == "train" ? train : test;
         require<DataError>(part.emplace(Key(place.group, number), std::move(document)).second,
                            "{}: message {} stands twice", source.string(), name);

@@ -16,7 +16,8 @@ struct Newsgroups {
 
 /// The 20 newsgroups in the "bydate" layout, "20news-bydate-train/GROUP/NUMBER" and "…-test/…", from a directory or
 /// archive. A message that is not UTF-8 is read as Latin-1. Ids are "train/GROUP/NUMBER"; each part is sorted by group
-/// and number. Throws DataError for a part without messages, or a group that only the test part has.
+/// and number. Messages of one subject, answers ("Re:") with them, share a document's group, in whatever newsgroup they
+/// are. Throws DataError for a part without messages, or a group that only the test part has.
 Newsgroups read_newsgroups(const std::filesystem::path& source);
 
 }  // namespace eddy

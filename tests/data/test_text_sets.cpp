@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Readers of the classification sets in their published layouts: newsgroups, Rotten Tomatoes, DBpedia, Amazon.
 #include <algorithm>
+#include <map>
 
 #include "eddy/data/amazon_reviews.h"
 #include "eddy/data/dbpedia.h"
@@ -68,6 +69,32 @@ TEST_CASE("newsgroups are read by group and number, Latin-1 where a message is n
   REQUIRE(news.test.documents.size() == 1);
   CHECK(news.test.documents[0].label == 1);
   CHECK(news.test.documents[0].id == "test/sci.space/5");
+}
+
+TEST_CASE("messages of one subject are a group, with what answers them") {
+  const std::vector<std::string> messages = {"From: a\nSubject: Orbits \n\ntext",
+                                             "SUBJECT:\tRe: RE:orbits\nFrom: b\n\nSubject: text",
+                                             "Subject: Orbits?\n\n",
+                                             "From: c\n\nSubject: Orbits",
+                                             "Subject: Re: \n\ntext",
+                                             "Subject: \xC9toiles\r\n\r\ntext",
+                                             "Subject: re: \xC3\x89toiles\n"};
+  NamedTexts files = {{"20news-bydate-test/sci.space/1", "Subject: Re: Orbits\n\ntext"}};
+  for (std::size_t i = 0; i < messages.size(); ++i)
+    files.push_back({fmt::format("20news-bydate-train/{}/{}", i == 1 ? "sci.space" : "alt.space", i), messages[i]});
+  const auto [news, same] = read_both(files, read_newsgroups);
+  std::map<std::string, std::int64_t> group;
+  for (const Dataset* part : {&news.train, &news.test})
+    for (const Document& document : part->documents) group[document.id] = document.group;
+  CHECK(group.at("train/alt.space/0") >= 0);
+  CHECK(group.at("train/sci.space/1") == group.at("train/alt.space/0"));
+  CHECK(group.at("test/sci.space/1") == group.at("train/alt.space/0"));
+  CHECK(group.at("train/alt.space/2") >= 0);
+  CHECK(group.at("train/alt.space/2") != group.at("train/alt.space/0"));
+  CHECK(group.at("train/alt.space/3") == -1);
+  CHECK(group.at("train/alt.space/4") == -1);
+  CHECK(group.at("train/alt.space/5") >= 0);
+  CHECK(group.at("train/alt.space/6") == group.at("train/alt.space/5"));
 }
 
 TEST_CASE("newsgroups without a part, or with a group only in the test part, are refused") {
