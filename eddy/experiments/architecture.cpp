@@ -21,6 +21,11 @@ void take_architecture(const TextModelConfig& from, TextModelConfig& to) {
   to.bidirectional = from.bidirectional;
 }
 
+void take_features(const TextModelConfig& from, TextModelConfig& to) {
+  to.pooling = from.pooling;
+  to.classifier_hidden_size = from.classifier_hidden_size;
+}
+
 bool predicts_words(TrainingTask task) { return task != TrainingTask::classifier && task != TrainingTask::label_gain; }
 
 std::optional<ArchitectureDifference> architecture_difference(const TrainingConfig& from_config,
@@ -38,6 +43,11 @@ std::optional<ArchitectureDifference> architecture_difference(const TrainingConf
   compare("cell", name_of(from.encoder.cell), name_of(to.encoder.cell));
   compare("reverse", from.encoder.reverse, to.encoder.reverse);
   compare("bidirectional", from.bidirectional, to.bidirectional);
+  // What was trained to be in these features would be looked for in others; linear gain reads the states themselves.
+  if (from_config.task == TrainingTask::pooled_autoencoder && to_config.task != TrainingTask::label_gain) {
+    compare("pooling", name_of(from.pooling), name_of(to.pooling));
+    compare("classifier_hidden_size", from.classifier_hidden_size, to.classifier_hidden_size);
+  }
   if (!predicts_words(from_config.task) || !predicts_words(to_config.task)) return found;
   compare("adaptive_cutoffs", from.adaptive_cutoffs, to.adaptive_cutoffs);
   compare("tied_softmax", from.tied_softmax, to.tied_softmax);

@@ -155,11 +155,14 @@ class Experiment {
       return;
     const std::optional<ClassificationRow> before = row.before_pretraining();
     if (before) pretrain(*before, seed);
-    const bool language_model = row.pretraining == Pretraining::language_model;
+    const bool goes_on = row.pretraining == options_.from_pretraining;
+    const std::string_view base = row.pretraining == Pretraining::language_model ? "language_model"
+                                  : row.pretraining == Pretraining::autoencoder  ? "autoencoder"
+                                                                                 : "pooled_autoencoder";
     TrainingPart part;
     part.name = pretraining_part(row, seed);
     if (before) part.from = weights_after(*before, seed);
-    if (language_model) part.from = options_.from;
+    if (goes_on) part.from = options_.from;
     part.train = data_.pretraining;
     part.validation = data_.pretraining_validation;
     part.config = fitted(part.name, pretraining_config(options_, row), seed, part.train);
@@ -175,7 +178,7 @@ class Experiment {
     const double seconds_before =
         before && !begins_as_it_is(options_, *before) ? pretraining_record(*before, seed).seconds : 0;
     record.seconds = seconds_before;
-    results_.pretraining.push_back(run_part(part, record, language_model ? "language_model" : "autoencoder", report));
+    results_.pretraining.push_back(run_part(part, record, std::string(base), report));
     results_.seconds += results_.pretraining.back().seconds - seconds_before;
   }
 

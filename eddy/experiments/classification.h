@@ -18,10 +18,11 @@ namespace eddy {
 struct ClassificationOptions {
   ClassificationSource source;
   TextConfig text;
-  std::filesystem::path cache;             ///< folder for the encoded corpus; empty: none
-  std::filesystem::path from;              ///< see begin_with in classification_settings.h; empty: none
-  std::filesystem::path output;            ///< report folder; also holds the models and finished parts
-  std::vector<ClassificationRow> rows;     ///< of the table, in this order
+  std::filesystem::path cache;                       ///< folder for the encoded corpus; empty: none
+  std::filesystem::path from;                        ///< see begin_with in classification_settings.h; empty: none
+  Pretraining from_pretraining = Pretraining::none;  ///< what made that model
+  std::filesystem::path output;                      ///< report folder; also holds the models and finished parts
+  std::vector<ClassificationRow> rows;               ///< of the table, in this order
   std::vector<std::int64_t> labels = {0};  ///< labelled documents to train on, one table each; 0: all there are
   std::vector<std::uint64_t> seeds = {1};  ///< of weights and batches; the split has its own
   double validation_fraction = 0.15;       ///< of the labelled documents: chooses the epoch
@@ -29,6 +30,7 @@ struct ClassificationOptions {
   bool naive_bayes = true;                 ///< with the bag-of-words baseline
   TrainingConfig language_model;
   TrainingConfig autoencoder;
+  TrainingConfig pooled_autoencoder;
   TrainingConfig classifier;  ///< from pretrained weights
   TrainingConfig classifier_scratch;
   TrainingConfig classifier_perturbed;  ///< from pretrained weights, of rows -at and -vat
@@ -37,8 +39,10 @@ struct ClassificationOptions {
   std::string command;                  ///< the command line, for the report
 
   std::array<TrainingConfig*, 3> classifiers() { return {&classifier, &classifier_scratch, &classifier_perturbed}; }
-  std::array<TrainingConfig*, 5> configs() {
-    return {&language_model, &autoencoder, &classifier, &classifier_scratch, &classifier_perturbed};
+  std::array<TrainingConfig*, 3> pretrainings() { return {&language_model, &autoencoder, &pooled_autoencoder}; }
+  std::array<TrainingConfig*, 6> configs() {
+    return {&language_model, &autoencoder,        &pooled_autoencoder,
+            &classifier,     &classifier_scratch, &classifier_perturbed};
   }
 };
 

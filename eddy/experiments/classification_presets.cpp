@@ -7,6 +7,7 @@
 #include "eddy/core/error.h"
 #include "eddy/data/cifar10.h"
 #include "eddy/data/source.h"
+#include "eddy/experiments/architecture.h"
 
 namespace eddy {
 namespace {
@@ -76,6 +77,9 @@ ClassificationOptions from_sizes(const Sizes& sizes) {
   options.autoencoder = pretraining;
   options.autoencoder.task = TrainingTask::autoencoder;
   options.autoencoder.epochs = sizes.autoencoder_epochs;
+  options.pooled_autoencoder = pretraining;
+  options.pooled_autoencoder.task = TrainingTask::pooled_autoencoder;
+  options.pooled_autoencoder.epochs = sizes.language_model_epochs;
 
   options.classifier = common;
   options.classifier.task = TrainingTask::classifier;
@@ -201,13 +205,13 @@ ClassificationOptions wordnet_cpu() {
   for (TrainingConfig* config : options.configs()) {
     config->bucket_growth = TrainingConfig().bucket_growth;
   }
-  for (TrainingConfig* config : {&options.language_model, &options.autoencoder}) {
+  for (TrainingConfig* config : options.pretrainings()) {
     config->optimizer.lazy_rows = true;
     config->optimizer.clip_norm = OptimizerSettings().clip_norm;
     config->optimizer.schedule.warm_up_steps = 0;
   }
   // Little padding: there are glosses enough for many lengths.
-  options.language_model.bucket_growth = options.autoencoder.bucket_growth = 1.15;
+  for (TrainingConfig* config : options.pretrainings()) config->bucket_growth = 1.15;
   options.classifier.optimizer.learning_rate = 2e-3;
   // A mean over the gloss beats its last state here for the language model.
   options.classifier.model.pooling = Pooling::mean;
@@ -276,7 +280,7 @@ ClassificationOptions paper(const PaperSizes& sizes = {}) {
                                               .pretraining_dropout = 0});
   options.rows = parse_rows({"lstm", "lstm-gain", "lm", "sa", "sa-gain", "sa-joint"});
   options.text.min_count = 2;  // words that occur once are left out
-  for (TrainingConfig* config : {&options.language_model, &options.autoencoder}) {
+  for (TrainingConfig* config : options.pretrainings()) {
     config->epochs = 100000;
     config->max_steps = 500000;
     config->patience = 5;
@@ -383,6 +387,10 @@ ClassificationOptions untuned_preset(Preset preset, TextAmount amount) {
 ClassificationOptions classification_preset(std::string_view task, Preset preset, TextAmount amount) {
   const ClassificationTask& known = classification_task(task);
   ClassificationOptions options = known.preset(preset, amount);
+  // The features that the classifiers will see.
+  TextModelConfig& features = options.pooled_autoencoder.model;
+  take_features(options.classifier.model, features);
+  features.classifier_dropout = options.classifier.model.classifier_dropout;
   options.source.task = known.name;
   options.source.data = known.default_data;
   options.source.test = known.default_test;

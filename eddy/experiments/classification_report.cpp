@@ -163,6 +163,11 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
       counted(results.test, task.unit, units), counted(results.tokens, images ? "number" : "token"),
       grouped(results.classes), units,
       options.from.empty() ? fmt::format(" trained on all {} but the test part", images ? units : "texts") : ""));
+  if (std::ranges::any_of(options.rows,
+                          [](const auto& row) { return row.pretraining == Pretraining::pooled_autoencoder; }))
+    paragraphs.back() +=
+        " PA-LSTM begins with a pooled autoencoder, which predicts each word from those before it and from what a "
+        "classifier sees of the text.";
   paragraphs.push_back(fmt::format(
       "{:.0f} % of the labelled {} are kept from training to choose the number of epochs; {} ± is the standard "
       "deviation over the seeds. {}/s is the rate of pretraining where there is one, else of training. All "
@@ -184,13 +189,14 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
   if (const std::string other = other_text(options.source); !other.empty() && !results.pretraining.empty())
     paragraphs.push_back(fmt::format("Pretraining reads other text as well: {}.", other));
   if (!options.from.empty()) {
-    const bool trained =
-        std::ranges::any_of(results.pretraining, [](const auto& record) { return record.row == "LM"; });
-    paragraphs.push_back(fmt::format(
-        "All rows have the words of the language model {}, and those that begin with one its weights, {}. What it read "
-        "before is not known here.",
-        options.from.string(),
-        trained ? fmt::format("trained for {}", counted(options.language_model.epochs, "more epoch")) : "as they are"));
+    const bool pooled = options.from_pretraining == Pretraining::pooled_autoencoder;
+    const std::int64_t epochs = (pooled ? options.pooled_autoencoder : options.language_model).epochs;
+    paragraphs.push_back(
+        fmt::format("All rows have the words of the {} {}, and those that begin with one its weights, {}. What it read "
+                    "before is not "
+                    "known here.",
+                    pooled ? "pooled autoencoder" : "language model", options.from.string(),
+                    epochs > 0 ? fmt::format("trained for {}", counted(epochs, "more epoch")) : "as they are"));
   }
   if (!task.published.empty())
     paragraphs.push_back(
@@ -224,6 +230,7 @@ void add_configs(const ClassificationOptions& options, const ClassificationResul
   };
   add("language_model", options.language_model);
   add("autoencoder", options.autoencoder);
+  add("pooled_autoencoder", options.pooled_autoencoder);
   add("classifier", options.classifier);
   add("classifier_scratch", options.classifier_scratch);
   add("classifier_perturbed", options.classifier_perturbed);

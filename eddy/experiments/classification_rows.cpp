@@ -18,10 +18,18 @@ std::string shape_suffix(const ClassificationRow& row) {
 }
 
 std::string base_name(const ClassificationRow& row) {
-  const bool language_model =
-      row.joint ? row.joint_task == TrainingTask::language_model : row.pretraining == Pretraining::language_model;
-  if (language_model) return "LM-LSTM";
-  return row.joint || row.pretraining == Pretraining::autoencoder ? "SA-LSTM" : "LSTM";
+  if (row.joint) return row.joint_task == TrainingTask::language_model ? "LM-LSTM" : "SA-LSTM";
+  switch (row.pretraining) {
+    case Pretraining::language_model:
+      return "LM-LSTM";
+    case Pretraining::autoencoder:
+      return "SA-LSTM";
+    case Pretraining::pooled_autoencoder:
+      return "PA-LSTM";
+    case Pretraining::none:
+      break;
+  }
+  return "LSTM";
 }
 
 TrainingConfig shaped(const ClassificationRow& row, TrainingConfig config) {
@@ -57,7 +65,10 @@ std::string ClassificationRow::file_name() const {
 
 std::string ClassificationRow::pretraining_name() const {
   if (pretraining == Pretraining::none) return {};
-  const char* what = pretraining == Pretraining::language_model ? "LM" : after_language_model ? "LM-SA" : "SA";
+  const char* what = pretraining == Pretraining::language_model       ? "LM"
+                     : pretraining == Pretraining::pooled_autoencoder ? "PA"
+                     : after_language_model                           ? "LM-SA"
+                                                                      : "SA";
   return what + shape_suffix(*this);
 }
 
@@ -101,6 +112,8 @@ ClassificationRow parse_row(std::string_view key) {
     row.pretraining = row.after_language_model ? Pretraining::autoencoder : Pretraining::language_model;
   } else if (take("sa")) {
     row.pretraining = Pretraining::autoencoder;
+  } else if (take("pa")) {
+    row.pretraining = Pretraining::pooled_autoencoder;
   } else {
     require<UsageError>(take("lstm"), "there is no row \"{}\": expected {}", key, kRowGrammar);
   }
@@ -123,18 +136,20 @@ ClassificationRow parse_row(std::string_view key) {
   if (row.joint) {
     require<UsageError>(row.pretraining != Pretraining::none,
                         "row \"{}\": joint training needs a second task; expected lm-joint or sa-joint", key);
-    require<UsageError>(!row.after_language_model, "row \"{}\": joint training begins with nothing", key);
+    require<UsageError>(row.pretraining != Pretraining::pooled_autoencoder && !row.after_language_model,
+                        "row \"{}\": joint training begins with nothing", key);
     row.joint_task =
         row.pretraining == Pretraining::language_model ? TrainingTask::language_model : TrainingTask::autoencoder;
     row.pretraining = Pretraining::none;
   }
   require<UsageError>(!row.words || row.pretraining != Pretraining::none,
-                      "row \"{}\": its words need pretraining; expected lm-words or sa-words", key);
-  const bool writes =
-      row.pretraining == Pretraining::autoencoder || (row.joint && row.joint_task == TrainingTask::autoencoder);
+                      "row \"{}\": its words need pretraining; expected lm-words, sa-words or pa-words", key);
+  const bool writes = row.pretraining == Pretraining::autoencoder ||
+                      row.pretraining == Pretraining::pooled_autoencoder ||
+                      (row.joint && row.joint_task == TrainingTask::autoencoder);
   require<UsageError>(!row.bidirectional || !(writes || row.gain),
                       "row \"{}\": {} reads in one direction; -bi goes with lstm and lm", key,
-                      row.gain ? "linear gain" : "a sequence autoencoder");
+                      row.gain ? "linear gain" : "an autoencoder");
   return row;
 }
 

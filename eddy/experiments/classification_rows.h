@@ -11,10 +11,10 @@
 /// Pure functions of plain values: safe to call concurrently.
 namespace eddy {
 
-enum class Pretraining { none, language_model, autoencoder };
+enum class Pretraining { none, language_model, autoencoder, pooled_autoencoder };
 
 /// A row of the paper's tables: what the classifier begins with and how it is trained. Written
-/// "lstm | lm | sa | lm-sa [-gain | -joint | -at | -vat | -words] [-LAYERS] [-bi]", such as "sa-gain-3".
+/// "lstm | lm | sa | lm-sa | pa [-gain | -joint | -at | -vat | -words] [-LAYERS] [-bi]", such as "sa-gain-3".
 struct ClassificationRow {
   std::string key = "lstm";
   Pretraining pretraining = Pretraining::none;
@@ -45,7 +45,8 @@ struct ClassificationRow {
 
 /// How a row is written, for help and errors.
 inline constexpr std::string_view kRowGrammar =
-    "lstm, lm, sa or lm-sa (an autoencoder begun with the language model), then -gain, -joint, -at or -vat, "
+    "lstm, lm, sa, lm-sa (an autoencoder begun with the language model) or pa (a pooled autoencoder), then -gain, "
+    "-joint, -at or -vat, "
     "then -words, then -LAYERS, then -bi, as in \"sa-gain-2\"";
 
 /// Throws UsageError naming what is not understood or cannot be built.

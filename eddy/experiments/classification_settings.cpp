@@ -19,19 +19,21 @@ namespace {
 using Json = nlohmann::json;
 
 std::vector<TrainingConfig*> configs_of(ClassificationOptions& options, std::string_view where) {
-  TrainingConfig *lm = &options.language_model, *sa = &options.autoencoder;
+  TrainingConfig *lm = &options.language_model, *sa = &options.autoencoder, *pa = &options.pooled_autoencoder;
   TrainingConfig *pretrained = &options.classifier, *perturbed = &options.classifier_perturbed;
   const auto every = [](const auto& configs) { return std::vector<TrainingConfig*>(configs.begin(), configs.end()); };
   if (where == "lm") return {lm};
   if (where == "sa") return {sa};
-  if (where == "pretraining") return {lm, sa};
+  if (where == "pa") return {pa};
+  if (where == "pretraining") return every(options.pretrainings());
   if (where == "pretrained") return {pretrained, perturbed};
   if (where == "perturbed") return {perturbed};
   if (where == "scratch") return {&options.classifier_scratch};
   if (where == "classifiers") return every(options.classifiers());
   require<UsageError>(
       where == "all",
-      "\"{}\" is no config; expected lm, sa, pretraining, pretrained, perturbed, scratch, classifiers or all", where);
+      "\"{}\" is no config; expected lm, sa, pa, pretraining, pretrained, perturbed, scratch, classifiers or all",
+      where);
   return every(options.configs());
 }
 
@@ -66,8 +68,14 @@ struct NamedConfig {
 };
 
 NamedConfig named_pretraining(const ClassificationOptions& options, const ClassificationRow& row) {
-  const bool language_model = row.pretraining == Pretraining::language_model;
-  return {language_model ? "lm" : "sa", row.pretrained(language_model ? options.language_model : options.autoencoder)};
+  switch (row.pretraining) {
+    case Pretraining::language_model:
+      return {"lm", row.pretrained(options.language_model)};
+    case Pretraining::pooled_autoencoder:
+      return {"pa", row.pretrained(options.pooled_autoencoder)};
+    default:
+      return {"sa", row.pretrained(options.autoencoder)};
+  }
 }
 
 /// What the row's classifier is made of.
@@ -80,14 +88,14 @@ NamedConfig base_of_classifier(const ClassificationOptions& options, const Class
 /// What the row's trainings are made of, as it is named in a setting.
 std::vector<std::string> configs_of(const ClassificationOptions& options, const ClassificationRow& row) {
   std::vector<std::string> names = {base_of_classifier(options, row).name};
-  if (row.pretraining == Pretraining::autoencoder) names.emplace_back("sa");
-  if (row.pretraining == Pretraining::language_model || row.after_language_model) names.emplace_back("lm");
+  if (row.pretraining != Pretraining::none) names.push_back(named_pretraining(options, row).name);
+  if (row.after_language_model) names.emplace_back("lm");
   return names;
 }
 
 /// Whether a setting that begins with `where` is laid over that config.
 bool reaches(std::string_view where, std::string_view name) {
-  if (where == "pretraining") return name == "lm" || name == "sa";
+  if (where == "pretraining") return name == "lm" || name == "sa" || name == "pa";
   if (where == "pretrained") return name == "pretrained" || name == "perturbed";
   return where == name || where == "classifiers" || where == "all";
 }
@@ -104,6 +112,17 @@ void check_same_architecture(const NamedConfig& from, const NamedConfig& to) {
   fail<UsageError>(
       "{0}.model.{1} is {2}, but {3}.model.{1}, which begins with those weights, is {4}; expected one value", from.name,
       difference->member, difference->from, to.name, difference->to);
+}
+
+/// What makes a model of that task; none: not such a task.
+Pretraining pretraining_of(TrainingTask task) {
+  if (task == TrainingTask::language_model) return Pretraining::language_model;
+  return task == TrainingTask::pooled_autoencoder ? Pretraining::pooled_autoencoder : Pretraining::none;
+}
+
+TrainingConfig& config_from(ClassificationOptions& options) {
+  const bool pooled = options.from_pretraining == Pretraining::pooled_autoencoder;
+  return pooled ? options.pooled_autoencoder : options.language_model;
 }
 
 /// The model that the options begin with.
@@ -131,7 +150,7 @@ void check_row(const ClassificationOptions& options, const ClassificationRow& ro
     check_same_architecture(earlier, later);
     later = std::move(earlier);
   }
-  if (!options.from.empty() && later.config.task == TrainingTask::language_model)
+  if (!options.from.empty() && pretraining_of(later.config.task) == options.from_pretraining)
     check_same_architecture(named_beginning(options), later);
 }
 
@@ -203,23 +222,29 @@ TrainingConfig pretraining_config(const ClassificationOptions& options, const Cl
 void begin_with(ClassificationOptions& options, const std::filesystem::path& model) {
   const ModelFile file = read_model_file(model);
   require_text_model(model, file.config);
-  require<UsageError>(file.config.task == TrainingTask::language_model,
-                      "{}: is a model of task {}; expected a language model to begin with", model.string(),
-                      to_string(file.config.task));
+  options.from_pretraining = pretraining_of(file.config.task);
+  require<UsageError>(options.from_pretraining != Pretraining::none,
+                      "{}: is a model of task {}; expected a language model or pooled autoencoder to begin with",
+                      model.string(), to_string(file.config.task));
   options.from = model;
   options.text = file.text.text;
-  for (TrainingConfig* config : options.configs()) take_architecture(file.config.model, config->model);
+  const bool features = options.from_pretraining == Pretraining::pooled_autoencoder;
+  for (TrainingConfig* config : options.configs()) {
+    take_architecture(file.config.model, config->model);
+    if (features) take_features(file.config.model, config->model);
+  }
   for (TrainingConfig* config : configs_of(options, "pretraining")) {
     config->model.adaptive_cutoffs = file.config.model.adaptive_cutoffs;
     config->model.tied_softmax = file.config.model.tied_softmax;
     if (config->model.tied_softmax || !config->model.adaptive_cutoffs.empty()) config->model.softmax_samples = 0;
     fit_to_vocabulary(config->model, file.config.model.vocabulary_size);
   }
-  options.language_model.epochs = 0;
+  config_from(options).epochs = 0;
 }
 
 bool begins_as_it_is(const ClassificationOptions& options, const ClassificationRow& row) {
-  return row.pretraining == Pretraining::language_model && !options.from.empty() && options.language_model.epochs == 0;
+  return !options.from.empty() && row.pretraining == options.from_pretraining &&
+         named_pretraining(options, row).config.epochs == 0;
 }
 
 void check_rows(const ClassificationOptions& options) {

@@ -10,7 +10,7 @@
 namespace eddy {
 
 /// Lays one setting "WHERE.KEY=VALUE" over the training configs, such as "lm.epochs=3" or
-/// "all.optimizer.learning_rate=1e-3". WHERE: lm, sa, pretraining (both), pretrained, scratch (the classifiers),
+/// "all.optimizer.learning_rate=1e-3". WHERE: lm, sa, pa, pretraining (these), pretrained, scratch (the classifiers),
 /// perturbed (of the pretrained ones the rows -at and -vat), classifiers (all of these) or all; KEY and VALUE as in a
 /// config's JSON, but for what rows, seeds or data decide. Throws UsageError or DataError saying what is wrong.
 void apply_setting(ClassificationOptions& options, std::string_view setting);
@@ -18,9 +18,9 @@ void apply_setting(ClassificationOptions& options, std::string_view setting);
 /// Throws UsageError for a setting of configs that no row trains by.
 void require_used(const ClassificationOptions& options, std::string_view setting);
 
-/// Lays a language model of `eddy pretrain`, or of an experiment, over the options: its words, and how text becomes
-/// tokens; its architecture, for all configs; the softmax, for pretraining; and no more epochs of language modelling,
-/// so that rows begin with it as it is. With epochs again, a language model goes on from it. Throws DataError for a
+/// Lays a language model or pooled autoencoder of `eddy pretrain`, or of an experiment, over the options: its words,
+/// and how text becomes tokens; its architecture, for all configs; the softmax, for pretraining; and no more epochs of
+/// what made it, so that rows begin with it as it is. With epochs again, they go on from it. Throws DataError for a
 /// file that cannot be read, UsageError for a model of another kind.
 void begin_with(ClassificationOptions& options, const std::filesystem::path& model);
 

@@ -69,7 +69,8 @@ ClassificationOptions Flags::options() {
   };
   require<UsageError>(!language_model_epochs || any_begins_with(Pretraining::language_model),
                       "--pretraining-epochs does nothing: no row begins with a language model");
-  require<UsageError>(!autoencoder_epochs || any_begins_with(Pretraining::autoencoder),
+  require<UsageError>(!autoencoder_epochs || any_begins_with(Pretraining::autoencoder) ||
+                          any_begins_with(Pretraining::pooled_autoencoder),
                       "--autoencoder-epochs does nothing: no row begins with an autoencoder");
   if (seeds) made.seeds.resize(static_cast<std::size_t>(*seeds));
   std::iota(made.seeds.begin(), made.seeds.end(), seed);
@@ -82,15 +83,19 @@ ClassificationOptions Flags::options() {
     if (length) config->max_length = *length;
   }
   if (language_model_epochs) made.language_model.epochs = *language_model_epochs;
-  if (autoencoder_epochs) made.autoencoder.epochs = *autoencoder_epochs;
+  if (autoencoder_epochs) made.autoencoder.epochs = made.pooled_autoencoder.epochs = *autoencoder_epochs;
   for (TrainingConfig* config : made.classifiers())
     if (epochs) config->epochs = *epochs;
   for (const std::string& setting : settings) apply_setting(made, setting);
   for (const std::string& setting : settings) {
     require_used(made, setting);
-    require<UsageError>(from.empty() || made.language_model.epochs > 0 || !setting.starts_with("lm."),
-                        "setting \"{}\": the language model of --from is not trained on; expected --pretraining-epochs",
-                        setting);
+    const auto untrained = [&](Pretraining kind, const TrainingConfig& config, std::string_view where) {
+      return made.from_pretraining == kind && config.epochs == 0 && setting.starts_with(where);
+    };
+    require<UsageError>(!untrained(Pretraining::language_model, made.language_model, "lm.") &&
+                            !untrained(Pretraining::pooled_autoencoder, made.pooled_autoencoder, "pa."),
+                        "setting \"{}\": the model of --from is not trained on; expected {}", setting,
+                        setting.starts_with("lm.") ? "--pretraining-epochs" : "--autoencoder-epochs");
   }
   made.checkpoint_seconds = 60 * checkpoint_minutes;
   made.force = force;
@@ -160,18 +165,20 @@ void add_model_flags(CLI::App& app, Flags& flags, const ClassificationTask& task
   if (!task.read_encoded)
     app.add_option(
            "--from", flags.from,
-           "Language model that the lm rows begin with, of eddy pretrain or a report's parts: as it is, or with "
-           "--pretraining-epochs trained on here; words and sizes are its")
+           "Language model that the lm rows begin with, or pooled autoencoder of the pa rows, of eddy pretrain or a "
+           "report's parts: as it is, or with --pretraining-epochs (--autoencoder-epochs) trained on here; words and "
+           "sizes are its")
         ->type_name("FILE");
   app.add_option("--hidden", flags.hidden, "Size of the recurrent state")->check(count);
   app.add_option("--embedding", flags.embedding, "Size of a word's embedding")->check(count);
   app.add_option("--max-length", flags.length, "Tokens of a text that are read")->check(count);
   app.add_option("--pretraining-epochs", flags.language_model_epochs, "Of the language model")->check(count);
-  app.add_option("--autoencoder-epochs", flags.autoencoder_epochs, "Of the sequence autoencoder")->check(count);
+  app.add_option("--autoencoder-epochs", flags.autoencoder_epochs, "Of the sequence autoencoder, and of the pooled one")
+      ->check(count);
   app.add_option("--epochs", flags.epochs, "Of the classifiers, at most")->check(count);
   app.add_option(
          "--set", flags.settings,
-         "Any setting, WHERE.KEY=VALUE, as in lm.optimizer.learning_rate=2e-3; WHERE is lm, sa, pretraining, "
+         "Any setting, WHERE.KEY=VALUE, as in lm.optimizer.learning_rate=2e-3; WHERE is lm, sa, pa, pretraining, "
          "pretrained, perturbed (its rows -at and -vat), scratch, classifiers or all; the report lists the keys")
       ->type_name("SETTING");
 }

@@ -68,14 +68,7 @@ Command add_finetune_command(CLI::App& program, const CommandLine& line) {
   command->config.choice(
       "--transfer", [](TrainingConfig & c) -> auto& { return c.transferred; },
       "Of --from: all weights, or the words' embedding alone, the encoder (of the same size) anew");
-  command->config.value(
-      "--classifier-hidden", [](TrainingConfig & c) -> auto& { return c.model.classifier_hidden_size; },
-      "Width of a layer before the classes; 0: none");
-  command->config.value(
-      "--classifier-dropout", [](TrainingConfig & c) -> auto& { return c.model.classifier_dropout; },
-      "Dropout before the classes");
-  command->config.choice(
-      "--pooling", [](TrainingConfig & c) -> auto& { return c.model.pooling; }, "States the classifier sees");
+  add_feature_flags(command->config);
   const auto run = [command, flags] {
     ModelFile base;
     base.config = finetune_defaults();

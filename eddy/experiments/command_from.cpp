@@ -36,6 +36,7 @@ ModelFile base_on(const std::string& from, const ModelFile& defaults) {
   TextModelConfig& model = base.config.model;
   take_architecture(source, model);
   model.tied_softmax = source.tied_softmax;
+  if (pretrained.config.task == TrainingTask::pooled_autoencoder) take_features(source, model);
   if (predicts_words(base.config.task)) model.adaptive_cutoffs = source.adaptive_cutoffs;
   base.config.max_length = pretrained.config.max_length;
   base.config.evaluation_max_length = pretrained.config.evaluation_max_length;

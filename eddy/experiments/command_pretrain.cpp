@@ -21,29 +21,34 @@ constexpr std::string_view kExamples = R"(Examples:
   eddy pretrain --data aclImdb.tar.xz --max-length 400 --softmax-samples 1000 -o imdb.safetensors
   eddy pretrain --from imdb.safetensors --data texts.txt -o lm.safetensors   (more training, on other text)
   eddy pretrain --from lm.safetensors --data texts.txt --task sa -o sa.safetensors
+  eddy pretrain --data texts.txt --task pa --pooling concat -o pa.safetensors
   eddy pretrain --output lm.safetensors --resume --epochs 20)";
 
 }  // namespace
 
 Command add_pretrain_command(CLI::App& program, const CommandLine& line) {
-  CLI::App* app =
-      program.add_subcommand("pretrain", "Train a language model or sequence autoencoder on text without labels");
+  CLI::App* app = program.add_subcommand("pretrain", "Train a language model or autoencoder on text without labels");
   app->footer(std::string(kExamples));
   auto command = std::make_shared<TrainingCommand>(*app, line, pretrain_defaults());
   const auto set_task = [command](const std::string& name) {
-    TrainingTask& task = command->config.values().task;
-    task = name == "sa" ? TrainingTask::autoencoder : TrainingTask::language_model;
+    command->config.values().task = name == "sa"   ? TrainingTask::autoencoder
+                                    : name == "pa" ? TrainingTask::pooled_autoencoder
+                                                   : TrainingTask::language_model;
   };
   command->config.begin_group("Training");
   CLI::Option* task =
-      app->add_option_function<std::string>("--task", set_task, "lm: language model; sa: sequence autoencoder")
-          ->check(CLI::IsMember({"lm", "sa"}))
+      app->add_option_function<std::string>(
+             "--task", set_task,
+             "lm: language model; sa: sequence autoencoder; pa: pooled autoencoder, whose words are also "
+             "predicted from what a classifier sees of the text")
+          ->check(CLI::IsMember({"lm", "sa", "pa"}))
           ->default_str("lm");
   command->config.remember(
       task, [](TrainingConfig & c) -> auto& { return c.task; });
   command->config.value(
       "--bptt", [](TrainingConfig & c) -> auto& { return c.stream_steps; },
       "Language model: read endless streams in windows of so many steps, the state carried on; 0: text by text");
+  add_feature_flags(command->config);
   const auto run = [command] {
     ModelFile base;
     base.config = pretrain_defaults();

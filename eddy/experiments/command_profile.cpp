@@ -186,11 +186,13 @@ Command add_profile_command(CLI::App& program) {
   const auto set_task = [raw = command.get()](const std::string& name) {
     raw->task_given = true;
     raw->task = name == "sa"           ? TrainingTask::autoencoder
+                : name == "pa"         ? TrainingTask::pooled_autoencoder
                 : name == "classifier" ? TrainingTask::classifier
                                        : TrainingTask::language_model;
   };
-  app->add_option_function<std::string>("--task", set_task, "lm: language model; sa: sequence autoencoder; classifier")
-      ->check(CLI::IsMember({"lm", "sa", "classifier"}))
+  app->add_option_function<std::string>(
+         "--task", set_task, "lm: language model; sa: sequence autoencoder; pa: pooled autoencoder; classifier")
+      ->check(CLI::IsMember({"lm", "sa", "pa", "classifier"}))
       ->default_str("lm")
       ->group("Model");
   app->add_option("--config", command->config_file, "JSON file of a training config; flags go before it")

@@ -52,6 +52,18 @@ void add_model_flags(FlagSet<Config>& flags) {
       "Predict with the embedding itself (needs --embedding equal to --hidden)");
 }
 
+void add_feature_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Model");
+  flags.value(
+      "--classifier-hidden", [](Config & c) -> auto& { return c.model.classifier_hidden_size; },
+      "Width of a layer before the classes; 0: none");
+  flags.value(
+      "--classifier-dropout", [](Config & c) -> auto& { return c.model.classifier_dropout; },
+      "Dropout before the classes");
+  flags.choice(
+      "--pooling", [](Config & c) -> auto& { return c.model.pooling; }, "States the classifier sees");
+}
+
 void add_optimizer_flags(FlagSet<Config>& flags) {
   flags.begin_group("Optimizer");
   flags.choice(
@@ -193,6 +205,9 @@ void check_given_flags(const CLI::App& app, const Config& config) {
   needs("--joint: a classifier alone predicts no words",
         config.task != TrainingTask::classifier && config.task != TrainingTask::label_gain,
         {"--softmax-samples", "--adaptive-softmax", "--tied-softmax"});
+  needs("--task pa: no classifier sees the text",
+        is_classification(config.task) || config.task == TrainingTask::pooled_autoencoder,
+        {"--classifier-hidden", "--classifier-dropout", "--pooling"});
   needs("--bptt 0: streams are read to their end", config.stream_steps == 0,
         {"--max-length", "--evaluation-max-length", "--keep-first"});
   needs("--max-length", config.max_length > 0 || config.evaluation_max_length > 0, {"--keep-first"});

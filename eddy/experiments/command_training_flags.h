@@ -9,6 +9,8 @@ namespace eddy {
 
 /// Flags for the members of a TrainingConfig but the task's own.
 void add_model_flags(FlagSet<TrainingConfig>& flags);
+/// What a classifier sees of a text, and a pooled autoencoder writes it from.
+void add_feature_flags(FlagSet<TrainingConfig>& flags);
 void add_optimizer_flags(FlagSet<TrainingConfig>& flags);
 void add_limit_flags(FlagSet<TrainingConfig>& flags);
 /// Of classifiers.

@@ -15,8 +15,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const std::set<std::string_view> kTrainingParts = {"language_model", "autoencoder", "classifier", "classifier_scratch",
-                                                   "classifier_perturbed"};
+const std::set<std::string_view> kTrainingParts = {"language_model", "autoencoder",        "pooled_autoencoder",
+                                                   "classifier",     "classifier_scratch", "classifier_perturbed"};
 
 Json run_settings() {
   return flat_members(Json{{"training", Json::parse(to_json(TrainingConfig()))},

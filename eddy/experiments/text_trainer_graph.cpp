@@ -5,6 +5,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/models/language_model.h"
+#include "eddy/models/pooled_autoencoder.h"
 #include "eddy/models/row_models.h"
 #include "eddy/models/sequence_autoencoder.h"
 #include "eddy/models/text_classifier.h"
@@ -101,10 +102,14 @@ TaskGraph build_task(Graph& graph, ParameterStore& store, const TrainingConfig& 
       return {next_row_loss(store, config.model, inputs.tokens, inputs.mask, mode), {}, {}};
     if (config.task == TrainingTask::autoencoder)
       return {row_autoencoder_loss(store, config.model, inputs.tokens, inputs.mask, mode), {}, {}};
+    if (config.task == TrainingTask::pooled_autoencoder)
+      return {row_pooled_autoencoder_loss(store, config.model, inputs.tokens, inputs.mask, mode), {}, {}};
   }
   if (config.task == TrainingTask::language_model) return build_language_model(graph, store, config, inputs, mode);
   if (config.task == TrainingTask::autoencoder)
     return {sequence_autoencoder(store, config.model, inputs.tokens, inputs.mask, mode), {}, {}};
+  if (config.task == TrainingTask::pooled_autoencoder)
+    return {pooled_autoencoder(store, config.model, inputs.tokens, inputs.mask, mode), {}, {}};
   if (mode == Mode::train) return {supervised_loss(store, config, inputs), {}, {}};
   return {{}, log_softmax(text_classifier(store, config.model, inputs.tokens, inputs.mask, mode)), {}};
 }
@@ -170,7 +175,9 @@ StreamOptions task_streams(const TrainingConfig& config, Mode mode) {
 }
 
 std::int64_t predicted_tokens(const TrainingConfig& config, const Batch& batch) {
-  return config.task == TrainingTask::autoencoder || config.row_width > 0 ? batch.token_count : batch.target_count;
+  const bool every_token = config.task == TrainingTask::autoencoder ||
+                           config.task == TrainingTask::pooled_autoencoder || config.row_width > 0;
+  return every_token ? batch.token_count : batch.target_count;
 }
 
 }  // namespace eddy

@@ -153,7 +153,7 @@ void check(const TrainingConfig& config) {
   const TextModelConfig& model = config.model;
   require<UsageError>(config.row_width == 0 || !model.bidirectional || is_classification(config.task),
                       "a bidirectional model cannot be trained to predict rows of numbers");
-  const bool writes = config.task == TrainingTask::autoencoder ||
+  const bool writes = config.task == TrainingTask::autoencoder || config.task == TrainingTask::pooled_autoencoder ||
                       (config.task == TrainingTask::joint && config.joint_task == TrainingTask::autoencoder);
   require<UsageError>(!model.bidirectional || (!writes && config.task != TrainingTask::label_gain),
                       "a bidirectional model cannot be trained as {}, which reads in one direction",

@@ -14,11 +14,12 @@ namespace eddy {
 
 /// What a text model is trained to do.
 enum class TrainingTask {
-  language_model,  ///< predict the next token
-  autoencoder,     ///< read a text, then write it again
-  classifier,      ///< name the class of a text from the last state
-  label_gain,      ///< name it at every step, later steps counting more (Dai & Le 2015, section 3)
-  joint,           ///< classifier and an unsupervised task at once
+  language_model,      ///< predict the next token
+  autoencoder,         ///< read a text, then write it again
+  pooled_autoencoder,  ///< predict each token from those before it and from what a classifier sees of the text
+  classifier,          ///< name the class of a text from the last state
+  label_gain,          ///< name it at every step, later steps counting more (Dai & Le 2015, section 3)
+  joint,               ///< classifier and an unsupervised task at once
 };
 
 /// What a model takes from the pretrained one it begins with.

@@ -23,8 +23,9 @@ struct EnumNames;
 
 template <>
 struct EnumNames<TrainingTask> {
-  static constexpr std::array<EnumName<TrainingTask>, 5> list{{{TrainingTask::language_model, "language_model"},
+  static constexpr std::array<EnumName<TrainingTask>, 6> list{{{TrainingTask::language_model, "language_model"},
                                                                {TrainingTask::autoencoder, "autoencoder"},
+                                                               {TrainingTask::pooled_autoencoder, "pooled_autoencoder"},
                                                                {TrainingTask::classifier, "classifier"},
                                                                {TrainingTask::label_gain, "label_gain"},
                                                                {TrainingTask::joint, "joint"}}};

@@ -3,6 +3,7 @@
 
 #include "eddy/graph/builder_scope.h"
 #include "eddy/models/dense.h"
+#include "eddy/models/text_features.h"
 #include "eddy/ops/mean_squared_error.h"
 #include "eddy/ops/reshape.h"
 #include "eddy/ops/shift.h"
@@ -49,6 +50,14 @@ Value row_autoencoder_loss(ParameterStore& store, const TextModelConfig& config,
   const NameScope scope(rows.graph(), "write");
   const Value outputs = encode_tokens(store, config, shift(rows, 1), mask, mode, meaning).forward.outputs;
   return prediction_error(store, outputs, rows, mask);
+}
+
+Value row_pooled_autoencoder_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask,
+                                  Mode mode, SourceLocation where) {
+  const BuilderScope at("row_pooled_autoencoder_loss", "rows", rows, where);
+  check_rows(at, config, rows, mask);
+  const Value read = embed_tokens(store, config, rows, mode);
+  return prediction_error(store, states_before(store, config, read, mask, mode), rows, mask);
 }
 
 }  // namespace eddy

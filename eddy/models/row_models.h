@@ -20,4 +20,9 @@ Value next_row_loss(ParameterStore& store, const TextModelConfig& config, Value 
 Value row_autoencoder_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask, Mode mode,
                            SourceLocation where = SourceLocation::current());
 
+/// Mean squared error of predicting each row as pooled_autoencoder() predicts a token: from the state before it and the
+/// features that a classifier sees of them all. f32[].
+Value row_pooled_autoencoder_loss(ParameterStore& store, const TextModelConfig& config, Value rows, Value mask,
+                                  Mode mode, SourceLocation where = SourceLocation::current());
+
 }  // namespace eddy

@@ -6,20 +6,13 @@
 #include "eddy/models/language_model.h"
 #include "eddy/models/sequence_autoencoder.h"
 #include "eddy/models/text_arguments.h"
+#include "eddy/models/text_features.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/broadcast_to.h"
-#include "eddy/ops/concat.h"
 #include "eddy/ops/cross_entropy.h"
-#include "eddy/ops/div.h"
 #include "eddy/ops/dropout.h"
-#include "eddy/ops/max.h"
-#include "eddy/ops/maximum.h"
-#include "eddy/ops/minimum.h"
 #include "eddy/ops/mul.h"
-#include "eddy/ops/relu.h"
 #include "eddy/ops/reshape.h"
-#include "eddy/ops/sub.h"
-#include "eddy/ops/sum.h"
 
 namespace eddy {
 namespace {
@@ -30,11 +23,6 @@ void check_config(const BuilderScope& at, const TextModelConfig& config) {
            config.classifier_hidden_size);
   at.expect_rate("classifier_dropout", config.classifier_dropout);
   at.expect_rate("output_dropout", config.output_dropout);
-}
-
-Value hidden_features(ParameterStore& store, const TextModelConfig& config, Value features) {
-  if (config.classifier_hidden_size == 0) return features;
-  return relu(dense(store, {"classifier/hidden/w", "classifier/hidden/b"}, features, config.classifier_hidden_size));
 }
 
 Value output_scores(ParameterStore& store, const TextModelConfig& config, Value features) {
@@ -50,52 +38,6 @@ Value class_scores(ParameterStore& store, const TextModelConfig& config, Value f
   return output_scores(store, config, features);
 }
 
-Value times(Value x, Value factors) { return factors ? x * factors : x; }
-
-/// What a classifier drops of a batch of texts, as factors. Drawn once, so that a perturbed text differs from the text
-/// in the perturbation alone.
-struct ClassifierDropouts {
-  Value outputs, reverse_outputs;  ///< f32[time, batch, hidden], or [batch, hidden] of final states; empty: none
-  Value features;                  ///< f32[batch, features]
-};
-
-ClassifierDropouts draw_dropouts(Graph& graph, ParameterStore& store, const TextModelConfig& config, Value embedded,
-                                 Mode mode) {
-  if (mode != Mode::train) return {};
-  const NameScope scope(graph, "classifier");
-  const auto factors = [&](float rate, const Shape& shape) {
-    if (rate == 0) return Value();
-    return dropout(full(graph, {f32, shape}, 1), rate, random_key(graph, store));
-  };
-  const std::int64_t time = embedded.dim(0), batch = embedded.dim(1), hidden = config.encoder.hidden_size;
-  const Shape read = config.pooling == Pooling::last ? Shape{batch, hidden} : Shape{time, batch, hidden};
-  const std::int64_t parts = config.pooling == Pooling::concat ? 3 : config.pooling == Pooling::last_mean ? 2 : 1;
-  const std::int64_t pooled_width = parts * hidden * (config.bidirectional ? 2 : 1);
-  ClassifierDropouts drawn;
-  drawn.outputs = factors(config.output_dropout, read);
-  if (config.bidirectional) drawn.reverse_outputs = factors(config.output_dropout, read);
-  const std::int64_t width = config.classifier_hidden_size > 0 ? config.classifier_hidden_size : pooled_width;
-  drawn.features = factors(config.classifier_dropout, {batch, width});
-  return drawn;
-}
-
-/// Features f32[batch, …] of the top layer's states under `mask` f32[time, batch]. `factors` of a dropout at this rate
-/// for what is read of the states; empty: none.
-std::vector<Value> pooled(const StackResult& states, Value mask, Pooling pooling, Value factors, float rate) {
-  if (pooling == Pooling::last) return {times(states.last.h.back(), factors)};
-  std::vector<Value> features;
-  if (pooling != Pooling::mean) features.push_back(states.last.h.back());
-  const Value outputs = times(states.outputs, factors);
-  // Masked steps are zero, so the sum is that of the real ones; an empty row has none.
-  const Value steps = expand_dims(sum(mask, {0}), 1);
-  features.push_back(sum(outputs, {0}) / maximum(steps, 1.0f));
-  if (pooling != Pooling::concat) return features;
-  // Far below any state, so that masked steps do not count; of an empty row nothing is left.
-  const Value largest = max(outputs - expand_dims((1.0f - mask) * 100.0f, 2), {0}) * minimum(steps, 1.0f);
-  features.push_back(factors ? largest * (1 - rate) : largest);
-  return features;
-}
-
 Value unsupervised_loss(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask,
                         UnsupervisedTask task, Mode mode) {
   if (task == UnsupervisedTask::autoencoder) return sequence_autoencoder(store, config, tokens, mask, mode);
@@ -104,18 +46,12 @@ Value unsupervised_loss(ParameterStore& store, const TextModelConfig& config, Va
 }
 
 Value classify(ParameterStore& store, const TextModelConfig& config, Value embedded, Value mask, Mode mode,
-               const ClassifierDropouts& dropouts) {
+               const FeatureDropouts& dropouts) {
   TextModelConfig encoder = config;
   encoder.output_dropout = 0;
   const EncodedText encoded = encode_embedded(store, encoder, embedded, mask, mode);
-  std::vector<Value> parts = pooled(encoded.forward, mask, config.pooling, dropouts.outputs, config.output_dropout);
-  if (config.bidirectional)
-    for (const Value& part :
-         pooled(encoded.reverse, mask, config.pooling, dropouts.reverse_outputs, config.output_dropout))
-      parts.push_back(part);
   const NameScope scope(embedded.graph(), "classifier");
-  const Value features = hidden_features(store, config, parts.size() == 1 ? parts[0] : concat(parts, 1));
-  return output_scores(store, config, times(features, dropouts.features));
+  return output_scores(store, config, text_features(store, config, encoded, mask, dropouts));
 }
 
 }  // namespace
@@ -126,7 +62,7 @@ Value classify_embedded(ParameterStore& store, const TextModelConfig& config, Va
   check_config(at, config);
   at.expect("embedded", embedded, f32, {"time", "batch", "embedding_size"});
   if (mask || config.pooling != Pooling::last) at.expect("mask", mask, f32, {embedded.dim(0), embedded.dim(1)});
-  return classify(store, config, embedded, mask, mode, draw_dropouts(at.graph(), store, config, embedded, mode));
+  return classify(store, config, embedded, mask, mode, draw_feature_dropouts(store, config, embedded, mode));
 }
 
 Value text_classifier(ParameterStore& store, const TextModelConfig& config, Value tokens, Value mask, Mode mode,
@@ -146,7 +82,7 @@ Value classifier_loss(ParameterStore& store, const TextModelConfig& config, Valu
   at.expect("row_weights", row_weights, f32, {tokens.dim(1)});
   const auto loss = [&](Value scores) { return cross_entropy(scores, labels, {.weights = row_weights}); };
   const Value embedded = embed_tokens(store, config, tokens, mode);
-  const ClassifierDropouts dropouts = draw_dropouts(at.graph(), store, config, embedded, mode);
+  const FeatureDropouts dropouts = draw_feature_dropouts(store, config, embedded, mode);
   const auto model = [&](Value x) { return classify(store, config, x, mask, mode, dropouts); };
   const Value scores = model(embedded);
   if (adversarial.kind == Perturbation::none) return loss(scores);

@@ -71,6 +71,8 @@ TEST_CASE("wrong flags are usage errors, exit 2") {
   check_error({"pretrain", "--data", data, "--output", output, "--optimizer", "adamm"}, 2, "adamm");
   check_error({"pretrain", "--data", data, "--output", output, "--threads", "0"}, 2, "threads");
   check_error({"pretrain", "--data", data, "--output", output, "--task", "sa", "--bidirectional"}, 2, "bidirectional");
+  check_error({"pretrain", "--data", data, "--output", output, "--task", "pa", "--bidirectional"}, 2, "an autoencoder");
+  check_error({"pretrain", "--data", data, "--output", output, "--pooling", "mean"}, 2, "--task pa");
   check_error({"pretrain", "--data", data, "--output", output, "--resume"}, 2, "nothing to resume");
   check_error({"finetune", "--data", data, "--output", output, "--joint", "lm", "--linear-gain"}, 2, "excludes");
   check_error({"experiment", "nonsense"}, 2, "there is no command \"nonsense\" of experiment; expected one of ");

@@ -347,12 +347,12 @@ TEST_CASE("every row of the paper runs, its pretraining once, and published rows
   const TemporaryFolder folder;
   ClassificationOptions options = small_imdb(folder);
   options.rows = parse_rows(
-      {"lstm", "lstm-gain", "lm-sa", "lm", "sa", "sa-gain", "sa-joint", "lm-vat", "lm-words", "lm-2", "lm-bi"});
+      {"lstm", "lstm-gain", "lm-sa", "lm", "sa", "sa-gain", "sa-joint", "lm-vat", "lm-words", "lm-2", "lm-bi", "pa"});
   options.naive_bayes = false;
   const ClassificationResults results = run_classification(options);
-  REQUIRE(results.runs.size() == 11);
-  // LM, SA after it, SA, LM of two layers, LM of two directions
-  REQUIRE(results.pretraining.size() == 5);
+  REQUIRE(results.runs.size() == 12);
+  // LM, SA after it, SA, LM of two layers, LM of two directions, PA
+  REQUIRE(results.pretraining.size() == 6);
   // The autoencoder's time has the language model's, which counts once.
   CHECK(results.seconds ==
         doctest::Approx(seconds_of(results.runs) + seconds_of(results.pretraining) - results.pretraining[0].seconds));
@@ -375,8 +375,9 @@ TEST_CASE("every row of the paper runs, its pretraining once, and published rows
       if (std::get<std::string>(row[1]) == "SA-LSTM (Dai & Le 2015)") CHECK(std::get<Measure>(row[2]).mean == 7.24);
     }
   CHECK(published == 11);
-  CHECK(table.rows.size() == 11 + 11);
+  CHECK(table.rows.size() == 12 + 11);
   const std::string report = test::slurp(options.output / "report.md");
+  CHECK(report.find("PA-LSTM begins with a pooled autoencoder") != std::string::npos);
   CHECK(report.find("5 unlabelled texts are test texts too") != std::string::npos);
   CHECK(report.find("1 labelled training text is a test text too") != std::string::npos);
 }

@@ -14,8 +14,8 @@ using test::error_of;
 using test::TemporaryFolder;
 
 TEST_CASE("every preset of every task holds together with every row") {
-  const auto all_rows = parse_rows({"lstm", "lstm-gain", "lm", "lm-gain", "sa", "sa-gain", "sa-joint", "lm-joint",
-                                    "lm-2", "sa-gain-3", "lstm-bi", "lm-at", "lm-vat-2", "lm-2-bi"});
+  const auto all_rows = parse_rows({"lstm", "lstm-gain", "lm", "lm-gain", "sa", "sa-gain", "sa-joint", "lm-joint", "pa",
+                                    "pa-at", "lm-2", "sa-gain-3", "lstm-bi", "lm-at", "lm-vat-2", "lm-2-bi"});
   for (const ClassificationTask& task : classification_tasks())
     for (const Preset preset : {Preset::paper, Preset::cpu, Preset::quick}) {
       const ClassificationOptions options = classification_preset(task.name, preset);
@@ -25,7 +25,8 @@ TEST_CASE("every preset of every task holds together with every row") {
       for (const ClassificationRow& row : options.classifier.row_width > 0 ? options.rows : all_rows)
         for (TrainingConfig config :
              {row.classifier(options.classifier), row.classifier(options.classifier_scratch),
-              row.classifier(options.classifier_perturbed), row.pretrained(options.language_model)}) {
+              row.classifier(options.classifier_perturbed), row.pretrained(options.language_model),
+              parse_row("pa").pretrained(options.pooled_autoencoder)}) {
           config.model.classes = 45;
           for (const std::int64_t words : {60, 5000, 30000}) {
             TrainingConfig fitted = config;
@@ -35,6 +36,9 @@ TEST_CASE("every preset of every task holds together with every row") {
           }
         }
       CHECK_NOTHROW(check(options.autoencoder));
+      // Its features are those of the classifiers.
+      CHECK(options.pooled_autoencoder.model.pooling == options.classifier.model.pooling);
+      CHECK(options.pooled_autoencoder.model.classifier_hidden_size == options.classifier.model.classifier_hidden_size);
     }
 }
 
@@ -95,6 +99,11 @@ TEST_CASE("rows say what they are, and share the pretraining of their shape") {
   CHECK(both.before_pretraining()->pretraining_name() == parse_row("lm-2").pretraining_name());
   CHECK(both.before_pretraining()->pretrained({}).model.encoder.layers == 2);
   CHECK(!parse_row("sa").before_pretraining());
+  const ClassificationRow pooled = parse_row("pa-at-2");
+  CHECK(pooled.name() == "PA-LSTM, adversarial training, 2 layers");
+  CHECK(pooled.file_name() == "PA-LSTM-at-2");
+  CHECK(pooled.pretraining_name() == "PA-2");
+  CHECK(parse_row("pa-words").classifier({}).transferred == TransferredPart::embedding);
   CHECK(parse_row("lstm").name() == "LSTM");
   CHECK(parse_row("lm-bi").pretrained({}).model.bidirectional);
   CHECK(parse_row("lm").pretraining_name() == parse_row("lm-gain").pretraining_name());
@@ -105,6 +114,8 @@ TEST_CASE("rows say what they are, and share the pretraining of their shape") {
   CHECK(problem("sa-bi").find("reads in one direction") != std::string::npos);
   CHECK(problem("lm-sa-joint").find("begins with nothing") != std::string::npos);
   CHECK(problem("lm-sa-bi").find("reads in one direction") != std::string::npos);
+  CHECK(problem("pa-bi").find("an autoencoder reads in one direction") != std::string::npos);
+  CHECK(problem("pa-joint").find("begins with nothing") != std::string::npos);
   CHECK(problem("lstm-words").find("need pretraining") != std::string::npos);
   CHECK(problem("lm-joint-words").find("need pretraining") != std::string::npos);
   CHECK(problem("lstm-joint").find("needs a second task") != std::string::npos);
@@ -122,6 +133,9 @@ TEST_CASE("settings reach the configs they name, and no others") {
   CHECK(options.classifier_scratch.model.pooling == Pooling::mean);
   CHECK(options.language_model.model.pooling != Pooling::mean);
   CHECK(options.autoencoder.batch_size == 7);
+  apply_setting(options, "pa.epochs=5");
+  CHECK(options.pooled_autoencoder.epochs == 5);
+  CHECK(options.pooled_autoencoder.batch_size == 7);
   apply_setting(options, "pretrained.adversarial.norm=2");
   apply_setting(options, "perturbed.epochs=9");
   CHECK(options.classifier_perturbed.model.pooling == Pooling::mean);
@@ -200,6 +214,14 @@ TEST_CASE("rows that cannot be trained, or not begin with their pretraining, are
     const std::string key = std::string("pretrained.model.") + setting;
     CHECK_MESSAGE(problem("imdb", {"lm"}, {key.c_str()}).find("pretrained.model.") != std::string::npos, setting);
   }
+  const std::string features = problem("imdb", {"pa"}, {"pretrained.model.pooling=mean"});
+  CHECK_MESSAGE(features.find("row \"pa\": pa.model.pooling is last_mean, but pretrained.model.pooling, which begins "
+                              "with those weights, is mean") != std::string::npos,
+                features);
+  CHECK(problem("imdb", {"pa"}, {"pa.model.classifier_hidden_size=9"}).find("classifier_hidden_size is 9") !=
+        std::string::npos);
+  all_right("imdb", {"pa", "pa-gain", "pa-at", "pa-words"}, {});
+  all_right("cifar10", {"pa"}, {"pretraining.epochs=2"});
   // An autoencoder begins with a language model; words alone need no encoder; other rows are not concerned.
   CHECK(problem("imdb", {"lm-sa"}, {"lm.model.layers=2"}).find("but sa.model.layers") != std::string::npos);
   all_right("imdb", {"lm-words"}, {"lm.model.hidden_size=1024"});
@@ -225,7 +247,7 @@ TEST_CASE("a refit goes by no validation loss, and a row's name says how its tex
   CHECK_NOTHROW(check_rows(options));
 }
 
-TEST_CASE("only a language model is begun with, and neither its sizes nor its words change") {
+TEST_CASE("only a language model or a pooled autoencoder is begun with, and neither its sizes nor its words change") {
   const TemporaryFolder folder;
   const auto saved = [&](const std::string& name, const TrainingConfig& config) {
     ParameterStore store(1);
@@ -249,12 +271,28 @@ TEST_CASE("only a language model is begun with, and neither its sizes nor its wo
   config.task = TrainingTask::classifier;
   config.model.classes = 2;
   const auto classifier = saved("classifier.safetensors", config);
+  config.task = TrainingTask::pooled_autoencoder;
+  config.model.pooling = Pooling::concat;
+  config.model.classifier_hidden_size = 9;
+  const auto pooled = saved("pooled.safetensors", config);
 
   ClassificationOptions options = classification_preset("imdb", Preset::quick);
   const std::string kind = error_of<UsageError>([&] { begin_with(options, classifier); });
   CHECK_MESSAGE(kind.find("is a model of task classifier; expected a language model") != std::string::npos, kind);
   CHECK_THROWS_AS(begin_with(options, folder / "none.safetensors"), DataError);
 
+  ClassificationOptions others = options;
+  begin_with(others, pooled);
+  others.rows = parse_rows({"pa", "pa-at", "lstm", "lm"});
+  CHECK_NOTHROW(check_rows(others));
+  CHECK(others.pooled_autoencoder.epochs == 0);
+  CHECK(others.language_model.epochs > 0);
+  CHECK(begins_as_it_is(others, others.rows[0]));
+  CHECK_FALSE(begins_as_it_is(others, others.rows[3]));
+  for (const TrainingConfig* classifies : others.classifiers()) {
+    CHECK(classifies->model.pooling == Pooling::concat);
+    CHECK(classifies->model.classifier_hidden_size == 9);
+  }
   begin_with(options, lm);
   options.rows = parse_rows({"lm", "lstm", "sa", "lm-sa", "lm-words"});
   CHECK_NOTHROW(check_rows(options));

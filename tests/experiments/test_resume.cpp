@@ -109,7 +109,10 @@ TEST_CASE("resuming is bit-exact with state carried from window to window") {
   check_resume(config);
 }
 
-TEST_CASE("resuming is bit-exact for an autoencoder") { check_resume(toy_config(TrainingTask::autoencoder)); }
+TEST_CASE("resuming is bit-exact for the autoencoders") {
+  check_resume(toy_config(TrainingTask::autoencoder));
+  check_resume(toy_config(TrainingTask::pooled_autoencoder));
+}
 
 TEST_CASE("resuming is bit-exact for a classifier") {
   TrainingConfig config = with_dropout(toy_config(TrainingTask::classifier));

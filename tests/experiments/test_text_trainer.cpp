@@ -129,13 +129,19 @@ TEST_CASE("each supervised task learns to classify without error") {
   }
 }
 
-TEST_CASE("an autoencoder and a bidirectional classifier learn") {
+TEST_CASE("autoencoders and a bidirectional classifier learn") {
   const EncodedCorpus train = toy_corpus(200, 3, 1);
   ParameterStore store(1);
   TextTrainer autoencoder(store, toy_config(TrainingTask::autoencoder), train);
   const double before = mean_loss(autoencoder, 5);
   mean_loss(autoencoder, 200);
   CHECK(autoencoder.evaluate(train).loss < 0.8 * before);
+
+  ParameterStore pooled_store(1);
+  TextTrainer pooled(pooled_store, toy_config(TrainingTask::pooled_autoencoder), train);
+  const double pooled_before = mean_loss(pooled, 5);
+  mean_loss(pooled, 200);
+  CHECK(pooled.evaluate(train).loss < 0.6 * pooled_before);
 
   ParameterStore other(1);
   TrainingConfig config = toy_config(TrainingTask::classifier);

@@ -57,7 +57,8 @@ TEST_CASE("a wrong config names the key") {
   CHECK(message(R"({"batch_size": 7.5})").find("whole number") != std::string::npos);
   CHECK(message(R"({"batch_size": 0})") == "my.json: batch_size is 0, expected 1 to 1048576");
   CHECK(message(R"({"task": "lm"})") ==
-        "my.json: \"task\" is \"lm\", expected one of language_model, autoencoder, classifier, label_gain, joint");
+        "my.json: \"task\" is \"lm\", expected one of language_model, autoencoder, pooled_autoencoder, "
+        "classifier, label_gain, joint");
   CHECK(message(R"({"keep_last": 1})") == "my.json: \"keep_last\" is 1, expected true or false");
   CHECK(message(R"({"optimizer": []})") == "my.json: \"optimizer\" is array, expected an object");
   CHECK(message(R"({"optimizer": {"clip_excluded": [1]}})") ==

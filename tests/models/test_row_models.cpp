@@ -5,6 +5,7 @@
 #include "eddy/core/random.h"
 #include "eddy/models/row_models.h"
 #include "eddy/models/text_classifier.h"
+#include "eddy/ops/add.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/linear.h"
 #include "eddy/ops/lstm.h"
@@ -61,6 +62,24 @@ TEST_CASE("the row autoencoder is one LSTM over the rows, zeros and the rows aga
                    evaluate(reference, store, reference_error(reference, store, steps, rows))) == "");
 }
 
+TEST_CASE("the pooled row autoencoder predicts each row from the state before it and the features of them all") {
+  ParameterStore store;
+  FedGraph graph, reference;
+  const Value loss =
+      row_pooled_autoencoder_loss(store, small_config(), graph.feed(some_rows()), graph.feed(all_real()), Mode::infer);
+  randomize(store);
+  const Value rows = reference.feed(some_rows());
+  const Value states = lstm(rows, weight(reference, store, "encoder0/w_x"), weight(reference, store, "encoder0/w_h"),
+                            weight(reference, store, "encoder0/bias"))
+                           .outputs;
+  const Value before = concat({reference.feed(Tensor(f32, {1, kBatch, 6})), slice(states, 0, 0, kTime - 1)}, 0);
+  const Value context =
+      linear(slice(states, 0, kTime - 1), weight(reference, store, "context/w"), weight(reference, store, "context/b"));
+  const Value predicted =
+      linear(before + context, weight(reference, store, "rows/w"), weight(reference, store, "rows/b"));
+  CHECK(difference(evaluate(graph, store, loss), evaluate(reference, store, mean(square(predicted - rows)))) == "");
+}
+
 TEST_CASE("a sequence without real rows changes no error, and the classifier takes the encoder's weights") {
   const TextModelConfig config = small_config();
   Tensor mask = all_real();
@@ -70,7 +89,7 @@ TEST_CASE("a sequence without real rows changes no error, and the classifier tak
     for (std::int64_t i = 0; i < kWidth; ++i)
       other.values<float>()[static_cast<std::size_t>((t * kBatch + 2) * kWidth + i)] = 7;
   const SourceLocation here = SourceLocation::current();
-  for (const auto& model : {next_row_loss, row_autoencoder_loss}) {
+  for (const auto& model : {next_row_loss, row_autoencoder_loss, row_pooled_autoencoder_loss}) {
     ParameterStore store;
     FedGraph one, two;
     const Value first = model(store, config, one.feed(some_rows()), one.feed(mask), Mode::infer, here);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "eddy/models/language_model.h"
+#include "eddy/models/pooled_autoencoder.h"
 #include "eddy/models/sequence_autoencoder.h"
 #include "eddy/models/text_classifier.h"
 #include "eddy/optimizers/minimize.h"
@@ -32,7 +33,15 @@ TextModelConfig noisy_config() {
           .end_of_sequence = kEos};
 }
 
-enum class Model { language_model, autoencoder, classifier, label_gain, joint_language_model, joint_autoencoder };
+enum class Model {
+  language_model,
+  autoencoder,
+  pooled_autoencoder,
+  classifier,
+  label_gain,
+  joint_language_model,
+  joint_autoencoder
+};
 
 Value build(FedGraph& graph, ParameterStore& store, const TextModelConfig& config, Model model, Mode mode) {
   const std::vector<Ints> rows = with_eos(random_rows({9, 4, 12, 7}, config.vocabulary_size, 5));
@@ -46,6 +55,8 @@ Value build(FedGraph& graph, ParameterStore& store, const TextModelConfig& confi
       return language_model(store, config, tokens, mask, next.targets, next.weights, mode).loss;
     case Model::autoencoder:
       return sequence_autoencoder(store, config, tokens, mask, mode);
+    case Model::pooled_autoencoder:
+      return pooled_autoencoder(store, config, tokens, mask, mode);
     case Model::classifier:
       return classifier_loss(store, config, tokens, mask, labels, row_weights, mode);
     case Model::label_gain:
@@ -70,6 +81,8 @@ constexpr Variant kVariants[] = {
     {"bidirectional language model", Model::language_model, true},
     {"autoencoder", Model::autoencoder},
     {"tied autoencoder", Model::autoencoder, false, true},
+    {"pooled autoencoder", Model::pooled_autoencoder},
+    {"tied pooled autoencoder", Model::pooled_autoencoder, false, true},
     {"classifier", Model::classifier},
     {"bidirectional classifier", Model::classifier, true},
     {"label gain", Model::label_gain},
@@ -196,6 +209,7 @@ TEST_CASE("each training step draws other dropout, inference draws none") {
   config = plain;
   config.classifier_dropout = 0.3F;
   check(config, Model::classifier);
+  check(config, Model::pooled_autoencoder);
   config = plain;
   config.softmax_samples = 4;
   check(config, Model::language_model);
