@@ -85,7 +85,7 @@ Measured measure_text(const ProfileCommand& command, ParameterStore& store, cons
   Measured result;
   result.profile = sample.profile(command.runs);
   result.text = sample.program().text();
-  result.what = fmt::format("{}, {}; {} × {}", to_string(config.task), describe_model(config, store.parameter_count()),
+  result.what = fmt::format("{}; {} × {}", describe_model(config, store.parameter_count()),
                             counted(sample.time(), "step"), counted(config.batch_size, data ? "text" : "made-up text"));
   return result;
 }
