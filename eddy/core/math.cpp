@@ -109,7 +109,7 @@ EDDY_BINARY(do_min, hn::IfThenElse(hn::Eq(a, a), min_keeping(a, b), a))
 // Here a is dy and b the output.
 EDDY_BINARY(do_tanh_gradient, hn::Mul(a, hn::NegMulAdd(b, b, splat(1.0F))))
 EDDY_BINARY(do_sigmoid_gradient, hn::Mul(hn::Mul(a, b), hn::Sub(splat(1.0F), b)))
-EDDY_BINARY(do_relu_gradient, hn::IfThenElseZero(hn::Gt(b, hn::Zero(Floats())), a))
+EDDY_BINARY(do_relu_gradient, hn::IfThenZeroElse(hn::Le(b, hn::Zero(Floats())), a))
 // Phi(x) + x * phi(x)
 EDDY_BINARY(do_gelu_gradient,
             hn::Mul(a, hn::MulAdd(hn::Mul(b, splat(0.39894228F)), exp_full(hn::Mul(hn::Mul(b, b), splat(-0.5F))),

@@ -44,7 +44,7 @@ void vector_relu(const float* in, float* out, std::int64_t n);
 
 void vector_tanh_gradient(const float* dy, const float* y, float* dx, std::int64_t n);     ///< dy * (1 - y*y)
 void vector_sigmoid_gradient(const float* dy, const float* y, float* dx, std::int64_t n);  ///< dy * y * (1 - y)
-void vector_relu_gradient(const float* dy, const float* y, float* dx, std::int64_t n);     ///< y > 0 ? dy : 0
+void vector_relu_gradient(const float* dy, const float* y, float* dx, std::int64_t n);     ///< y <= 0 ? 0 : dy
 void vector_gelu_gradient(const float* dy, const float* x, float* dx, std::int64_t n);
 void vector_gelu_tanh_gradient(const float* dy, const float* x, float* dx, std::int64_t n);
 

@@ -6,12 +6,12 @@
 #include <string>
 #include <utility>
 
-#include "eddy/ops/add.h"
 #include "eddy/ops/binary.h"
-#include "eddy/ops/cast.h"
+#include "eddy/ops/compare.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/orders.h"
+#include "eddy/ops/where.h"
 
 namespace eddy {
 
@@ -29,9 +29,11 @@ struct BetterOfTwo : BinaryOp<Derived> {
   }
 
  private:
-  /// All of the gradient for the better one, half for one of two equal ones.
+  /// All of the gradient for the better one, half for one of two equal ones. NaN is neither: both get all, as what made
+  /// the result NaN must not look like a parameter that does not matter.
   static Value share(const GradientContext& c, Value own, Value other) {
-    return c.d_out(0) * ((cast(Order::better(own, other), f32) + cast(Order::not_worse(own, other), f32)) * 0.5F);
+    const Value d = c.d_out(0);
+    return where(Order::better(other, own), 0, where(equal(c.in(0), c.in(1)), d * 0.5F, d));
   }
 };
 

@@ -36,7 +36,6 @@ struct Larger {
     vector_keep_larger(x, index, best, indices, n);
   }
   static Value better(Value a, Value b) { return greater(a, b); }
-  static Value not_worse(Value a, Value b) { return greater_equal(a, b); }
 };
 
 struct Smaller {
@@ -60,7 +59,6 @@ struct Smaller {
     vector_keep_smaller(x, index, best, indices, n);
   }
   static Value better(Value a, Value b) { return less(a, b); }
-  static Value not_worse(Value a, Value b) { return less_equal(a, b); }
 };
 
 }  // namespace eddy

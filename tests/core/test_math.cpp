@@ -134,7 +134,7 @@ TEST_CASE("arithmetic kernels work at every length and in place") {
     check(eddy::vector_min, [](float x, float y) { return std::min(x, y); });
     check(eddy::vector_tanh_gradient, [](float dy, float y) { return dy * (1 - y * y); });
     check(eddy::vector_sigmoid_gradient, [](float dy, float y) { return dy * y * (1 - y); });
-    check(eddy::vector_relu_gradient, [](float dy, float y) { return y > 0 ? dy : 0.0F; });
+    check(eddy::vector_relu_gradient, [](float dy, float y) { return y <= 0 ? 0.0F : dy; });
     std::vector<float> out(b);
     eddy::vector_axpy(1.5F, a.data(), out.data(), n);
     for (std::size_t i = 0; i < size; ++i) CHECK(out[i] == doctest::Approx(b[i] + 1.5F * a[i]).epsilon(1e-6));

@@ -113,6 +113,46 @@ TEST_CASE("NaN goes through maxima, minima and corners") {
         std::vector<bool>{false, true, false, false});
 }
 
+/// The gradients of sum(build(a, b) * 3) by a and b, of 33 elements each that repeat the given ones.
+template <class Build>
+std::vector<Tensor> repeated_gradients(const std::vector<float>& a, const std::vector<float>& b, bool fuse,
+                                       Build&& build) {
+  constexpr std::int64_t kElements = 33;
+  const auto repeated = [](const std::vector<float>& few) {
+    std::vector<float> values;
+    for (std::size_t i = 0; i < kElements; ++i) values.push_back(few[i % few.size()]);
+    return Tensor::from(values, {kElements});
+  };
+  Graph graph;
+  const Value left = graph.input("a", f32, {kElements});
+  const Value right = graph.input("b", f32, {kElements});
+  const std::vector<Value> wrt{left, right};
+  Program program = compile(graph, dense_gradients(sum(build(left, right) * 3), wrt), {.passes = {.fuse = fuse}});
+  return copies(program.run({{"a", repeated(a)}, {"b", repeated(b)}}));
+}
+
+TEST_CASE("corners pass the gradient on where an operand is NaN, as in PyTorch, fused or not") {
+  const auto check = [](const std::vector<float>& a, const std::vector<float>& b, auto build,
+                        const std::vector<float>& d_a, const std::vector<float>& d_b) {
+    for (const bool fuse : {true, false}) {
+      const std::vector<Tensor> got = repeated_gradients(a, b, fuse, build);
+      for (std::size_t i = 0; i < 33; ++i) {
+        CAPTURE(i);
+        CHECK(list<float>(got[0])[i] == d_a[i % d_a.size()]);
+        CHECK(list<float>(got[1])[i] == d_b[i % d_b.size()]);
+      }
+    }
+  };
+  const std::vector<float> a{kNaN, 1, kNaN, 1, 2};
+  const std::vector<float> b{1, kNaN, kNaN, 1, 1};
+  check(a, b, [](Value x, Value y) { return maximum(x, y); }, {3, 3, 3, 1.5F, 3}, {3, 3, 3, 1.5F, 0});
+  check(a, b, [](Value x, Value y) { return minimum(x, y); }, {3, 3, 3, 1.5F, 0}, {3, 3, 3, 1.5F, 3});
+  const std::vector<float> x{kNaN, -1, 0, -0.0F, 2, kInfinity, -kInfinity};
+  const std::vector<float> slopes{3, 0, 0, 0, 3, 3, 0};
+  check(
+      x, x, [](Value v, Value w) { return relu(v) + relu(w); }, slopes, slopes);
+}
+
 TEST_CASE("functions of one number at their ends, as PyTorch has them") {
   const std::vector<float> x{kInfinity, -kInfinity, kNaN, -0.0F, 1e-39F, -1, -2, 3e38F};
   const auto check = [&](Value (*build)(Operand), const std::vector<float>& expected) {
