@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "eddy/core/vector_math-inl.h"
 
@@ -125,6 +126,15 @@ HWY_INLINE void power(const float* base, const float* exponent, float* out, cons
   for (std::int64_t i = 0; i < kWidth; ++i) out[i] = by_libm[i] == 0 ? results[i] : std::pow(left[i], right[i]);
 }
 
+HWY_INLINE void half_power(const float* base, bool inverse, float* out) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const Floats d;
+  const FloatVec x = hn::LoadU(d, base);
+  // The sum makes -0 a +0.
+  const FloatVec y = hn::Sqrt(hn::IfThenElse(hn::Eq(x, splat(-kInfinity)), splat(kInfinity), hn::Add(x, splat(0))));
+  hn::StoreU(inverse ? hn::Div(splat(1), y) : y, d, out);
+}
+
 }  // namespace
 
 void do_pow(const float* base, std::int64_t base_step, const float* exponent, std::int64_t exponent_step, float* out,
@@ -147,6 +157,16 @@ void do_pow(const float* base, std::int64_t base_step, const float* exponent, st
   std::copy(left, left + (n - i), out + i);
 }
 
+void do_pow_half(const float* base, bool inverse, float* out, std::int64_t n) {
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) half_power(base + i, inverse, out + i);
+  if (i == n) return;
+  float rest[kWidth] = {};
+  std::copy(base + i, base + n, rest);
+  half_power(rest, inverse, rest);
+  std::copy(rest, rest + (n - i), out + i);
+}
+
 }  // namespace eddy::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -157,6 +177,11 @@ HWY_EXPORT(do_pow);
 void vector_pow(const float* base, std::int64_t base_step, const float* exponent, std::int64_t exponent_step,
                 float* out, std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(do_pow)(base, base_step, exponent, exponent_step, out, n);
+}
+
+HWY_EXPORT(do_pow_half);
+void vector_pow_half(const float* base, bool inverse, float* out, std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(do_pow_half)(base, inverse, out, n);
 }
 
 }  // namespace eddy

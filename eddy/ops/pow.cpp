@@ -7,12 +7,11 @@
 #include "eddy/graph/user_line.h"
 #include "eddy/ops/binary.h"
 #include "eddy/ops/compare.h"
+#include "eddy/ops/div.h"
 #include "eddy/ops/log.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/op_case.h"
 #include "eddy/ops/reciprocal.h"
-#include "eddy/ops/rsqrt.h"
-#include "eddy/ops/sqrt.h"
 #include "eddy/ops/square.h"
 #include "eddy/ops/sub.h"
 #include "eddy/ops/where.h"
@@ -25,9 +24,16 @@ struct PowNumber final : UnaryOp<PowNumber> {
   float exponent;
   explicit PowNumber(float e) : exponent(e) {}
   static void attributes(auto& op, auto&& visit) { visit("exponent", op.exponent); }
-  void span(const float* x, float* y, std::int64_t n) const { vector_pow(x, 1, &exponent, 0, y, n); }
+  void span(const float* x, float* y, std::int64_t n) const {
+    if (std::abs(exponent) == 0.5F)
+      vector_pow_half(x, exponent < 0, y, n);
+    else
+      vector_pow(x, 1, &exponent, 0, y, n);
+  }
   Value derivative(const GradientContext& c) const {
     if (exponent == 0) return {};
+    if (exponent == 0.5F) return c.d_out(0) * 0.5F / c.out(0);
+    if (exponent == -0.5F) return c.d_out(0) * -0.5F * c.out(0) / c.in(0);
     return c.d_out(0) * pow(c.in(0), exponent - 1) * exponent;
   }
 };
@@ -66,8 +72,6 @@ Value pow(Operand base, Operand exponent) {
   if (e == 1) return value;
   if (e == 2) return square(base);
   if (e == 3) return square(base) * base;
-  if (e == 0.5F) return sqrt(base);
-  if (e == -0.5F) return rsqrt(base);
   if (e == -1) return reciprocal(base);
   return unary_node(PowNumber(e), base);
 }

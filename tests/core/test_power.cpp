@@ -83,4 +83,13 @@ TEST_CASE("special cases of a power are those of C, at any place and number of e
       check_same(bases[i], special[i], one);
     }
   }
+  for (std::int64_t n = 0; n <= count; ++n)
+    for (const bool inverse : {false, true}) {
+      std::vector<float> powers = special;
+      eddy::vector_pow_half(powers.data(), inverse, powers.data(), n);
+      for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+        check_same(powers[i], special[i], inverse ? -0.5F : 0.5F);
+      for (std::size_t i = static_cast<std::size_t>(n); i < special.size(); ++i)
+        CHECK(std::bit_cast<std::uint32_t>(powers[i]) == std::bit_cast<std::uint32_t>(special[i]));
+    }
 }

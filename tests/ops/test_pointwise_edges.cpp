@@ -177,6 +177,26 @@ TEST_CASE("functions of one number at their ends, as PyTorch has them") {
   check(round, {kInfinity, -kInfinity, kNaN, -0.0F, 0, -1, -2, 3e38F});
 }
 
+TEST_CASE("a power is that of the C library, be its exponent a number or a value") {
+  const std::vector<float> x{0, -0.0F, kInfinity, -kInfinity, kNaN, -1, -2.5F, 4, 0.25F};
+  const auto size = static_cast<std::int64_t>(x.size());
+  for (const float exponent :
+       {0.0F, -0.0F, 1.0F, -1.0F, 2.0F, -2.0F, 3.0F, -3.0F, 0.5F, -0.5F, 1.5F, -1.5F, kInfinity, -kInfinity, kNaN}) {
+    CAPTURE(exponent);
+    const Tensor number = apply(x, {size}, [&](Value v) { return pow(v, exponent); });
+    const Tensor value = apply(x, {size}, [&](Value v) { return pow(v, v.graph().constant(exponent)); });
+    for (const std::vector<float>& got : {list<float>(number), list<float>(value)})
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        CAPTURE(x[i]);
+        const float want = std::pow(x[i], exponent);
+        CHECK(std::isnan(got[i]) == std::isnan(want));
+        if (std::isnan(want)) continue;
+        CHECK(std::signbit(got[i]) == std::signbit(want));
+        if (got[i] != want) CHECK(got[i] == doctest::Approx(want).epsilon(2e-7));
+      }
+  }
+}
+
 TEST_CASE("a rounded number is a constant to gradients") {
   Graph graph;
   const Value x = graph.input("x", f32, {2});
