@@ -15,6 +15,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/core/number_text.h"
 
 namespace eddy {
 namespace {
@@ -125,8 +126,8 @@ void InputFile::read_at(std::uint64_t offset, std::span<std::byte> out) const {
         ::pread(descriptor_, out.data(), std::min(out.size(), kLargestTransfer), static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail_with(path_, fmt::format("cannot be read at byte {}", offset), errno);
-    require<DataError>(count > 0, "{}: ends at byte {}, where {} more bytes are expected", path_.string(), offset,
-                       out.size());
+    if (count == 0)
+      fail<DataError>("{}: ends at byte {}, {} too early", path_.string(), offset, counted(std::ssize(out), "byte"));
     offset += static_cast<std::uint64_t>(count);
     out = out.subspan(static_cast<std::size_t>(count));
   }

@@ -5,6 +5,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/gemm_blocks.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
 
@@ -36,7 +37,7 @@ GemmConfig GemmConfig::resolved() const {
   require(c.stride_a >= 0 && c.stride_b >= 0, "gemm batch strides must not be negative: A {}, B {}", c.stride_a,
           c.stride_b);
   require(c.batch <= 1 || c.m == 0 || c.n == 0 || c.stride_c >= (c.m - 1) * c.ldc + c.n,
-          "gemm batch stride of C is {}, but one C spans {} elements", c.stride_c, (c.m - 1) * c.ldc + c.n);
+          "gemm batch stride of C is {}, but one C spans {}", c.stride_c, counted((c.m - 1) * c.ldc + c.n, "element"));
   return c;
 }
 

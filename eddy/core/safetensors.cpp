@@ -6,21 +6,22 @@
 #include <cstring>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/safetensors_header.h"
 
 namespace eddy {
 
 SafetensorsReader::SafetensorsReader(const std::filesystem::path& path) : file_(path) {
   const std::string name = path.string();
-  require<DataError>(file_.size() >= 8, "{}: has {} bytes, but a safetensors file begins with 8 bytes of header size",
-                     name, file_.size());
+  require<DataError>(file_.size() >= 8, "{}: has {}, but a safetensors file begins with 8 bytes of header size", name,
+                     counted(static_cast<std::int64_t>(file_.size()), "byte"));
   std::uint64_t header_size = 0;
   file_.read_at(0, std::as_writable_bytes(std::span(&header_size, 1)));
   require<DataError>(header_size <= kSafetensorsLargestHeader,
                      "{}: byte 0: the header size is {}, but at most {} is allowed (is this a safetensors file?)", name,
                      header_size, kSafetensorsLargestHeader);
-  require<DataError>(header_size <= file_.size() - 8, "{}: the header should take {} bytes, but only {} follow", name,
-                     header_size, file_.size() - 8);
+  require<DataError>(header_size <= file_.size() - 8, "{}: the header should take {}, but only {} follow", name,
+                     counted(static_cast<std::int64_t>(header_size), "byte"), file_.size() - 8);
   std::string text(header_size, '\0');
   file_.read_at(8, std::as_writable_bytes(std::span(text)));
   require<DataError>(text.starts_with('{'), "{}: byte 8: the header must begin with '{{'", name);
@@ -47,8 +48,8 @@ void SafetensorsReader::check_layout(std::uint64_t data_begin) {
     end += entry.bytes;
     entry.offset += data_begin;
   }
-  require<DataError>(end == data_bytes, "{}: the header describes {} bytes of data, but {} follow it", path().string(),
-                     end, data_bytes);
+  require<DataError>(end == data_bytes, "{}: the header describes {} of data, but {} follow it", path().string(),
+                     counted(static_cast<std::int64_t>(end), "byte"), data_bytes);
   for (std::size_t i = 0; i < entries_.size(); ++i) by_name_.emplace(entries_[i].name, i);
 }
 

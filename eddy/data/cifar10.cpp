@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/source.h"
 #include "eddy/data/text_lines.h"
 
@@ -16,8 +17,8 @@ constexpr std::size_t kSide = kCifarRows, kPlane = kSide * kSide, kRecord = 1 + 
 void append(const NamedText& file, std::string_view stem, std::size_t classes, CorpusArrays& arrays) {
   const std::string& bytes = file.contents;
   require<DataError>(!bytes.empty() && bytes.size() % kRecord == 0,
-                     "{}: holds {} bytes, expected records of {} bytes (class, red, green, blue)", file.name,
-                     bytes.size(), kRecord);
+                     "{}: holds {}, expected records of {} bytes (class, red, green, blue)", file.name,
+                     counted(std::ssize(bytes), "byte"), kRecord);
   for (std::size_t i = 0; i < bytes.size() / kRecord; ++i) {
     const std::string_view record = std::string_view(bytes).substr(i * kRecord, kRecord);
     const auto label = static_cast<unsigned char>(record[0]);

@@ -15,6 +15,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache_writer.h"
 #include "eddy/data/source.h"
@@ -256,7 +257,8 @@ CacheLoad load_cache(const fs::path& path, std::uint64_t key) {
     const InputFile file(path);
     Header header;
     if (file.size() < sizeof(header))
-      return refuse(fmt::format("is damaged: {} bytes are fewer than a header has", file.size()));
+      return refuse(fmt::format("is damaged: it has {}, fewer than a header",
+                                counted(static_cast<std::int64_t>(file.size()), "byte")));
     file.read_at(0, std::as_writable_bytes(std::span(&header, 1)));
     if (header.magic != kMagic) return refuse("is damaged, or no data cache: it does not begin with EDDYDATA");
     if (header.version != kVersion)
@@ -265,7 +267,8 @@ CacheLoad load_cache(const fs::path& path, std::uint64_t key) {
       return refuse("is damaged: the header does not match its checksum");
     if (header.key != key) return refuse("is stale: it was made from other files or options");
     if (header.payload_bytes != file.size() - sizeof(header))
-      return refuse(fmt::format("is damaged: it has {} bytes, its header says {}", file.size(),
+      return refuse(fmt::format("is damaged: it has {}, its header says {}",
+                                counted(static_cast<std::int64_t>(file.size()), "byte"),
                                 header.payload_bytes + sizeof(header)));
     if (checksum_from(file, sizeof(header)) != header.payload_checksum)
       return refuse("is damaged: the data do not match their checksum");

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/random.h"
 
 namespace eddy {
@@ -42,7 +43,8 @@ std::vector<std::int32_t> apply_pattern(DigitPattern pattern, std::span<const st
       std::reverse(result.begin(), result.end());
       break;
     case DigitPattern::maxmin_dup: {
-      require<UsageError>(result.size() >= 2, "pattern maxmin_dup of {} digits; expected at least 2", result.size());
+      require<UsageError>(result.size() >= 2, "pattern maxmin_dup of {}; expected at least 2",
+                          counted(std::ssize(result), "digit"));
       const auto [low, high] = std::minmax_element(digits.begin(), digits.end());
       result[0] = *high;
       result[1] = *low;
@@ -55,9 +57,8 @@ std::vector<std::int32_t> apply_pattern(DigitPattern pattern, std::span<const st
 EncodedPairs digit_patterns(const DigitPatternOptions& options) {
   const int output = options.output_length == 0 ? options.input_length : options.output_length;
   require<UsageError>(options.input_length >= 1 && output >= 1 && output <= options.input_length,
-                      "patterns of {} digits from {} digits; expected lengths from 1, the output no longer than the "
-                      "input",
-                      output, options.input_length);
+                      "patterns of {} from {}; expected lengths from 1, the output no longer than the input",
+                      counted(output, "digit"), counted(options.input_length, "digit"));
   require<UsageError>(options.samples >= 1 && options.samples <= std::numeric_limits<std::int32_t>::max() / 2,
                       "{} samples asked for; expected 1 to {}", options.samples,
                       std::numeric_limits<std::int32_t>::max() / 2);

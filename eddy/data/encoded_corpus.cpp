@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 
 namespace eddy {
 
@@ -78,13 +79,14 @@ void EncodedCorpus::check() const {
   require<DataError>(labels_.size() < static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()),
                      "corpus of {} documents: expected fewer than 2147483647", labels_.size());
   require<DataError>(offsets_.size() == labels_.size() + 1 && id_ends_.size() == labels_.size(),
-                     "corpus has {} labels, {} offsets and {} ids", labels_.size(), offsets_.size(), id_ends_.size());
-  require<DataError>(groups_.empty() || groups_.size() == labels_.size(), "corpus has {} labels and {} groups",
-                     labels_.size(), groups_.size());
+                     "corpus has {}, {} and {}", counted(std::ssize(labels_), "label"),
+                     counted(std::ssize(offsets_), "offset"), counted(std::ssize(id_ends_), "id"));
+  require<DataError>(groups_.empty() || groups_.size() == labels_.size(), "corpus has {} and {}",
+                     counted(std::ssize(labels_), "label"), counted(std::ssize(groups_), "group"));
   require<DataError>(offsets_.front() == 0 && rises_to(*this, offsets_, static_cast<std::int64_t>(tokens_.size())),
-                     "corpus offsets do not rise from 0 to its {} tokens", tokens_.size());
+                     "corpus offsets do not rise from 0 to its {}", counted(std::ssize(tokens_), "token"));
   require<DataError>(rises_to(*this, id_ends_, static_cast<std::int64_t>(id_text_.size())),
-                     "corpus id ends do not rise to the {} bytes of ids", id_text_.size());
+                     "corpus id ends do not rise to the {} of ids", counted(std::ssize(id_text_), "byte"));
 }
 
 std::int64_t EncodedCorpus::longest() const {

@@ -49,8 +49,8 @@ HeadlineCorpus read_headlines(const std::filesystem::path& source, const Headlin
 
 TokenSet parse_headline_vocabulary(const NamedText& text, std::int64_t vocabulary_size) {
   require<UsageError>(vocabulary_size == 0 || vocabulary_size > static_cast<std::int64_t>(kSpecials.size()),
-                      "a vocabulary of {} tokens; expected 0 for all or more than the {} special ones", vocabulary_size,
-                      kSpecials.size());
+                      "a vocabulary of {}; expected 0 for all or more than the {} special ones",
+                      counted(vocabulary_size, "token"), kSpecials.size());
   std::vector<std::string> tokens;
   TokenTable seen;
   for (LineCursor lines(text.contents); lines.next();) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/random.h"
 #include "eddy/data/bucket_batches.h"
 
@@ -62,8 +63,8 @@ PairBatches::PairBatches(const EncodedPairs& pairs, PairBatchOptions options,
                          std::optional<std::vector<std::int32_t>> chosen)
     : pairs_(pairs), options_(std::move(options)) {
   check_options(options_);
-  require<DataError>(pairs.source.size() == pairs.target.size(), "{} sources cannot be paired with {} targets",
-                     pairs.source.size(), pairs.target.size());
+  require<DataError>(pairs.source.size() == pairs.target.size(), "{} cannot be paired with {}",
+                     counted(pairs.source.size(), "source"), counted(pairs.target.size(), "target"));
   if (!chosen) {
     chosen.emplace(static_cast<std::size_t>(pairs.size()));
     std::iota(chosen->begin(), chosen->end(), 0);

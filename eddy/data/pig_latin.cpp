@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/line_cursor.h"
 #include "eddy/data/source.h"
 #include "eddy/data/token_table.h"
@@ -55,8 +56,8 @@ std::vector<std::string> read_word_list(const std::filesystem::path& source, con
     seen.insert(word);
     words.push_back(std::move(word));
   }
-  require<DataError>(!words.empty(), "{}: none of {} lines is a word of {} to {} letters a to z", text.name,
-                     lines.number(), options.shortest, options.longest);
+  require<DataError>(!words.empty(), "{}: none of {} is a word of {} to {} letters a to z", text.name,
+                     counted(lines.number(), "line"), options.shortest, options.longest);
   return words;
 }
 

@@ -18,6 +18,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/number_text.h"
 
 namespace eddy {
 
@@ -67,7 +68,8 @@ std::string read_entry(archive* reader, std::int64_t size_hint, const std::strin
     const int status = archive_read_data_block(reader, &block, &length, &offset);
     if (status == ARCHIVE_EOF) return contents;
     if (status != ARCHIVE_OK)
-      fail<DataError>("{}: reading failed after {} bytes: {}", where, contents.size(), archive_message(reader));
+      fail<DataError>("{}: reading failed after {}: {}", where, counted(std::ssize(contents), "byte"),
+                      archive_message(reader));
     // Blocks of sparse files leave holes, which read as zeros.
     const auto end = static_cast<std::size_t>(offset);
     require<DataError>(end >= contents.size() && end - contents.size() <= (std::size_t{1} << 30),
@@ -226,7 +228,8 @@ void read_files(const fs::path& source, const FileFilter& wanted, const FileVisi
     const bool sized = archive_entry_size_is_set(entry) != 0;
     std::string contents = read_entry(reader, sized ? archive_entry_size(entry) : -1, where);
     require<DataError>(!sized || static_cast<std::int64_t>(contents.size()) == archive_entry_size(entry),
-                       "{}: holds {} bytes, its header says {}", where, contents.size(), archive_entry_size(entry));
+                       "{}: holds {}, its header says {}", where, counted(std::ssize(contents), "byte"),
+                       archive_entry_size(entry));
     visit(name, std::move(contents));
   });
 }
@@ -405,7 +408,8 @@ struct BlockReader::State {
     const la_ssize_t count = archive_read_data(packed.get(), block.data(), block.size());
     if (!trouble.empty()) fail<DataError>("{}", trouble);
     if (count < 0)
-      fail<DataError>("{}: reading failed after {} bytes: {}", name, unpacked, archive_message(packed.get()));
+      fail<DataError>("{}: reading failed after {}: {}", name, counted(static_cast<std::int64_t>(unpacked), "byte"),
+                      archive_message(packed.get()));
     unpacked += count;
     return {block.data(), static_cast<std::size_t>(count)};
   }

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/random.h"
 
 namespace eddy {
@@ -20,7 +21,8 @@ std::vector<std::size_t> evenly_spaced(std::size_t count, std::size_t wanted) {
 Split split_off_test(std::int64_t documents, std::int64_t test, std::uint64_t seed) {
   require<DataError>(documents >= 0 && documents <= std::numeric_limits<std::int32_t>::max(),
                      "a split of {} documents: expected 0 to 2147483647", documents);
-  require<DataError>(test >= 0 && test <= documents, "{} test documents asked for, there are {}", test, documents);
+  require<DataError>(test >= 0 && test <= documents, "{} asked for, there are {}", counted(test, "test document"),
+                     documents);
   std::vector<std::int32_t> order(static_cast<std::size_t>(documents));
   std::iota(order.begin(), order.end(), 0);
   Philox random(seed, stable_hash("split"));

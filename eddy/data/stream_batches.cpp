@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/random.h"
 
 namespace eddy {
@@ -13,8 +14,8 @@ StreamBatches::StreamBatches(const EncodedCorpus& corpus, StreamOptions options,
                              std::optional<std::vector<std::int32_t>> documents)
     : corpus_(corpus), options_(options) {
   require<UsageError>(options.batch_size >= 1 && options.time >= 1,
-                      "streams of batch size {} and {} steps: expected at least 1 of each", options.batch_size,
-                      options.time);
+                      "streams of batch size {} and {}: expected at least 1 of each", options.batch_size,
+                      counted(options.time, "step"));
   if (documents) {
     documents_ = std::move(*documents);
   } else {

@@ -2,6 +2,7 @@
 #include "eddy/data/token_set.h"
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 
 namespace eddy {
 
@@ -13,8 +14,8 @@ TokenSet::TokenSet(std::span<const std::string> tokens, const SpecialTokens& spe
                        tokens[id]);
   }
   for (const std::int32_t special : {specials.pad, specials.go, specials.end, specials.unknown})
-    require<DataError>(special >= -1 && special < size(),
-                       "special token {} of {} tokens; expected -1 for none or an id", special, size());
+    require<DataError>(special >= -1 && special < size(), "special token {} of {}; expected -1 for none or an id",
+                       special, counted(size(), "token"));
 }
 
 TokenSet::TokenSet(const Vocabulary& vocabulary) {

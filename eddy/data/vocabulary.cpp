@@ -23,8 +23,8 @@ Vocabulary::Vocabulary(const TokenCounter& counter, const VocabularyOptions& opt
   require<UsageError>(options.min_documents >= 1, "minimum number of documents is {}, expected at least 1",
                       options.min_documents);
   require<UsageError>(options.max_size == 0 || options.max_size >= kSpecials,
-                      "vocabulary of {} entries asked for, expected 0 (no cap) or at least {}", options.max_size,
-                      kSpecials);
+                      "vocabulary of {} asked for, expected 0 (no cap) or at least {}",
+                      counted(options.max_size, "entry", "entries"), kSpecials);
   std::vector<std::int32_t> order;
   std::int64_t left_out = 0;
   for (std::int32_t i = 0; i < counter.table().size(); ++i) {
@@ -58,8 +58,8 @@ Vocabulary::Vocabulary(const TokenCounter& counter, const VocabularyOptions& opt
 }
 
 Vocabulary Vocabulary::from_lists(std::span<const std::string> tokens, std::span<const std::int64_t> counts) {
-  require<DataError>(tokens.size() == counts.size(), "vocabulary has {} tokens and {} counts", tokens.size(),
-                     counts.size());
+  require<DataError>(tokens.size() == counts.size(), "vocabulary has {} and {}", counted(std::ssize(tokens), "token"),
+                     counted(std::ssize(counts), "count"));
   Vocabulary vocabulary;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     try {

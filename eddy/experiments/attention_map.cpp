@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/chart_svg.h"
 
 namespace eddy {
@@ -22,15 +23,14 @@ std::vector<std::string> labels(const std::vector<std::string>& tokens) {
 HeatMap attention_heat_map(const AttentionMap& map) {
   const std::size_t columns = map.source.size();
   const auto width = static_cast<std::size_t>(std::max<std::int64_t>(map.source_time, 0));
-  require<UsageError>(columns >= 1 && !map.target.empty(),
-                      "attention of {} target tokens over {} source tokens; "
-                      "expected at least one of each",
-                      map.target.size(), columns);
-  require<UsageError>(columns <= width, "{} source tokens do not fit in {} steps of attention", columns,
-                      map.source_time);
+  require<UsageError>(columns >= 1 && !map.target.empty(), "attention of {} over {}; expected at least one of each",
+                      counted(std::ssize(map.target), "target token"),
+                      counted(static_cast<std::int64_t>(columns), "source token"));
+  require<UsageError>(columns <= width, "there is no room for {} in {} of attention",
+                      counted(static_cast<std::int64_t>(columns), "source token"), counted(map.source_time, "step"));
   require<UsageError>(map.weights.size() % width == 0 && map.weights.size() / width >= map.target.size(),
-                      "{} attention weights are no rows of {} steps for {} target tokens", map.weights.size(), width,
-                      map.target.size());
+                      "{} cannot be rows of {} for {}", counted(std::ssize(map.weights), "attention weight"),
+                      counted(map.source_time, "step"), counted(std::ssize(map.target), "target token"));
   HeatMap picture{.title = map.title,
                   .row_label = "target",
                   .column_label = "source",

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/chart_svg.h"
 
 namespace eddy {
@@ -144,11 +145,11 @@ void check(const LineChart& chart) {
   require<UsageError>(chart.width >= 200 && chart.height >= 150, "a chart of {}x{} pixels is too small", chart.width,
                       chart.height);
   for (const ChartSeries& series : chart.series) {
-    require<UsageError>(series.x.size() == series.y.size(), "series '{}' has {} x values, but {} y values", series.name,
-                        series.x.size(), series.y.size());
-    require<UsageError>(series.spread.empty() || series.spread.size() == series.y.size(),
-                        "series '{}' has {} y values, but {} spreads", series.name, series.y.size(),
-                        series.spread.size());
+    require<UsageError>(series.x.size() == series.y.size(), "series '{}' has {}, but {}", series.name,
+                        counted(std::ssize(series.x), "x value"), counted(std::ssize(series.y), "y value"));
+    require<UsageError>(series.spread.empty() || series.spread.size() == series.y.size(), "series '{}' has {}, but {}",
+                        series.name, counted(std::ssize(series.y), "y value"),
+                        counted(std::ssize(series.spread), "spread"));
   }
 }
 

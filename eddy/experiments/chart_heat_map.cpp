@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/chart.h"
 #include "eddy/experiments/chart_svg.h"
 
@@ -128,8 +129,8 @@ void draw_bar(SvgWriter& svg, const Layout& at, const Scale& scale) {
 
 std::string to_svg(const HeatMap& map) {
   require<UsageError>(map.values.size() == map.rows.size() * map.columns.size(),
-                      "a heat map of {} rows and {} columns cannot have {} values", map.rows.size(), map.columns.size(),
-                      map.values.size());
+                      "a heat map of {} and {} cannot have {}", counted(std::ssize(map.rows), "row"),
+                      counted(std::ssize(map.columns), "column"), counted(std::ssize(map.values), "value"));
   require<UsageError>(!map.values.empty(), "a heat map needs at least one row and one column");
   const Scale scale(map.values);
   const Layout at(map);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/safetensors.h"
 #include "eddy/experiments/environment.h"
 
@@ -68,8 +69,9 @@ CheckpointMetadata metadata_of(const SafetensorsReader& reader) {
   result.vocabulary = parsed<std::vector<std::string>>(fields, "vocabulary", reader.path());
   result.vocabulary_counts = parsed<std::vector<std::int64_t>>(fields, "vocabulary_counts", reader.path());
   require<DataError>(result.vocabulary_counts.empty() || result.vocabulary_counts.size() == result.vocabulary.size(),
-                     "{}: has {} tokens in its vocabulary, but {} counts", reader.path().string(),
-                     result.vocabulary.size(), result.vocabulary_counts.size());
+                     "{}: has {} in its vocabulary, but {}", reader.path().string(),
+                     counted(std::ssize(result.vocabulary), "token"),
+                     counted(std::ssize(result.vocabulary_counts), "count"));
   const std::string seed = text_of(fields, "seed");
   const auto [end, error] = std::from_chars(seed.data(), seed.data() + seed.size(), result.seed);
   require<DataError>(error == std::errc() && end == seed.data() + seed.size(),
@@ -125,7 +127,8 @@ void save(const std::filesystem::path& path, const ParameterStore& store, const 
   require_json(metadata.position, "position");
   require<UsageError>(
       metadata.vocabulary_counts.empty() || metadata.vocabulary_counts.size() == metadata.vocabulary.size(),
-      "a vocabulary of {} tokens cannot have {} counts", metadata.vocabulary.size(), metadata.vocabulary_counts.size());
+      "a vocabulary of {} cannot have {}", counted(std::ssize(metadata.vocabulary), "token"),
+      counted(std::ssize(metadata.vocabulary_counts), "count"));
   std::vector<NamedTensor> tensors;
   std::vector<std::string> fixed;
   for (const auto& variable : store.all()) {

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/chart_svg.h"
 
 namespace eddy {
@@ -74,14 +75,15 @@ ClassificationResult classification_result(std::string part, const Predictions& 
     const std::int32_t document = documents[i];
     const auto row = predictions.row(static_cast<std::int64_t>(i));
     const std::int32_t target = corpus.label(document);
-    result.wrong.push_back(
-        {.id = std::string(corpus.id(document)),
-         .text = row_width > 0 ? fmt::format("{} rows of {} numbers", corpus.length(document) / row_width, row_width)
-                               : shown_text(corpus.document(document), known),
-         .target = target,
-         .predicted = predictions.label(static_cast<std::int64_t>(i)),
-         .probability = static_cast<double>(surety),
-         .target_probability = static_cast<double>(row[static_cast<std::size_t>(target)])});
+    result.wrong.push_back({.id = std::string(corpus.id(document)),
+                            .text = row_width > 0
+                                        ? fmt::format("{} of {}", counted(corpus.length(document) / row_width, "row"),
+                                                      counted(row_width, "number"))
+                                        : shown_text(corpus.document(document), known),
+                            .target = target,
+                            .predicted = predictions.label(static_cast<std::int64_t>(i)),
+                            .probability = static_cast<double>(surety),
+                            .target_probability = static_cast<double>(row[static_cast<std::size_t>(target)])});
   }
   return result;
 }

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/random.h"
 #include "eddy/data/amazon_reviews.h"
 #include "eddy/data/cifar10.h"
@@ -239,9 +240,8 @@ const ClassificationTask& classification_task(std::string_view name) {
 
 ClassificationTexts hold_out(const Dataset& all, const ClassificationSource& source) {
   const auto count = static_cast<std::int64_t>(all.documents.size());
-  require<DataError>(source.test > 0 && source.test < count,
-                     "{}: {} test documents asked for, the data has {}; expected 1 to {}", source.data.string(),
-                     source.test, count, count - 1);
+  require<DataError>(source.test > 0 && source.test < count, "{}: {} asked for, the data has {}; expected 1 to {}",
+                     source.data.string(), counted(source.test, "test document"), count, count - 1);
   const Split parts = split_off_test(count, source.test, source.split_seed);
   return {subset(all, parts.train), subset(all, parts.test), {{}, all.label_names}};
 }

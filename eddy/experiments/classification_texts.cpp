@@ -85,8 +85,9 @@ void check_classes(const Dataset& data, const ClassificationSource& source) {
       classes > 1, "{}: the label of {} is \"{}\"; expected two classes or more in column {}", source.data.string(),
       texts == 1 ? "the only text" : fmt::format("all {} texts", grouped(static_cast<std::int64_t>(texts))),
       data.label_names.front(), source.reading.label_column);
-  require<DataError>(classes < texts, "{}: each of {} texts has a label of its own; expected classes in column {}",
-                     source.data.string(), texts, source.reading.label_column);
+  require<DataError>(classes < texts, "{}: each of {} has a label of its own; expected classes in column {}",
+                     source.data.string(), counted(static_cast<std::int64_t>(texts), "text"),
+                     source.reading.label_column);
 }
 
 ClassificationTexts read_own_texts(const ClassificationSource& source) {

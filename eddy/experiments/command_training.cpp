@@ -183,8 +183,8 @@ void TrainingCommand::fill(ParameterStore& store, const ModelFile& model) const 
   if (run.resume) load_checkpoint(run.checkpoint(), store);
   const std::size_t restored = store.all().size();
   create_parameters(store, model.config);
-  require<DataError>(!run.resume || store.all().size() == restored,
-                     "{}: holds {} variables, but its config needs {} more", run.checkpoint().string(), restored,
+  require<DataError>(!run.resume || store.all().size() == restored, "{}: holds {}, but its config needs {} more",
+                     run.checkpoint().string(), counted(static_cast<std::int64_t>(restored), "variable"),
                      store.all().size() - restored);
   check_clip_exclude(model.config.optimizer, store);
   if (!run.resume && !model.from.empty())

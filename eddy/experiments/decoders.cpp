@@ -3,6 +3,7 @@
 
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/data/number_stories.h"
 #include "eddy/data/pair_batches.h"
 #include "eddy/experiments/decoders_report.h"
@@ -137,8 +138,9 @@ std::string python_list(const std::vector<std::string>& tokens) {
 DecodersResult run_decoders(const DecodersOptions& options) {
   require<UsageError>(
       !options.modes.empty() && options.epochs > 0 && options.batch_size > 0 && options.learning_rate > 0,
-      "{} modes, {} epochs, batches of {} and a learning rate of {}: each must be positive", options.modes.size(),
-      options.epochs, options.batch_size, options.learning_rate);
+      "{}, {}, batches of {} and a learning rate of {}: each must be positive",
+      counted(std::ssize(options.modes), "mode"), counted(options.epochs, "epoch"), options.batch_size,
+      options.learning_rate);
   std::vector<std::string_view> names;
   for (const DecoderMode mode : options.modes) names.push_back(name_of(mode));
   check_distinct("the mode", names);

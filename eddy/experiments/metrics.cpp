@@ -5,12 +5,15 @@
 #include <numeric>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 
 namespace eddy {
 namespace {
 
 void require_same_size(std::size_t predicted, std::size_t target) {
-  require<UsageError>(predicted == target, "{} predictions cannot be compared with {} targets", predicted, target);
+  require<UsageError>(predicted == target, "{} cannot be compared with {}",
+                      counted(static_cast<std::int64_t>(predicted), "prediction"),
+                      counted(static_cast<std::int64_t>(target), "target"));
 }
 
 }  // namespace

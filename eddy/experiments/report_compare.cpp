@@ -6,6 +6,7 @@
 #include <set>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/default_settings.h"
 #include "eddy/experiments/flat_json.h"
 
@@ -210,7 +211,7 @@ Report compare_reports(const Runs& runs) {
   for (const auto& [name, report] : runs)
     require<UsageError>(names.insert(name).second, "two runs to compare are named \"{}\"", name);
   Report comparison;
-  comparison.title = fmt::format("{} runs compared", runs.size());
+  comparison.title = fmt::format("{} compared", counted(std::ssize(runs), "run"));
   for (const auto& [name, report] : runs) comparison.summary.push_back(fmt::format("{}: {}", name, report.title));
   comparison.tables = joined_tables(runs);
   comparison.charts = overlaid_charts(runs);

@@ -44,9 +44,9 @@ std::string one_line(std::string_view text) {
 
 void check_table(const Table& table) {
   for (std::size_t r = 0; r < table.rows.size(); ++r)
-    require<UsageError>(table.rows[r].size() == table.columns.size(),
-                        "row {} of table '{}' has {} cells, but there are {} columns", r + 1, table.title,
-                        table.rows[r].size(), table.columns.size());
+    require<UsageError>(table.rows[r].size() == table.columns.size(), "row {} of table '{}' has {} for {}", r + 1,
+                        table.title, counted(std::ssize(table.rows[r]), "cell"),
+                        counted(std::ssize(table.columns), "column"));
 }
 
 std::string cell_text(const TableCell& cell) {

@@ -137,9 +137,9 @@ void check_labels(const EncodedDataset& result, const DataConfig& data, const Da
   if (loading.model == nullptr || !loading.fixed_labels) return;
   const std::vector<std::string>& known = loading.model->label_names;
   if (result.label_names.empty() || result.label_names == known) return;
-  fail<DataError>("{}: its {} classes ({}, …) are not the {} classes of the model ({}, …)", data.path,
-                  result.label_names.size(), result.label_names.front(), known.size(),
-                  known.empty() ? "none" : known.front());
+  fail<DataError>("{}: it has {} ({}, …), other than the {} of the model ({}, …)", data.path,
+                  counted(std::ssize(result.label_names), "class", "classes"), result.label_names.front(),
+                  counted(std::ssize(known), "class", "classes"), known.empty() ? "none" : known.front());
 }
 
 /// A pipe or device can be read but once, and has no size and time to know it again by.

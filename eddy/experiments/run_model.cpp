@@ -90,11 +90,12 @@ ModelFile parse_metadata(const CheckpointMetadata& metadata, const fs::path& pat
   model.config.model.word_counts = model.text.vocabulary.counts();
   from_json_text(metadata.position, where + ": position", model.progress);
   const std::int64_t tokens = model.text.vocabulary.size();
-  require<DataError>(model.config.model.vocabulary_size == tokens, "{}: config says {} tokens, the vocabulary has {}",
-                     where, model.config.model.vocabulary_size, tokens);
+  require<DataError>(model.config.model.vocabulary_size == tokens, "{}: config says {}, the vocabulary has {}", where,
+                     counted(model.config.model.vocabulary_size, "token"), tokens);
   const auto labels = static_cast<std::int64_t>(model.text.label_names.size());
   require<DataError>(!is_classification(model.config.task) || model.config.model.classes == labels,
-                     "{}: config says {} classes, {} are named", where, model.config.model.classes, labels);
+                     "{}: config says {}, but names {}", where, counted(model.config.model.classes, "class", "classes"),
+                     labels);
   return model;
 }
 
@@ -121,8 +122,8 @@ TransferReport transfer_pretrained(const ParameterStore& from, ParameterStore& s
 
 void require_text_model(const fs::path& where, const TrainingConfig& config) {
   require<UsageError>(config.row_width == 0,
-                      "{}: is of rows of {} numbers, such as images (row_width); expected a model of texts",
-                      where.string(), config.row_width);
+                      "{}: is of rows of {}, such as images (row_width); expected a model of texts", where.string(),
+                      counted(config.row_width, "number"));
 }
 
 void check_savable(const ModelFile& model) {
@@ -169,13 +170,13 @@ LoadedModel load_model(const fs::path& path) {
 
 std::string describe_model(const TrainingConfig& config, std::int64_t parameters) {
   const TextModelConfig& model = config.model;
-  const std::string read = config.row_width > 0 ? fmt::format("rows of {} numbers", config.row_width)
+  const std::string read = config.row_width > 0 ? fmt::format("rows of {}", counted(config.row_width, "number"))
                                                 : fmt::format("embedding {}, vocabulary {}", model.embedding_size,
                                                               grouped(model.vocabulary_size));
   return fmt::format("{}: {}{} {} × {}, {}{}, {} parameters", to_string(config.task),
                      model.bidirectional ? "bidirectional " : "", name_of(model.encoder.cell), model.encoder.layers,
                      model.encoder.hidden_size, read,
-                     model.classes > 0 ? fmt::format(", {} classes", grouped(model.classes)) : "", grouped(parameters));
+                     model.classes > 0 ? ", " + counted(model.classes, "class", "classes") : "", grouped(parameters));
 }
 
 fs::path checkpoint_path(const fs::path& output) { return with_suffix(output, ".checkpoint.safetensors"); }

@@ -2,6 +2,7 @@
 #include "eddy/experiments/run_weights.h"
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 
 namespace eddy {
 
@@ -14,8 +15,8 @@ void load_weights(const std::filesystem::path& path, ParameterStore& store,
   } catch (const GraphError& error) {
     fail<DataError>("{}: weights and config do not agree: {}", path.string(), error.what());
   }
-  require<DataError>(store.all().size() == in_file, "{}: holds {} variables, but the config needs {} more",
-                     path.string(), in_file, store.all().size() - in_file);
+  require<DataError>(store.all().size() == in_file, "{}: holds {}, but the config needs {} more", path.string(),
+                     counted(static_cast<std::int64_t>(in_file), "variable"), store.all().size() - in_file);
 }
 
 }  // namespace eddy

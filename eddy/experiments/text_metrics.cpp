@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/metrics.h"
 
 namespace eddy {
@@ -99,8 +100,8 @@ void require_references(const References& references) {
 void require_order(int order) { require<UsageError>(order >= 1, "n-grams of {} tokens; expected at least 1", order); }
 
 void require_pairs(std::span<const TokenText> texts, std::span<const References> references) {
-  require<UsageError>(texts.size() == references.size(), "{} texts cannot be scored with references for {}",
-                      texts.size(), references.size());
+  require<UsageError>(texts.size() == references.size(), "{} cannot be scored with references for {}",
+                      counted(std::ssize(texts), "text"), references.size());
   require<UsageError>(!texts.empty(), "the score of no texts is undefined");
   for (const References& each : references) require_references(each);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/models/language_model.h"
 #include "eddy/models/pooled_autoencoder.h"
 #include "eddy/models/row_models.h"
@@ -51,7 +52,7 @@ TaskInputs make_inputs(Graph& graph, const TrainingConfig& config, std::int64_t 
 /// f32[time, batch] becomes that of the rows.
 void make_rows(TaskInputs& inputs, std::int64_t width) {
   const std::int64_t time = inputs.tokens.dim(0), batch = inputs.tokens.dim(1);
-  require<GraphError>(time % width == 0, "documents of {} numbers are not rows of {}", time, width);
+  require<GraphError>(time % width == 0, "documents of {} are not rows of {}", counted(time, "number"), width);
   const Value numbers = cast(reshape(inputs.tokens, {time / width, width, batch}), f32);
   inputs.tokens = transpose(numbers, {0, 2, 1}) * (2.0f / 255.0f) - 1.0f;
   inputs.mask = reshape(slice(reshape(inputs.mask, {time / width, width, batch}), 1, 0, 1), {time / width, batch});

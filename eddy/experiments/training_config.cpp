@@ -2,6 +2,7 @@
 #include "eddy/experiments/training_config.h"
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/training_config_checks.h"
 #include "eddy/experiments/training_config_names.h"
 
@@ -79,11 +80,11 @@ void check_model(const TextModelConfig& model) {
     require<UsageError>(cutoffs[i] > (i == 0 ? 0 : cutoffs[i - 1]), "adaptive_cutoffs must rise from 1 on, not {}",
                         fmt::join(cutoffs, ", "));
   require<UsageError>(model.vocabulary_size == 0 || cutoffs.empty() || cutoffs.back() < model.vocabulary_size,
-                      "adaptive_cutoffs end at {}, expected fewer than the {} words of the vocabulary",
-                      cutoffs.empty() ? 0 : cutoffs.back(), model.vocabulary_size);
+                      "adaptive_cutoffs end at {}, expected fewer than the {} of the vocabulary",
+                      cutoffs.empty() ? 0 : cutoffs.back(), counted(model.vocabulary_size, "word"));
   require<UsageError>(model.vocabulary_size == 0 || model.softmax_samples < model.vocabulary_size,
-                      "softmax_samples is {}, expected fewer than the {} words of the vocabulary",
-                      model.softmax_samples, model.vocabulary_size);
+                      "softmax_samples is {}, expected fewer than the {} of the vocabulary", model.softmax_samples,
+                      counted(model.vocabulary_size, "word"));
 }
 
 void check_adversarial(const TrainingConfig& config) {

@@ -10,6 +10,7 @@
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/core/number_text.h"
 #include "eddy/experiments/finite_weights.h"
 #include "eddy/experiments/progress_interrupt.h"
 
@@ -145,9 +146,8 @@ void TrainingLoop::check_any_update() const {
   const std::shared_ptr<Variable> updates = weights().find("optimizer/step");
   const bool learnt = updates != nullptr && updates->value.values<const std::int32_t>()[0] > 0;
   require<Error>(steps_done() == 0 || learnt,
-                 "the gradients were not finite in any of the {} steps, so that nothing was learnt; try a lower "
-                 "learning rate",
-                 steps_done());
+                 "the gradients were not finite in any of {}, so that nothing was learnt; try a lower learning rate",
+                 counted(steps_done(), "step"));
 }
 
 void TrainingLoop::check_weights() const {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 
 namespace eddy {
 
@@ -13,8 +14,9 @@ std::vector<std::string> replace_unknown(std::span<const std::int32_t> ids, cons
   const auto width = static_cast<std::size_t>(std::max<std::int64_t>(source_time, 0));
   const std::size_t words = source_words.size();
   require<UsageError>(words <= width && attention.size() >= ids.size() * width,
-                      "{} attention weights are too few for {} tokens over {} steps with {} source words",
-                      attention.size(), ids.size(), source_time, words);
+                      "{} cannot be those of {} over {} with {}", counted(std::ssize(attention), "attention weight"),
+                      counted(std::ssize(ids), "token"), counted(source_time, "step"),
+                      counted(std::ssize(source_words), "source word"));
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] != tokens.specials().unknown || words == 0) {

@@ -55,9 +55,9 @@ ValidationSplit split_validation(const TrainingConfig& config, const EncodedCorp
     if (config.validation_by_group && !corpus.groups().empty()) {
       kept = groups_to_front(candidates, corpus, kept);
       require<DataError>(kept < candidates.size(),
-                         "all {} labelled documents are of one group; expected several to keep some for validation "
+                         "{} in all, of one group; expected several groups to keep some for validation "
                          "(--mixed-validation tears groups apart)",
-                         candidates.size());
+                         counted(std::ssize(candidates), "labelled document"));
     }
   }
   split.train.insert(split.train.end(), candidates.begin() + static_cast<std::ptrdiff_t>(kept), candidates.end());

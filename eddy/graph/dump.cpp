@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <map>
 
+#include "eddy/core/number_text.h"
 #include "eddy/graph/program_impl.h"
 
 namespace eddy {
@@ -70,7 +71,8 @@ void append_program(const ProgramImpl& program, const std::string& prefix, std::
   append_results(program.lowered.results, prefix, text);
   for (const auto& [id, loop] : loops_of(program)) {
     const std::string name = fmt::format("{}{}", prefix, id);
-    text += fmt::format("  subgraph cluster_{0} {{\n  label=\"each of {1} steps\";\n  {0};\n", name, loop->steps);
+    text += fmt::format("  subgraph cluster_{0} {{\n  label=\"each of {1}\";\n  {0};\n", name,
+                        counted(loop->steps, "step"));
     append_program(*loop->body, name + "_", text);
     text += "  }\n";
   }
@@ -95,7 +97,7 @@ void append_text(const ProgramImpl& program, const std::string& indent, std::str
     text += fmt::format("{}{}  @ {}  {}\n", indent, node_line(graph, id), memory, to_string(graph.node(id).origin));
     const auto loop = loops.find(id);
     if (loop == loops.end()) continue;
-    text += fmt::format("{}  each of {} steps:\n", indent, loop->second->steps);
+    text += fmt::format("{}  each of {}:\n", indent, counted(loop->second->steps, "step"));
     append_text(*loop->second->body, indent + "    ", text);
   }
 }

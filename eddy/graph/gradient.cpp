@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/graph/builder_scope.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/graph.h"
@@ -56,8 +57,8 @@ Origin gradient_origin(const Node& node) {
 std::vector<Gradient> gradient_of(const Node& node, const GradientContext& context) {
   try {
     std::vector<Gradient> results = node.op->gradient(context);
-    require<GraphError>(results.size() == node.inputs.size(), "its gradient rule gave {} results for {} inputs",
-                        results.size(), node.inputs.size());
+    require<GraphError>(results.size() == node.inputs.size(), "its gradient rule gave {} for {}",
+                        counted(std::ssize(results), "result"), counted(std::ssize(node.inputs), "input"));
     for (std::size_t i = 0; i < results.size(); ++i) {
       if (!context.input_needed[i]) continue;
       const Value dense = results[i].dense_part();

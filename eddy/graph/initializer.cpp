@@ -7,6 +7,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/math.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/threads.h"
 
 namespace eddy {
@@ -96,11 +97,11 @@ Initializer orthogonal(float gain, int blocks) {
 
 Initializer block_bias(int block, int blocks, float number) {
   return [block, blocks, number](const Tensor& value, Philox&) {
-    require<GraphError>(block >= 0 && block < blocks, "a bias of {1} blocks has no block {0}, counted from 0", block,
-                        blocks);
+    require<GraphError>(block >= 0 && block < blocks, "a bias of {1} has no block {0}, counted from 0", block,
+                        counted(blocks, "block"));
     const std::span<float> values = value.values<float>();
-    require<GraphError>(values.size() % static_cast<std::size_t>(blocks) == 0,
-                        "a bias {} does not consist of {} blocks", value.type(), blocks);
+    require<GraphError>(values.size() % static_cast<std::size_t>(blocks) == 0, "a bias {} does not consist of {}",
+                        value.type(), counted(blocks, "block"));
     const std::size_t size = values.size() / static_cast<std::size_t>(blocks);
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = i / size == static_cast<std::size_t>(block) ? number : 0.0f;

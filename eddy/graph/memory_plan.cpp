@@ -9,6 +9,7 @@
 #include <map>
 #include <numeric>
 
+#include "eddy/core/number_text.h"
 #include "eddy/core/rounding.h"
 #include "eddy/core/tensor.h"
 
@@ -158,8 +159,8 @@ void append_peak(const MemoryPlan& plan, const std::string& indent, std::string&
   for (const BufferLife& buffer : plan.buffers)
     if (buffer.first <= peak && peak <= buffer.last) alive.push_back(&buffer);
   std::ranges::stable_sort(alive, std::greater(), &BufferLife::bytes);
-  text += fmt::format("{}peak at step {}: {} alive in {} buffers\n", indent, peak, format_bytes(plan.bytes_alive(peak)),
-                      alive.size());
+  text += fmt::format("{}peak at step {}: {} alive in {}\n", indent, peak, format_bytes(plan.bytes_alive(peak)),
+                      counted(std::ssize(alive), "buffer"));
   for (std::size_t i = 0; i < std::min(alive.size(), kMostListed); ++i) {
     const BufferLife& buffer = *alive[i];
     const auto index = static_cast<std::size_t>(&buffer - plan.buffers.data());
@@ -167,7 +168,9 @@ void append_peak(const MemoryPlan& plan, const std::string& indent, std::string&
                         plan.offsets[index], buffer.first, buffer.last, buffer.label);
     if (buffer.body && !buffer.body->buffers.empty()) append_peak(*buffer.body, indent + "    its body: ", text);
   }
-  if (alive.size() > kMostListed) text += fmt::format("{}  and {} smaller ones\n", indent, alive.size() - kMostListed);
+  if (alive.size() > kMostListed)
+    text += fmt::format("{}  and {}\n", indent,
+                        counted(static_cast<std::int64_t>(alive.size() - kMostListed), "smaller one"));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "eddy/core/denormals.h"
+#include "eddy/core/number_text.h"
 #include "eddy/graph/aliases.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/node_key.h"
@@ -57,8 +58,9 @@ class Rewriting {
     return inputs;
   }
   void replace(int id, std::span<const Value> outputs) {
-    require<GraphError>(outputs.size() == graph_.node(id).outputs.size(), "{} values stand for the {} outputs of [{}]",
-                        outputs.size(), graph_.node(id).outputs.size(), graph_.node(id).op->name());
+    require<GraphError>(outputs.size() == graph_.node(id).outputs.size(), "{} given in place of the {} of [{}]",
+                        counted(std::ssize(outputs), "value"), counted(std::ssize(graph_.node(id).outputs), "output"),
+                        graph_.node(id).op->name());
     std::ranges::copy(outputs, mapped_.begin() + static_cast<std::ptrdiff_t>(numbers_.of(id, 0)));
   }
   void copy(int id, std::vector<Value> inputs) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "eddy/core/number_text.h"
 #include "eddy/graph/profile_totals.h"
 
 namespace eddy {
@@ -49,7 +50,7 @@ std::vector<OpTotal> totals_by_op(const Profile& profile) {
 std::string to_string(const Profile& profile, double peak_gflops) {
   const double whole = std::max(profile.total_seconds, 1e-12);
   std::string text =
-      fmt::format("{:.3f} ms a run, {} nodes, {}\n", profile.total_seconds * 1e3, profile.nodes.size(),
+      fmt::format("{:.3f} ms a run, {}, {}\n", profile.total_seconds * 1e3, counted(std::ssize(profile.nodes), "node"),
                   rates(profile.total_seconds, profile.total_flops(), profile.total_bytes(), peak_gflops));
   if (peak_gflops > 0 && profile.total_flops() / whole > peak_gflops * 1e9)
     text += "the run was faster than the peak, which other programs must have held up while it was measured\n";

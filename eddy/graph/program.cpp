@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "eddy/core/denormals.h"
+#include "eddy/core/number_text.h"
 #include "eddy/core/resident_team.h"
 #include "eddy/graph/program_impl.h"
 
@@ -25,9 +26,9 @@ void fail_in(const Node& node, const Error& error, std::string_view prefix) {
 }
 
 void ProgramImpl::bind(std::span<const Binding> bindings) {
-  require<GraphError>(threads == num_threads(),
-                      "the program was compiled for {} threads, but {} are set now; set the number before compiling",
-                      threads, num_threads());
+  if (threads != num_threads())
+    fail<GraphError>("the program was compiled for {}, but num_threads() is {} now; set the number before compiling",
+                     counted(threads, "thread"), num_threads());
   // Another program that wanted it larger may have lost it.
   if (options.arena->bytes() < plan.arena_bytes) options.arena->reserve(plan.arena_bytes);
   bases[0] = options.arena->data();

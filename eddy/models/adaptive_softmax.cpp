@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 #include "eddy/graph/builder_scope.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/cluster_targets.h"
@@ -32,8 +33,8 @@ std::vector<Stretch> stretches(const BuilderScope& at, ParameterStore& store, co
   const std::vector<std::int64_t>& cuts = config.cutoffs;
   at.check(!cuts.empty() && cuts.front() > 0 && cuts.back() < config.vocabulary &&
                std::ranges::adjacent_find(cuts, std::greater_equal()) == cuts.end(),
-           "the cutoffs of an adaptive softmax over {} words must rise between 1 and {}, they are {}",
-           config.vocabulary, config.vocabulary - 1, fmt::join(cuts, ", "));
+           "the cutoffs of an adaptive softmax over {} must rise between 1 and {}, they are {}",
+           counted(config.vocabulary, "word"), config.vocabulary - 1, fmt::join(cuts, ", "));
   at.check(config.divisor >= 1, "the divisor of an adaptive softmax must be positive, it is {}", config.divisor);
   at.expect("hidden", hidden, f32, {"rows", "hidden_size"});
   Graph& graph = at.graph();

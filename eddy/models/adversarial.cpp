@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/adversarial.h"
 
+#include "eddy/core/number_text.h"
 #include "eddy/graph/builder_scope.h"
 #include "eddy/graph/gradient.h"
 #include "eddy/ops/abs.h"
@@ -93,8 +94,8 @@ Value adversarial_loss(const ClassifierPass& pass, const AdversarialConfig& conf
   const BuilderScope at("adversarial_loss", "embedded", pass.embedded, where);
   expect_texts(at, pass.embedded, pass.mask);
   at.expect("scores", pass.scores, f32, {pass.embedded.dim(1), "classes"});
-  at.check(config.norm >= 0 && config.power_iterations >= 1,
-           "a perturbation of norm {} found in {} steps cannot be made", config.norm, config.power_iterations);
+  at.check(config.norm >= 0 && config.power_iterations >= 1, "a perturbation of norm {} found in {} cannot be made",
+           config.norm, counted(config.power_iterations, "step"));
   const NameScope scope(at.graph(), "adversarial");
   const auto& [model, loss, embedded, mask, scores, key, given_undropped] = pass;
   const Value undropped = given_undropped ? given_undropped : embedded;

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 
 namespace eddy {
 
@@ -236,7 +237,8 @@ void check_options(const BeamOptions& options, std::int64_t sources, std::span<c
                       "beam search over {} sources; expected at least 1", sources);
   const bool needs_lengths = options.coverage > 0 || !source_lengths.empty();
   require<UsageError>(!needs_lengths || static_cast<std::int64_t>(source_lengths.size()) == sources,
-                      "{} source lengths for {} sources; coverage needs one each", source_lengths.size(), sources);
+                      "{} for {}; coverage needs one each", counted(std::ssize(source_lengths), "source length"),
+                      counted(sources, "source"));
 }
 
 /// Sizes of a reply: [rows, classes] and [rows, source_time].

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "eddy/core/number_text.h"
 #include "eddy/graph/builder_scope.h"
 #include "eddy/ops/dropout.h"
 #include "eddy/ops/fold_key.h"
@@ -67,7 +68,8 @@ Step CellStack::operator()(Value x, const State& state, Value step, SourceLocati
 State CellStack::zeros(Value like, std::int64_t batch, const std::vector<std::int64_t>& widths,
                        std::initializer_list<std::string_view> names, SourceLocation where) const {
   const BuilderScope at("CellStack", "like", like, where);
-  at.check(widths.size() == cells.size(), "there are {} widths for {} cells", widths.size(), cells.size());
+  at.check(widths.size() == cells.size(), "{} given for {}", counted(std::ssize(widths), "width"),
+           counted(std::ssize(cells), "cell"));
   State state;
   for (std::size_t layer = 0; layer < cells.size(); ++layer) {
     if (share_state)

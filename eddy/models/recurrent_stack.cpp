@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/recurrent_stack.h"
 
+#include "eddy/core/number_text.h"
 #include "eddy/graph/builder_scope.h"
 #include "eddy/models/cells.h"
 #include "eddy/ops/dropout.h"
@@ -84,7 +85,8 @@ StackResult recurrent_stack(ParameterStore& store, std::string_view name, const 
   if (mask) at.expect("mask", mask, f32, {time, batch});
   const auto check_states = [&](std::string_view argument, const std::vector<Value>& states) {
     at.check(states.empty() || states.size() == static_cast<std::size_t>(config.layers),
-             "the initial state of '{}' is of {} layers, but the stack has {}", name, states.size(), config.layers);
+             "the initial state of '{}' is of {}, but the stack has {}", name, counted(std::ssize(states), "layer"),
+             config.layers);
     for (const Value& state : states)
       if (state) at.expect(argument, state, f32, {batch, config.hidden_size});
   };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/models/repeated_context.h"
 
+#include "eddy/core/number_text.h"
 #include "eddy/graph/builder_scope.h"
 #include "eddy/models/cells.h"
 #include "eddy/models/dense.h"
@@ -25,8 +26,8 @@ GruCell gru_weights(Graph& graph, ParameterStore& store, const std::string& name
 Value repeated_context(ParameterStore& store, const RepeatedContextConfig& config, Value source, SourceLocation where) {
   const BuilderScope at("repeated_context", "source", source, where);
   at.check(config.characters >= 1 && config.target_length >= 1 && config.hidden_size >= 1,
-           "a model of frames needs positive sizes, not {} characters, target length {}, hidden size {}",
-           config.characters, config.target_length, config.hidden_size);
+           "a model of frames needs positive sizes, not {}, target length {}, hidden size {}",
+           counted(config.characters, "character"), config.target_length, config.hidden_size);
   at.expect("source", source, i32, {"time", "batch"});
   Graph& graph = at.graph();
   const GruCell encoder = gru_weights(graph, store, "encoder", config.characters, config);

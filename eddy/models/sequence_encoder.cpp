@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "eddy/core/number_text.h"
 #include "eddy/graph/builder_scope.h"
 #include "eddy/models/decoder_start.h"
 #include "eddy/models/dense.h"
@@ -16,8 +17,8 @@ namespace {
 
 void check(const BuilderScope& at, const SequenceToSequenceConfig& config) {
   at.check(config.source_vocabulary > 0 && config.target_vocabulary > 0 && config.classes > 0,
-           "an encoder-decoder needs words on both sides, not {}, {} and {} classes", config.source_vocabulary,
-           config.target_vocabulary, config.classes);
+           "an encoder-decoder needs words on both sides, not {}, {} and {}", config.source_vocabulary,
+           config.target_vocabulary, counted(config.classes, "class", "classes"));
   at.check(config.encoder.layers > 0 && config.decoder_layers > 0,
            "an encoder-decoder needs layers on both sides, not {} and {}", config.encoder.layers,
            config.decoder_layers);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "eddy/core/number_text.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/models/adaptive_softmax.h"
 #include "eddy/models/softmax_loss.h"
@@ -35,8 +36,8 @@ Value embedding_table(Graph& graph, ParameterStore& store, const TextModelConfig
 /// frequencies. Mean and variance are of the whole table and differentiated too.
 Value normalized_by_frequency(const BuilderScope& at, Value x, Value table, const std::vector<std::int64_t>& counts) {
   const std::int64_t words = table.dim(0);
-  at.check(static_cast<std::int64_t>(counts.size()) == words,
-           "normalized embeddings need the counts of {} words, but {} are given", words, counts.size());
+  at.check(static_cast<std::int64_t>(counts.size()) == words, "normalized embeddings need the counts of {}, not of {}",
+           counted(words, "word"), counts.size());
   const double total = std::accumulate(counts.begin(), counts.end(), 0.0);
   at.check(std::ranges::all_of(counts, [](std::int64_t count) { return count >= 0; }),
            "normalized embeddings need word counts of 0 or more, one is negative");
@@ -89,8 +90,8 @@ Value embed_tokens(ParameterStore& store, const TextModelConfig& config, Value t
   const Value key = mode == Mode::train && random ? random_key(graph, store) : Value();
   Value x = tokens;
   if (tokens.dtype() != f32) {
-    at.check(config.vocabulary_size >= 1 && config.embedding_size >= 1, "{} words in {} dimensions cannot be embedded",
-             config.vocabulary_size, config.embedding_size);
+    at.check(config.vocabulary_size >= 1 && config.embedding_size >= 1, "{} in {} cannot be embedded",
+             counted(config.vocabulary_size, "word"), counted(config.embedding_size, "dimension"));
     const Value table = embedding_table(graph, store, config);
     x = embedding(table, tokens);
     if (config.normalize_embeddings) x = normalized_by_frequency(at, x, table, config.word_counts);

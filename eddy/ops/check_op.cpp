@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "eddy/core/number_text.h"
 #include "eddy/core/threads.h"
 #include "eddy/ops/check_gradients.h"
 #include "eddy/ops/check_op_parts.h"
@@ -118,7 +119,7 @@ class Checker {
     Program program = compile(*built.graph, built.outputs);
     const std::vector<Tensor> got = checks::run(program, in.inputs);
     if (got.size() != expected.size())
-      return report(fmt::format("{} outputs, expected {}", got.size(), expected.size()));
+      return report(fmt::format("{}, expected {}", counted(std::ssize(got), "output"), expected.size()));
     for (std::size_t i = 0; i < got.size(); ++i)
       report(checks::difference(checks::to_doubles(got[i]), expected[i], case_.value_tolerance),
              fmt::format("output {} {}: ", i, to_string(got[i].type())));

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "eddy/core/element_type.h"
+#include "eddy/core/number_text.h"
 #include "eddy/graph/builtin.h"
 
 namespace eddy {
@@ -134,7 +135,8 @@ FlatArrays to_doubles(std::span<const Tensor> tensors) {
 }
 
 std::string difference(std::span<const double> got, std::span<const double> expected, double tolerance) {
-  if (got.size() != expected.size()) return fmt::format("{} elements, expected {}", got.size(), expected.size());
+  if (got.size() != expected.size())
+    return fmt::format("{}, expected {}", counted(std::ssize(got), "element"), expected.size());
   double worst = tolerance;
   std::size_t at = got.size();
   for (std::size_t i = 0; i < got.size(); ++i) {
@@ -150,7 +152,8 @@ std::string difference(std::span<const double> got, std::span<const double> expe
 }
 
 std::string difference(std::span<const Tensor> got, std::span<const Tensor> expected, double tolerance) {
-  if (got.size() != expected.size()) return fmt::format("{} tensors, expected {}", got.size(), expected.size());
+  if (got.size() != expected.size())
+    return fmt::format("{}, expected {}", counted(std::ssize(got), "tensor"), expected.size());
   for (std::size_t i = 0; i < got.size(); ++i) {
     if (got[i].type() != expected[i].type())
       return fmt::format("tensor {} is {}, expected {}", i, to_string(got[i].type()), to_string(expected[i].type()));
@@ -161,7 +164,8 @@ std::string difference(std::span<const Tensor> got, std::span<const Tensor> expe
 }
 
 std::string bit_difference(std::span<const Tensor> got, std::span<const Tensor> expected) {
-  if (got.size() != expected.size()) return fmt::format("{} tensors, expected {}", got.size(), expected.size());
+  if (got.size() != expected.size())
+    return fmt::format("{}, expected {}", counted(std::ssize(got), "tensor"), expected.size());
   for (std::size_t i = 0; i < got.size(); ++i) {
     if (got[i].type() != expected[i].type())
       return fmt::format("tensor {} is {}, expected {}", i, to_string(got[i].type()), to_string(expected[i].type()));

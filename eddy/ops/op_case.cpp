@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "eddy/core/error.h"
+#include "eddy/core/number_text.h"
 
 namespace eddy {
 namespace {
@@ -47,7 +48,8 @@ Tensor case_tensor(const CaseInput& input, Philox& random) {
   const Tensor tensor(input.type);
   const auto fill = [&](auto values, auto draw) {
     require<GraphError>(input.values.empty() || input.values.size() == values.size(),
-                        "a case gives {} fixed values for an input of {}", input.values.size(), to_string(input.type));
+                        "a case gives {} for an input of {}", counted(std::ssize(input.values), "fixed value"),
+                        to_string(input.type));
     using T = typename decltype(values)::value_type;
     for (std::size_t i = 0; i < values.size(); ++i)
       values[i] = input.values.empty() ? static_cast<T>(draw()) : static_cast<T>(input.values[i]);

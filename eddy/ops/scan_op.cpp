@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "eddy/core/number_text.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/node_key.h"
 #include "eddy/ops/scan_paths.h"
@@ -72,7 +73,7 @@ std::vector<TensorType> ScanOp::infer(std::span<const TensorType> inputs) const 
   const ScanBody& b = *body_;
   require<GraphError>(time_ >= 1, "a loop needs at least one step, not {}", time_);
   require<GraphError>(inputs.size() == b.sequences.size() + b.states.size() + b.captures.size(),
-                      "{} inputs given, expected {}", inputs.size(),
+                      "{} given, expected {}", counted(std::ssize(inputs), "input"),
                       b.sequences.size() + b.states.size() + b.captures.size());
   std::size_t next = 0;
   for (std::size_t i = 0; i < b.sequences.size(); ++i)
@@ -104,7 +105,7 @@ Cost ScanOp::cost(std::span<const TensorType>, std::span<const TensorType>) cons
 }
 
 std::string ScanOp::attribute_text() const {
-  return fmt::format("time={}, reverse={}, body={} nodes", time_, reverse_, body_->graph->size());
+  return fmt::format("time={}, reverse={}, body={}", time_, reverse_, counted(body_->graph->size(), "node"));
 }
 
 Value add_scan(Graph& graph, const ScanOp& op, std::span<const Value> sequences, std::span<const Value> initial,

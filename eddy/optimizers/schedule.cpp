@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "eddy/core/number_text.h"
 #include "eddy/graph/graph.h"
 #include "eddy/graph/user_line.h"
 
@@ -86,8 +87,9 @@ struct PickPiece final : OpClass<PickPiece> {
   explicit PickPiece(std::vector<std::int64_t> b) : boundaries(std::move(b)) {}
   static void attributes(auto& op, auto&& visit) { visit("boundaries", op.boundaries); }
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    require<GraphError>(inputs.size() == boundaries.size() + 2, "{} boundaries need {} pieces, not {}",
-                        boundaries.size(), boundaries.size() + 1, inputs.size() - 1);
+    require<GraphError>(inputs.size() == boundaries.size() + 2, "expected {} for {}, not {}",
+                        counted(std::ssize(boundaries) + 1, "piece"),
+                        counted(std::ssize(boundaries), "boundary", "boundaries"), inputs.size() - 1);
     require<GraphError>(std::ranges::is_sorted(boundaries, std::less_equal<>()), "the boundaries [{}] do not ascend",
                         fmt::join(boundaries, ","));
     for (const TensorType& type : inputs.subspan(1))

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "eddy/core/number_text.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
 #include "eddy/graph/user_line.h"
@@ -192,8 +193,8 @@ std::shared_ptr<const Op> make_update(const UpdateSettings& settings, bool spars
 std::vector<Value> update_parameter(const UpdateSettings& settings, Value parameter, const std::vector<Value>& slots,
                                     const Gradient& gradient, const UpdateControls& controls, SourceLocation where) {
   const std::string_view op = op_name(settings.rule.kind);
-  require_at(static_cast<int>(slots.size()) == settings.rule.slots().count, where, op, "{} slots given, {} needed",
-             slots.size(), settings.rule.slots().count);
+  require_at(static_cast<int>(slots.size()) == settings.rule.slots().count, where, op, "{} given, {} needed",
+             counted(std::ssize(slots), "slot"), settings.rule.slots().count);
   std::vector<Value> inputs{parameter};
   inputs.insert(inputs.end(), slots.begin(), slots.end());
   if (gradient.is_sparse()) {

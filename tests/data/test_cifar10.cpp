@@ -61,7 +61,7 @@ TEST_CASE("CIFAR-10 images become rows of red, green and blue") {
 TEST_CASE("CIFAR-10 files that are cut, missing or of unknown classes are refused") {
   NamedTexts files = images();
   files[2].second.pop_back();
-  CHECK(contains(problem(files), "data_batch_1.bin: holds 6145 bytes, expected records of 3073"));
+  CHECK(contains(problem(files), "data_batch_1.bin: holds 6,145 bytes, expected records of 3073"));
   files[2].second = record(2);
   CHECK(contains(problem(files), "image 0 is of class 2, expected less than 2"));
   files.erase(files.begin() + 3);

@@ -140,7 +140,7 @@ TEST_CASE("malformed lists are refused with the number of the token") {
   CHECK(list_problem({"<unk>", "<eos>", "a"}, {0, 0, 1}).empty());
   CHECK(contains(list_problem({}, {}), "vocabulary has 0 tokens"));
   CHECK(contains(list_problem({"<unk>"}, {0}), "vocabulary has 1 token"));
-  CHECK(contains(list_problem({"<unk>", "<eos>"}, {1}), "2 tokens and 1 counts"));
+  CHECK(contains(list_problem({"<unk>", "<eos>"}, {1}), "2 tokens and 1 count"));
   CHECK(contains(list_problem({"a", "<eos>"}, {0, 0}), "vocabulary token 0: found \"a\", expected \"<unk>\""));
   CHECK(contains(list_problem({"<unk>", "<eos>", "a", "a"}, {0, 0, 1, 1}), "token 3: \"a\" stands earlier too"));
   CHECK(contains(list_problem({"<unk>", "<eos>", ""}, {0, 0, 0}), "vocabulary token 2: the token is empty"));

@@ -161,7 +161,7 @@ TEST_CASE("files that are no checkpoint are refused") {
   refuse(with("seed", "99999999999999999999"), "'seed'");
   refuse(with("vocabulary", "[1]"), "'vocabulary'");
   refuse(with("vocabulary", "[\"a\""), "'vocabulary'");
-  refuse(with("vocabulary_counts", "[1]"), "0 tokens in its vocabulary, but 1 counts");
+  refuse(with("vocabulary_counts", "[1]"), "0 tokens in its vocabulary, but 1 count");
   write_safetensors(path, none, with("not_trainable", "[\"ghost\"]"));
   CHECK_THROWS_WITH_AS(read_checkpoint_variables(path), doctest::Contains("names 'ghost'"), DataError);
   spit(path, "damaged");

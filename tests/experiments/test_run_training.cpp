@@ -307,7 +307,7 @@ TEST_CASE("a run in which every step is skipped is an error, and its weights are
   }
   write_atomically(toy.settings.output, before);
   toy.model.progress = {};
-  CHECK_THROWS_WITH_AS(toy.run_anew(enlarge), doctest::Contains("not finite in any of the 12 steps"), Error);
+  CHECK_THROWS_WITH_AS(toy.run_anew(enlarge), doctest::Contains("not finite in any of 12 steps"), Error);
   CHECK(read_file(toy.settings.output) == before);
   const auto spoil = [](ParameterStore& store) {
     store.find("classifier/output/b")->value.values<float>()[1] = std::numeric_limits<float>::quiet_NaN();

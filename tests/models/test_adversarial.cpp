@@ -457,7 +457,7 @@ TEST_CASE("normalized embeddings have mean 0 and variance 1 under the words' cou
   }
   config.word_counts.pop_back();
   CHECK_THROWS_WITH_AS(embed_tokens(store, config, training.feed(columns(rows, 0)), Mode::infer),
-                       doctest::Contains("counts of 11 words, but 10"), GraphError);
+                       doctest::Contains("counts of 11 words, not of 10"), GraphError);
 }
 
 }  // namespace

@@ -374,7 +374,7 @@ TEST_CASE("bad options and replies are told") {
   CHECK(problem(good, options) == "banned token 2 is not one of 2");
   options = two;
   options.coverage = 1;
-  CHECK(problem(good, options) == "0 source lengths for 1 sources; coverage needs one each");
+  CHECK(problem(good, options) == "0 source lengths for 1 source; coverage needs one each");
   CHECK(problem(good, options, {3}) == "coverage needs attention; the model gives none");
   options = two;
   options.end = 2;

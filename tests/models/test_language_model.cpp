@@ -198,7 +198,7 @@ TEST_CASE("wrong language models are refused with their numbers") {
   SUBCASE("carried state of fewer layers") {
     const StackState carried = build().last;
     config.encoder.layers = 2;
-    CHECK_THROWS_WITH_AS(build(carried), doctest::Contains("1 layers, but the stack has 2"), GraphError);
+    CHECK_THROWS_WITH_AS(build(carried), doctest::Contains("1 layer, but the stack has 2"), GraphError);
   }
   SUBCASE("weights of another size in the store") {
     build();

@@ -301,7 +301,7 @@ TEST_CASE("lines: cells name the weight or state") {
       },
       wrong_weight, __LINE__);
   check_refused(
-      __LINE__, [&] { stack.zeros(x, kBatch, {}); }, {"[CellStack]", "0 widths for 1 cells"}, __LINE__);
+      __LINE__, [&] { stack.zeros(x, kBatch, {}); }, {"[CellStack]", "0 widths given for 1 cell"}, __LINE__);
   cell.w_h = right;
   check_refused(
       __LINE__,
