@@ -58,6 +58,7 @@ class Compiler {
     PassSwitches passes = impl_->options.passes;
     if (impl_->options.check_finite) passes.fuse = false;  // so that the error can name the op
     impl_->lowered = run_passes(graph, results, passes);
+    needed_ = needed_nodes(graph, results);
   }
 
   /// For the body of a loop.
@@ -400,15 +401,16 @@ class Compiler {
     }
   }
 
-  /// Adds the inputs of the source graph that no result needs, and sorts all by name.
+  /// Adds the inputs of the source graph that no kernel reads, and sorts all by name.
   void list_inputs() {
     std::vector<ProgramInput>& inputs = impl_->inputs;
-    std::set<std::string> used;
-    for (const ProgramInput& input : inputs) used.insert(input.name);
-    for (int id = 0; id < source_.size(); ++id) {
+    std::set<std::string> read;
+    for (const ProgramInput& input : inputs) read.insert(input.name);
+    for (int id = 0; !is_body() && id < source_.size(); ++id) {
       const auto* input = dynamic_cast<const InputOp*>(source_.node(id).op.get());
-      if (input != nullptr && !used.contains(input->label))
-        inputs.push_back({input->label, input->type, -1, source_.node(id).origin});
+      if (input != nullptr && !read.contains(input->label))
+        inputs.push_back(
+            {input->label, input->type, -1, source_.node(id).origin, needed_[static_cast<std::size_t>(id)]});
     }
     std::ranges::sort(inputs, std::less(), &ProgramInput::name);
     impl_->bound.resize(inputs.size());
@@ -435,6 +437,7 @@ class Compiler {
   std::unique_ptr<ProgramImpl> impl_;
   const std::set<std::string>* invariant_ = nullptr;
   std::vector<bool> invariants_;
+  std::vector<bool> needed_;                 ///< by node of the source graph: whether a result depends on it
   std::vector<std::vector<Alias>> aliases_;  ///< by node
   int end_ = 0;
   std::vector<int> position_;

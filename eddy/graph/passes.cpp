@@ -25,21 +25,18 @@ constexpr std::size_t kFoldLimitBytes = std::size_t{64} * 1024;
 /// Rounds of clean-up before what is left is taken as it is; nearly all graphs are done after two.
 constexpr int kMostRounds = 4;
 
-std::vector<bool> needed_nodes(const Graph& graph, const std::vector<Value>& results, bool prune) {
-  std::vector<bool> needed(static_cast<std::size_t>(graph.size()), false);
-  for (const Value& result : results) needed[static_cast<std::size_t>(result.node())] = true;
-  for (int id = graph.size() - 1; id >= 0; --id)
-    if (needed[static_cast<std::size_t>(id)])
-      for (const Value& input : graph.node(id).inputs) needed[static_cast<std::size_t>(input.node())] = true;
-  if (prune) return needed;
-  std::vector<bool> effects(needed.size(), false);
+/// Adds what may run although no result needs it.
+std::vector<bool> with_dead_nodes(const Graph& graph, std::vector<bool> needed) {
+  std::vector<bool> barred(needed.size(), false);
   for (int id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
     const auto index = static_cast<std::size_t>(id);
-    effects[index] = updates_variable(node) || std::ranges::any_of(node.inputs, [&](const Value& input) {
-                       return effects[static_cast<std::size_t>(input.node())];
-                     });
-    if (!effects[index]) needed[index] = true;
+    if (needed[index]) continue;
+    barred[index] = updates_variable(node) || node.op->name() == "input" ||
+                    std::ranges::any_of(node.inputs, [&](const Value& input) {
+                      return barred[static_cast<std::size_t>(input.node())];
+                    });
+    if (!barred[index]) needed[index] = true;
   }
   return needed;
 }
@@ -193,12 +190,22 @@ std::vector<Tensor> evaluate(const Node& node, const std::vector<const Tensor*>&
 
 }  // namespace
 
+std::vector<bool> needed_nodes(const Graph& graph, const std::vector<Value>& results) {
+  std::vector<bool> needed(static_cast<std::size_t>(graph.size()), false);
+  for (const Value& result : results) needed[static_cast<std::size_t>(result.node())] = true;
+  for (int id = graph.size() - 1; id >= 0; --id)
+    if (needed[static_cast<std::size_t>(id)])
+      for (const Value& input : graph.node(id).inputs) needed[static_cast<std::size_t>(input.node())] = true;
+  return needed;
+}
+
 Lowered extract(const Graph& graph, const std::vector<Value>& results, bool prune) {
-  return copy_needed(graph, results, needed_nodes(graph, results, prune));
+  const std::vector<bool> needed = needed_nodes(graph, results);
+  return copy_needed(graph, results, prune ? needed : with_dead_nodes(graph, needed));
 }
 
 Lowered prune(Lowered in) {
-  const std::vector<bool> needed = needed_nodes(*in.graph, in.results, true);
+  const std::vector<bool> needed = needed_nodes(*in.graph, in.results);
   if (std::ranges::find(needed, false) == needed.end()) return in;
   return copy_needed(*in.graph, in.results, needed);
 }

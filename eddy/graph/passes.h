@@ -17,8 +17,12 @@ struct Lowered {
   std::vector<Value> results;
 };
 
-/// Copies the part of `graph` that the results need. Updates no result needs are always dropped (they would change
-/// variables); other dead nodes stay when `prune` is false.
+/// By node of `graph`: whether a result depends on it.
+std::vector<bool> needed_nodes(const Graph& graph, const std::vector<Value>& results);
+
+/// Copies the part of `graph` that the results need. What updates variables (it would change them) and what reads an
+/// input that no result needs (it would have to be bound) is always dropped then; other dead nodes stay when `prune` is
+/// false.
 Lowered extract(const Graph& graph, const std::vector<Value>& results, bool prune);
 
 // A pass gives back the graph it was given when there is nothing for it to do.

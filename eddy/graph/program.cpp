@@ -52,7 +52,7 @@ void ProgramImpl::bind(std::span<const Binding> bindings) {
     bases[static_cast<std::size_t>(found->base)] = static_cast<std::byte*>(binding.tensor.data());
   }
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    inputs[i].require(bound[i] != 0 || inputs[i].base < 0, "'{}' ({}) is not bound", inputs[i].name, inputs[i].type);
+    inputs[i].require(bound[i] != 0 || !inputs[i].is_used, "'{}' ({}) is not bound", inputs[i].name, inputs[i].type);
 }
 
 void ProgramImpl::check_unwritten(const ProgramInput& input, const Tensor& tensor) const {
@@ -127,7 +127,7 @@ std::span<const Tensor> Program::run(std::span<const Binding> bindings) {
 std::vector<ProgramInputInfo> Program::inputs() const {
   std::vector<ProgramInputInfo> result;
   for (const ProgramInput& input : impl().inputs)
-    result.push_back({.name = input.name, .type = input.type, .is_used = input.base >= 0});
+    result.push_back({.name = input.name, .type = input.type, .is_used = input.is_used});
   return result;
 }
 

@@ -34,7 +34,7 @@ struct Binding {
 struct ProgramInputInfo {
   std::string name;
   TensorType type;
-  bool is_used = true;  ///< whether a result depends on it
+  bool is_used = true;  ///< whether a result depends on it: through the nodes of the graph, whatever passes drop
 };
 
 /// Time and work of one node, from Program::profile.
@@ -71,10 +71,11 @@ class Program {
   ~Program();
 
   /// Computes the results from the inputs. The tensors stay valid, and keep their values, until the next run of this
-  /// program; bind a clone() to feed one back. Every input that a result depends on must be bound, and what is bound
-  /// must be, once and with its exact type, to memory that the run does not write. From the second run on nothing is
-  /// allocated. Denormal numbers (below 1.2e-38) count as zeros. Throws GraphError for other bindings, for another
-  /// num_threads() than at compilation, and where a kernel refuses its data, with op and line.
+  /// program; bind a clone() to feed one back. Every input that a result depends on must be bound (see
+  /// ProgramInputInfo::is_used; which passes ran makes no difference), others need not. What is bound must be, once and
+  /// with its exact type, to memory that the run does not write. From the second run on nothing is allocated. Denormal
+  /// numbers (below 1.2e-38) count as zeros. Throws GraphError for other bindings, for another num_threads() than at
+  /// compilation, and where a kernel refuses its data, with op and line.
   std::span<const Tensor> run(std::span<const Binding> bindings);
   std::span<const Tensor> run(std::initializer_list<Binding> bindings = {}) {
     return run(std::span<const Binding>(bindings.begin(), bindings.size()));

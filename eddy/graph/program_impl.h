@@ -31,8 +31,9 @@ struct Instruction {
 struct ProgramInput {
   std::string name;
   TensorType type;
-  int base = 0;   ///< -1 when no result needs it
-  Origin origin;  ///< where the graph was given it
+  int base = 0;         ///< -1 when no kernel reads it
+  Origin origin;        ///< where the graph was given it
+  bool is_used = true;  ///< whether a result depends on it as the graph is written, whatever passes make of that
 
   /// Throws GraphError with that line unless `condition` holds.
   template <class... Args>

@@ -2,11 +2,17 @@
 // What tensors a run takes for its inputs.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "eddy/graph/builtin.h"
 #include "eddy/graph/program.h"
 #include "eddy/graph/variable.h"
 #include "eddy/ops/add.h"
+#include "eddy/ops/concat.h"
 #include "eddy/ops/mul.h"
+#include "eddy/ops/scan.h"
+#include "eddy/ops/slice.h"
+#include "eddy/ops/tanh.h"
 #include "tests/support/arrays.h"
 
 namespace eddy::test {
@@ -74,6 +80,46 @@ TEST_CASE("bindings: an input that no result needs is told, need not be bound, a
                        doctest::Contains("'mask' is f32[2], but a tensor f32[1] is bound"), GraphError);
   CHECK_THROWS_WITH_AS(program.run({{"x", one}, {"mask", Tensor()}}),
                        doctest::Contains("'mask' (f32[2]) is bound to an empty tensor"), GraphError);
+}
+
+/// All combinations of passes.
+std::vector<PassSwitches> all_passes() {
+  std::vector<PassSwitches> result;
+  for (unsigned bits = 0; bits < 64; ++bits) {
+    const auto is_on = [bits](unsigned pass) { return (bits >> pass & 1U) != 0; };
+    result.push_back({is_on(0), is_on(1), is_on(2), is_on(3), is_on(4), is_on(5)});
+  }
+  return result;
+}
+
+TEST_CASE("bindings: which inputs a run needs is said by the graph, not by its passes") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2}), dropped = graph.input("dropped", f32, {2});
+  const Value dead = graph.input("dead", f32, {2});
+  graph.input("lonely", f32, {2});
+  tanh(dead * x) + 1;
+  // The loop's output and with it one of its sequences goes when loops are lowered.
+  const Value steps = graph.input("steps", f32, {3, 2}), aside = graph.input("aside", f32, {3, 2});
+  const ScanResult loop = scan(
+      [](std::span<const Value> in, const State& s) -> Step {
+        return {tanh(in[1]), {{"h", s["h"] + in[0]}}};
+      },
+      {steps, aside}, {{"h", x}});
+  const Value y = loop.last["h"] * slice(concat({x, dropped}, 0), 0, 0, 2);
+  const Tensor two = floats({1, 2}), six(f32, {3, 2});
+  std::ranges::fill(six.values<float>(), 1.0F);
+  const std::vector<Binding> all{{"x", two}, {"dropped", two}, {"steps", six}, {"aside", six}};
+  for (const PassSwitches& passes : all_passes()) {
+    Program program = compile(graph, {y}, {.passes = passes});
+    for (const ProgramInputInfo& input : program.inputs())
+      CHECK(input.is_used == (input.name != "dead" && input.name != "lonely"));
+    CHECK(to_doubles(program.run(all)[0]) == std::vector<double>{4, 10});
+    for (std::size_t left_out = 0; left_out < all.size(); ++left_out) {
+      std::vector<Binding> some = all;
+      some.erase(some.begin() + static_cast<std::ptrdiff_t>(left_out));
+      CHECK_THROWS_WITH_AS(program.run(some), doctest::Contains("is not bound"), GraphError);
+    }
+  }
 }
 
 TEST_CASE("bindings: a constant is what its tensor was when the graph was built") {
