@@ -231,6 +231,7 @@ class Tracer {
     }
     check_inputs();
     graph().close();
+    if (sequences_[0].dim(0) == 0) return of_no_steps(step);
     const ScanOp op(body_, sequences_[0].dim(0), options_.reverse, options_.recompute);
     const std::vector<Value> node = Graph::outputs(add_scan(outer(), op, sequences_, initial, captures, where_));
     ScanResult result;
@@ -250,6 +251,18 @@ class Tracer {
     };
     if (step.output) result.output = at_all_steps(step.output);
     for (const auto& [name, value] : step.outputs) result.outputs.set(name, at_all_steps(value));
+    return result;
+  }
+
+  /// What a loop over nothing comes to; no gradient flows but through the states.
+  ScanResult of_no_steps(const Step& step) {
+    const auto nothing = [&](const Value& value) {
+      return full(outer(), {value.dtype(), value.shape().inserted(0, 0)}, 0, where_);
+    };
+    ScanResult result{.last = initial_};
+    for (const auto& [name, value] : initial_) result.states.set(name, nothing(value));
+    if (step.output) result.output = nothing(step.output);
+    for (const auto& [name, value] : step.outputs) result.outputs.set(name, nothing(value));
     return result;
   }
 

@@ -136,7 +136,8 @@ class StepFunction {
 /// it may use any value around it, which is then the same at every step, and write to no variable. Differentiable, to
 /// any order its ops allow, in the sequences, the initial states and the values the step captures. A state that any
 /// step's gradient comes to has one at every step, zeros if no later step reads it: its derivative must be finite there
-/// too. Throws GraphError with the user's line.
+/// too. Over 0 steps, for which `step` is called all the same, the last states are the initial ones and all else is
+/// empty, [0, …]. Throws GraphError with the user's line.
 ScanResult scan(const StepFunction& step, const std::vector<Value>& sequences, const State& initial,
                 const ScanOptions& options = {}, SourceLocation where = SourceLocation::current());
 

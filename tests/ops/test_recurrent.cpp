@@ -2,6 +2,8 @@
 // The LSTM layer against an LSTM of small ops, against oneDNN's primitive, and against rows run alone.
 #include <doctest/doctest.h>
 
+#include <array>
+
 #include "eddy/core/onednn.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/program.h"
@@ -294,6 +296,51 @@ TEST_CASE("a layer keeps its gates where a gradient reads them, and for few rows
     CHECK_FALSE(makes_own_gates(compile(graph, {y, dense_gradients(sum(y), std::vector<Value>{x})[0]})));
   }
   CHECK_FALSE(run_inference(true, {51, 5, 6, 20}, 0, true).lowered);
+}
+
+TEST_CASE("a layer over no steps leaves its states as they are, and has gradients of zero to second order") {
+  for (const bool is_gru : {false, true}) {
+    CAPTURE(is_gru);
+    Graph graph;
+    const std::int64_t gates = is_gru ? 3 : 4;
+    const std::vector<Value> wrt{graph.input("x", f32, {0, 2, 3}), graph.input("w_x", f32, {3, 5 * gates}),
+                                 graph.input("w_h", f32, {5, 5 * gates}), graph.input("bias", f32, {5 * gates}),
+                                 graph.input("h0", f32, {2, 5})};
+    Value outputs, last;
+    if (is_gru) {
+      const GruResult layer = gru(wrt[0], wrt[1], wrt[2], wrt[3], {.h0 = wrt[4]});
+      outputs = layer.outputs;
+      last = layer.final_h;
+    } else {
+      const LstmResult layer = lstm(wrt[0], wrt[1], wrt[2], wrt[3], {.h0 = wrt[4]});
+      outputs = layer.outputs;
+      last = layer.final_h;
+    }
+    std::vector<Value> results{outputs, last};
+    const std::vector<Value> first = dense_gradients(sum(outputs * outputs) + sum(last * last), wrt);
+    Value loss = sum(first[0] * first[0]);
+    for (std::size_t i = 1; i < wrt.size(); ++i) loss = loss + sum(first[i] * first[i]);
+    for (const auto& gradients : {first, dense_gradients(loss, wrt)})
+      results.insert(results.end(), gradients.begin(), gradients.end());
+    Program program = compile(graph, results);
+    Philox random(3);
+    std::vector<Tensor> data;
+    std::vector<Binding> bindings;
+    for (const Value& input : wrt) data.push_back(random_tensor(input.type(), random));
+    constexpr std::array kNames{"x", "w_x", "w_h", "bias", "h0"};
+    for (std::size_t i = 0; i < kNames.size(); ++i) bindings.push_back({kNames[i], data[i]});
+    const std::vector<Tensor> got = copies(program.run(bindings));
+    CHECK(got[0].shape() == Shape{0, 2, 5});
+    CHECK(bit_difference(std::span(&got[1], 1), std::span(&data[4], 1)) == "");
+    // Of the squares of the last state, and of those of twice it.
+    const std::vector<double> h0 = to_doubles(data[4]);
+    for (const auto& [order, factor] : {std::pair<std::size_t, double>(0, 2), std::pair<std::size_t, double>(1, 8)}) {
+      const std::size_t begin = 2 + order * wrt.size();
+      for (std::size_t i = 0; i + 1 < wrt.size(); ++i)
+        for (const double d : to_doubles(got[begin + i])) CHECK(d == 0);
+      for (std::size_t i = 0; i < h0.size(); ++i) CHECK(to_doubles(got[begin + 4])[i] == factor * h0[i]);
+    }
+  }
 }
 
 TEST_CASE("recurrent layers name what does not fit") {

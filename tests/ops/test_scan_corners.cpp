@@ -354,6 +354,41 @@ TEST_CASE("a gradient that finds no way through a loop needs no pass to clear it
   for (const float d : results[1].values<float>()) CHECK(d == 1);
 }
 
+TEST_CASE("a loop over no steps leaves the states as they are, and has gradients of zero to second order") {
+  for (const PassSwitches& passes : {PassSwitches{}, PassSwitches{.lower = false, .fuse = false}})
+    for (const ScanOptions& options : {ScanOptions{}, ScanOptions{.reverse = true, .truncate = 2, .recompute = true}})
+      for (const bool masked : {false, true}) {
+        Fed fed;
+        const Value x = fed.feed({0, 2, 3}), h = fed.feed({2, 3}), w = fed.feed({3, 3});
+        ScanOptions with_mask = options;
+        if (masked) with_mask.mask = fed.feed({0, 2});
+        const auto step = [&](Value in, const State& s) -> Step {
+          const Value next = tanh(in + matmul(s["h"], w));
+          return {next * 2, {{"h", next}}, {{"likeliest", argmax(next, 1)}}};
+        };
+        const ScanResult none = scan(step, x, {{"h", h}}, with_mask);
+        CHECK(none.output.type() == TensorType{f32, {0, 2, 3}});
+        CHECK(none.states["h"].type() == TensorType{f32, {0, 2, 3}});
+        CHECK(none.outputs["likeliest"].type() == TensorType{i32, {0, 2}});
+        const std::vector<Value> wrt{x, h, w};
+        const Value loss = sum(square(none.output)) + sum(square(none.last["h"]));
+        const std::vector<Value> first = dense_gradients(loss, wrt);
+        const std::vector<Value> second = dense_gradients(sum(square(first[1])) + sum(square(first[2])), wrt);
+        const std::vector<Tensor> got =
+            fed.run({none.output, none.last["h"], first[0], first[1], first[2], second[1], second[2], h}, passes);
+        CHECK(got[0].shape() == Shape{0, 2, 3});
+        CHECK(got[2].shape() == Shape{0, 2, 3});
+        for (std::size_t i = 0; i < 6; ++i) {
+          const float initial = got[7].values<const float>()[i];
+          CHECK(got[1].values<const float>()[i] == initial);
+          CHECK(got[3].values<const float>()[i] == 2 * initial);
+          CHECK(got[5].values<const float>()[i] == 8 * initial);
+        }
+        for (const std::size_t i : {4, 6})
+          for (const float d : got[i].values<const float>()) CHECK(d == 0);
+      }
+}
+
 TEST_CASE("an element that a step refuses is told with its step") {
   Graph graph;
   const Value tokens = graph.input("tokens", i32, {100, 4}), table = full(graph, {f32, {10, 2}}, 1);
