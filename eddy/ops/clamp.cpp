@@ -2,8 +2,10 @@
 #include "eddy/ops/clamp.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include "eddy/ops/number_unary.h"
 
@@ -32,6 +34,15 @@ struct ClampGradient final : DerivativeOp<ClampGradient> {
 std::int32_t whole_limit(double limit) {
   using Limits = std::numeric_limits<std::int32_t>;
   return static_cast<std::int32_t>(std::clamp<double>(limit, Limits::min(), Limits::max()));
+}
+
+/// The number with the fewest digits that is the same as an f32: 0.1F as a double is 0.10000000149011612 elsewhere.
+double as_written(double limit) {
+  const auto number = static_cast<float>(limit);
+  const std::string digits = fmt::format("{}", number);
+  double written = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), written);
+  return static_cast<float>(written) == number ? written : static_cast<double>(number);
 }
 
 struct Clamp final : NumberUnaryOp<Clamp> {
@@ -71,7 +82,10 @@ struct Clamp final : NumberUnaryOp<Clamp> {
 
 }  // namespace
 
-Value clamp(Operand x, double low, double high) { return unary_node(Clamp(low, high), x); }
+Value clamp(Operand x, double low, double high) {
+  if (value_of(Clamp::kName, x).dtype() != f32) return unary_node(Clamp(low, high), x);
+  return unary_node(Clamp(as_written(low), as_written(high)), x);
+}
 
 Value narrow(Operand x) { return clamp(x, -0.5F, 1); }
 

@@ -232,6 +232,18 @@ TEST_CASE("running sums: one element, none, long ones, and infinities") {
           static_cast<float>(double{0.1F} * static_cast<double>(shape[0])));
 }
 
+TEST_CASE("dumps show limits as they were written") {
+  Graph graph;
+  const Value x = graph.input("x", f32, {2}), n = graph.input("n", i32, {2});
+  clamp(x, -0.1F, 0.7F);
+  clamp(x, -kInfinity, 0.1);
+  clamp(n, -3, 16777217);
+  for (const char* limits : {"low=-0.1, high=0.7", "low=-inf, high=0.1", "low=-3, high=16777217"})
+    check_contains(graph_text(graph), limits);
+  CHECK(list<float>(apply(std::vector<float>{-1, 1}, {2}, [](Value v) { return clamp(v, -0.1F, 0.7F); })) ==
+        std::vector<float>{-0.1F, 0.7F});
+}
+
 TEST_CASE("softmax and logsumexp take minus infinity as an impossible choice") {
   const std::vector<float> x{0, -kInfinity, 0, 0, -kInfinity, -kInfinity};
   CHECK(list<float>(apply(x, {2, 3}, [](Value v) { return softmax(v, 0); }))[3] == doctest::Approx(0.5));
