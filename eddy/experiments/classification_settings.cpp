@@ -11,6 +11,7 @@
 #include "eddy/experiments/architecture.h"
 #include "eddy/experiments/classification_presets.h"
 #include "eddy/experiments/run_model.h"
+#include "eddy/experiments/strict_json.h"
 #include "eddy/experiments/training_config_names.h"
 
 namespace eddy {
@@ -168,6 +169,16 @@ Json nested(std::string_view names, Json value, std::string_view setting) {
   return nested(names.substr(0, dot), std::move(json), setting);
 }
 
+/// A name may do without quotes.
+Json value_of_setting(std::string_view value, std::string_view setting) {
+  if (!Json::accept(value)) return Json(value);
+  try {
+    return parse_strictly(value, fmt::format("setting \"{}\"", setting));
+  } catch (const DataError& error) {
+    fail<UsageError>("{}", error.what());
+  }
+}
+
 TrainingConfig with_setting(const TrainingConfig& config, const Json& json, std::string_view setting) {
   try {
     const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -184,10 +195,8 @@ void apply_setting(ClassificationOptions& options, std::string_view setting) {
   const std::size_t dot = setting.find('.'), equals = setting.find('=');
   require<UsageError>(dot != std::string_view::npos && equals != std::string_view::npos && dot < equals,
                       "setting \"{}\": expected WHERE.KEY=VALUE, as in lm.epochs=3", setting);
-  const std::string_view value = setting.substr(equals + 1);
-  Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded()) parsed = value;  // a name without quotes
-  const Json json = nested(setting.substr(dot + 1, equals - dot - 1), std::move(parsed), setting);
+  const Json json =
+      nested(setting.substr(dot + 1, equals - dot - 1), value_of_setting(setting.substr(equals + 1), setting), setting);
   refuse_decided(json, setting);
   for (TrainingConfig* config : configs_of(options, setting.substr(0, dot))) {
     *config = with_setting(*config, json, setting);
