@@ -11,8 +11,8 @@
 namespace eddy::test {
 
 /// A data set that does not belong to the project: in the folder that the environment variable EDDY_TEST_DATA names,
-/// else in shared/data beside a folder above the current one. Without it nothing, and the test says that it is passed
-/// over.
+/// else in shared/data beside a folder above the current one. Without it nothing, and the test says that it is
+/// skipped, which scripts/count_tests.py counts.
 inline std::optional<std::filesystem::path> real_data(const std::string& name) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -22,7 +22,7 @@ inline std::optional<std::filesystem::path> real_data(const std::string& name) {
     for (fs::path above = fs::current_path(); above.has_relative_path(); above = above.parent_path())
       if (const fs::path found = above.parent_path() / "shared" / "data" / name; fs::exists(found, error)) return found;
   }
-  MESSAGE("passed over, as there is no ", name, "; EDDY_TEST_DATA names the folder to look in");
+  MESSAGE("skipped: there is no ", name, "; EDDY_TEST_DATA names the folder to look in");
   return std::nullopt;
 }
 
