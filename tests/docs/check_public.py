@@ -4,7 +4,7 @@ A header whose comment begins with "// Internal:" is for the library itself and 
 and the command line, eddy/experiments/, which a program of one's own includes by name. Every other header must be in it.
 
 The functions that make, differentiate, run, train, save and inspect graphs, and the cells and models that are called
-like functions, must each be called in a program of examples/.
+like functions, must each be called in a program of examples/, and README.md must name each of these.
 """
 
 import pathlib
@@ -82,10 +82,12 @@ def main(root):
     umbrella = root / "eddy/eddy.h"
     included = set(re.findall(r'#include "([^"]+)"', umbrella.read_text(encoding="utf-8")))
     examples = set()
-    for path in (root / "examples").glob("*.cpp"):
-        examples |= called(path.read_text(encoding="utf-8"))
-
     errors, shown, headers = [], set(), set()
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    for path in sorted((root / "examples").glob("*.cpp")):
+        examples |= called(path.read_text(encoding="utf-8"))
+        if f"`{path.stem}`" not in readme:
+            errors.append(f"README.md does not name the example `{path.stem}`")
     for path in sorted((root / "eddy").rglob("*.h")):
         header, room = str(path.relative_to(root)), path.parent.name
         if path == umbrella or re.search(r"(-inl|_impl)\.h$", header):
