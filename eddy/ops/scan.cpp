@@ -46,6 +46,10 @@ class Tracer {
 
   ScanResult trace(const StepFunction& function) {
     require_that(static_cast<bool>(function), "the step is an empty function");
+    require_that(!function.is_of_one() || sequences_.size() == 1,
+                 "the step is a function of one Value, but there are {} sequences; expected a function of "
+                 "std::span<const Value>",
+                 sequences_.size());
     for (const Value& sequence : sequences_) add_sequence(sequence);
     const std::vector<Value> inputs = body_->sequences;
     State before;

@@ -100,14 +100,14 @@ concept IsStep = requires(F function, std::span<const Value> inputs, const State
 template <class F>
 concept IsStepOfOne = std::is_invocable_r_v<Step, F&, Value, const State&>;
 
-/// One step of a loop: a function of the values of all sequences at this step, or of the first alone, and the states
-/// before it. One that takes the user's line as well, as the cells of the library do, gets that of the loop. Holds a
-/// copy of the function, which scan() does not keep.
+/// One step of a loop: a function of the values of all sequences at this step, or of one value for a loop over one
+/// sequence, and the states before it. One that takes the user's line as well, as the cells of the library do, gets
+/// that of the loop. Holds a copy of the function, which scan() does not keep.
 class StepFunction {
  public:
   StepFunction() = default;
   template <class F>
-  requires(IsStep<F> || IsStepOfOne<F>) StepFunction(F function) {  // NOLINT
+  requires(IsStep<F> || IsStepOfOne<F>) StepFunction(F function) : is_of_one_(!IsStep<F>) {  // NOLINT
     call_ = [function = std::move(function)](std::span<const Value> inputs, const State& state,
                                              SourceLocation where) mutable -> Step {
       if constexpr (std::is_invocable_r_v<Step, F&, std::span<const Value>, const State&, SourceLocation>) {
@@ -123,6 +123,8 @@ class StepFunction {
   }
 
   explicit operator bool() const { return static_cast<bool>(call_); }
+  /// Whether the function takes one value: it sees the first of `inputs` alone.
+  bool is_of_one() const { return is_of_one_; }
   Step operator()(std::span<const Value> inputs, const State& state,
                   SourceLocation where = SourceLocation::current()) const {
     return call_(inputs, state, where);
@@ -130,6 +132,7 @@ class StepFunction {
 
  private:
   std::function<Step(std::span<const Value> inputs, const State& state, SourceLocation where)> call_;
+  bool is_of_one_ = false;
 };
 
 /// A loop over axis 0 (time) of `sequences`, all of one length. `step` is called once, on values of a graph of its own:

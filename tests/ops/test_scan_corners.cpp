@@ -302,6 +302,12 @@ TEST_CASE("a step writes to no variable around it, and none of its values is use
   CHECK_THROWS_WITH_AS(leak + 1, doctest::Contains("argument 0 is a value of a loop's step, which has ended"),
                        GraphError);
   CHECK_THROWS_WITH_AS(sum(leak), doctest::Contains("which has ended"), GraphError);
+  // A function of one value would leave the other sequences unread.
+  const auto of_one = [](Value in, const State&) -> Step { return {.output = in}; };
+  CHECK_THROWS_WITH_AS(scan(of_one, {x, x}, {}),
+                       doctest::Contains("[scan] the step is a function of one Value, but there are 2 sequences"),
+                       GraphError);
+  scan(of_one, x, {}, {.mask = fed.graph.constant(Tensor(f32, {4, 2})), .truncate = 2});  // adds sequences of its own
 }
 
 TEST_CASE("a loop within a step belongs to it only when its graph does") {
