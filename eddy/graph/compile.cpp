@@ -50,8 +50,13 @@ class Compiler {
       const Value& result = results[i];
       if (!result) throw GraphError("compile", fmt::format("result {} is an empty value", i), {});
       if (&result.graph() != &graph)
-        throw GraphError("compile", fmt::format("result {} ({}) is of another graph", i, result.type()),
-                         result.graph().node(result.node()).origin);
+        throw GraphError(
+            "compile",
+            fmt::format("result {} ({}) is {}", i, result.type(),
+                        result.graph().closed() ? "a value of a loop's step, which has ended; expected one "
+                                                  "that the step returns"
+                                                : "of another graph"),
+            result.graph().node(result.node()).origin);
     }
     impl_->options = std::move(options);
     if (!impl_->options.arena) impl_->options.arena = std::make_shared<Arena>();

@@ -302,6 +302,9 @@ TEST_CASE("a step writes to no variable around it, and none of its values is use
   CHECK_THROWS_WITH_AS(leak + 1, doctest::Contains("argument 0 is a value of a loop's step, which has ended"),
                        GraphError);
   CHECK_THROWS_WITH_AS(sum(leak), doctest::Contains("which has ended"), GraphError);
+  CHECK_THROWS_WITH_AS(compile(fed.graph, {leak}),
+                       doctest::Contains("[compile] result 0 (f32[2]) is a value of a loop's"), GraphError);
+
   // A function of one value would leave the other sequences unread.
   const auto of_one = [](Value in, const State&) -> Step { return {.output = in}; };
   CHECK_THROWS_WITH_AS(scan(of_one, {x, x}, {}),
