@@ -242,6 +242,7 @@ GruResult gru(Operand x, Operand w_x, Operand w_h, Operand bias, const GruOption
   const Value input = value_of("gru", x);
   Graph& graph = input.graph();
   const OriginScope origin(x.where);
+  check_layer("gru", 3, x, w_x, w_h, bias, {{"h0", options.h0}});
   std::vector<Value> inputs{input_gates("gru", x, w_x, bias, options.mask), value_of("gru", w_h)};
   if (options.recurrent_bias) inputs.push_back(options.recurrent_bias);
   if (options.h0) inputs.push_back(options.h0);

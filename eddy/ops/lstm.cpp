@@ -257,6 +257,7 @@ LstmResult lstm(Operand x, Operand w_x, Operand w_h, Operand bias, const LstmOpt
   Graph& graph = input.graph();
   const OriginScope origin(x.where);
   const bool reverse = options.reverse;
+  check_layer("lstm", 4, x, w_x, w_h, bias, {{"h0", options.h0}, {"c0", options.c0}});
   std::vector<Value> inputs{input_gates("lstm", x, w_x, bias, options.mask), value_of("lstm", w_h)};
   if (options.h0) inputs.push_back(options.h0);
   if (options.c0) inputs.push_back(options.c0);

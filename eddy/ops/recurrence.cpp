@@ -31,9 +31,28 @@ Value with_final(Value d_states, Value d_last, const TensorType& states, bool re
   return d_states ? add_n({d_states, padded}) : padded;
 }
 
+void check_layer(std::string_view op, std::int64_t gates, Operand x, Operand w_x, Operand w_h, Operand bias,
+                 std::initializer_list<std::pair<const char*, Value>> states) {
+  const TensorType input = value_of(op, x).type(), weights = value_of(op, w_x).type();
+  require_argument(input.dtype == f32 && input.shape.rank() == 3, op, x, "x must be f32[time, batch, in], it is {}",
+                   input);
+  const std::int64_t in = input.shape[2];
+  require_argument(
+      weights.dtype == f32 && weights.shape.rank() == 2 && weights.shape[0] == in && weights.shape[1] % gates == 0, op,
+      x, "w_x must be f32[{}, {} hidden], it is {}", in, gates, weights);
+  const std::int64_t hidden = weights.shape[1] / gates;
+  const auto require_type = [&](const char* name, const Value& value, const Shape& shape) {
+    require_argument(value.type() == TensorType{f32, shape}, op, x, "{} must be {} beside x {} and w_x {}, it is {}",
+                     name, TensorType{f32, shape}, input, weights, value.type());
+  };
+  require_type("w_h", value_of(op, w_h), {hidden, gates * hidden});
+  require_type("bias", value_of(op, bias), {gates * hidden});
+  for (const auto& [name, value] : states)
+    if (value) require_type(name, value, {input.shape[1], hidden});
+}
+
 Value input_gates(std::string_view op, Operand x, Operand w_x, Operand bias, Value mask) {
   const Value input = value_of(op, x);
-  require_argument(input.rank() == 3, op, x, "x must be [time, batch, in], it is {}", to_string(input.type()));
   if (!mask) return linear(x, w_x, bias);
   const std::int64_t time = input.dim(0), batch = input.dim(1);
   require_argument(mask.type() == TensorType{f32, {time, batch}}, op, x, "the mask must be {}, it is {}",

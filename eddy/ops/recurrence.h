@@ -4,7 +4,9 @@
 // Internal: part of ops.
 
 #include <cstdint>
+#include <initializer_list>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "eddy/graph/op.h"
@@ -28,6 +30,11 @@ Value masked(Value value, Value mask);
 /// `d_states`, or zeros of type `states` when it is empty, with `d_last` added in the slot after the last step; without
 /// `d_last`, `d_states` itself.
 Value with_final(Value d_states, Value d_last, const TensorType& states, bool reverse);
+
+/// Throws GraphError, with the line of `x`, unless the weights of a layer `op` with `gates` gates fit its input and
+/// each other, and each of `states`, by name, fits both or is empty.
+void check_layer(std::string_view op, std::int64_t gates, Operand x, Operand w_x, Operand w_h, Operand bias,
+                 std::initializer_list<std::pair<const char*, Value>> states);
 
 /// x w_x + bias of a layer `op`: [time, batch, in] → [time, batch, gates]. With a mask f32[time, batch], what it leaves
 /// out is neither computed nor used. Throws GraphError, with the line of `x`, when sizes do not fit.

@@ -345,8 +345,20 @@ TEST_CASE("a layer over no steps leaves its states as they are, and has gradient
 
 TEST_CASE("recurrent layers name what does not fit") {
   Layer layer;
-  CHECK_THROWS_WITH_AS(lstm(layer.x, layer.w_x, layer.w_x, layer.bias), doctest::Contains("w_h must be f32[20,80]"),
+  const auto refused = [](const char* message) { return doctest::Contains(message); };
+  CHECK_THROWS_WITH_AS(lstm(layer.h0, layer.w_x, layer.w_h, layer.bias),
+                       refused("[lstm] x must be f32[time, batch, in], it is f32[5,20]"), GraphError);
+  CHECK_THROWS_WITH_AS(lstm(layer.x, layer.w_h, layer.w_h, layer.bias),
+                       refused("[lstm] w_x must be f32[6, 4 hidden], it is f32[20,80]"), GraphError);
+  CHECK_THROWS_WITH_AS(gru(layer.x, layer.w_x, layer.w_h, layer.bias),
+                       refused("[gru] w_x must be f32[6, 3 hidden], it is f32[6,80]"), GraphError);
+  CHECK_THROWS_WITH_AS(lstm(layer.x, layer.w_x, layer.w_x, layer.bias),
+                       refused("[lstm] w_h must be f32[20,80] beside x f32[7,5,6] and w_x f32[6,80], it is f32[6,80]"),
                        GraphError);
+  CHECK_THROWS_WITH_AS(lstm(layer.x, layer.w_x, layer.w_h, layer.h0), refused("[lstm] bias must be f32[80] beside"),
+                       GraphError);
+  CHECK_THROWS_WITH_AS(lstm(layer.x, layer.w_x, layer.w_h, layer.bias, {.c0 = layer.bias}),
+                       refused("[lstm] c0 must be f32[5,20] beside"), GraphError);
   CHECK_THROWS_WITH_AS(lstm(layer.x, layer.w_x, layer.w_h, layer.bias, {.mask = layer.h0}),
                        doctest::Contains("the mask must be f32[7,5]"), GraphError);
 }
