@@ -41,7 +41,10 @@ Step CellStack::operator()(Value x, const State& state, Value step, SourceLocati
   const BuilderScope at("CellStack", "x", x, where);
   at.expect("x", x, f32, {"batch", "in"});
   Value step_key;
-  if (dropout > 0 && key) step_key = fold_key(key, step);
+  if (dropout > 0 && key) {
+    at.check(static_cast<bool>(step), "dropout draws anew at each step; expected the number of the step beside x");
+    step_key = fold_key(key, step);
+  }
   const auto drop = [&](Value value, bool wanted) {
     return wanted && step_key ? eddy::dropout(value, dropout, step_key) : value;
   };

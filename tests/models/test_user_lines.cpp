@@ -302,6 +302,10 @@ TEST_CASE("lines: cells name the weight or state") {
       wrong_weight, __LINE__);
   check_refused(
       __LINE__, [&] { stack.zeros(x, kBatch, {}); }, {"[CellStack]", "0 widths given for 1 cell"}, __LINE__);
+  stack.dropout = 0.1F;
+  stack.key = random_key(in.graph, in.store);
+  check_refused(
+      __LINE__, [&] { stack(x, before, Value()); }, {"[CellStack]", "expected the number of the step"}, __LINE__);
   cell.w_h = right;
   check_refused(
       __LINE__,
