@@ -11,6 +11,8 @@ namespace eddy {
 Value embedding(Operand table, Operand tokens) {
   require_argument(value_of("embedding", table).rank() == 2, "embedding", table,
                    "the table must be [vocabulary, size], it is {}", to_string(table.value.type()));
+  require_argument(value_of("embedding", tokens).dtype() == i32, "embedding", tokens,
+                   "the tokens must be i32, they are {}", to_string(tokens.value.type()));
   return gather_rows(table, tokens);
 }
 

@@ -53,7 +53,9 @@ struct Where final : OpClass<Where> {
   static constexpr std::string_view kName = "where";
 
   std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    require_dtype(inputs.first(1), boolean);
+    require<GraphError>(inputs[0].dtype == boolean,
+                        "the condition must be bool, it is {}; expected a comparison, such as not_equal(x, 0)",
+                        inputs[0]);
     require<GraphError>(inputs[1].dtype == inputs[2].dtype, "dtypes differ: a is {}, b is {}", inputs[1], inputs[2]);
     return {{inputs[1].dtype, broadcast(inputs[0].shape, broadcast(inputs[1].shape, inputs[2].shape))}};
   }

@@ -136,6 +136,7 @@ TEST_CASE("builder functions name the op and the user's line") {
   all("matmul", "inner sizes differ: a is f32[4,6,3], b is f32[2,5]")([&] { matmul(x, w); });
   all("linear", "inner sizes differ: x is f32[4,6,3], w is f32[2,5]")([&] { linear(x, w, w); });
   all("embedding", "the table must be [vocabulary, size]")([&] { embedding(x, w); });
+  all("embedding", "the tokens must be i32, they are f32[4,6,3]")([&] { embedding(w, x); });
   all("reshape", "needs a value of a graph, not the number 2")([&] { reshape(2.0F, {1}); });
   all("transpose", "the argument is an empty value")([&] { transpose(Value()); });
 }

@@ -406,7 +406,7 @@ TEST_CASE("errors say what was found and what was expected") {
   check_contains(message([&] { exp(n); }), "takes f32, an argument is i32[2,3]");
   check_contains(message([&] { less(flag, flag); }), "takes f32 or i32, an argument is bool[2,3]");
   check_contains(message([&] { logical_not(x); }), "takes bool, an argument is f32[2,3]");
-  check_contains(message([&] { where(x, x, x); }), "takes bool, an argument is f32[2,3]");
+  check_contains(message([&] { where(x, x, x); }), "[where] the condition must be bool, it is f32[2,3]");
   check_contains(message([&] { sum(x, 2); }), "axis 2 is out of range for x of shape [2,3]");
   check_contains(message([&] { sum(x, {1, -1}); }), "axis 1 is given twice");
   check_contains(message([&] { mean(n); }), "takes f32, x is i32[2,3]");
