@@ -74,6 +74,7 @@
 #include "eddy/models/cell_stack.h"
 #include "eddy/models/cells.h"
 #include "eddy/models/language_model.h"
+#include "eddy/models/pooled_autoencoder.h"
 #include "eddy/models/recurrent_stack.h"
 #include "eddy/models/repeated_context.h"
 #include "eddy/models/row_models.h"

@@ -105,6 +105,14 @@ const std::vector<std::pair<std::string, Model>> kModels{
        config.encoder.hidden_size = kHidden;
        return row_autoencoder_loss(store, config, first, full(first.graph(), {f32, {kTime, kBatch}}, 1), Mode::train);
      }},
+    {"row_pooled_autoencoder_loss, on the first half",
+     [](ParameterStore& store, Value first, Value) {
+       TextModelConfig config;
+       config.encoder.hidden_size = kHidden;
+       config.pooling = Pooling::concat;
+       const Value all = full(first.graph(), {f32, {kTime, kBatch}}, 1);
+       return row_pooled_autoencoder_loss(store, config, first, all, Mode::train);
+     }},
 };
 
 int main() {

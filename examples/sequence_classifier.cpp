@@ -139,7 +139,15 @@ int main() {
         return sequence_autoencoder(store, config, in.tokens, in.mask, Mode::train);
       },
       plain, 50, 250);
-  fmt::print("sequence autoencoder: {:.3f} nats a word\n", copied);
+  ParameterStore pooled(/*seed=*/1);
+  BucketBatches again(data.part("unlabelled"), {.batch_size = 50, .append_eos = true, .times = {kTime}});
+  const float known = train(
+      pooled,
+      [&](ParameterStore& store, const Inputs& in) {
+        return pooled_autoencoder(store, config, in.tokens, in.mask, Mode::train);
+      },
+      again, 50, 250);
+  fmt::print("sequence autoencoder: {:.3f} nats a word; pooled: {:.3f}\n", copied, known);
 
   // --- a classifier of ten labelled sentences, from nothing or from what the others know ---
   const LossBuilder classified = [&](ParameterStore& store, const Inputs& in) {
@@ -157,6 +165,8 @@ int main() {
   fmt::print("right of 200 others: {:.0f} % from nothing\n", 100 * alone);
   fmt::print("{:.0f} % after the language model, {:.0f} % with its loss added\n", 100 * pretrained,
              100 * accuracy(data, config, with_model, Layout::plain, &resumed));
+  fmt::print("{:.0f} % after the pooled autoencoder\n",
+             100 * accuracy(data, config, classified, Layout::plain, &pooled));
   fmt::print("{:.0f} % after the autoencoder, {:.0f} % with linear label gain\n",
              100 * accuracy(data, config, classified, Layout::plain, &autoencoder),
              100 * accuracy(data, config, at_every_step, Layout::label_gain, &autoencoder));

@@ -138,7 +138,7 @@ ClassificationOptions newsgroups_cpu() {
                                               .keep_last = false,
                                               .all_states = true,
                                               .seeds = 3});
-  options.rows = parse_rows({"lstm", "lm", "lm-words", "sa"});
+  options.rows = parse_rows({"lstm", "lm", "sa", "pa"});
   return options;
 }
 
@@ -200,6 +200,7 @@ ClassificationOptions wordnet_cpu() {
                                               .softmax_samples = 512,
                                               .keep_last = false,  // two glosses in a hundred are longer
                                               .seeds = 3});
+  options.rows = parse_rows({"lstm", "lm", "sa", "pa"});
   options.refit = true;
   options.autoencoder.batch_size = 32;
   for (TrainingConfig* config : options.configs()) {
