@@ -93,18 +93,30 @@ bool Graph::is_inside(const Graph& other) const {
 Value Graph::import(Value value) {
   require<GraphError>(static_cast<bool>(value), "an empty value was used");
   if (&value.graph() == this) return value;
-  for (const Capture& capture : captures_)
-    if (capture.outer == value) return capture.inner;
+  if (const Value known = captured(value)) return known;
   require<GraphError>(is_inside(value.graph()), "{} belongs to another graph", value.type());
   const Node& node = value.graph().node(value.node());
   const Value outer = outer_->import(value);
-  const std::string name = fmt::format("capture{}", inputs_.size());
-  nodes_.push_back({std::make_shared<InputOp>(name, value.type()), {}, {value.type()}, node.origin});
-  const Value inner{this, size() - 1, 0};
-  inputs_.emplace(name, inner);
-  captures_.push_back({outer, inner});
-  if (outer != value) captures_.push_back({value, inner});
+  Value inner = captured(outer);
+  if (!inner) {
+    const std::string name = fmt::format("capture{}", inputs_.size());
+    nodes_.push_back({std::make_shared<InputOp>(name, value.type()), {}, {value.type()}, node.origin});
+    inner = {this, size() - 1, 0};
+    inputs_.emplace(name, inner);
+    note_capture({outer, inner});
+  }
+  if (outer != value) note_capture({value, inner});
   return inner;
+}
+
+Value Graph::captured(const Value& value) const {
+  const auto known = captured_.find({&value.graph(), value.node(), value.output()});
+  return known != captured_.end() ? known->second : Value();
+}
+
+void Graph::note_capture(const Capture& capture) {
+  captures_.push_back(capture);
+  captured_.emplace(std::tuple(&capture.outer.graph(), capture.outer.node(), capture.outer.output()), capture.inner);
 }
 
 Value Graph::add(std::shared_ptr<const Op> op, std::vector<Value> inputs, SourceLocation where) {

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "eddy/core/source_location.h"
@@ -37,7 +38,9 @@ struct Capture {
   Value inner;
 };
 
-/// Owns the nodes of a computation. Values point into it, so it neither moves nor copies. Not thread-safe.
+/// Owns the nodes of a computation and keeps their constants and variables alive. Values point into it, so it neither
+/// moves nor copies. Programs compiled from it do not need it any more. Not thread-safe; graphs without common
+/// variables may be built in different threads.
 class Graph {
  public:
   Graph() = default;
@@ -75,6 +78,12 @@ class Graph {
   const Graph* outer() const { return outer_; }
   /// Where the stream numbers of this graph's random ops begin: graphs inside one graph draw different numbers.
   std::uint32_t first_stream() const { return first_stream_; }
+  /// How far next_stream() has looked for this graph's random ops, and the lowest number above theirs.
+  struct StreamSearch {
+    int nodes = 0;
+    std::uint32_t next = 0;
+  };
+  StreamSearch& stream_search() { return stream_search_; }
 
   /// What a node made now at line `where` answers to: that line and the name scope, unless an OriginScope says
   /// otherwise.
@@ -95,6 +104,10 @@ class Graph {
   friend class NameScope;
   friend class OriginScope;
 
+  /// What stands here for a value of a surrounding graph; empty when it is not captured yet.
+  Value captured(const Value& value) const;
+  void note_capture(const Capture& capture);
+
   std::deque<Node> nodes_;
   std::map<std::string, Value, std::less<>> inputs_;
   std::map<const Variable*, Value> variables_;
@@ -103,7 +116,9 @@ class Graph {
   Graph* outer_ = nullptr;
   int depth_ = 0;
   std::uint32_t first_stream_ = 0;
+  StreamSearch stream_search_;
   std::vector<Capture> captures_;
+  std::map<std::tuple<const Graph*, int, int>, Value> captured_;  ///< by graph, node and output of the outer
 };
 
 /// Names the nodes made during its life: nested scopes join with '/'. The graph must outlive it.

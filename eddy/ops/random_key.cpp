@@ -39,11 +39,13 @@ struct AdvanceRandom final : OpClass<AdvanceRandom> {
 std::uint32_t next_stream(std::initializer_list<Value> inputs) {
   const Value& innermost =
       *std::ranges::max_element(inputs, {}, [](const Value& input) { return input ? input.graph().depth() : -1; });
-  const Graph& graph = innermost.graph();
-  std::uint32_t next = graph.first_stream();
-  for (int id = 0; id < graph.size(); ++id)
-    if (const auto* op = dynamic_cast<const RandomOp*>(graph.node(id).op.get())) next = std::max(next, op->stream + 1);
-  return next;
+  Graph& graph = innermost.graph();
+  Graph::StreamSearch& search = graph.stream_search();
+  search.next = std::max(search.next, graph.first_stream());
+  for (; search.nodes < graph.size(); ++search.nodes)
+    if (const auto* op = dynamic_cast<const RandomOp*>(graph.node(search.nodes).op.get()))
+      search.next = std::max(search.next, op->stream + 1);
+  return search.next;
 }
 
 void require_key(const TensorType& type) {

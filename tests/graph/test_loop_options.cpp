@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The options of a compilation hold inside loops too.
+// The options of a compilation hold inside loops too, and what loops see of the graphs around them.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -70,6 +70,18 @@ TEST_CASE("loops: shared memory and in-place results can be switched off inside"
   CHECK(bytes(true, true) > 0);
   CHECK(bytes(true, true) < bytes(false, true));
   CHECK(bytes(false, true) < bytes(false, false));
+}
+
+TEST_CASE("loops: a value of two graphs around is captured once, whichever of them it comes from") {
+  Graph outermost;
+  const Value x = outermost.input("x", f32, {2});
+  Graph middle(outermost);
+  Graph inner(middle);
+  const Value there = middle.import(x), here = inner.import(there);
+  CHECK(inner.import(x) == here);
+  CHECK(inner.import(x) == here);
+  CHECK(inner.size() == 1);
+  CHECK(middle.size() == 1);
 }
 
 }  // namespace

@@ -61,6 +61,24 @@ TEST_CASE("the gradient of dropout drops the same elements") {
   }
 }
 
+TEST_CASE("a draw after a gradient is one of its own") {
+  Graph graph;
+  const Value key = graph.input("key", i32, {4});
+  const Value x = graph.constant(Tensor::from(std::vector<float>(1000, 1.0F), {1000}));
+  const Value first = dropout(x, 0.5F, key), second = dropout(x, 0.5F, key);
+  const Value dx = dense_gradients(sum(first), std::vector<Value>{x})[0];
+  const Value third = dropout(x, 0.5F, key);
+  Program program = compile(graph, {first, second, third, dx});
+  const std::vector<Tensor> out = copies(program.run({{"key", key_tensor(4, 2)}}));
+  const auto differ = [&](std::size_t a, std::size_t b) {
+    return bit_difference(std::span(out).subspan(a, 1), std::span(out).subspan(b, 1)) != "";
+  };
+  CHECK(differ(0, 1));
+  CHECK(differ(0, 2));
+  CHECK(differ(1, 2));
+  CHECK_FALSE(differ(0, 3));
+}
+
 TEST_CASE("dropout of rate 0 vanishes, and other rates are refused with their value") {
   Graph graph;
   const Value key = graph.input("key", i32, {4});
