@@ -78,8 +78,8 @@ std::span<T> Tensor::values() const {
 
 template <class T>
 Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
-  require<GraphError>(static_cast<std::int64_t>(values.size()) == shape.elements(), "{} values given for shape {}",
-                      values.size(), shape);
+  require<GraphError>(static_cast<std::int64_t>(values.size()) == shape.elements(),
+                      "the number of values is {}, but shape {} has {}", values.size(), shape, shape.elements());
   Tensor result(DTypeOf<T>::value, shape);
   std::copy(values.begin(), values.end(), result.values<T>().begin());
   return result;
