@@ -11,7 +11,7 @@
 namespace eddy {
 
 /// Goes through the lines of a text in memory: `for (LineCursor lines(text); lines.next();)`. LF and CRLF both end a
-/// line; the last one may have no end.
+/// line; the last one may have no end. The text must outlive the cursor and its lines. A plain value.
 class LineCursor {
  public:
   explicit LineCursor(std::string_view text) : rest_(text) {}

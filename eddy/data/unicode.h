@@ -50,7 +50,7 @@ void require_utf8(std::string_view contents, std::string_view name);
 std::string decode_text(std::string contents, TextEncoding encoding, std::string_view name);
 
 /// The same for a text that comes line by line, without the lines' ends (a '\r' is taken off too). `utf8_or_latin1` is
-/// decided for each line alone.
+/// decided for each line alone. One thread at a time.
 class LineDecoder {
  public:
   LineDecoder(TextEncoding encoding, std::string name) : encoding_(encoding), name_(std::move(name)) {}

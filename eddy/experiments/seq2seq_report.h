@@ -9,6 +9,7 @@
 #include "eddy/experiments/report.h"
 #include "eddy/experiments/seq2seq_translator.h"
 
+/// Functions keep no state; two threads need a translator each.
 namespace eddy {
 
 /// What an encoder-decoder made of pairs that it was measured on.
