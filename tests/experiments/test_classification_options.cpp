@@ -166,10 +166,10 @@ TEST_CASE("settings that are none are usage errors, and say so in words") {
   }
   CHECK(error_of<UsageError>([&] { apply_setting(options, "lm.=3"); }).find("is empty; expected WHERE.KEY=VALUE") !=
         std::string::npos);
-  const char* const twice = R"(lm.model={"encoder":{"layers":1,"layers":2}})";
+  const char* const twice = R"(lm.model={"layers":1,"layers":2})";
   CHECK(error_of<UsageError>([&] { apply_setting(options, twice); }) ==
-        fmt::format("setting \"{}\": \"encoder.layers\" stands twice, the second time in line 1", twice));
-  CHECK_NOTHROW(apply_setting(options, R"(lm.model={"encoder":{"layers":1,"hidden_size":2}})"));
+        fmt::format("setting \"{}\": \"layers\" stands twice, the second time in line 1", twice));
+  CHECK_NOTHROW(apply_setting(options, R"(lm.model={"layers":1,"hidden_size":2})"));
 }
 
 TEST_CASE("what rows, seeds and data decide is no setting") {
