@@ -131,22 +131,17 @@ int main() {
   fmt::print("language model: {:.6f} nats a word trained at once, {:.6f} with a stop between\n", at_once, in_two);
   bool right = at_once == in_two;
 
-  ParameterStore autoencoder(/*seed=*/1);
-  BucketBatches plain(data.part("unlabelled"), {.batch_size = 50, .append_eos = true, .times = {kTime}});
-  const float copied = train(
-      autoencoder,
-      [&](ParameterStore& store, const Inputs& in) {
-        return sequence_autoencoder(store, config, in.tokens, in.mask, Mode::train);
-      },
-      plain, 50, 250);
-  ParameterStore pooled(/*seed=*/1);
-  BucketBatches again(data.part("unlabelled"), {.batch_size = 50, .append_eos = true, .times = {kTime}});
-  const float known = train(
-      pooled,
-      [&](ParameterStore& store, const Inputs& in) {
-        return pooled_autoencoder(store, config, in.tokens, in.mask, Mode::train);
-      },
-      again, 50, 250);
+  const auto read_again = [&](ParameterStore& store, const LossBuilder& loss) {
+    BucketBatches plain(data.part("unlabelled"), {.batch_size = 50, .append_eos = true, .times = {kTime}});
+    return train(store, loss, plain, 50, 250);
+  };
+  ParameterStore autoencoder(/*seed=*/1), pooled(/*seed=*/1);
+  const float copied = read_again(autoencoder, [&](ParameterStore& store, const Inputs& in) {
+    return sequence_autoencoder(store, config, in.tokens, in.mask, Mode::train);
+  });
+  const float known = read_again(pooled, [&](ParameterStore& store, const Inputs& in) {
+    return pooled_autoencoder(store, config, in.tokens, in.mask, Mode::train);
+  });
   fmt::print("sequence autoencoder: {:.3f} nats a word; pooled: {:.3f}\n", copied, known);
 
   // --- a classifier of ten labelled sentences, from nothing or from what the others know ---

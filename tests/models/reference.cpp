@@ -48,6 +48,15 @@ Value reference_loss(FedGraph& graph, const ParameterStore& store, const TextMod
                        {.weights = graph.feed(vector_tensor(sequence.weights)), .reduction = Reduction::sum});
 }
 
+Evaluation evaluate_documents(DocumentLoss& model, ParameterStore& store, const TextModelConfig& config,
+                              const std::vector<Ints>& documents, std::int32_t padding, std::size_t time) {
+  FedGraph graph;
+  const Value loss = model(store, config, graph.feed(columns(documents, padding, time)),
+                           graph.feed(mask_of(documents, time)), Mode::infer, SourceLocation::current());
+  randomize(store);
+  return evaluate(graph, store, loss);
+}
+
 Value reference_mean_loss(FedGraph& graph, const ParameterStore& store, const TextModelConfig& config,
                           const std::string& stack, const std::vector<Sequence>& sequences) {
   Value total;

@@ -20,6 +20,13 @@ Value reference_outputs(FedGraph& graph, const ParameterStore& store, const std:
 Value reference_loss(FedGraph& graph, const ParameterStore& store, const TextModelConfig& config,
                      const std::string& stack, const Sequence& sequence);
 
+/// A model of documents by their tokens and mask, such as an autoencoder.
+using DocumentLoss = Value(ParameterStore&, const TextModelConfig&, Value tokens, Value mask, Mode, SourceLocation);
+
+/// Its loss of the documents in inference and the gradients, with variables drawn anew.
+Evaluation evaluate_documents(DocumentLoss& model, ParameterStore& store, const TextModelConfig& config,
+                              const std::vector<Ints>& documents, std::int32_t padding, std::size_t time);
+
 /// The mean of reference_loss over all sequences' weights.
 Value reference_mean_loss(FedGraph& graph, const ParameterStore& store, const TextModelConfig& config,
                           const std::string& stack, const std::vector<Sequence>& sequences);

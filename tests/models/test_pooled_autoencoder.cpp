@@ -24,12 +24,7 @@ TextModelConfig small_config() {
 
 Evaluation evaluate_rows(ParameterStore& store, const TextModelConfig& config, const std::vector<Ints>& rows,
                          std::int32_t padding = 0, std::size_t time = 0) {
-  FedGraph graph;
-  const std::vector<Ints> documents = with_eos(rows);
-  const Value loss = pooled_autoencoder(store, config, graph.feed(columns(documents, padding, time)),
-                                        graph.feed(mask_of(documents, time)), Mode::infer);
-  randomize(store);
-  return evaluate(graph, store, loss);
+  return evaluate_documents(pooled_autoencoder, store, config, with_eos(rows), padding, time);
 }
 
 /// What a classifier sees of the states f32[time, hidden] of one text, as f32[1, features].

@@ -14,12 +14,7 @@ TextModelConfig small_config() {
 
 Evaluation evaluate_rows(ParameterStore& store, const TextModelConfig& config, const std::vector<Ints>& rows,
                          std::int32_t padding = 0, std::size_t time = 0) {
-  FedGraph graph;
-  const std::vector<Ints> documents = with_eos(rows);
-  const Value loss = sequence_autoencoder(store, config, graph.feed(columns(documents, padding, time)),
-                                          graph.feed(mask_of(documents, time)), Mode::infer);
-  randomize(store);
-  return evaluate(graph, store, loss);
+  return evaluate_documents(sequence_autoencoder, store, config, with_eos(rows), padding, time);
 }
 
 /// One network reads inputs `w x y z <eos> w x y z` and predicts targets `- - - - w x y z <eos>`; nothing is asked at
