@@ -23,7 +23,7 @@ void node_overhead(benchmark::State& state, bool fused) {
       {.passes = {.prune = false, .simplify = false, .fold = false, .cse = false, .lower = false, .fuse = fused}});
   if (fused == (program.instruction_count() >= kNodes))
     return refuse(state, fmt::format("{} nodes run as {} instructions", kNodes, program.instruction_count()));
-  const std::vector<Binding> bindings{{"x", Tensor::from(std::vector<float>{1}, {1})}};
+  const std::vector<Binding> bindings{{"x", Tensor::from<float>({1}, {1})}};
   const float got = program.run(bindings)[0].item();
   if (got != kNodes + 1) return refuse(state, fmt::format("the chain yields {}, expected {}", got, kNodes + 1));
   const double seconds = measure(state, program.cost(), [&] { program.run(bindings); });

@@ -73,7 +73,7 @@ int main() {
   int wrong = 0;
   for (const std::vector<int>& tune : tunes) {
     Tensor c(f32, {1, kHidden}), hidden(f32, {1, kProjection});
-    Tensor current = Tensor::from(std::vector<int>{tune[0]}, {1});
+    Tensor current = Tensor::from({tune[0]}, {1});
     fmt::print("{}", tune[0]);
     for (std::size_t t = 1; t < tune.size(); ++t) {
       const std::span<const Tensor> results = decode.run({{"word", current}, {"c", c}, {"h", hidden}});

@@ -68,8 +68,8 @@ int main() {
   // The same differences for a graph of one's own.
   Graph graph;
   const Value x = graph.input("x", f32, {3});
-  const Value loss = sum(softsign(x, 2.0f) * graph.constant(Tensor::from(std::vector<float>{1, -2, 0.5f}, {3})));
-  const Tensor at = Tensor::from(std::vector<float>{0.3f, -0.7f, 1.1f}, {3});
+  const Value loss = sum(softsign(x, 2.0f) * graph.constant(Tensor::from<float>({1, -2, 0.5f}, {3})));
+  const Tensor at = Tensor::from<float>({0.3f, -0.7f, 1.1f}, {3});
   const std::string problem = check_gradients(loss, {x}, {{"x", at}});
   if (!problem.empty()) problems.push_back(problem);
 

@@ -86,9 +86,9 @@ int main() {
   SHOW(mean_squared_error(x, y), {6.8125});
   SHOW(mean_squared_error(x, y, cast(less(x, 0), f32)), {11.125});  // only where x < 0
 
-  const Tensor numbers = Tensor::from(std::vector<float>{-2, -0.5f, 1, 2}, {4});
-  const Tensor others = Tensor::from(std::vector<float>{2, 2, 2, 4}, {4});
-  const Tensor integers = Tensor::from(std::vector<int>{0, 1, 2, -1}, {4});
-  const Tensor matrix = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {2, 3});
+  const Tensor numbers = Tensor::from<float>({-2, -0.5f, 1, 2}, {4});
+  const Tensor others = Tensor::from<float>({2, 2, 2, 4}, {4});
+  const Tensor integers = Tensor::from({0, 1, 2, -1}, {4});
+  const Tensor matrix = Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3});
   return tour.wrong(graph, {{"x", numbers}, {"y", others}, {"n", integers}, {"m", matrix}}) == 0 ? 0 : 1;
 }

@@ -23,14 +23,14 @@ void look_at_gradients() {
   Graph graph;
   const Value x = graph.input("x", f32, {}), y = graph.input("y", f32, {});
   const Value z = x * x * x * y;
-  const std::vector<Gradient> first = gradients(z, {{x, y}});
-  const Value dx = first[0].dense(x), dy = first[1].dense(y);
-  const Value dxdx = dense_gradients(dx, {{x}})[0];
+  const std::vector<Value> first = dense_gradients(z, {x, y});
+  const Value dx = first[0], dy = first[1];
+  const Value dxdx = dense_gradient(dx, x);
   // From values with gradients of one's own: d(2 x^2 + 3 x y)/dx.
   const std::vector<Seed> seeds{{.value = x * x, .gradient = graph.constant(2)},
                                 {.value = x * y, .gradient = graph.constant(3)}};
   const Value mixed = backpropagate(seeds, {{x}})[0].dense(x);
-  const Value frozen = dense_gradients(stop_gradient(x) * x, {{x}})[0];
+  const Value frozen = dense_gradient(stop_gradient(x) * x, x);
   Program program = compile(graph, {dx, dy, dxdx, mixed, frozen});
   const auto at = program.run({{"x", Tensor::scalar(2.0f)}, {"y", Tensor::scalar(5.0f)}});
   check(at[0].item() == 60 && at[1].item() == 8, "d(x^3 y)/dx = 3 x^2 y and d(x^3 y)/dy = x^3");
@@ -45,10 +45,10 @@ void look_at_sparse_gradients() {
   ParameterStore store;
   const Value table = parameter(graph, store, "table", {1000, 2}, constant_value(1));
   const Value tokens = graph.input("tokens", i32, {4});
-  const Gradient gradient = gradients(sum(square(embedding(table, tokens))), {{table}})[0];
+  const Gradient gradient = gradients(sum(square(embedding(table, tokens))), {table})[0];
   const RowSparse rows = coalesce(gradient.sparse_parts(), table.shape());
   Program program = compile(graph, {rows.indices, rows.rows});
-  const auto found = program.run({{"tokens", Tensor::from(std::vector<int>{7, 3, 7, 999}, {4})}});
+  const auto found = program.run({{"tokens", Tensor::from({7, 3, 7, 999}, {4})}});
   const auto indices = found[0].values<int>();
   check(gradient.is_sparse() && rows.rows.dim(0) == 4, "the gradient of a table of 1,000 rows has 4");
   check(indices[0] == 3 && indices[1] == 7 && indices[2] == 999 && indices[3] == -1, "each row is named once");

@@ -118,8 +118,7 @@ bool sampled_by_hand() {
   const Value by_hand = mean(logsumexp(stack({own, rest}, 1)) - own);
   const Value fused = sampled_softmax_cross_entropy(flat.states, scene.table, scene.bias, flat.targets, sampled);
   // The two-level targets of an adaptive softmax: its head, then one tail after another.
-  const std::vector<Value> levels =
-      cluster_targets(graph.constant(Tensor::from(std::vector<int>{3, 60, 499}, {3})), {50, 200, kWords});
+  const std::vector<Value> levels = cluster_targets(graph.constant(Tensor::from({3, 60, 499}, {3})), {50, 200, kWords});
   Program program = compile(graph, {by_hand, fused, levels[0], levels[1], levels[2]});
   const Words words;
   Philox random(5);

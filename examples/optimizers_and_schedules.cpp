@@ -31,8 +31,8 @@ int schedules() {
 /// A valley twenty times as steep on one side as on the other, with its bottom at (1, -2).
 Value valley(Graph& graph, ParameterStore& store) {
   const Value at = parameter(graph, store, "at", {2}, zeros());
-  const Value bottom = graph.constant(Tensor::from(std::vector<float>{1, -2}, {2}));
-  const Value steepness = graph.constant(Tensor::from(std::vector<float>{1, 20}, {2}));
+  const Value bottom = graph.constant(Tensor::from<float>({1, -2}, {2}));
+  const Value steepness = graph.constant(Tensor::from<float>({1, 20}, {2}));
   return sum(steepness * square(at - bottom)) * 0.5f;
 }
 
@@ -92,8 +92,8 @@ int own_gradients() {
   Graph graph;
   const Value height = valley(graph, store);
   std::vector<ParameterGradient> signs;
-  for (const Value& parameter : graph.variables()) {
-    const Value slope = dense_gradients(height, {{parameter}})[0];
+  for (const Value& parameter : graph.parameters()) {
+    const Value slope = dense_gradient(height, parameter);
     signs.push_back({parameter, where(greater(slope, 0), 1.0f, full(graph, slope.type(), -1))});
   }
   const Updates updates = apply_gradients(signs, store, sgd({.learning_rate = linear_decay(0.05, 0, 200)}));

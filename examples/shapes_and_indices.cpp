@@ -62,8 +62,8 @@ int main() {
   SHOW(masked_linear(m, transpose(m), cast(i, f32), cast(greater(i, 0), f32)), {16, 32, 0, 0});
   SHOW(masked_row_sum(m, m, cast(greater(i, 0), f32)), {1, 2, 3, 2, 4, 6, 3, 6, 9});
 
-  const Tensor matrix = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6}, {2, 3});
-  const Tensor vector = Tensor::from(std::vector<float>{10, 20, 30}, {3});
-  const Tensor indices = Tensor::from(std::vector<int>{2, 0}, {2});
+  const Tensor matrix = Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3});
+  const Tensor vector = Tensor::from<float>({10, 20, 30}, {3});
+  const Tensor indices = Tensor::from({2, 0}, {2});
   return tour.wrong(graph, {{"m", matrix}, {"v", vector}, {"i", indices}}) == 0 ? 0 : 1;
 }

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
+#include <ranges>
 #include <span>
-#include <vector>
+#include <type_traits>
+#include <utility>
 
 #include "eddy/core/error.h"
 #include "eddy/core/shape.h"
@@ -31,14 +34,16 @@ class Tensor {
   /// A view of foreign memory, which must outlive it.
   static Tensor view(TensorType type, void* data);
 
-  /// Owning copies of the numbers. `from` throws GraphError when there are not as many as the shape has elements.
+  /// Owning copies of the numbers, in order: float and double as f32, integers as i32, bool as boolean. `from` takes a
+  /// vector, span or array of them, or what is written down, as in `Tensor::from({1, 2, 3}, {3})`. It throws GraphError
+  /// when there are not as many as the shape has elements, or an integer is none of 32 bits.
   static Tensor scalar(float value);
   static Tensor scalar(std::int32_t value);
+  template <std::ranges::sized_range Numbers>
+  static Tensor from(const Numbers& values, const Shape& shape);
   template <class T>
-  static Tensor from(std::span<const T> values, const Shape& shape);
-  template <class T>
-  static Tensor from(const std::vector<T>& values, const Shape& shape) {
-    return from(std::span<const T>(values), shape);
+  static Tensor from(std::initializer_list<T> values, const Shape& shape) {
+    return from(std::span<const T>(values.begin(), values.size()), shape);
   }
 
   explicit operator bool() const { return data_ != nullptr; }
@@ -76,12 +81,22 @@ std::span<T> Tensor::values() const {
   return {reinterpret_cast<T*>(data_.get()), data_ ? static_cast<std::size_t>(elements()) : 0};
 }
 
-template <class T>
-Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
-  require<GraphError>(static_cast<std::int64_t>(values.size()) == shape.elements(),
-                      "the number of values is {}, but shape {} has {}", values.size(), shape, shape.elements());
-  Tensor result(DTypeOf<T>::value, shape);
-  std::copy(values.begin(), values.end(), result.values<T>().begin());
+template <std::ranges::sized_range Numbers>
+Tensor Tensor::from(const Numbers& values, const Shape& shape) {
+  using Given = std::ranges::range_value_t<Numbers>;
+  static_assert(std::is_arithmetic_v<Given>, "tensors are made of numbers or truth values");
+  using Element = std::conditional_t<std::is_floating_point_v<Given>, float,
+                                     std::conditional_t<std::is_same_v<Given, bool>, bool, std::int32_t>>;
+  const auto count = static_cast<std::int64_t>(std::ranges::size(values));
+  require<GraphError>(count == shape.elements(), "the number of values is {}, but shape {} has {}", count, shape,
+                      shape.elements());
+  Tensor result(DTypeOf<Element>::value, shape);
+  auto* element = result.values<Element>().data();
+  for (const Given value : values) {
+    if constexpr (std::is_same_v<Element, std::int32_t> && !std::is_same_v<Given, std::int32_t>)
+      require<GraphError>(std::in_range<std::int32_t>(value), "a value is {}, which is no integer of 32 bits", value);
+    *element++ = static_cast<Element>(value);
+  }
   return result;
 }
 

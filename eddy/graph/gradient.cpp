@@ -210,4 +210,6 @@ std::vector<Value> dense_gradients(Value loss, std::span<const Value> wrt, Sourc
   return result;
 }
 
+Value dense_gradient(Value loss, Value wrt, SourceLocation where) { return dense_gradients(loss, {wrt}, where)[0]; }
+
 }  // namespace eddy

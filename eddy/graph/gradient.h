@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -76,5 +77,17 @@ std::vector<Gradient> backpropagate(std::span<const Seed> seeds, std::span<const
 /// The same as `gradients` with dense results; a value without a path gets zeros. f32 of the shapes of `wrt`.
 std::vector<Value> dense_gradients(Value loss, std::span<const Value> wrt,
                                    SourceLocation where = SourceLocation::current());
+/// That of one value.
+Value dense_gradient(Value loss, Value wrt, SourceLocation where = SourceLocation::current());
+
+/// The same of values written down, as in `gradients(loss, {w, b})`.
+inline std::vector<Gradient> gradients(Value loss, std::initializer_list<Value> wrt,
+                                       SourceLocation where = SourceLocation::current()) {
+  return gradients(loss, std::span(wrt.begin(), wrt.size()), where);
+}
+inline std::vector<Value> dense_gradients(Value loss, std::initializer_list<Value> wrt,
+                                          SourceLocation where = SourceLocation::current()) {
+  return dense_gradients(loss, std::span(wrt.begin(), wrt.size()), where);
+}
 
 }  // namespace eddy

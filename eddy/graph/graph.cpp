@@ -166,6 +166,12 @@ std::vector<Value> Graph::variables() const {
   return result;
 }
 
+std::vector<Value> Graph::parameters() const {
+  std::vector<Value> result = variables();
+  std::erase_if(result, [](const Value& value) { return !variable_of(value)->trainable; });
+  return result;
+}
+
 Value Graph::copy(const Node& node, std::vector<Value> inputs) {
   nodes_.push_back({node.op, std::move(inputs), node.outputs, node.origin});
   const Value value{this, size() - 1, 0};

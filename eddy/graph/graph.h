@@ -93,6 +93,8 @@ class Graph {
   int size() const { return static_cast<int>(nodes_.size()); }
   /// Nodes for variables, in order of first use.
   std::vector<Value> variables() const;
+  /// Those of them that optimizers train, as in `gradients(loss, graph.parameters())`.
+  std::vector<Value> parameters() const;
 
   /// Whether this is the body of a loop that stands in `other`, or in a body inside of it.
   bool is_inside(const Graph& other) const;

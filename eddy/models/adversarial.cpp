@@ -24,9 +24,7 @@
 namespace eddy {
 namespace {
 
-Value gradient_as_number(Value loss, Value at) {
-  return stop_gradient(dense_gradients(loss, std::vector<Value>{at})[0]);
-}
+Value gradient_as_number(Value loss, Value at) { return stop_gradient(dense_gradient(loss, at)); }
 
 Value without_padding(Value x, Value mask) { return x * expand_dims(mask, 2); }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "eddy/core/element_type.h"
+#include "eddy/core/gather.h"
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
 #include "eddy/ops/argument.h"
@@ -33,6 +34,11 @@ struct Sides {
         cols(index.product(axis + 1, index.rank())),
         size(table[axis]),
         count(index[axis]) {}
+  /// Whether a row is gathered by vectors: elements of four bytes, enough of them next to each other, 32-bit positions.
+  bool in_vectors(DType dtype) const {
+    constexpr std::int64_t kEnough = 16;
+    return size_of(dtype) == 4 && (cols == 1 ? count : cols) >= kEnough && size * cols <= INT32_MAX;
+  }
   std::int64_t grain(std::int64_t more = 0) const { return grain_of(count * cols + more, kElementwiseGrain / 2); }
 
   /// Calls found(i, j) for each element i of `index`, in rows [begin, end), and the element j of the table that it
@@ -53,6 +59,28 @@ struct Sides {
     return within;
   }
 };
+
+Kernel gather_in_vectors(const Sides& sides) {
+  return {.run = [sides](const KernelArgs& args) {
+    const auto* x = args.in<std::int32_t>(0);
+    const auto* index = args.in<std::int32_t>(1);
+    auto* out = args.out<std::int32_t>(0);
+    // What lies next to each other: a row's indices or, where the axis is not the last, its columns.
+    const bool last = sides.cols == 1;
+    const std::int64_t run = last ? sides.count : sides.cols, runs = last ? 1 : sides.count;
+    const auto size = static_cast<std::int32_t>(sides.size), stride = static_cast<std::int32_t>(sides.cols);
+    std::atomic<bool> within = true;
+    parallel_for(sides.rows, sides.grain(), [&](std::int64_t begin, std::int64_t end) {
+      bool good = true;
+      for (std::int64_t row = begin; row < end; ++row)
+        for (std::int64_t at = row * runs * run; at < (row + 1) * runs * run; at += run)
+          good &=
+              vector_gather(x + row * sides.size * sides.cols, index + at, size, stride, last ? 0 : 1, out + at, run);
+      if (!good) within = false;
+    });
+    if (!within) refuse_positions(index, sides.size);
+  }};
+}
 
 struct GatherAlong final : OpClass<GatherAlong> {
   static constexpr std::string_view kName = "gather_along";
@@ -77,6 +105,7 @@ struct GatherAlong final : OpClass<GatherAlong> {
   }
   Kernel make_kernel(const KernelContext& context) const override {
     const Sides sides(context.inputs[0].shape, context.inputs[1].shape, axis);
+    if (sides.in_vectors(context.inputs[0].dtype)) return gather_in_vectors(sides);
     return with_element_type(context.inputs[0].dtype, [&](auto zero) {
       using T = decltype(zero);
       return Kernel{.run = [sides](const KernelArgs& args) {
@@ -175,6 +204,19 @@ const RegisterOpCase case_gather{{
         },
     .bench_inputs = {{{f32, {32, 100, 512}}},
                      {.type = {i32, {32, 50, 512}}, .low = -1, .high = 100, .index_of = CaseAxis{0, 1}}},
+}};
+/// Long enough for vectors.
+const RegisterOpCase case_wide{{
+    .name = "gather_along/wide",
+    .inputs = {{{f32, {2, 3, 37}}}, {{i32, {2, 4, 37}}, -1, 3}},
+    .build = [](Graph&, std::span<const Value> in) -> std::vector<Value> { return {gather_along(in[0], in[1], 1)}; },
+    .reference =
+        [](std::span<const std::vector<double>> in) {
+          std::vector<double> out(2 * 4 * 37, 0.0);
+          for (std::size_t i = 0; i < out.size(); ++i)
+            if (in[1][i] >= 0) out[i] = in[0][(i / (4 * 37) * 3 + static_cast<std::size_t>(in[1][i])) * 37 + i % 37];
+          return FlatArrays{out};
+        },
 }};
 /// Whole numbers, as the steps that a search came from.
 const RegisterOpCase case_integers{{

@@ -231,9 +231,8 @@ Updates minimize(Value loss, ParameterStore& store, const Optimizer& optimizer, 
   check_prefixes(at, store, optimizer.options);
   std::vector<Value> parameters;
   bool frozen = false;
-  for (const Value& value : loss.graph().variables()) {
+  for (const Value& value : loss.graph().parameters()) {
     const Variable& variable = *variable_of(value);
-    if (!variable.trainable) continue;
     if (rate_multiplier(optimizer.options, variable.name) == 0) {
       frozen = true;
       continue;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "eddy/core/tensor.h"
 
@@ -29,6 +32,32 @@ TEST_CASE("tensors: an empty one has nothing to copy or to look at") {
   CHECK_THROWS_WITH_AS(number.copy_from(Tensor()), doctest::Contains("empty tensor"), GraphError);
   CHECK_THROWS_WITH_AS(Tensor().copy_from(number), doctest::Contains("empty tensor"), GraphError);
   CHECK(Tensor::view({f32, {0, 3}}, nullptr).clone().shape() == Shape{0, 3});
+}
+
+TEST_CASE("tensors: made of numbers of any container and kind, or of what is written down") {
+  const auto numbers = [](const Tensor& tensor) {
+    const auto values = tensor.values<float>();
+    return std::vector<float>(values.begin(), values.end());
+  };
+  const std::vector<float> expected = {1, 0.5F};
+  CHECK(numbers(Tensor::from({1.0, 0.5}, {2})) == expected);
+  CHECK(numbers(Tensor::from<float>({1, 0.5F}, {1, 2})) == expected);
+  CHECK(numbers(Tensor::from(std::vector<double>{1, 0.5}, {2})) == expected);
+  CHECK(numbers(Tensor::from(std::array{1.0F, 0.5F}, {2})) == expected);
+  CHECK(numbers(Tensor::from(std::span(expected), {2})) == expected);
+
+  const Tensor integers = Tensor::from(std::vector<std::int64_t>{-3, INT32_MAX}, {2});
+  CHECK(integers.type() == TensorType{i32, {2}});
+  CHECK(integers.values<std::int32_t>()[0] == -3);
+  CHECK(integers.values<std::int32_t>()[1] == INT32_MAX);
+  CHECK(Tensor::from({7, 8}, {2}).dtype() == i32);
+  CHECK(Tensor::from(std::vector<bool>{true, false}, {2}).values<bool>()[0]);
+  CHECK_FALSE(Tensor::from({true, false}, {2}).values<bool>()[1]);
+
+  CHECK_THROWS_WITH_AS(Tensor::from(std::vector<std::int64_t>{std::int64_t{1} << 31}, {1}),
+                       doctest::Contains("a value is 2147483648, which is no integer of 32 bits"), GraphError);
+  CHECK_THROWS_WITH_AS(Tensor::from(std::vector<std::size_t>{SIZE_MAX}, {1}), doctest::Contains("32 bits"), GraphError);
+  CHECK_THROWS_WITH_AS(Tensor::from({1, 2, 3}, {2}), doctest::Contains("the number of values is 3"), GraphError);
 }
 
 TEST_CASE("tensors: a view lies within, however far its offset is, and begins with an element") {

@@ -72,7 +72,7 @@ TEST_CASE("errors: a gradient by a value around the step says how it is meant") 
     return scan(
                [&](Value step, const State&) -> Step {
                  const Value loss = sum(square(step * w));
-                 return {.output = dense_gradients(loss, {{imported ? loss.graph().import(w) : w}})[0]};
+                 return {.output = dense_gradient(loss, imported ? loss.graph().import(w) : w)};
                },
                x, State{})
         .output;
@@ -148,7 +148,7 @@ TEST_CASE("errors: a gradient rule that throws names op and forward line, once")
   const Value x = graph.input("x", f32, {});
   const auto message = [&](const GraphError& of_rule) {
     const Value y = add_node(graph, Refusing(of_rule), {x}, SourceLocation::current("model.cpp", 7));
-    return message_of([&] { gradients(y + 1, std::vector{x}); });
+    return message_of([&] { gradients(y + 1, {x}); });
   };
   CHECK(message(GraphError("no")) == "[refusing] no  (model.cpp:7)");
   CHECK(message({"layer", "no", {}}) == "[layer] no  (model.cpp:7)");
@@ -189,7 +189,7 @@ TEST_CASE("errors: a kernel's error names its op once") {
   const Value ids = graph.input("ids", i32, {2});
   const unsigned line = __LINE__ + 1;
   Program program = compile(graph, {one_hot(ids, 3)});
-  const Tensor wrong = Tensor::from(std::vector<std::int32_t>{0, 3}, {2});
+  const Tensor wrong = Tensor::from<std::int32_t>({0, 3}, {2});
   CHECK(message_of([&] {
           program.run({{"ids", wrong}});
         }) == fmt::format("[one_hot] index 3 at position 1 is not below the depth 3  ({}:{})", __FILE__, line));
@@ -243,7 +243,7 @@ TEST_CASE("errors: a kernel that fails at run time names op and line, and the pr
   Program program = compile(graph, {gather_rows(table, ids)});
   const Tensor table_value(f32, {3, 2});
   const auto run = [&](std::int32_t id) {
-    program.run({{"table", table_value}, {"ids", Tensor::from(std::vector<std::int32_t>{0, id}, {2})}});
+    program.run({{"table", table_value}, {"ids", Tensor::from<std::int32_t>({0, id}, {2})}});
   };
   check_parts(message_of([&] { run(3); }), {"[gather_rows]", "index 3", "position 1", "3 rows", at_line(line)});
   CHECK_NOTHROW(run(2));
@@ -255,7 +255,7 @@ TEST_CASE("errors: check_finite names the first node that yields NaN") {
   const unsigned line = __LINE__ + 1;
   const Value bad = log(x);
   Program program = compile(graph, {bad * 2}, {.check_finite = true});
-  const auto run = [&](float value) { program.run({{"x", Tensor::from(std::vector<float>{1, value}, {2})}}); };
+  const auto run = [&](float value) { program.run({{"x", Tensor::from<float>({1, value}, {2})}}); };
   check_parts(message_of([&] { run(-1); }), {"[log]", "nan", "element 1", at_line(line)});
   CHECK_NOTHROW(run(1));
 }

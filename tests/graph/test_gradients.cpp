@@ -28,10 +28,10 @@ TEST_CASE("gradients: x^3 to the third order") {
   Graph graph;
   const Value x = graph.input("x", f32, {});
   const Value y = x * x * x;
-  const Value first = dense_gradients(y, std::vector{x})[0];
-  const Value second = dense_gradients(first, std::vector{x})[0];
-  const Value third = dense_gradients(second, std::vector{x})[0];
-  const Value fourth = dense_gradients(third, std::vector{x})[0];
+  const Value first = dense_gradient(y, x);
+  const Value second = dense_gradient(first, x);
+  const Value third = dense_gradient(second, x);
+  const Value fourth = dense_gradient(third, x);
   const std::vector<Binding> bindings{{"x", Tensor::scalar(1.5F)}};
   CHECK(item(graph, first, bindings) == doctest::Approx(3 * 1.5 * 1.5));
   CHECK(item(graph, second, bindings) == doctest::Approx(6 * 1.5));
@@ -39,14 +39,27 @@ TEST_CASE("gradients: x^3 to the third order") {
   CHECK(item(graph, fourth, bindings) == 0);
 }
 
+TEST_CASE("gradients: with respect to all that is trained, and to nothing else") {
+  ParameterStore store(1);
+  Graph graph;
+  const Value w = parameter(graph, store, "w", {2}, constant_value(3));
+  const Value carried = state(graph, store, "carried", {f32, {2}}, constant_value(5));
+  const Value b = parameter(graph, store, "b", {2}, constant_value(1));
+  const std::vector<Value> parameters = graph.parameters();
+  REQUIRE(parameters == std::vector{w, b});
+  const std::vector<Value> slopes = dense_gradients(sum(w * carried + b), parameters);
+  CHECK(item(graph, sum(slopes[0]), {}) == 10);
+  CHECK(item(graph, sum(slopes[1]), {}) == 2);
+}
+
 TEST_CASE("gradients: mixed second derivatives do not depend on the order") {
   Graph graph;
   const Value x = graph.input("x", f32, {});
   const Value y = graph.input("y", f32, {});
   const Value f = tanh(x * y) + x * x * y;
-  const std::vector<Value> first = dense_gradients(f, std::vector{x, y});
-  const Value xy = dense_gradients(first[0], std::vector{y})[0];
-  const Value yx = dense_gradients(first[1], std::vector{x})[0];
+  const std::vector<Value> first = dense_gradients(f, {x, y});
+  const Value xy = dense_gradient(first[0], y);
+  const Value yx = dense_gradient(first[1], x);
   const std::vector<Binding> bindings{{"x", Tensor::scalar(0.75F)}, {"y", Tensor::scalar(-0.5F)}};
   CHECK(item(graph, xy, bindings) == doctest::Approx(item(graph, yx, bindings)).epsilon(1e-5));
   const double t = std::tanh(0.75 * -0.5);
@@ -61,7 +74,7 @@ TEST_CASE("gradients: the steps of an unrolled loop leave theirs in place, not i
     const Value x = graph.input("x", f32, {steps, 4, 6}), w = graph.input("w", f32, {6, 6});
     Value h = at(x, 1);
     for (std::int64_t t = 3; t < steps; ++t) h = tanh(matmul(h, w) + at(x, t));  // steps 0 and 2 are not read
-    const std::vector<Value> made = dense_gradients(sum(h * h), std::vector{x, w});
+    const std::vector<Value> made = dense_gradients(sum(h * h), {x, w});
     Program program = compile(graph, made, {.passes = passes});
     const std::vector<Binding> bindings{{"x", random_tensor(x.type(), random)}, {"w", random_tensor(w.type(), random)}};
     if (gradients != nullptr) *gradients = copies(program.run(bindings));
@@ -81,7 +94,7 @@ TEST_CASE("gradients: pieces of other axes, or that meet, are added up") {
   const Value y = sum(slice(x, 0, 0, 3) * slice(x, 0, 3, 6)) + sum(slice(x, 0, 2, 4)) + sum(slice(x, 1, 1, 3)) * 2 +
                   sum(slice(x, 1, 4, 5)) + sum(square(x)) / 2;
   const Tensor data = random_tensor(x.type(), random);
-  Program program = compile(graph, dense_gradients(y, std::vector{x}));
+  Program program = compile(graph, dense_gradients(y, {x}));
   const std::vector<Binding> bindings{{"x", data}};
   const auto got = program.run(bindings)[0].values<const float>();
   const auto in = data.values<const float>();
@@ -98,7 +111,7 @@ TEST_CASE("gradients: a value used along several paths sums them") {
   const Value x = graph.input("x", f32, {});
   const Value shared = x * x;                           // 2x
   const Value loss = shared + shared * shared + 3 * x;  // 2x + 4x^3 + 3
-  const Value gradient = dense_gradients(loss, std::vector{x})[0];
+  const Value gradient = dense_gradient(loss, x);
   CHECK(item(graph, gradient, std::vector<Binding>{{"x", Tensor::scalar(2.0F)}}) == doctest::Approx(4 + 32 + 3));
 }
 
@@ -107,7 +120,7 @@ TEST_CASE("gradients: with respect to an inner value, and to the loss itself") {
   const Value x = graph.input("x", f32, {});
   const Value inner = x * 3;
   const Value loss = inner * inner;
-  const std::vector<Value> found = dense_gradients(loss, std::vector{inner, loss, x});
+  const std::vector<Value> found = dense_gradients(loss, {inner, loss, x});
   const std::vector<Binding> bindings{{"x", Tensor::scalar(2.0F)}};
   CHECK(item(graph, found[0], bindings) == doctest::Approx(12));
   CHECK(item(graph, found[1], bindings) == 1);
@@ -137,14 +150,14 @@ TEST_CASE("gradients: values made after the loss have none") {
   const Value x = graph.input("x", f32, {});
   const Value loss = x * x;
   const Value later = x + 1;
-  CHECK(gradients(loss, std::vector{later})[0].empty());
+  CHECK(gradients(loss, {later})[0].empty());
 }
 
 TEST_CASE("gradients: only one of several outputs carries one") {
   Graph graph;
   const Value x = graph.input("x", f32, {2, 3});
   const std::vector<Value> parts = split(x, 3, 1);
-  const Value gradient = dense_gradients(sum(parts[1] * 5), std::vector{x})[0];
+  const Value gradient = dense_gradient(sum(parts[1] * 5), x);
   Program program = compile(graph, {gradient});
   CHECK(to_doubles(program.run({{"x", Tensor(f32, {2, 3})}})[0]) == std::vector<double>{0, 5, 0, 0, 5, 0});
 }
@@ -157,9 +170,9 @@ TEST_CASE("gradients: an op without a gradient is named with its line, but only 
   const unsigned line = __LINE__ + 1;
   const Value hidden = opaque(x);
   const Value loss = hidden * y;
-  CHECK_NOTHROW(gradients(loss, std::vector{y}));
+  CHECK_NOTHROW(gradients(loss, {y}));
   try {
-    gradients(loss, std::vector{x});
+    gradients(loss, {x});
     FAIL("no error");
   } catch (const GraphError& error) {
     const std::string text = error.what();
@@ -175,11 +188,11 @@ TEST_CASE("gradients: the loss must be one number and each value f32 of the same
   Graph other;
   const Value x = graph.input("x", f32, {2});
   const Value loss = sum(x);
-  CHECK_THROWS_WITH_AS(gradients(x, std::vector{x}), doctest::Contains("f32[2]"), GraphError);
-  CHECK_THROWS_AS(gradients(Value(), std::vector{x}), GraphError);
-  CHECK_THROWS_AS(gradients(loss, std::vector{other.input("x", f32, {2})}), GraphError);
-  CHECK_THROWS_AS(gradients(loss, std::vector{graph.input("i", i32, {2})}), GraphError);
-  CHECK_THROWS_AS(gradients(loss, std::vector{Value()}), GraphError);
+  CHECK_THROWS_WITH_AS(gradients(x, {x}), doctest::Contains("f32[2]"), GraphError);
+  CHECK_THROWS_AS(gradients(Value(), {x}), GraphError);
+  CHECK_THROWS_AS(gradients(loss, {other.input("x", f32, {2})}), GraphError);
+  CHECK_THROWS_AS(gradients(loss, {graph.input("i", i32, {2})}), GraphError);
+  CHECK_THROWS_AS(gradients(loss, {Value()}), GraphError);
 }
 
 TEST_CASE("gradients: a table that is only looked up gets rows, never a dense array") {
@@ -187,7 +200,7 @@ TEST_CASE("gradients: a table that is only looked up gets rows, never a dense ar
   const Value table = graph.input("table", f32, {1000, 4});
   const Value ids = graph.input("ids", i32, {2, 3});
   const Value loss = sum(tanh(gather_rows(table, ids)));
-  const Gradient gradient = gradients(loss, std::vector{table})[0];
+  const Gradient gradient = gradients(loss, {table})[0];
   REQUIRE(gradient.is_sparse());
   REQUIRE(gradient.sparse_parts().size() == 1);
   const RowSparse part = gradient.sparse_parts()[0];
@@ -205,7 +218,7 @@ TEST_CASE("gradients: a tied table has rows and a dense part, and their sum is e
   const Value logits = matmul(hidden, table, {.transpose_b = true});
   const Tensor weights = random_tensor(logits.type(), random);
   const Value loss = weighted_sum(logits, graph.constant(weights)) + sum(gather_rows(table, ids) * 2);
-  const Gradient gradient = gradients(loss, std::vector{table})[0];
+  const Gradient gradient = gradients(loss, {table})[0];
   CHECK(!gradient.is_dense());
   CHECK(!gradient.is_sparse());
   CHECK(gradient.dense_part());
@@ -241,8 +254,8 @@ TEST_CASE("gradients: second order through rows") {
   const Value ids = graph.input("ids", i32, {3});
   const Value rows = gather_rows(table, ids);
   const Value loss = sum(rows * rows * rows);
-  const Value first = dense_gradients(loss, std::vector{table})[0];
-  const Value second = dense_gradients(sum(first), std::vector{table})[0];
+  const Value first = dense_gradient(loss, table);
+  const Value second = dense_gradient(sum(first), table);
   Program program = compile(graph, {first, second});
   const std::vector<float> values{1, 2, 3, 4, 5, 6};
   const std::vector<std::int32_t> picked{2, 0, 2};
@@ -261,7 +274,7 @@ TEST_CASE("gradients: nodes of the backward pass answer to the line of the forwa
   delete scope;
   const Value loss = y * 2;
   const int before = graph.size();
-  gradients(loss, std::vector{x});
+  gradients(loss, {x});
   bool found = false;
   for (int id = before; id < graph.size(); ++id) {
     const Origin& origin = graph.node(id).origin;

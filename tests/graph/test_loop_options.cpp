@@ -33,7 +33,7 @@ TEST_CASE("loops: check_finite finds the op that yields NaN, though a mask hides
   Program checked = compile(graph, {last}, {.check_finite = true}), plain = compile(graph, {last});
   const Tensor hidden = column({1, -5, 1}), real = column({1, 0, 1});
   const auto run = [&](Program& program, const Tensor& numbers) {
-    return program.run({{"x", numbers}, {"mask", real}, {"h", Tensor::from(std::vector<float>{1}, {1})}})[0].item();
+    return program.run({{"x", numbers}, {"mask", real}, {"h", Tensor::from<float>({1}, {1})}})[0].item();
   };
   CHECK(std::isfinite(run(plain, hidden)));
   try {

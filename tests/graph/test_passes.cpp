@@ -66,7 +66,7 @@ TEST_CASE("passes: ops with different attributes or inputs are not merged") {
 TEST_CASE("passes: what depends on constants only is computed at compile time") {
   Graph graph;
   const Value x = graph.input("x", f32, {2});
-  const Value c = graph.constant(Tensor::from(std::vector<float>{1, 2}, {2}));
+  const Value c = graph.constant(Tensor::from<float>({1, 2}, {2}));
   const Value y = x * tanh(c + 1);
   CHECK(kernels(graph, {y}, kPrune) == 3);
   CHECK(kernels(graph, {y}, kFold) == 1);
@@ -118,9 +118,9 @@ TEST_CASE("passes: elementwise ops are fused whatever neighbouring axes an opera
 TEST_CASE("passes: every switch can be off, and values stay") {
   Graph graph;
   const Value x = graph.input("x", f32, {2, 2});
-  const Value c = graph.constant(Tensor::from(std::vector<float>{0.5F, -1}, {2}));
+  const Value c = graph.constant(Tensor::from<float>({0.5F, -1}, {2}));
   const Value y = tanh(x * 1 + tanh(c)) + tanh(x * 1 + tanh(c));
-  const Tensor data = Tensor::from(std::vector<float>{0.25F, 0.5F, -0.75F, 2}, {2, 2});
+  const Tensor data = Tensor::from<float>({0.25F, 0.5F, -0.75F, 2}, {2, 2});
   std::vector<Tensor> first;
   for (int bits = 0; bits < 64; ++bits) {
     const PassSwitches passes{(bits & 1) != 0, (bits & 2) != 0,  (bits & 4) != 0,

@@ -105,13 +105,13 @@ TEST_CASE("a program runs on in an arena that could not grow for another one") {
   const Value table = reshape(wide, {kLarge, 1}) + reshape(wide, {1, kLarge});
   CHECK_THROWS_AS(compile(graph, {matmul(tanh(table), reshape(wide, {kLarge, 1}))}, {.arena = arena}), MemoryError);
   CHECK(arena->data() != nullptr);
-  CHECK(small.run({{"x", Tensor::from(std::vector<float>{0, 0, 0, 0}, {2, 2})}})[0].values<const float>()[0] == 0);
+  CHECK(small.run({{"x", Tensor::from<float>({0, 0, 0, 0}, {2, 2})}})[0].values<const float>()[0] == 0);
 }
 
 TEST_CASE("an error in a constant names op and line") {
   Graph graph;
   const Value table = graph.constant(Tensor(f32, {3, 2}));
-  const Value ids = graph.constant(Tensor::from(std::vector<std::int32_t>{7}, {1}));
+  const Value ids = graph.constant(Tensor::from<std::int32_t>({7}, {1}));
   CHECK_THROWS_WITH_AS(compile(graph, {gather_rows(table, ids)}),
                        doctest::Contains("[gather_rows] index 7 at position 0 is out of range for a table of 3 rows  "
                                          "(" __FILE__ ":"),

@@ -113,7 +113,7 @@ TEST_CASE("variables: equal updates of different variables are not merged") {
   ParameterStore store;
   const Value a = parameter(graph, store, "a", {1}, constant_value(1));
   const Value b = parameter(graph, store, "b", {1}, constant_value(1));
-  const Value next = graph.constant(Tensor::from(std::vector<float>{7}, {1}));
+  const Value next = graph.constant(Tensor::from<float>({7}, {1}));
   Program program = compile(graph, {assign(a, next), assign(b, next)});
   program.run();
   CHECK(store.find("a")->value.item() == 7);

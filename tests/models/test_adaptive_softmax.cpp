@@ -27,8 +27,8 @@ Tensor random_tensor(const Shape& shape, std::uint64_t seed) {
   return tensor;
 }
 
-Tensor targets() { return Tensor::from(std::vector<std::int32_t>{0, 3, 4, 19, -1, 8}, {kRows}); }
-Tensor weights() { return Tensor::from(std::vector<float>{1, 0.5F, 2, 1, 1, 0}, {kRows}); }
+Tensor targets() { return Tensor::from<std::int32_t>({0, 3, 4, 19, -1, 8}, {kRows}); }
+Tensor weights() { return Tensor::from<float>({1, 0.5F, 2, 1, 1, 0}, {kRows}); }
 
 /// A softmax by hand: logits of `classes` from x[width] and the weights named `part`.
 std::vector<double> log_softmax_by_hand(const ParameterStore& store, const std::string& part,

@@ -492,11 +492,11 @@ TEST_CASE("lines: a gradient rule that refuses names op and line of the forward 
   const unsigned line = __LINE__ + 1;
   const Value loss = sum(recurrent_stack(in.store, "a", config.encoder, in.rows, in.mask).outputs);
   check_refused(
-      line, [&] { gradients(loss, std::vector{in.mask}); }, {"] has no gradient", "mask"}, line);
+      line, [&] { gradients(loss, {in.mask}); }, {"] has no gradient", "mask"}, line);
   const unsigned model_line = __LINE__ + 1;
   const Value of_words = language_model(in.store, config, in.tokens, in.mask, in.tokens, in.mask, Mode::infer).loss;
   check_refused(
-      model_line, [&] { gradients(of_words, std::vector{in.mask}); },
+      model_line, [&] { gradients(of_words, {in.mask}); },
       {"[linear_cross_entropy]", "no gradient with respect to", "weights", "scope softmax"}, model_line);
 }
 

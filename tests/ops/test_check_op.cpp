@@ -27,8 +27,7 @@ struct Triple final : OpClass<Triple> {
     const Value x = context.in(0);
     if (flaw == Flaw::no_gradient) return {Gradient{}};
     // Wrong at the second element only.
-    if (flaw == Flaw::gradient)
-      return {d * 3.0F + d * d.graph().constant(Tensor::from(std::vector<float>{0, 0.5F, 0, 0}, {4}))};
+    if (flaw == Flaw::gradient) return {d * 3.0F + d * d.graph().constant(Tensor::from<float>({0, 0.5F, 0, 0}, {4}))};
     // Right as a value, wrong as a function.
     if (flaw == Flaw::second_order) return {d * 3.0F + (x - stop_gradient(x)) * d};
     return {d * 3.0F};
@@ -134,8 +133,8 @@ TEST_CASE("check_gradients: of a loss in a graph, with the names of its inputs")
   Graph graph;
   const Value x = graph.input("x", f32, {4});
   const Value w = graph.input("w", f32, {4});
-  const Tensor x_at = Tensor::from(std::vector<float>{0.25F, -0.5F, 1, 1.5F}, {4});
-  const Tensor w_at = Tensor::from(std::vector<float>{1, 0.5F, -0.75F, 2}, {4});
+  const Tensor x_at = Tensor::from<float>({0.25F, -0.5F, 1, 1.5F}, {4});
+  const Tensor w_at = Tensor::from<float>({1, 0.5F, -0.75F, 2}, {4});
   CHECK(check_gradients(sum(tanh(x * w)), {x, w}, {{"x", x_at}, {"w", w_at}}) == "");
   const Value wrong = add_node(graph, Triple(Flaw::gradient), {w}, SourceLocation::current());
   const std::string problem = check_gradients(sum(tanh(x) * wrong), {x, w}, {{"x", x_at}, {"w", w_at}});
@@ -151,7 +150,7 @@ TEST_CASE("check_gradients: with respect to parameters, which keep their values"
   Graph graph;
   const Value x = graph.input("x", f32, {4});
   const Value w = parameter(graph, store, "w", {4}, uniform(1)), v = parameter(graph, store, "v", {4}, uniform(1));
-  const Tensor x_at = Tensor::from(std::vector<float>{0.25F, -0.5F, 1, 1.5F}, {4});
+  const Tensor x_at = Tensor::from<float>({0.25F, -0.5F, 1, 1.5F}, {4});
   const Tensor before = store.find("w")->value.clone();
   CHECK(check_gradients(sum(tanh(x * w) * v), {w, x, v}, {{"x", x_at}}) == "");
   const Value wrong = add_node(graph, Triple(Flaw::gradient), {w}, SourceLocation::current());

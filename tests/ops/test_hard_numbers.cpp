@@ -40,7 +40,7 @@ TEST_CASE("losses keep their digits however large the logits are") {
     CAPTURE(base);
     Graph graph;
     const Value x = graph.input("x", f32, {1, 2});
-    const Value target = graph.constant(Tensor::from(std::vector<std::int32_t>{0}, {1}));
+    const Value target = graph.constant(Tensor::from<std::int32_t>({0}, {1}));
     const Value loss = cross_entropy(x, target);
     const std::vector<Value> wrt{x};
     Program program = compile(graph, {log_softmax(x), loss, dense_gradients(loss, wrt)[0]});
@@ -56,7 +56,7 @@ TEST_CASE("losses keep their digits however large the logits are") {
 TEST_CASE("the third derivative of cross-entropy is whole") {
   Graph graph;
   const Value x = graph.input("x", f32, {1, 2});
-  const Value target = graph.constant(Tensor::from(std::vector<std::int32_t>{0}, {1}));
+  const Value target = graph.constant(Tensor::from<std::int32_t>({0}, {1}));
   const std::vector<Value> wrt{x};
   Value derivative = cross_entropy(x, target);
   for (int order = 0; order < 3; ++order) derivative = slice(dense_gradients(sum(derivative), wrt)[0], 1, 0, 1);
@@ -70,7 +70,7 @@ TEST_CASE("the third derivative of cross-entropy is whole") {
 TEST_CASE("ignored rows of a loss may hold anything, to the second order") {
   Graph graph;
   const Value x = graph.input("x", f32, {2, 2});
-  const Value target = graph.constant(Tensor::from(std::vector<std::int32_t>{0, -1}, {2}));
+  const Value target = graph.constant(Tensor::from<std::int32_t>({0, -1}, {2}));
   const std::vector<Value> wrt{x};
   const Value first = dense_gradients(cross_entropy(x, target), wrt)[0];
   Program program = compile(graph, {first, dense_gradients(sum(first * first), wrt)[0]});
@@ -86,7 +86,7 @@ TEST_CASE("rows without weight may hold anything, and weights that cancel make n
   Graph graph;
   const Value x = graph.input("x", f32, {2, 2});
   const Value weights = graph.input("weights", f32, {2});
-  const Value target = graph.constant(Tensor::from(std::vector<std::int32_t>{0, 1}, {2}));
+  const Value target = graph.constant(Tensor::from<std::int32_t>({0, 1}, {2}));
   const std::vector<Value> wrt{x};
   const Value slopes = graph.constant(floats({1, 2, 3, 4}, {2, 2}));
   const Value loss = cross_entropy(x, target, {.weights = weights});
@@ -122,7 +122,7 @@ TEST_CASE("a loss has no gradient with respect to its weights, nor has its gradi
   Graph graph;
   const Value x = graph.input("x", f32, {1, 2});
   const Value w = graph.input("w", f32, {1});
-  const Value target = graph.constant(Tensor::from(std::vector<std::int32_t>{0}, {1}));
+  const Value target = graph.constant(Tensor::from<std::int32_t>({0}, {1}));
   const Value loss = cross_entropy(x, target, {.weights = w});
   const std::vector<Value> wrt_x{x}, wrt_w{w};
   CHECK_THROWS_WITH_AS(dense_gradients(loss, wrt_w), doctest::Contains("weights"), GraphError);
@@ -179,7 +179,7 @@ TEST_CASE("numbers beside integers are exact") {
   Graph graph;
   const Value x = graph.input("x", i32, {1});
   Program program = compile(graph, {x + 16777217, x - 2147483647});
-  const auto results = copies(program.run({{"x", Tensor::from(std::vector<std::int32_t>{1}, {1})}}));
+  const auto results = copies(program.run({{"x", Tensor::from<std::int32_t>({1}, {1})}}));
   CHECK(results[0].values<const std::int32_t>()[0] == 16777218);
   CHECK(results[1].values<const std::int32_t>()[0] == -2147483646);
   CHECK_THROWS_WITH_AS(x + 3e9, doctest::Contains("does not go with i32[1]"), GraphError);
@@ -192,7 +192,7 @@ TEST_CASE("an operand passed twice is not overwritten before it is read") {
     Graph graph;
     const Value x = graph.input("x", f32, {3, 2});
     const Value rows = x * 2;
-    const Value ids = graph.constant(Tensor::from(std::vector<std::int32_t>{1, 2, 0}, {3}));
+    const Value ids = graph.constant(Tensor::from<std::int32_t>({1, 2, 0}, {3}));
     const Value y = graph.input("y", f32, {5});
     const Value h = tanh(y);
     Program program =

@@ -69,7 +69,7 @@ TEST_CASE("what is filled in is exact, and a number of another kind is refused")
   const Value x = graph.input("x", i32, {1});
   const Value flag = graph.input("flag", boolean, {1});
   Program program = compile(graph, {pad(x, 0, 1, 0, 16777217), shift(x, 1, -2147483647)});
-  const auto results = copies(program.run({{"x", Tensor::from(std::vector<std::int32_t>{5}, {1})}}));
+  const auto results = copies(program.run({{"x", Tensor::from<std::int32_t>({5}, {1})}}));
   CHECK(to_doubles(results[0]) == std::vector<double>{16777217, 5});
   CHECK(to_doubles(results[1]) == std::vector<double>{-2147483647});
   CHECK_THROWS_WITH_AS(pad(x, 0, 1, 1, 0.5), doctest::Contains("[pad] the number 0.5 does not go with i32[1]"),

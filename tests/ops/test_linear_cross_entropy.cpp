@@ -53,8 +53,7 @@ Evaluated evaluate(const std::vector<std::int32_t>& targets, const Tensor& weigh
             : linear_cross_entropy(hidden, table, bias, target, shares_of_mean(target, weight));
   std::vector<Value> results{loss};
   if (differentiate)
-    for (const Value& gradient : dense_gradients(loss, std::vector<Value>{hidden, table, bias}))
-      results.push_back(gradient);
+    for (const Value& gradient : dense_gradients(loss, {hidden, table, bias})) results.push_back(gradient);
   Program program = compile(graph, results);
   const std::vector<Binding> bindings{{"hidden", operands.hidden},
                                       {"table", operands.table},
@@ -190,8 +189,8 @@ TEST_CASE("rows that do not count may hold anything, to the second order") {
   const auto results = program.run({{"hidden", states},
                                     {"table", words},
                                     {"bias", biases},
-                                    {"targets", Tensor::from(std::vector<std::int32_t>{1, -1, 2, 3}, {kRows})},
-                                    {"weights", Tensor::from(std::vector<float>{0, 1, 1, 0.5F}, {kRows})}});
+                                    {"targets", Tensor::from<std::int32_t>({1, -1, 2, 3}, {kRows})},
+                                    {"weights", Tensor::from<float>({0, 1, 1, 0.5F}, {kRows})}});
   for (const Tensor& result : results)
     for (const float x : result.values<const float>()) CHECK(std::isfinite(x));
 }

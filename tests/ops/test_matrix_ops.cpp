@@ -146,7 +146,7 @@ TEST_CASE("wrong indices are errors at run time with their position") {
   const Value tokens = graph.input("tokens", i32, {3});
   const Value table = graph.constant(Tensor(f32, {4, 2}));
   const Value logits = graph.constant(Tensor(f32, {3, 4}));
-  const Binding bad{"tokens", Tensor::from(std::vector<std::int32_t>{0, 1, 4}, {3})};
+  const Binding bad{"tokens", Tensor::from<std::int32_t>({0, 1, 4}, {3})};
   const Value updates = graph.constant(Tensor(f32, {3}));
   for (const Value& value : {embedding(table, tokens), cross_entropy(logits, tokens), pick(logits, tokens),
                              scatter_along(updates, tokens, 0, 4)}) {

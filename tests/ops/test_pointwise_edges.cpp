@@ -203,8 +203,7 @@ TEST_CASE("a rounded number is a constant to gradients") {
   const std::vector<Value> wrt{x};
   CHECK(gradients(sum(floor(x)), wrt)[0].empty());
   Program program = compile(graph, dense_gradients(sum(x * round(x) + ceil(x)), wrt));
-  CHECK(list<float>(program.run({{"x", Tensor::from(std::vector<float>{1.25F, -2.5F}, {2})}})[0]) ==
-        std::vector<float>{1, -2});
+  CHECK(list<float>(program.run({{"x", Tensor::from<float>({1.25F, -2.5F}, {2})}})[0]) == std::vector<float>{1, -2});
 }
 
 TEST_CASE("functions of one number are computed in one sweep with their neighbours") {
@@ -281,7 +280,7 @@ TEST_CASE("ties share the gradient evenly") {
   const Value loss = sum(max(x, 1) * 6) + sum(maximum(x, 2)) + sum(min(x, 0));
   const std::vector<Value> wrt{x};
   Program program = compile(graph, dense_gradients(loss, wrt));
-  const Tensor gradient = program.run({{"x", Tensor::from(std::vector<float>{2, 2, -1, 1, 1, 1}, {2, 3})}})[0];
+  const Tensor gradient = program.run({{"x", Tensor::from<float>({2, 2, -1, 1, 1, 1}, {2, 3})}})[0];
   // max: 3 3 0 / 2 2 2; maximum(x, 2): 0.5 0.5 0 / 0 0 0; min over rows: 0 0 1 / 1 1 0
   CHECK(list<float>(gradient) == std::vector<float>{3.5F, 3.5F, 1, 3, 3, 2});
 }
@@ -365,9 +364,9 @@ TEST_CASE("a gradient is computed where nobody reads the result itself") {
   const Value bias = graph.input("bias", f32, {3});
   const std::vector<Value> wrt{gain, bias};
   Program program = compile(graph, dense_gradients(sum(layer_norm(x, gain, bias)), wrt));
-  const auto results = program.run({{"x", Tensor::from(std::vector<float>{1, 2, 3, 5, 3, 1}, {2, 3})},
-                                    {"gain", Tensor::from(std::vector<float>{1, 1, 1}, {3})},
-                                    {"bias", Tensor::from(std::vector<float>{0, 0, 0}, {3})}});
+  const auto results = program.run({{"x", Tensor::from<float>({1, 2, 3, 5, 3, 1}, {2, 3})},
+                                    {"gain", Tensor::from<float>({1, 1, 1}, {3})},
+                                    {"bias", Tensor::from<float>({0, 0, 0}, {3})}});
   CHECK(list<float>(results[1]) == std::vector<float>{2, 2, 2});
   CHECK(list<float>(results[0])[1] == doctest::Approx(0).epsilon(1e-5));
 }
@@ -383,7 +382,7 @@ TEST_CASE("neutral operations disappear from programs") {
   Graph other;
   const Value row = other.input("x", f32, {3});
   Program grown = compile(other, {row * full(other, {f32, {2, 3}}, 1)});
-  const Tensor result = grown.run({{"x", Tensor::from(std::vector<float>{1, 2, 3}, {3})}})[0];
+  const Tensor result = grown.run({{"x", Tensor::from<float>({1, 2, 3}, {3})}})[0];
   CHECK(list<float>(result) == std::vector<float>{1, 2, 3, 1, 2, 3});
 }
 

@@ -21,9 +21,7 @@
 namespace eddy::test {
 namespace {
 
-Tensor key_tensor(std::int32_t seed, std::int32_t step) {
-  return Tensor::from(std::vector<std::int32_t>{seed, 77, step, 0}, {4});
-}
+Tensor key_tensor(std::int32_t seed, std::int32_t step) { return Tensor::from<std::int32_t>({seed, 77, step, 0}, {4}); }
 
 double share_of_zeros(const Tensor& tensor) {
   double zeros = 0;
@@ -54,7 +52,7 @@ TEST_CASE("the gradient of dropout drops the same elements") {
   const Value x = graph.constant(Tensor::from(std::vector<float>(5000, 1.0F), {50, 10, 10}));
   for (const std::vector<int>& axes : {std::vector<int>{}, std::vector<int>{2}, std::vector<int>{0}}) {
     const Value y = dropout(x, 0.5F, key, {.broadcast_axes = axes});
-    const std::vector<Value> dx = dense_gradients(sum(y), std::vector<Value>{x});
+    const std::vector<Value> dx = dense_gradients(sum(y), {x});
     Program program = compile(graph, {y, dx[0]});
     const std::vector<Tensor> out = copies(program.run({{"key", key_tensor(4, 2)}}));
     CHECK(bit_difference(std::span(out).subspan(0, 1), std::span(out).subspan(1, 1)) == "");
@@ -66,7 +64,7 @@ TEST_CASE("a draw after a gradient is one of its own") {
   const Value key = graph.input("key", i32, {4});
   const Value x = graph.constant(Tensor::from(std::vector<float>(1000, 1.0F), {1000}));
   const Value first = dropout(x, 0.5F, key), second = dropout(x, 0.5F, key);
-  const Value dx = dense_gradients(sum(first), std::vector<Value>{x})[0];
+  const Value dx = dense_gradient(sum(first), x);
   const Value third = dropout(x, 0.5F, key);
   Program program = compile(graph, {first, second, third, dx});
   const std::vector<Tensor> out = copies(program.run({{"key", key_tensor(4, 2)}}));
@@ -141,7 +139,7 @@ struct Sampler {
 /// counts.
 void check_sampler(Sampler& sampler, const std::vector<double>& probability, bool unique, double tolerance) {
   constexpr int kRuns = 3000;
-  const Tensor targets = Tensor::from(std::vector<std::int32_t>{0, 2, -1}, {3});
+  const Tensor targets = Tensor::from<std::int32_t>({0, 2, -1}, {3});
   Program program = compile(sampler.graph, sampler.results);
   std::map<std::int32_t, double> counts;
   double expected_0 = 0;
@@ -209,14 +207,14 @@ TEST_CASE("samplers refuse what cannot be drawn") {
   CHECK_THROWS_AS(unigram_table(sampler.graph, beyond_numbers, 2), GraphError);
   sampler.log_uniform(4, 20, true);
   Program program = compile(sampler.graph, sampler.results);
-  const Tensor beyond = Tensor::from(std::vector<std::int32_t>{0, 20, 1}, {3});
+  const Tensor beyond = Tensor::from<std::int32_t>({0, 20, 1}, {3});
   CHECK_THROWS_WITH_AS(program.run({{"key", key_tensor(1, 0)}, {"targets", beyond}}),
                        doctest::Contains("target 20 at position 1"), Error);
   Sampler skewed;
   const std::vector<double> hopeless{1e15, 1, 1};
   skewed.unigram(2, hopeless, true);
   Program endless = compile(skewed.graph, skewed.results);
-  const Tensor targets = Tensor::from(std::vector<std::int32_t>{0, 1, 2}, {3});
+  const Tensor targets = Tensor::from<std::int32_t>({0, 1, 2}, {3});
   CHECK_THROWS_WITH_AS(endless.run({{"key", key_tensor(1, 0)}, {"targets", targets}}),
                        doctest::Contains("found only 1 of 2"), Error);
 }
@@ -231,8 +229,8 @@ TEST_CASE("sampled softmax with every id equals the full softmax, values and gra
   const Value h = graph.constant(random_tensor({f32, {kRows, kSize}}, random));
   const Value w = graph.constant(random_tensor({f32, {kWords, kSize}}, random));
   const Value b = graph.constant(random_tensor({f32, {kWords}}, random));
-  const Value weights = graph.constant(Tensor::from(std::vector<float>{1, 0.5F, 2, 1, 0, 3}, {kRows}));
-  const Value targets = graph.constant(Tensor::from(std::vector<std::int32_t>{3, 10, -1, 0, 5, 3}, {kRows}));
+  const Value weights = graph.constant(Tensor::from<float>({1, 0.5F, 2, 1, 0, 3}, {kRows}));
+  const Value targets = graph.constant(Tensor::from<std::int32_t>({3, 10, -1, 0, 5, 3}, {kRows}));
   const Value full = cross_entropy(linear(h, w, b, {.transpose_w = true}), targets, {.weights = weights});
   const Value sampled = sampled_softmax_cross_entropy(
       h, w, b, targets, log_uniform_sampler(key, kWords, kWords, targets), {.weights = weights});
@@ -256,7 +254,7 @@ struct SampledCase {
   Value targets = graph.input("targets", i32, {2});
 
   Value loss(const SampledSoftmaxOptions& options) {
-    const Value ids = graph.constant(Tensor::from(std::vector<std::int32_t>{0, 1, 2}, {3}));
+    const Value ids = graph.constant(Tensor::from<std::int32_t>({0, 1, 2}, {3}));
     const SampledIds sampled{ids, graph.constant(Tensor(f32, {3})), graph.constant(Tensor(f32, {2}))};
     return sampled_softmax_cross_entropy(h, w, b, targets, sampled, options);
   }
@@ -271,7 +269,7 @@ struct SampledCase {
     std::vector<std::vector<double>> found;
     for (const Tensor& tensor : program.run({{"h", Tensor::from(hidden, {2, 2})},
                                              {"w", Tensor::from(table, {3, 2})},
-                                             {"b", Tensor::from(std::vector<float>{0.5F, -1, 0.25F}, {3})},
+                                             {"b", Tensor::from<float>({0.5F, -1, 0.25F}, {3})},
                                              {"targets", Tensor::from(target, {2})}}))
       found.push_back(to_doubles(tensor));
     return found;
@@ -317,7 +315,7 @@ TEST_CASE("sampled softmax: weights of another shape are refused, rows that do n
   const std::vector<float> table{1, 2, -0.5F, 0.75F, 0, -1};
   for (const bool by_weight : {false, true}) {
     CAPTURE(by_weight);
-    const Value weights = c.graph.constant(Tensor::from(std::vector<float>{1, by_weight ? 0.0F : 1.0F}, {2}));
+    const Value weights = c.graph.constant(Tensor::from<float>({1, by_weight ? 0.0F : 1.0F}, {2}));
     const std::vector<std::int32_t> targets{2, by_weight ? 1 : -1};
     const auto found = c.run({.weights = weights}, {0.5F, -1, kInfinity, 0.25F}, table, targets);
     const auto expected = c.run({.weights = weights}, {0.5F, -1, 0, 0}, table, targets);
@@ -335,8 +333,8 @@ TEST_CASE("a table that is no number makes a sampled loss that is none") {
   CHECK(std::isnan(found[1][0]));
   Graph graph;
   const Value logits = graph.input("logits", f32, {4, 3});
-  const Value ids = graph.constant(Tensor::from(std::vector<std::int32_t>{0, 1, 2}, {3}));
-  const Value targets = graph.constant(Tensor::from(std::vector<std::int32_t>{1, 1, 1, -1}, {4}));
+  const Value ids = graph.constant(Tensor::from<std::int32_t>({0, 1, 2}, {3}));
+  const Value targets = graph.constant(Tensor::from<std::int32_t>({1, 1, 1, -1}, {4}));
   Program program = compile(graph, {negatives_log_sum_exp(logits, ids, targets)});
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const std::vector<float> values{nan, 0, 1, 1, 0, nan, kInfinity, 0, kInfinity, -kInfinity, -kInfinity, -kInfinity};
@@ -373,7 +371,7 @@ TEST_CASE("where the full softmax is at its minimum the sampled loss pulls nowhe
   for (const SampledIds& samples : {sampled, uncorrected}) {
     const Value loss = sampled_softmax_cross_entropy(h, w, b, targets, samples,
                                                      {.weights = graph.constant(Tensor::from(weights, {kWords}))});
-    results.push_back(dense_gradients(loss, std::vector<Value>{b})[0]);
+    results.push_back(dense_gradient(loss, b));
   }
   Program program = compile(graph, results);
   std::vector<std::vector<double>> pull(2, std::vector<double>(kWords, 0.0));

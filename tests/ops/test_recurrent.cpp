@@ -293,7 +293,7 @@ TEST_CASE("a layer keeps its gates where a gradient reads them, and for few rows
                 bias = value({width});
     const Value y = is_lstm ? lstm(x, w_x, w_h, bias).outputs : gru(x, w_x, w_h, bias).outputs;
     CHECK(makes_own_gates(compile(graph, {y})));
-    CHECK_FALSE(makes_own_gates(compile(graph, {y, dense_gradients(sum(y), std::vector<Value>{x})[0]})));
+    CHECK_FALSE(makes_own_gates(compile(graph, {y, dense_gradient(sum(y), x)})));
   }
   CHECK_FALSE(run_inference(true, {51, 5, 6, 20}, 0, true).lowered);
 }

@@ -136,7 +136,7 @@ Loop many_ways_loop(Fed& fed) {
   return {step,
           {fed.leaf({kTime, kBatch, kIn}), fed.leaf({kTime, 2})},
           {{"h", fed.leaf({kBatch, kHidden})},
-           {"id", fed.add({i32, {kBatch}}, Tensor::from(std::vector<std::int32_t>{0, 2, 1}, {kBatch}))},
+           {"id", fed.add({i32, {kBatch}}, Tensor::from<std::int32_t>({0, 2, 1}, {kBatch}))},
            {"idle", fed.leaf({kBatch})}}};
 }
 
@@ -183,7 +183,7 @@ Loop phase_loop(Fed& fed) {
           {fed.leaf({kTime, kBatch, kIn})},
           {{"h", fed.leaf({kBatch, kHidden})},
            {"phase", fed.leaf({kBatch, kHidden})},
-           {"n", fed.add({i32, {kBatch}}, Tensor::from(std::vector<std::int32_t>{0, -2, 1}, {kBatch}))}}};
+           {"n", fed.add({i32, {kBatch}}, Tensor::from<std::int32_t>({0, -2, 1}, {kBatch}))}}};
 }
 
 /// What scan() promises, spelled out.
@@ -386,7 +386,7 @@ TEST_CASE("zoneout keeps other elements at each step, as often as asked, and the
     const Value x = fed.leaf({kSteps, kBatch, kIn});
     ScanResult result;
     if (kept == nullptr) {
-      const Value key = fed.add({i32, {4}}, Tensor::from(std::vector<std::int32_t>{1, 2, 3, 4}, {4}));
+      const Value key = fed.add({i32, {4}}, Tensor::from<std::int32_t>({1, 2, 3, 4}, {4}));
       const ZoneoutLstmCell cell{.base = base, .key = key, .rate_c = 0.4F, .rate_h = 0.2F};
       result = scan(cell, {x, iota(fed.graph, kSteps)}, initial);
     } else {
@@ -423,7 +423,7 @@ TEST_CASE("loops side by side and within each other draw other random numbers") 
   for (int padding = 0; padding < 6; ++padding) {
     CAPTURE(padding);
     Fed fed;
-    const Value key = fed.add({i32, {4}}, Tensor::from(std::vector<std::int32_t>{1, 2, 3, 4}, {4}));
+    const Value key = fed.add({i32, {4}}, Tensor::from<std::int32_t>({1, 2, 3, 4}, {4}));
     const Value ones = full(fed.graph, {f32, {5, 8}}, 1);
     const StepFunction drop = [&](std::span<const Value> in, const State&) -> Step {
       return {.output = dropout(in[0], 0.5F, key)};
@@ -442,7 +442,7 @@ TEST_CASE("loops side by side and within each other draw other random numbers") 
 
 TEST_CASE("random ops of one step draw other numbers each, whatever graphs their inputs are of") {
   Fed fed;
-  const Value key = fed.add({i32, {4}}, Tensor::from(std::vector<std::int32_t>{1, 2, 3, 4}, {4}));
+  const Value key = fed.add({i32, {4}}, Tensor::from<std::int32_t>({1, 2, 3, 4}, {4}));
   const Value ones = fed.add({f32, {64}}, from_doubles({f32, {64}}, std::vector<double>(64, 1)));
   const Value targets = fed.add({i32, {1}}, Tensor(i32, {1}));
   const StepFunction step = [&](std::span<const Value> in, const State&) -> Step {

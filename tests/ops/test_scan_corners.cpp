@@ -74,7 +74,7 @@ TEST_CASE("of two loops, one after the other, the gradient of one parameter alon
   };
   const ScanResult two = scan(second, {one.states["h"], one.states["k"]}, {{"z", zero}});
   const Value loss = sum(two.last["z"]);
-  const std::vector<Value> d = dense_gradients(loss, std::vector<Value>{a, b});
+  const std::vector<Value> d = dense_gradients(loss, {a, b});
   fed.check_same({loss, d[0]});
   fed.check_same({loss, d[1]});
   fed.check_same({loss, d[0], d[1]});
@@ -83,7 +83,7 @@ TEST_CASE("of two loops, one after the other, the gradient of one parameter alon
 TEST_CASE("the outputs of a loop may depend on none of its inputs") {
   Fed fed;
   const Value x = fed.feed({3, 2});
-  const Value one = fed.graph.constant(Tensor::from(std::vector<float>{1, 2}, {2}));
+  const Value one = fed.graph.constant(Tensor::from<float>({1, 2}, {2}));
   const auto constant = [&](Value, const State&) -> Step { return {.output = one}; };
   const auto zeros = [&](Value in, const State&) -> Step { return {.output = full(in.graph(), {f32, {2}}, 0)}; };
   fed.check_same({scan(constant, x, {}).output});
@@ -95,8 +95,8 @@ TEST_CASE("a gradient that is the same at every step meets values that are not")
   const Value x = fed.feed({3, 5, 8}), c = fed.feed({5, 8}), w = fed.feed({8, 8}), v = fed.feed({8, 8});
   const auto step = [&](Value in, const State&) -> Step { return {.output = matmul(tanh(matmul(in, w) + c), v)}; };
   const Value loss = sum(square(scan(step, x, {}).output));
-  const Value penalty = sum(square(dense_gradients(loss, std::vector<Value>{c})[0]));
-  const std::vector<Value> d = dense_gradients(penalty, std::vector<Value>{w, v});
+  const Value penalty = sum(square(dense_gradient(loss, c)));
+  const std::vector<Value> d = dense_gradients(penalty, {w, v});
   const std::vector<Tensor> plain = fed.run({d[0], d[1]}, {.lower = false, .fuse = false});
   const std::vector<Tensor> optimised = fed.run({d[0], d[1]}, {});
   for (std::size_t i = 0; i < 2; ++i) CHECK(relative_difference(optimised[i], plain[i]) < 1e-4);
@@ -109,10 +109,9 @@ TEST_CASE("what no gradient passes may be a mask or a loss's weights") {
   const Value logits = matmul(x, w);
   SUBCASE("weights behind stop_gradient") {
     const Value loss = cross_entropy(logits, labels, {.weights = stop_gradient(square(max(logits, -1)))});
-    CHECK_NOTHROW(fed.check_same({loss, dense_gradients(loss, std::vector<Value>{w})[0]}));
-    CHECK_THROWS_WITH_AS(
-        dense_gradients(cross_entropy(logits, labels, {.weights = square(max(logits, -1))}), std::vector<Value>{w}),
-        doctest::Contains("no gradient with respect to the weights"), GraphError);
+    CHECK_NOTHROW(fed.check_same({loss, dense_gradient(loss, w)}));
+    CHECK_THROWS_WITH_AS(dense_gradients(cross_entropy(logits, labels, {.weights = square(max(logits, -1))}), {w}),
+                         doctest::Contains("no gradient with respect to the weights"), GraphError);
   }
   SUBCASE("a mask behind stop_gradient, made by a loop") {
     const Value u = fed.feed({4});
@@ -125,7 +124,7 @@ TEST_CASE("what no gradient passes may be a mask or a loss's weights") {
     // The loop's output has no gradient in itself, beside a state that has.
     for (const Value& mask : {stop_gradient(loop.output), loop.output}) {
       const Value loss = sum(lstm(x, w_x, w_h, bias, {.mask = mask}).outputs) + sum(loop.last["h"]);
-      const std::vector<Value> d = dense_gradients(loss, std::vector<Value>{u, w_x});
+      const std::vector<Value> d = dense_gradients(loss, {u, w_x});
       fed.check_same({loss, d[0], d[1]});
     }
   }
@@ -135,7 +134,7 @@ TEST_CASE("what no gradient passes may be a mask or a loss's weights") {
       return {.output = cross_entropy(matmul(in[0], w), in[1], {.weights = weights})};
     };
     const Value loss = sum(scan(step, {x, labels}, {}).output);
-    const Value penalty = sum(square(dense_gradients(loss, std::vector<Value>{w})[0]));
+    const Value penalty = sum(square(dense_gradient(loss, w)));
     CHECK(check_gradients(penalty, {w}, fed.bindings(), 1e-2) == "");
   }
 }
@@ -159,7 +158,7 @@ TEST_CASE("sums of sums of one value are built once") {
     for (int i = 0; i < 20; ++i) y = y + y;
     return {.output = y * in};
   };
-  const Value d = dense_gradients(sum(scan(step, x, {}).output), std::vector<Value>{w})[0];
+  const Value d = dense_gradient(sum(scan(step, x, {}).output), w);
   Program program = compile(fed.graph, {d});
   CHECK(program.instruction_count() < 100);
   const Tensor plain = fed.run({d}, {.lower = false, .fuse = false})[0];
@@ -181,15 +180,15 @@ TEST_CASE("a large constant in a step is not copied into keys") {
 
 TEST_CASE("constants that a step captures have gradients") {
   Fed fed;
-  const Value x = fed.graph.constant(Tensor::from(std::vector<float>{1, 1}, {2, 1}));
+  const Value x = fed.graph.constant(Tensor::from<float>({1, 1}, {2, 1}));
   const Value half = full(fed.graph, {f32, {1}}, 0.5F);
-  const Value weight = fed.graph.constant(Tensor::from(std::vector<float>{0.5F}, {1}));
+  const Value weight = fed.graph.constant(Tensor::from<float>({0.5F}, {1}));
   const auto gradient_of = [&](Value captured, Value initial) {
     const auto step = [&](Value in, const State& s) -> Step {
       const Value h = s["h"] + in * captured;
       return {.output = h, .state = {{"h", h}}};
     };
-    return dense_gradients(sum(scan(step, x, {{"h", initial}}).last["h"]), std::vector<Value>{captured})[0];
+    return dense_gradient(sum(scan(step, x, {{"h", initial}}).last["h"]), captured);
   };
   const std::vector<Value> gradients{gradient_of(half, half), gradient_of(weight, half), gradient_of(weight, weight)};
   fed.check_same(gradients);
@@ -209,7 +208,7 @@ TEST_CASE("a state without a way for a gradient may be the weights of a loss in 
   };
   const Value ones = full(fed.graph, {f32, {2}}, 1);
   const Value loss = sum(scan(step, std::vector<Value>{x, targets}, {{"alive", ones}}).output);
-  const Value d = dense_gradients(loss, std::vector<Value>{w})[0];
+  const Value d = dense_gradient(loss, w);
   // The same without a loop.
   Value alive = ones, unrolled;
   for (int t = 0; t < 3; ++t) {
@@ -218,7 +217,7 @@ TEST_CASE("a state without a way for a gradient may be the weights of a loss in 
     unrolled = unrolled ? unrolled + now : now;
     alive = alive * cast(not_equal(at(targets, t), 0), f32);
   }
-  const Value expected = dense_gradients(unrolled, std::vector<Value>{w})[0];
+  const Value expected = dense_gradient(unrolled, w);
   fed.check_same({loss, d});
   const std::vector<Tensor> found = fed.run({d, expected}, {});
   CHECK(largest_difference(found[0].values<const float>(), found[1].values<const float>()) < 1e-5);
@@ -227,7 +226,7 @@ TEST_CASE("a state without a way for a gradient may be the weights of a loss in 
 TEST_CASE("a state that the loss does not read has no part in the gradient") {
   ParameterStore store(1);
   Graph graph;
-  const Value x = graph.constant(Tensor::from(std::vector<float>{1, 2, 0, 0, 3, 4}, {3, 2}));
+  const Value x = graph.constant(Tensor::from<float>({1, 2, 0, 0, 3, 4}, {3, 2}));
   const Value w = parameter(graph, store, "w", {2, 2}, uniform(1)), b = parameter(graph, store, "b", {2}, uniform(1));
   const Value lost = parameter(graph, store, "lost", {}, uniform(1)),
               start = parameter(graph, store, "start", {}, zeros());
@@ -244,7 +243,7 @@ TEST_CASE("a state that the loss does not read has no part in the gradient") {
     };
     const ScanResult result = scan(step, x, {{"h", zero}, {"seen", start}});
     const Value loss = sum(square(result.output));
-    const std::vector<Gradient> found = gradients(loss, std::vector<Value>{w, b, lost, start});
+    const std::vector<Gradient> found = gradients(loss, {w, b, lost, start});
     CHECK(found[2].empty());
     CHECK(found[3].empty());
     Program program = compile(graph, {found[0].dense_part(), found[1].dense_part(), result.last["seen"]});
@@ -269,10 +268,10 @@ TEST_CASE("a truncated gradient reaches the initial state from the first stretch
       return {.output = h, .state = {{"h", h}}};
     };
     const Value outputs = scan(step, x, {{"h", h0}}, {.truncate = truncate}).output;
-    return dense_gradients(sum(outputs * loss_of), std::vector<Value>{h0})[0];
+    return dense_gradient(sum(outputs * loss_of), h0);
   };
   const Value all = full(fed.graph, {f32, {4, 2}}, 1);
-  const Value first = fed.graph.constant(Tensor::from(std::vector<float>{1, 1, 1, 1, 0, 0, 0, 0}, {4, 2}));
+  const Value first = fed.graph.constant(Tensor::from<float>({1, 1, 1, 1, 0, 0, 0, 0}, {4, 2}));
   const std::vector<Tensor> found =
       fed.run({gradient(0, all), gradient(4, all), gradient(0, first), gradient(2, all)}, {});
   CHECK(largest_difference(found[1].values<const float>(), found[0].values<const float>()) < 1e-6);
@@ -324,8 +323,8 @@ TEST_CASE("a loop within a step belongs to it only when its graph does") {
     };
     const Value zero = full(in.graph(), {f32, {3, 4}}, 0);
     const Value loss = sum(square(scan(inner, stack({in, in}), {{"h", zero}}).output));
-    const Value d = dense_gradients(loss, std::vector<Value>{in})[0];
-    return dense_gradients(sum(square(d)), std::vector<Value>{in})[0];
+    const Value d = dense_gradient(loss, in);
+    return dense_gradient(sum(square(d)), in);
   };
   const ScanResult looped = scan([&](Value in, const State&) -> Step { return {.output = penalty(in)}; }, x, {});
   const Value unrolled = stack({penalty(at(x, 0)), penalty(at(x, 1))});
@@ -335,7 +334,7 @@ TEST_CASE("a loop within a step belongs to it only when its graph does") {
   // A graph of its own, built in a step, has loops of its own.
   const auto builds_another = [](Value in, const State&) -> Step {
     Graph other;
-    const Value y = other.constant(Tensor::from(std::vector<float>{1, 2, 3}, {3}));
+    const Value y = other.constant(Tensor::from<float>({1, 2, 3}, {3}));
     const Value zero = other.constant(0.0F);
     const auto add_up = [](Value v, const State& s) -> Step { return {.state = {{"sum", s["sum"] + v}}}; };
     Program program = compile(other, {scan(add_up, y, {{"sum", zero}}).last["sum"]});
@@ -354,7 +353,7 @@ TEST_CASE("a gradient that finds no way through a loop needs no pass to clear it
         return Step{.output = {}, .state = {{"s", tanh(state["s"])}}};
       },
       x, {{"s", full(graph, {f32, {2}}, 0.5F)}});
-  const std::vector<Value> gradients = dense_gradients(sum(loop.last["s"]), std::vector<Value>{x, loop.last["s"]});
+  const std::vector<Value> gradients = dense_gradients(sum(loop.last["s"]), {x, loop.last["s"]});
   Program program = compile(graph, gradients, {.passes = {.prune = false}});
   const Tensor zeros(f32, {3, 2});
   std::ranges::fill(zeros.values<float>(), 0.0F);

@@ -28,7 +28,7 @@ Program recurrent_program() {
     return {.output = h, .state = {{"h", h}}, .outputs = {}};
   };
   const Value loss = sum(scan(cell, x, start).output);
-  return compile(graph, {loss, dense_gradients(loss, std::vector<Value>{w})[0]});
+  return compile(graph, {loss, dense_gradient(loss, w)});
 }
 
 std::vector<Binding> inputs() {

@@ -102,7 +102,7 @@ TEST_CASE("a tied embedding's dense and row-sparse gradients add up") {
   const Value rows = gather_rows(table, graph.input("tokens", i32, {3}));
   const Value loss = sum(rows) + sum(table * 3);
   Program program = compile(graph, {minimize(loss, store, sgd({.learning_rate = 1}))});
-  program.run({{"tokens", Tensor::from(std::vector<std::int32_t>{2, 0, 2}, {3})}});
+  program.run({{"tokens", Tensor::from<std::int32_t>({2, 0, 2}, {3})}});
   const std::span<float> values = store.find("table")->value.values<float>();
   CHECK(std::vector<float>(values.begin(), values.end()) == std::vector<float>{-4, -4, -3, -3, -5, -5, -3, -3});
 }
@@ -115,8 +115,8 @@ TEST_CASE("two lookups of one table update it once") {
       sum(gather_rows(table, graph.input("a", i32, {2}))) + sum(gather_rows(table, graph.input("b", i32, {1})));
   const Updates updates = minimize(loss, store, sgd({.learning_rate = 1}));
   Program program = compile(graph, {updates, updates.gradient_norm});
-  const std::span<const Tensor> results = program.run({{"a", Tensor::from(std::vector<std::int32_t>{1, 3}, {2})},
-                                                       {"b", Tensor::from(std::vector<std::int32_t>{3}, {1})}});
+  const std::span<const Tensor> results =
+      program.run({{"a", Tensor::from<std::int32_t>({1, 3}, {2})}, {"b", Tensor::from<std::int32_t>({3}, {1})}});
   CHECK(results[1].item() == doctest::Approx(std::sqrt(10.0)));
   const std::span<float> values = store.find("table")->value.values<float>();
   CHECK(std::vector<float>(values.begin(), values.end()) == std::vector<float>{0, 0, -1, -1, 0, 0, -2, -2});
@@ -204,7 +204,7 @@ TEST_CASE("a network of another store may stand behind stop_gradient") {
   const Value error = x * parameter(graph, student, "w", {2}, uniform(1)) - wanted;
   Program step = compile(graph, {minimize(sum(error * error), student, sgd({.learning_rate = 0.05}))});
   const Tensor before = teacher.find("w")->value.clone();
-  const std::vector<Binding> batch{{"x", Tensor::from(std::vector<float>{1, 2, 3, -1, 0.5F, 1}, {3, 2})}};
+  const std::vector<Binding> batch{{"x", Tensor::from<float>({1, 2, 3, -1, 0.5F, 1}, {3, 2})}};
   for (int i = 0; i < 200; ++i) step.run(batch);
   CHECK(largest_difference(teacher.find("w")->value.values<const float>(), before.values<const float>()) == 0);
   CHECK(largest_difference(student.find("w")->value.values<const float>(), before.values<const float>()) < 1e-4);
@@ -281,8 +281,8 @@ TEST_CASE("two optimizers of one store keep their own state under other names") 
   Graph graph;
   const Value a = parameter(graph, store, "a", {1}, zeros());
   const Value b = parameter(graph, store, "b", {1}, zeros());
-  const ParameterGradient first{a, graph.constant(Tensor::from(std::vector<float>{1}, {1}))};
-  const ParameterGradient second{b, graph.constant(Tensor::from(std::vector<float>{1}, {1}))};
+  const ParameterGradient first{a, graph.constant(Tensor::from<float>({1}, {1}))};
+  const ParameterGradient second{b, graph.constant(Tensor::from<float>({1}, {1}))};
   Program program = compile(graph, {apply_gradients(std::span(&first, 1), store, adam()),
                                     apply_gradients(std::span(&second, 1), store, sgd({}, {.name = "critic"}))});
   program.run();

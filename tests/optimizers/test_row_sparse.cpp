@@ -65,7 +65,7 @@ TEST_CASE("coalesce has a gradient: each occurrence gets its row's") {
   const RowSparse result = coalesce(std::span(&given, 1), {6, 1});
   const Value weights = graph.constant(Tensor::from(Floats{10, 20, 30, 40}, {4, 1}));
   const Value loss = sum(result.rows * weights);
-  Program program = compile(graph, dense_gradients(loss, std::vector<Value>{given.rows}));
+  Program program = compile(graph, dense_gradients(loss, {given.rows}));
   const std::span<const Tensor> got =
       program.run({{"i", Tensor::from(Ints{4, 2, -1, 4}, {4})}, {"r", Tensor::from(Floats{1, 2, 3, 4}, {4, 1})}});
   CHECK(list<float>(got[0]) == Floats{20, 10, 0, 20});
