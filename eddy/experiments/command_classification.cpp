@@ -45,6 +45,7 @@ struct Flags {
   std::optional<FlagSet<DataConfig>> reading;
   std::optional<TextFlags> text;
   double checkpoint_minutes = 3;
+  std::optional<bool> refit;
   bool force = false;
   std::string command;
 
@@ -97,6 +98,7 @@ ClassificationOptions Flags::options() {
                         "setting \"{}\": the model of --from is not trained on; expected {}", setting,
                         setting.starts_with("lm.") ? "--pretraining-epochs" : "--autoencoder-epochs");
   }
+  if (refit) made.refit = *refit;
   made.checkpoint_seconds = 60 * checkpoint_minutes;
   made.force = force;
   made.command = command;
@@ -203,6 +205,13 @@ std::function<ExperimentRun()> prepare(const ClassificationTask& task, CLI::App&
   app.add_option("--seeds", flags->seeds, "Runs of each row, with the first seed and those after it")
       ->check(CLI::Range(1, 100));
   add_model_flags(app, *flags, task);
+  CLI::Option* refit = app.add_flag_callback(
+      "--refit", [flags] { flags->refit = true; },
+      "Train once more, with the labelled texts that chose the epoch too, and test that model; else as the preset "
+      "says");
+  app.add_flag_callback(
+         "--no-refit", [flags] { flags->refit = false; }, "Test the model of the chosen epoch")
+      ->excludes(refit);
   app.add_option("-o,--output", flags->output, "Folder for the report and the models")->capture_default_str();
   app.add_option("--cache-dir", flags->cache, "Folder for the encoded texts")->capture_default_str();
   app.add_option("--checkpoint-minutes", flags->checkpoint_minutes,

@@ -112,10 +112,13 @@ TEST_CASE("without a test file a part is held out; help names the flags and an e
     csv += "\"it " + std::string(i % 2 == 0 ? "runs, " : "grows, ") + std::to_string(i) + "\"," +
            (i % 2 == 0 ? "animal" : "plant") + "\n";
   folder.write("train.csv", csv);
-  const ProgramResult result =
-      succeed(texts(folder, {"--data", folder.path("train.csv"), "--header", "--label-column", "class",
-                             "--test-fraction", "0.25", "--rows", "lstm", "--tokens", "whitespace"}));
-  CHECK(result.out.find("Test error on 15 texts, 2 classes, 1 seed") != std::string::npos);
+  const Arguments run = texts(folder, {"--data", folder.path("train.csv"), "--header", "--label-column", "class",
+                                       "--test-fraction", "0.25", "--rows", "lstm", "--tokens", "whitespace"});
+  CHECK(succeed(run).out.find("Test error on 15 texts, 2 classes, 1 seed") != std::string::npos);
+  CHECK(count(succeed(joined(run, {"--no-refit"})).out, "already done") == 1);
+  // With the validation part it is another model.
+  CHECK(count(succeed(joined(run, {"--refit"})).out, "already done") == 0);
+  CHECK(count(succeed(joined(run, {"--refit"})).out, "already done") == 2);
   const ProgramResult help = succeed({"experiment", "texts", "--help"});
   for (const char* part : {"--data", "--test ", "--test-fraction", "--unlabelled", "--label-column", "--text-column",
                            "--header", "--format", "--encoding", "--tokens", "--vocabulary", "--preset", "--split-seed",
@@ -156,6 +159,7 @@ TEST_CASE("bad files of one's own are told in a line") {
   fails({"--data", data, "--label-column", "7"}, 1, "column 7 asked for, the file has 2 columns");
   fails({"--data", data, "--unlabelled", folder.path("none.txt")}, 1, "none.txt: does not exist");
   fails({"--data", data, "--test", data, "--test-fraction", "0.1"}, 2, "--test excludes --test-fraction");
+  fails({"--data", data, "--refit", "--no-refit"}, 2, "excludes");
   fails({"--data", data, "--test-fraction", "2"}, 2, "--test-fraction");
   fails({"--data", data, "--rows", "gru"}, 2, "there is no row \"gru\"");
   REQUIRE(mkfifo(folder.path("pipe").c_str(), 0600) == 0);
