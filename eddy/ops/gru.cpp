@@ -8,6 +8,7 @@
 #include "eddy/core/rnn_kernels.h"
 #include "eddy/graph/gradient_through.h"
 #include "eddy/graph/graph.h"
+#include "eddy/ops/argument.h"
 #include "eddy/ops/concat.h"
 #include "eddy/ops/elementwise.h"
 #include "eddy/ops/op_case.h"
@@ -149,7 +150,6 @@ struct GruRecurrence final : RecurrenceOp<GruRecurrence, 3>, GruAttributes {
     require<GraphError>(inputs[0].dtype == f32 && gates.rank() == 3 && gates[2] % 3 == 0,
                         "x w_x + bias must be f32[time, batch, 3 hidden], it is {}", inputs[0]);
     const std::int64_t hidden = gates[2] / 3;
-    require<GraphError>(reset_after || !has_bias, "a recurrent bias needs reset_after");
     require_f32(inputs[1], {hidden, 3 * hidden}, "w_h");
     std::size_t next = 2;
     if (has_bias) require_f32(inputs[next++], {3 * hidden}, "the recurrent bias");
@@ -243,6 +243,12 @@ GruResult gru(Operand x, Operand w_x, Operand w_h, Operand bias, const GruOption
   Graph& graph = input.graph();
   const OriginScope origin(x.where);
   check_layer("gru", 3, x, w_x, w_h, bias, {{"h0", options.h0}});
+  if (const Value added = options.recurrent_bias) {
+    require_argument(options.reset_after, "gru", x, "recurrent_bias needs reset_after");
+    const TensorType expected = value_of("gru", bias).type();
+    require_argument(added.type() == expected, "gru", x, "recurrent_bias must be {}, as bias is, it is {}", expected,
+                     added.type());
+  }
   std::vector<Value> inputs{input_gates("gru", x, w_x, bias, options.mask), value_of("gru", w_h)};
   if (options.recurrent_bias) inputs.push_back(options.recurrent_bias);
   if (options.h0) inputs.push_back(options.h0);

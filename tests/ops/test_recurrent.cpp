@@ -361,6 +361,12 @@ TEST_CASE("recurrent layers name what does not fit") {
                        refused("[lstm] c0 must be f32[5,20] beside"), GraphError);
   CHECK_THROWS_WITH_AS(lstm(layer.x, layer.w_x, layer.w_h, layer.bias, {.mask = layer.h0}),
                        doctest::Contains("the mask must be f32[7,5]"), GraphError);
+  const Value w_x = layer.graph.input("gru_w_x", f32, {6, 60}), w_h = layer.graph.input("gru_w_h", f32, {20, 60});
+  const Value bias = layer.graph.input("gru_bias", f32, {60});
+  CHECK_THROWS_WITH_AS(gru(layer.x, w_x, w_h, bias, {.recurrent_bias = layer.bias}),
+                       refused("[gru] recurrent_bias must be f32[60], as bias is, it is f32[80]"), GraphError);
+  CHECK_THROWS_WITH_AS(gru(layer.x, w_x, w_h, bias, {.reset_after = false, .recurrent_bias = bias}),
+                       refused("[gru] recurrent_bias needs reset_after"), GraphError);
 }
 
 }  // namespace
