@@ -78,6 +78,20 @@ std::string stand_in_test(std::int64_t texts, const std::string& what) {
   return counted(texts, what) + (texts == 1 ? " is a test text" : " are test texts");
 }
 
+/// What the pretraining of the rows learns to do, for the chart of its losses.
+std::string pretraining_tasks(const ClassificationOptions& options, bool rows) {
+  std::string tasks;
+  const auto add = [&](Pretraining kind, std::string_view of_rows, std::string_view of_text) {
+    if (std::ranges::any_of(options.rows, [&](const ClassificationRow& row) { return row.begins_with(kind); }))
+      tasks += (tasks.empty() ? "" : "; ") + std::string(rows ? of_rows : of_text);
+  };
+  add(Pretraining::language_model, "LM predicts the next row", "LM predicts the next token");
+  add(Pretraining::autoencoder, "SA writes the rows again from its state", "SA writes the text again from its state");
+  add(Pretraining::pooled_autoencoder, "PA predicts the next row, told what a classifier sees of the image",
+      "PA predicts the next token, told what a classifier sees of the text");
+  return tasks;
+}
+
 std::vector<ReportChart> charts(const ClassificationOptions& options, const ClassificationResults& results) {
   const std::string units = plural(classification_task(options.source.task).unit);
   std::vector<ReportChart> made;
@@ -105,15 +119,17 @@ std::vector<ReportChart> charts(const ClassificationOptions& options, const Clas
                   .y_label = rows ? "squared error" : "nats per token",
                   .series = {}};
   for (const RunRecord& record : results.pretraining)
-    if (record.seed == options.seeds.front())
+    if (record.seed == options.seeds.front()) {
       chart.series.push_back(mean_curve(record.row, select(results.pretraining, record.row, 0), 1));
+      // The colour of the first row that begins with it.
+      const auto row = std::ranges::find(options.rows, record.row, &ClassificationRow::pretraining_name);
+      if (row != options.rows.end()) chart.series.back().color = static_cast<int>(row - options.rows.begin());
+    }
   if (!chart.series.empty())
-    made.push_back(
-        report_chart("pretraining", std::move(chart),
-                     rows ? "Mean squared error on images kept from pretraining: predicting the next row (LM), and "
-                            "writing the rows again from the state (SA)."
-                          : "Cross entropy on text kept from pretraining: predicting the next token (LM), and writing "
-                            "the text again from its state (SA)."));
+    made.push_back(report_chart(
+        "pretraining", std::move(chart),
+        fmt::format("{} kept from pretraining. {}.", rows ? "Mean squared error on images" : "Cross entropy on text",
+                    pretraining_tasks(options, rows))));
   return made;
 }
 

@@ -35,6 +35,10 @@ struct ClassificationRow {
   std::string file_name() const;
   /// Of the pretraining that rows with the same layers and directions share: "SA-3"; empty for none.
   std::string pretraining_name() const;
+  /// Whether a model of that kind is made for it, or for the model it begins with.
+  bool begins_with(Pretraining kind) const {
+    return pretraining == kind || (after_language_model && kind == Pretraining::language_model);
+  }
   /// What that pretraining begins with, if not afresh.
   std::optional<ClassificationRow> before_pretraining() const;
 

@@ -64,9 +64,7 @@ ClassificationOptions Flags::options() {
   if (!rows.empty()) made.rows = parse_rows(rows);
   if (!labels.empty()) made.labels = labels;
   const auto any_begins_with = [&](Pretraining kind) {
-    return std::ranges::any_of(made.rows, [&](const ClassificationRow& row) {
-      return row.pretraining == kind || (row.after_language_model && kind == Pretraining::language_model);
-    });
+    return std::ranges::any_of(made.rows, [&](const ClassificationRow& row) { return row.begins_with(kind); });
   };
   require<UsageError>(!language_model_epochs || any_begins_with(Pretraining::language_model),
                       "--pretraining-epochs does nothing: no row begins with a language model");

@@ -143,6 +143,15 @@ TEST_CASE("the WordNet experiment trains every row, reports, and does nothing tw
   }
   for (const char* file : {"report.md", "report.json", "index.html", "pretraining.svg", "validation-error-400.svg"})
     CHECK_MESSAGE(fs::exists(options.output / file), file);
+  CHECK(
+      test::slurp(options.output / "report.md")
+          .find(
+              "kept from pretraining. LM predicts the next token; SA writes the text again from its state; PA predicts "
+              "the next token, told what a classifier sees of the text.") != std::string::npos);
+  // A model has one colour: LSTM's, the first, is none of a pretraining's.
+  const std::string first_color = "stroke=\"#0072b2\"";
+  CHECK(test::slurp(options.output / "validation-error-400.svg").find(first_color) != std::string::npos);
+  CHECK(test::slurp(options.output / "pretraining.svg").find(first_color) == std::string::npos);
   std::size_t pages = 0;
   for (const auto& run : fs::directory_iterator(options.output / "runs")) {
     CHECK(fs::exists(run.path() / "confusion-test.svg"));
