@@ -132,6 +132,7 @@ ClassificationRow parse_row(std::string_view key) {
     rest.remove_prefix(std::min<std::size_t>(rest.size(), 2));
   }
   row.bidirectional = take("bi");
+  if (rest.empty() && key.ends_with('-')) rest = "-";  // nothing follows it
   require<UsageError>(rest.empty(), "row \"{}\": \"{}\" is not understood; expected {}", key, rest, kRowGrammar);
   if (row.joint) {
     require<UsageError>(row.pretraining != Pretraining::none,

@@ -111,6 +111,8 @@ TEST_CASE("rows say what they are, and share the pretraining of their shape") {
   const auto problem = [](const char* key) { return error_of<UsageError>([&] { parse_row(key); }); };
   CHECK(problem("gru").find("there is no row \"gru\"") != std::string::npos);
   CHECK(problem("lm-gian").find("\"gian\" is not understood") != std::string::npos);
+  for (const char* key : {"lm-", "lm-sa-", "lm-2-"})
+    CHECK(problem(key).find("\"-\" is not understood") != std::string::npos);
   CHECK(problem("sa-bi").find("reads in one direction") != std::string::npos);
   CHECK(problem("lm-sa-joint").find("begins with nothing") != std::string::npos);
   CHECK(problem("lm-sa-bi").find("reads in one direction") != std::string::npos);
