@@ -57,11 +57,13 @@ std::string file_name(const fs::path& path) {
 }
 
 /// All documents, those with a label for a classifier.
-Documents all_of(const EncodedCorpus& corpus, bool labelled) {
+Documents all_of(const EncodedCorpus& corpus, bool labelled, const std::string& path) {
   Documents documents;
   for (std::int32_t i = 0; i < corpus.size(); ++i)
     if (!labelled || corpus.label(i) >= 0) documents.push_back(i);
-  require<DataError>(!labelled || !documents.empty(), "no document of {} has a label to compare with", corpus.size());
+  require<DataError>(!labelled || !documents.empty(),
+                     "{}: no text of {} has a class to compare with (--label-column for tsv and csv)", path,
+                     grouped(corpus.size()));
   return documents;
 }
 
@@ -156,8 +158,11 @@ void require_part(const EncodedDataset& data, const std::string& part, const std
 }
 
 /// The texts that the training kept for validation.
-Documents kept_out(const EvaluateCommand& command, const ModelFile& model, const EncodedCorpus& corpus,
+Documents kept_out(const EvaluateCommand& command, const ModelFile& model, const EncodedCorpus& corpus, bool own,
                    bool trained_on) {
+  require<UsageError>(trained_on || !own || model.experiment.empty(),
+                      "--part validation: which texts of {} were kept for it, eddy experiment {} alone knows",
+                      model.data.path, model.experiment);
   require<UsageError>(trained_on, "{}: these are not the texts that {} was trained on, so they have no validation part",
                       model.data.path, command.model);
   Documents documents = split_validation(model.config, corpus).validation;
@@ -264,8 +269,8 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   require_part(data, of, model.file.data.path);
   const EncodedCorpus& corpus = data.part(of);
   const bool trained_on = of == "train" && are_training_texts(command, model.file, corpus, own);
-  const Documents whole =
-      part == "validation" ? kept_out(command, model.file, corpus, trained_on) : all_of(corpus, loading.fixed_labels);
+  const Documents whole = part == "validation" ? kept_out(command, model.file, corpus, own, trained_on)
+                                               : all_of(corpus, loading.fixed_labels, model.file.data.path);
   const Documents documents = chosen(command, whole);
   if (part == "train" && trained_on) warn_trained_on(command, config);
   // Of other texts than the training's "train" says the wrong thing.

@@ -347,6 +347,9 @@ TEST_CASE("evaluate says when texts are those of the training, and measures thos
                 "have no validation part");
   check_refused(evaluate(folder, "m.safetensors", {"--data", folder.path("test.tsv"), "--part", "test"}), 2,
                 "--part test: " + folder.path("test.tsv") + " has no such part, but train, validation");
+  folder.write("lines.txt", text_lines(40, 4));
+  check_refused(evaluate(folder, "m.safetensors", {"--data", folder.path("lines.txt")}), 1,
+                folder.path("lines.txt") + ": no text of 40 has a class to compare with");
   folder.write("train.tsv", labelled_lines(40, 3));
   CHECK(contains(evaluate(folder, "m.safetensors").err, "is not just what"));
 }

@@ -81,6 +81,11 @@ TEST_CASE("an experiment on files of one's own ends with a table and does nothin
   const ProgramResult own =
       succeed({"evaluate", "--model", folder.path("report/parts/LSTM-150-labels-seed1.safetensors"), "--no-cache"});
   CHECK(own.err.find("was trained on some of these texts by eddy experiment texts") != std::string::npos);
+  const ProgramResult kept =
+      run_eddy({"evaluate", "--model", folder.path("report/parts/LSTM-150-labels-seed1.safetensors"), "--part",
+                "validation", "--no-cache"});
+  CHECK(kept.status == 2);
+  CHECK(kept.err.find("eddy experiment texts alone knows") != std::string::npos);
 }
 
 TEST_CASE("an experiment's results are told as they come, and a run whose reader has gone comes to its end") {
