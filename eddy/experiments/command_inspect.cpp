@@ -13,6 +13,7 @@
 #include "eddy/core/peak.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/command.h"
+#include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_outputs.h"
 #include "eddy/experiments/command_sample.h"
@@ -28,6 +29,8 @@ struct InspectCommand {
   std::int64_t time = 64, batch = 0;
   bool config = false, memory = false, profile = false, all = false, json = false;
   std::optional<std::uint64_t> seed;
+
+  bool shows_program() const { return !graph.empty() || memory || profile || !trace.empty(); }
 };
 
 constexpr std::string_view kExamples = R"(Examples:
@@ -190,8 +193,7 @@ void show(const InspectCommand& command, const Model& model, Loaded& loaded) {
       if (command.config) fmt::print("\n{}\n", to_json(model.config));
     }
   }
-  if (!command.graph.empty() || command.memory || command.profile || !command.trace.empty())
-    show_program(command, loaded);
+  if (command.shows_program()) show_program(command, loaded);
 }
 
 void check_files(const InspectCommand& command) {
@@ -204,7 +206,9 @@ void check_files(const InspectCommand& command) {
                 {command.model});
 }
 
-int inspect(const InspectCommand& command) {
+int inspect(const CLI::App& app, const InspectCommand& command) {
+  const FlagNeeds needs(app);
+  needs("--graph, --memory, --profile or --trace", command.shows_program(), {"--mode", "--time", "--batch", "--seed"});
   check_files(command);
   if (is_seq2seq(command.model)) {
     require<UsageError>(command.mode == "train", "{}: is an encoder-decoder; of those only the train program is shown",
@@ -254,7 +258,7 @@ Command add_inspect_command(CLI::App& program) {
       ->type_name("UINT")
       ->group("Program");
   add_thread_flag(*app);
-  return {app, [command] { return inspect(*command); }};
+  return {app, [app, command] { return inspect(*app, *command); }};
 }
 
 }  // namespace eddy

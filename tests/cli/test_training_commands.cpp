@@ -356,6 +356,11 @@ TEST_CASE("inspect shows parameters, graph, memory and profile") {
     CHECK(nlohmann::json::parse(folder.read("trace.json")).size() > 0);
   }
   CHECK(succeed({"inspect", "--model", model, "--graph", "-"}).out.find("embedding") != std::string::npos);
+  for (const Arguments& idle : {Arguments{"--mode", "infer"}, {"--time", "20"}, {"--batch", "4"}, {"--seed", "3"}}) {
+    const ProgramResult refused = run_eddy(joined({"inspect", "--model", model}, idle));
+    CHECK(refused.status == 2);
+    CHECK(refused.err.find(idle[0] + " does nothing without --graph") != std::string::npos);
+  }
   // Text would make the JSON none.
   for (const Arguments& more : {Arguments{"--memory"}, {"--profile"}, {"--graph", "-"}}) {
     const ProgramResult refused = run_eddy(joined({"inspect", "--model", model, "--json"}, more));
