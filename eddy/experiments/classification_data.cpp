@@ -102,7 +102,8 @@ ClassificationData load_classification_data(const ClassificationOptions& options
   const bool own_files = classification_task(source.task).own_files;
   require<UsageError>(!source.data.empty(), "no data given for {}; expected its archive or folder", source.task);
   require<UsageError>(source.unlabelled.empty() || !source.unlabelled_data.empty(),
-                      "no data given for the other text, {}; expected its archive or folder", source.unlabelled);
+                      "no data given for the other text, {}; expected its archive or folder (--unlabelled-data)",
+                      source.unlabelled);
   // Where only the files of a layout are read, a cache among them would still make itself stale.
   std::vector<std::filesystem::path> inputs = source.unlabelled_data;
   inputs.insert(inputs.end(), {source.data, source.test_data});

@@ -12,7 +12,7 @@ void add_reading_flags(FlagSet<DataConfig>& flags) {
   flags
       .value(
           "--text-column", [](DataConfig & c) -> auto& { return c.text_columns; },
-          "tsv, csv: column of the text, by name or number from 0; several are joined")
+          "tsv, csv: column of the text, by name or number from 0; given several times, their texts are joined")
       ->type_name("COLUMN")
       ->default_str("")
       ->allow_extra_args(false);

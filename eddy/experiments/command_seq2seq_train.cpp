@@ -66,9 +66,11 @@ void add_data_flags(FlagSet<Config>& flags) {
   flags.value(
       "--test", [](Config & c) -> auto& { return c.data.test; }, "The same for the test");
   flags.value(
-      "--max-source", [](Config & c) -> auto& { return c.max_source; }, "Longest source to train on, in words");
+      "--max-source", [](Config & c) -> auto& { return c.max_source; },
+      "Longest source to train on, in words; 0: no limit");
   flags.value(
-      "--max-target", [](Config & c) -> auto& { return c.max_target; }, "Longest target to train on, in words");
+      "--max-target", [](Config & c) -> auto& { return c.max_target; },
+      "Longest target to train on, in words; 0: no limit");
 }
 
 void add_model_flags(FlagSet<Config>& flags) {

@@ -35,7 +35,7 @@ TrainingConfig with_limits_of(TrainingConfig config, const TrainingConfig& limit
 void check_same_data(const ModelFile& model, const EncodedDataset& data, const std::string& where) {
   require<DataError>(
       fingerprint(data.part("train")) == model.progress.data_fingerprint && data.vocabulary == model.text.vocabulary,
-      "{}: is not the data that {} was trained on; it has changed since", model.data.path, where);
+      "{}: is not the data that {} was trained on, or has changed since", model.data.path, where);
   if (!is_classification(model.config.task)) return;
   // Numbered in the order of their names, classes of other names may leave all labels the same.
   const std::vector<std::string>&before = model.text.label_names, &now = data.label_names;
