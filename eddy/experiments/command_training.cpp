@@ -78,8 +78,13 @@ void fit_to_data(ModelFile& model, const EncodedDataset& data) {
   require<DataError>(data.label_names.size() >= 2, "{}: has {}, expected at least 2{}", model.data.path,
                      counted(std::ssize(data.label_names), "class", "classes"),
                      data.label_names.empty() ? " (--label-column for tsv and csv)" : "");
+  // Such a column is that of the texts, but for examples of a few lines.
+  const auto classes = static_cast<std::int64_t>(data.label_names.size());
+  require<DataError>(model.data.label_column.empty() || classes < 10 || classes < data.part("train").size(),
+                     "{}: each of {} has a class of its own; expected classes in column {} (--label-column)",
+                     model.data.path, counted(classes, "text"), model.data.label_column);
   model.text.label_names = data.label_names;
-  model.config.model.classes = static_cast<std::int64_t>(data.label_names.size());
+  model.config.model.classes = classes;
 }
 
 TrainingCommand::TrainingCommand(CLI::App& subcommand, const CommandLine& command_line, TrainingConfig defaults)

@@ -322,6 +322,17 @@ TEST_CASE("columns are told of tables alone, and tables are no unlabelled lines"
                 2, "train.tsv: is a table by its name; expected a file or folder of unlabelled texts");
 }
 
+TEST_CASE("a column of texts is not taken for one of classes") {
+  const TestFolder folder;
+  std::string lines;
+  for (int i = 0; i < 20; ++i) lines += fmt::format("{}\ttext {}\n", i % 2 == 0 ? "good" : "bad", i);
+  folder.write("train.tsv", lines);
+  check_refused(run_eddy({"finetune", "--data", folder.path("train.tsv"), "--label-column", "1", "--output",
+                          folder.path("m.safetensors")}),
+                1, "train.tsv: each of 20 texts has a class of its own; expected classes in column 1");
+  CHECK_FALSE(folder.has("m.safetensors"));
+}
+
 TEST_CASE("evaluate says when texts are those of the training, and measures those kept out") {
   const TestFolder folder;
   folder.write("train.tsv", labelled_lines(60, 1));
