@@ -70,6 +70,11 @@ void check_clip_exclude(const OptimizerSettings& optimizer, const ParameterStore
 }  // namespace
 
 void fit_to_data(ModelFile& model, const EncodedDataset& data) {
+  const TextConfig& text = model.text.text;
+  require<UsageError>(data.vocabulary.size() > Vocabulary::kSpecials,
+                      "{}: none of its words is in the vocabulary, with --vocabulary {}, --min-count {} and "
+                      "--min-documents {}",
+                      model.data.path, text.vocabulary_size, text.min_count, text.min_documents);
   model.text.vocabulary = data.vocabulary;
   model.config.model.vocabulary_size = data.vocabulary.size();
   model.config.model.word_counts = data.vocabulary.counts();

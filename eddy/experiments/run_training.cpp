@@ -39,6 +39,7 @@ class Run : TrainingLoop {
   RunOutcome run() {
     RunOutcome outcome;
     warn_of_frozen_layers();
+    warn_of_warm_up(config().optimizer.schedule.warm_up_steps, trainer_.batches_per_epoch());
     outcome.reason = run_loop();
     progress_line_.finish();
     outcome.progress = progress();

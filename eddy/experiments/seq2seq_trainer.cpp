@@ -185,6 +185,7 @@ class Run : TrainingLoop {
   }
 
   StopReason run() {
+    warn_of_warm_up(model_.config.optimizer.schedule.warm_up_steps, trainer_.batches_per_epoch());
     const StopReason reason = run_loop();
     line_.finish();
     return reason;

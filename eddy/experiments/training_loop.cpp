@@ -134,12 +134,18 @@ ProgressOptions TrainingLoop::progress_options(std::string label, std::int64_t s
                                                std::int64_t batches_per_epoch) const {
   ProgressOptions options;
   options.label = std::move(label);
-  options.total = course_.epochs * batches_per_epoch;
-  if (course_.steps > 0) options.total = std::min(course_.steps, options.total);
+  options.total = total_steps(batches_per_epoch);
   options.done = steps_done;
   if (course_.seconds > 0) options.most_seconds = course_.seconds - seconds_before_;
   options.style = settings_.progress;
   return options;
+}
+
+void TrainingLoop::warn_of_warm_up(std::int64_t warm_up_steps, std::int64_t batches_per_epoch) const {
+  const std::int64_t steps = total_steps(batches_per_epoch);
+  if (warm_up_steps == 0 || warm_up_steps < steps || settings_.progress == ProgressStyle::quiet) return;
+  fmt::print(stderr, "the learning rate warms up for {}, of which there are {}: it never comes to its height\n",
+             counted(warm_up_steps, "step"), grouped(steps));
 }
 
 void TrainingLoop::check_any_update() const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -41,6 +42,8 @@ class TrainingLoop {
 
   ProgressOptions progress_options(std::string label, std::int64_t steps_done, std::int64_t batches_per_epoch) const;
 
+  /// Says so where the learning rate never comes to its height: the warm-up takes all steps.
+  void warn_of_warm_up(std::int64_t warm_up_steps, std::int64_t batches_per_epoch) const;
   /// Trains until it ends; then everything is on disk.
   StopReason run_loop();
   /// Of training and evaluation, those before a resume too.
@@ -52,6 +55,12 @@ class TrainingLoop {
   void check_gradients(const StepResult& step, std::int64_t number, double learning_rate);
 
  private:
+  /// Of the whole course, but for limits of time and patience.
+  std::int64_t total_steps(std::int64_t batches_per_epoch) const {
+    const std::int64_t steps = course_.epochs * batches_per_epoch;
+    return course_.steps > 0 ? std::min(course_.steps, steps) : steps;
+  }
+
   virtual std::int64_t steps_done() const = 0;
   /// Of the next batch.
   virtual BatchPosition position() const = 0;

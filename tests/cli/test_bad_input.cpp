@@ -78,6 +78,31 @@ TEST_CASE("wrong flags are usage errors, exit 2") {
   check_error({"experiment", "nonsense"}, 2, "there is no command \"nonsense\" of experiment; expected one of ");
 }
 
+TEST_CASE("a vocabulary without words is refused, and a warm-up without end is told") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(40, 1));
+  const Arguments train = {"pretrain",
+                           "--data",
+                           folder.path("texts.txt"),
+                           "--output",
+                           folder.path("m.safetensors"),
+                           "--hidden",
+                           "8",
+                           "--embedding",
+                           "8",
+                           "--epochs",
+                           "1",
+                           "--threads",
+                           "1",
+                           "--no-cache"};
+  check_error(joined(train, {"--min-count", "1000"}), 2, "texts.txt: none of its words is in the vocabulary, with");
+  check_error(joined(train, {"--vocabulary", "2"}), 2, "--vocabulary 2, --min-count 1 and --min-documents 1");
+  const ProgramResult result = run_eddy(joined(train, {"--warm-up", "100"}));
+  CHECK(result.status == 0);
+  CHECK_MESSAGE(result.err.find("the learning rate warms up for 100 steps, of which there are ") != std::string::npos,
+                result.err);
+}
+
 TEST_CASE("a command that is not given is named in the help") {
   for (const Arguments& group : {Arguments{}, {"seq2seq"}, {"experiment"}}) {
     CAPTURE(group.size());
