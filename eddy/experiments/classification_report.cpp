@@ -82,7 +82,7 @@ std::string stand_in_test(std::int64_t texts, const std::string& what) {
 std::string pretraining_tasks(const ClassificationOptions& options, bool rows) {
   std::string tasks;
   const auto add = [&](Pretraining kind, std::string_view of_rows, std::string_view of_text) {
-    if (std::ranges::any_of(options.rows, [&](const ClassificationRow& row) { return row.begins_with(kind); }))
+    if (any_begins_with(options.rows, kind))
       tasks += (tasks.empty() ? "" : "; ") + std::string(rows ? of_rows : of_text);
   };
   add(Pretraining::language_model, "LM predicts the next row", "LM predicts the next token");
@@ -179,8 +179,7 @@ std::vector<std::string> summary_of(const ClassificationOptions& options, const 
       counted(results.test, task.unit, units), counted(results.tokens, images ? "number" : "token"),
       grouped(results.classes), units,
       options.from.empty() ? fmt::format(" trained on all {} but the test part", images ? units : "texts") : ""));
-  if (std::ranges::any_of(options.rows,
-                          [](const auto& row) { return row.pretraining == Pretraining::pooled_autoencoder; }))
+  if (any_begins_with(options.rows, Pretraining::pooled_autoencoder))
     paragraphs.back() +=
         " PA-LSTM begins with a pooled autoencoder, which predicts each word from those before it and from what a "
         "classifier sees of the text.";

@@ -98,13 +98,19 @@ TrainingConfig ClassificationRow::classifier(TrainingConfig config) const {
 
 TrainingConfig ClassificationRow::pretrained(TrainingConfig config) const { return shaped(*this, std::move(config)); }
 
+bool any_begins_with(const std::vector<ClassificationRow>& rows, Pretraining kind) {
+  return std::ranges::any_of(rows, [&](const ClassificationRow& row) { return row.begins_with(kind); });
+}
+
 ClassificationRow parse_row(std::string_view key) {
   ClassificationRow row;
   row.key = std::string(key);
   std::string_view rest = key;
+  // With its dash, but for one that nothing follows.
+  const auto drop = [&](std::size_t word) { rest.remove_prefix(rest.size() > word + 1 ? word + 1 : word); };
   const auto take = [&](std::string_view word) {
     if (!rest.starts_with(word) || (rest.size() > word.size() && rest[word.size()] != '-')) return false;
-    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+    drop(word.size());
     return true;
   };
   if (take("lm")) {
@@ -129,10 +135,9 @@ ClassificationRow parse_row(std::string_view key) {
   row.words = take("words");
   if (!rest.empty() && rest[0] >= '1' && rest[0] <= '9' && (rest.size() == 1 || rest[1] == '-')) {
     row.layers = rest[0] - '0';
-    rest.remove_prefix(std::min<std::size_t>(rest.size(), 2));
+    drop(1);
   }
   row.bidirectional = take("bi");
-  if (rest.empty() && key.ends_with('-')) rest = "-";  // nothing follows it
   require<UsageError>(rest.empty(), "row \"{}\": \"{}\" is not understood; expected {}", key, rest, kRowGrammar);
   if (row.joint) {
     require<UsageError>(row.pretraining != Pretraining::none,

@@ -47,6 +47,9 @@ struct ClassificationRow {
   TrainingConfig pretrained(TrainingConfig config) const;
 };
 
+/// Whether one of the rows does.
+bool any_begins_with(const std::vector<ClassificationRow>& rows, Pretraining kind);
+
 /// How a row is written, for help and errors.
 inline constexpr std::string_view kRowGrammar =
     "lstm, lm, sa, lm-sa (an autoencoder begun with the language model) or pa (a pooled autoencoder), then -gain, "

@@ -2,7 +2,6 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -63,13 +62,10 @@ ClassificationOptions Flags::options() {
   made.cache = cache;
   if (!rows.empty()) made.rows = parse_rows(rows);
   if (!labels.empty()) made.labels = labels;
-  const auto any_begins_with = [&](Pretraining kind) {
-    return std::ranges::any_of(made.rows, [&](const ClassificationRow& row) { return row.begins_with(kind); });
-  };
-  require<UsageError>(!language_model_epochs || any_begins_with(Pretraining::language_model),
+  require<UsageError>(!language_model_epochs || any_begins_with(made.rows, Pretraining::language_model),
                       "--pretraining-epochs does nothing: no row begins with a language model");
-  require<UsageError>(!autoencoder_epochs || any_begins_with(Pretraining::autoencoder) ||
-                          any_begins_with(Pretraining::pooled_autoencoder),
+  require<UsageError>(!autoencoder_epochs || any_begins_with(made.rows, Pretraining::autoencoder) ||
+                          any_begins_with(made.rows, Pretraining::pooled_autoencoder),
                       "--autoencoder-epochs does nothing: no row begins with an autoencoder");
   if (seeds) made.seeds.resize(static_cast<std::size_t>(*seeds));
   std::iota(made.seeds.begin(), made.seeds.end(), seed);

@@ -23,6 +23,13 @@ void check_error(const Arguments& arguments, int status, const std::string& part
   CHECK(std::count(result.err.begin() + static_cast<std::ptrdiff_t>(at), result.err.end(), '\n') == 1);
 }
 
+/// A small language model of texts.txt.
+Arguments train_small(const TestFolder& folder, const Arguments& more) {
+  return joined({"pretrain", "--data", folder.path("texts.txt"), "--output", folder.path("m.safetensors"), "--hidden",
+                 "8", "--embedding", "8"},
+                more);
+}
+
 /// Of a command, from its help.
 std::vector<std::string> subcommands(const std::string& help) {
   std::vector<std::string> names;
@@ -81,20 +88,7 @@ TEST_CASE("wrong flags are usage errors, exit 2") {
 TEST_CASE("a vocabulary without words is refused, and a warm-up without end is told") {
   const TestFolder folder;
   folder.write("texts.txt", text_lines(40, 1));
-  const Arguments train = {"pretrain",
-                           "--data",
-                           folder.path("texts.txt"),
-                           "--output",
-                           folder.path("m.safetensors"),
-                           "--hidden",
-                           "8",
-                           "--embedding",
-                           "8",
-                           "--epochs",
-                           "1",
-                           "--threads",
-                           "1",
-                           "--no-cache"};
+  const Arguments train = train_small(folder, {"--epochs", "1", "--threads", "1", "--no-cache"});
   check_error(joined(train, {"--min-count", "1000"}), 2, "texts.txt: none of its words is in the vocabulary, with");
   check_error(joined(train, {"--vocabulary", "2"}), 2, "--vocabulary 2, --min-count 1 and --min-documents 1");
   const ProgramResult result = run_eddy(joined(train, {"--warm-up", "100"}));
@@ -298,18 +292,7 @@ TEST_CASE("wrong data and files are errors, exit 1, and leave nothing behind") {
 TEST_CASE("a run is not overwritten or changed by mistake") {
   const TestFolder folder;
   folder.write("texts.txt", text_lines(20, 1));
-  const Arguments train = {"pretrain",
-                           "--data",
-                           folder.path("texts.txt"),
-                           "--output",
-                           folder.path("m.safetensors"),
-                           "--hidden",
-                           "8",
-                           "--embedding",
-                           "8",
-                           "--max-steps",
-                           "2",
-                           "--quiet"};
+  const Arguments train = train_small(folder, {"--max-steps", "2", "--quiet"});
   REQUIRE(run_eddy(train).status == 0);
   const std::string before = folder.read("m.safetensors");
   check_error(train, 2, "--resume goes on with it");
