@@ -52,6 +52,7 @@ CpuCapabilities cpu_capabilities(const CpuidFunction& query) {
   cpu.avx2 = bit(features[1], 5);
   cpu.avx512 = bit(features[1], 16) && bit(features[1], 17) && bit(features[1], 30) && bit(features[1], 31);
   cpu.amx_tile = bit(features[3], 24);
+  cpu.amx_bf16 = bit(features[3], 22);
   if (features[0] >= 1) cpu.avx512_bf16 = bit(query(7, 1)[0], 5);
   // Subleaf 0 of 0x1D holds the highest palette; subleaf 1 describes palette 1. Both are zero where tiles are hidden.
   if (cpu.amx_tile && highest >= 0x1D) cpu.amx_palette = query(0x1D, 0)[0] != 0 && query(0x1D, 1)[0] != 0;
@@ -74,8 +75,9 @@ bool must_cap_onednn_isa(const CpuCapabilities& cpu, const char* user_limit) {
 SimdLimit simd_limit(const char* value) {
   const std::string_view limit = value == nullptr ? "" : value;
   if (limit.empty()) return SimdLimit::none;
+  if (limit == "avx512") return SimdLimit::avx512;
   if (limit == "avx2") return SimdLimit::avx2;
-  require<UsageError>(limit == "portable", "EDDY_SIMD is '{}', expected avx2 or portable", limit);
+  require<UsageError>(limit == "portable", "EDDY_SIMD is '{}', expected avx512, avx2 or portable", limit);
   return SimdLimit::portable;
 }
 

@@ -26,6 +26,7 @@ struct CpuCapabilities {
   bool avx512 = false;  ///< F, BW, DQ and VL
   bool avx512_bf16 = false;
   bool amx_tile = false;
+  bool amx_bf16 = false;
   bool amx_palette = false;  ///< leaf 0x1D lists at least one tile palette
   /// AMX is announced but its tiles are hidden, as some virtual machines do: AMX code would die of SIGILL.
   bool amx_broken() const { return amx_tile && !amx_palette; }
@@ -38,10 +39,10 @@ CpuCapabilities cpu_capabilities(const CpuidFunction& query = cpuid);
 /// null) does not already exclude it.
 bool must_cap_onednn_isa(const CpuCapabilities& cpu, const char* user_limit);
 
-enum class SimdLimit { none, avx2, portable };
+enum class SimdLimit { none, avx512, avx2, portable };
 
-/// How far `value`, that of the environment variable EDDY_SIMD, lowers the instructions of eddy's kernels: "avx2" or
-/// "portable"; null and "" do not. Throws UsageError for anything else.
+/// How far `value`, that of the environment variable EDDY_SIMD, lowers the instructions of eddy's kernels: "avx512",
+/// which forbids AMX, "avx2" or "portable"; null and "" do not. Throws UsageError for anything else.
 SimdLimit simd_limit(const char* value);
 
 /// One line: model, the instructions that eddy's kernels and oneDNN use, threads, oneDNN's version.

@@ -5,6 +5,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/gemm_blocks.h"
+#include "eddy/core/gemm_tiles.h"
 #include "eddy/core/number_text.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
@@ -60,15 +61,17 @@ Gemm::Gemm(const GemmConfig& config) : config_(config.resolved()) {
     c.transpose_b = true;
     c.ldb = c.k;
   }
-  const GemmGeometry tile = gemm_geometry();
   if (c.m == 0 || c.n == 0 || c.k == 0 || c.batch == 0) {
     method_ = GemmMethod::trivial;
   } else if (c.n == 1 && c.transpose_b && (c.ldc == 1 || !c.transpose_a)) {
     method_ = GemmMethod::column;
   } else if (c.transpose_b ? c.m <= kGemmDotRows : (c.m <= kThinRows || c.k * c.n <= kSmallB)) {
     method_ = GemmMethod::thin;
+  } else if (gemm_tiles_pay(c)) {
+    method_ = GemmMethod::tiles;
   }
   if (method_ == GemmMethod::trivial) return;
+  const GemmGeometry tile = gemm_geometry(method_);
 
   // With a vector each element is used once, and waited for.
   const std::int64_t work = c.m * c.n * c.k * c.batch * (c.n == 1 || c.k == 1 ? kVectorWork : 1);
@@ -89,9 +92,9 @@ Gemm::Gemm(const GemmConfig& config) : config_(config.resolved()) {
       threads_n_ = grid_n;
     }
   }
-  if (method_ == GemmMethod::packed) {
+  if (method_ == GemmMethod::packed || method_ == GemmMethod::tiles) {
     scratch_per_thread_ =
-        gemm_scratch_bytes(c, divide_up(c.m, threads_m_) + tile.rows, divide_up(c.n, threads_n_) + tile.cols);
+        gemm_scratch_bytes(c, method_, divide_up(c.m, threads_m_) + tile.rows, divide_up(c.n, threads_n_) + tile.cols);
     scratch_bytes_ = scratch_per_thread_ * static_cast<std::size_t>(threads_batch_ * threads_m_ * threads_n_);
   }
 }
@@ -100,7 +103,7 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, void
   const GemmConfig& config = config_;
   if (config.m == 0 || config.n == 0 || config.batch == 0) return;
   if (!config.has_bias) bias = nullptr;
-  const GemmGeometry tile = gemm_geometry();
+  const GemmGeometry tile = gemm_geometry(method_);
   const int team = threads_batch_ * threads_m_ * threads_n_;
   // Splits whole tiles, so that only the last part has a ragged edge.
   const auto bound = [](std::int64_t size, int unit, int part, int parts) {

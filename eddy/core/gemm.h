@@ -46,6 +46,7 @@ enum class GemmMethod : std::uint8_t {
   thin,     ///< few rows: B is read in place
   column,   ///< one column: A is read once, as it lies
   packed,   ///< operands packed block by block
+  tiles,    ///< the same on AMX's tiles, of bf16 parts
 };
 
 /// One matrix product, planned when built for num_threads() at that time. Concurrent `run`s need different scratch.

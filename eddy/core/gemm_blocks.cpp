@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/core/gemm_blocks.h"
 
+#include "eddy/core/gemm_tiles.h"
 #include "eddy/core/rounding.h"
 #include "eddy/core/simd_targets.h"
+#include "eddy/core/tile_product.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "eddy/core/gemm_blocks.cpp"
 #include <hwy/foreach_target.h>
@@ -34,20 +36,6 @@ std::int64_t depth_of_pass(const GemmConfig& config) {
   const std::int64_t most = config.transpose_a ? kTransposedDepthBlock : kDepthBlock;
   const std::int64_t passes = std::max<std::int64_t>((config.k + most - 1) / most, 1);
   return round_up((config.k + passes - 1) / passes, 8);
-}
-
-HWY_INLINE FloatVec activate(Activation activation, FloatVec x) {
-  switch (activation) {
-    case Activation::none:
-      return x;
-    case Activation::relu:
-      return at_least(0.0F, x);
-    case Activation::tanh:
-      return tanh_full(x);
-    case Activation::sigmoid:
-      return sigmoid_full(x);
-  }
-  return x;
 }
 
 /// What becomes of a finished tile.
@@ -544,14 +532,19 @@ HWY_EXPORT(geometry);
 HWY_EXPORT(scratch_bytes);
 HWY_EXPORT(block_product);
 
-GemmGeometry gemm_geometry() { return HWY_DYNAMIC_DISPATCH(geometry)(); }
+GemmGeometry gemm_geometry(GemmMethod method) {
+  if (method == GemmMethod::tiles) return {tiles::kRows, tiles::kCols};
+  return HWY_DYNAMIC_DISPATCH(geometry)();
+}
 
-std::size_t gemm_scratch_bytes(const GemmConfig& config, std::int64_t rows, std::int64_t cols) {
+std::size_t gemm_scratch_bytes(const GemmConfig& config, GemmMethod method, std::int64_t rows, std::int64_t cols) {
+  if (method == GemmMethod::tiles) return gemm_tiles_scratch_bytes(config, rows, cols);
   return HWY_DYNAMIC_DISPATCH(scratch_bytes)(config, rows, cols);
 }
 
 void gemm_block(const GemmConfig& config, GemmMethod method, const GemmBlock& block, const float* a, const float* b,
                 float* c, const float* bias, float* scratch) {
+  if (method == GemmMethod::tiles) return gemm_tiles(config, block, a, b, c, bias, scratch);
   HWY_DYNAMIC_DISPATCH(block_product)(config, method, block, a, b, c, bias, scratch);
 }
 

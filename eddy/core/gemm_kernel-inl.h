@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "eddy/core/gemm.h"
 #include "eddy/core/vector_math-inl.h"
 
 #ifndef EDDY_UNROLL
@@ -156,6 +157,20 @@ HWY_INLINE void store_tile(const FloatVec (&acc)[kRows][kVecs], float* out, std:
   EDDY_UNROLL
   for (int r = 0; r < kRows; ++r, out += out_row)
     store_row<kMasked>(acc[r], out, mask, accumulate, [&](FloatVec x, int v) HWY_ATTR { return finish(x, r, v); });
+}
+
+HWY_INLINE FloatVec activate(Activation activation, FloatVec x) {
+  switch (activation) {
+    case Activation::none:
+      return x;
+    case Activation::relu:
+      return at_least(0.0F, x);
+    case Activation::tanh:
+      return tanh_full(x);
+    case Activation::sigmoid:
+      return sigmoid_full(x);
+  }
+  return x;
 }
 
 /// The same of up to kLineFloats columns.

@@ -2,6 +2,7 @@
 #include "eddy/core/math.h"
 
 #include "eddy/core/simd_targets.h"
+#include "eddy/core/tile_product.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "eddy/core/math.cpp"
 #include <hwy/foreach_target.h>
@@ -377,7 +378,7 @@ namespace {
 
 }  // namespace
 
-const char* vector_target() { return HWY_DYNAMIC_DISPATCH(target_name)(); }
+const char* vector_target() { return tiles::available() ? "AVX-512 and AMX" : HWY_DYNAMIC_DISPATCH(target_name)(); }
 
 void vector_fill(float value, float* out, std::int64_t n) { std::fill(out, out + std::max<std::int64_t>(n, 0), value); }
 

@@ -11,7 +11,7 @@
 /// concurrently. The order of sums depends only on the sizes and the processor's vector width.
 namespace eddy {
 
-/// "AVX-512", "AVX2" or Highway's name of less; the vector instructions chosen.
+/// "AVX-512 and AMX", "AVX-512", "AVX2" or Highway's name of less; the instructions chosen. AMX is for products alone.
 const char* vector_target();
 
 // --- elementary functions: out[i] = f(in[i]) ------------------------------------------------------------------------

@@ -22,8 +22,8 @@ constexpr std::int64_t kBeyondCache = 500'000;
 constexpr std::int64_t kRowBlock = 64;
 
 /// Columns of one thread, in whole panels.
-UnitRange columns_of(std::int64_t n, int thread, int team) {
-  const std::int64_t unit = rnn_steps().geometry.unit;
+UnitRange columns_of(const RnnSteps& steps, std::int64_t n, int thread, int team) {
+  const std::int64_t unit = steps.geometry.unit;
   const std::int64_t panels = (n + unit - 1) / unit;
   return {std::min(panels * thread / team * unit, n), std::min(panels * (thread + 1) / team * unit, n)};
 }
@@ -40,9 +40,9 @@ void in_team(int threads, const Body& body) {
 }  // namespace
 
 PackedProduct::PackedProduct(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b)
-    : m_(m), n_(n), k_(k), transpose_b_(transpose_b) {
+    : m_(m), n_(n), k_(k), transpose_b_(transpose_b), tiled_(rnn_tiles_pay(m, k)), steps_(rnn_steps(tiled_)) {
   require(m >= 0 && n >= 0 && k >= 0, "product sizes must not be negative: m {}, n {}, k {}", m, n, k);
-  const std::int64_t panels = (n + rnn_steps().geometry.unit - 1) / rnn_steps().geometry.unit;
+  const std::int64_t panels = (n + steps_.geometry.unit - 1) / steps_.geometry.unit;
   threads_ = static_cast<int>(std::clamp<std::int64_t>(std::min(m * n * k / kWorkPerThread, panels), 1, num_threads()));
   by_rows_ = slices_rows(m, threads_, n * k);
 }
@@ -53,13 +53,13 @@ bool PackedProduct::pays(std::int64_t m, std::int64_t n, std::int64_t k, bool tr
 }
 
 std::size_t PackedProduct::packed_bytes() const {
-  return round_up(static_cast<std::size_t>(rnn_steps().plain_panel_floats(k_, n_)) * sizeof(float), kAlignment);
+  return round_up(static_cast<std::size_t>(steps_.plain_panel_floats(k_, n_)) * sizeof(float), kAlignment);
 }
 
 void PackedProduct::pack(const float* b, void* packed) const {
   in_team(threads_, [&](int thread, int team) {
-    rnn_steps().pack_plain(b, transpose_b_ ? k_ : n_, transpose_b_, k_, columns_of(n_, thread, team),
-                           static_cast<float*>(packed));
+    steps_.pack_plain(b, transpose_b_ ? k_ : n_, transpose_b_, k_, columns_of(steps_, n_, thread, team),
+                      static_cast<float*>(packed));
   });
 }
 
@@ -77,14 +77,14 @@ template <class RowAt>
 void PackedProduct::run_all(const float* a, const void* packed, const float* bias, float* c, std::int64_t rows,
                             const RowAt& row_at) const {
   in_team(threads_, [&](int thread, int team) {
-    const UnitRange columns = by_rows_ ? UnitRange{0, n_} : columns_of(n_, thread, team);
+    const UnitRange columns = by_rows_ ? UnitRange{0, n_} : columns_of(steps_, n_, thread, team);
     const std::int64_t begin = by_rows_ ? rows * thread / team : 0, end = by_rows_ ? rows * (thread + 1) / team : rows;
     std::array<std::int32_t, kRowBlock> block;
     for (std::int64_t first = begin; first < end; first += kRowBlock) {
       const std::int64_t count = std::min(kRowBlock, end - first);
       for (std::int64_t i = 0; i < count; ++i) block[static_cast<std::size_t>(i)] = row_at(first + i);
-      rnn_steps().plain_product(static_cast<const float*>(packed), k_, a, k_, bias, /*accumulate=*/false, c, n_,
-                                columns, {block.data(), count});
+      steps_.plain_product(static_cast<const float*>(packed), k_, a, k_, bias, /*accumulate=*/false, c, n_, columns,
+                           {block.data(), count});
     }
   });
 }

@@ -9,6 +9,8 @@
 
 namespace eddy {
 
+struct RnnSteps;
+
 /// c[m,n] = a[m,k] * B (+ bias[n]) for many a and one B, which is packed once: the product of one step of a loop.
 /// All arrays are dense row-major f32. Planned when built, for num_threads() at that time; bits do not depend on that
 /// number. Concurrent runs with one packed B are safe.
@@ -21,6 +23,8 @@ class PackedProduct {
   /// caches: as dot products they read B as it lies, once, and a second copy only takes memory.
   static bool pays(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b);
 
+  /// Whether products run on AMX's tiles (tile_product.h).
+  bool tiled() const { return tiled_; }
   /// Of the packed B, on a kAlignment boundary.
   std::size_t packed_bytes() const;
   void pack(const float* b, void* packed) const;
@@ -37,6 +41,8 @@ class PackedProduct {
 
   std::int64_t m_, n_, k_;
   bool transpose_b_;
+  bool tiled_;
+  const RnnSteps& steps_;
   int threads_;
   bool by_rows_;  ///< what a thread takes, as elementwise ops before and after do; else columns
 };

@@ -19,13 +19,17 @@ constexpr std::int64_t kWorkPerBarrier = 30'000;
 RnnPlan plan_rnn(std::int64_t time, std::int64_t batch, std::int64_t hidden, std::int64_t gates) {
   const std::int64_t step = batch * hidden * gates * hidden;
   const std::int64_t most = std::clamp<std::int64_t>(time * step / kWorkPerThread, 1, num_threads());
-  const std::int64_t panels = (hidden + rnn_steps().geometry.lanes - 1) / rnn_steps().geometry.lanes;
+  // By the batch, not by the rows of a thread: bits do not depend on the threads.
+  const bool tiled = rnn_tiles_pay(batch, hidden);
+  const std::int64_t lanes = rnn_steps(tiled).geometry.lanes, panels = (hidden + lanes - 1) / lanes;
   const std::int64_t by_rows = std::min(most, batch);
   const std::int64_t by_columns = std::min({most, panels, std::max<std::int64_t>(step / kWorkPerBarrier, 1)});
-  if (by_rows <= 1 && by_columns <= 1) return {};
-  if (slices_rows(batch, by_rows, gates * hidden * hidden) || by_columns <= 1)
-    return by_rows > 1 ? RnnPlan{RnnSplit::rows, static_cast<int>(by_rows)} : RnnPlan{};
-  return {RnnSplit::columns, static_cast<int>(by_columns)};
+  if (by_rows <= 1 && by_columns <= 1) return {.tiled = tiled};
+  const bool slices = slices_rows(batch, by_rows, gates * hidden * hidden) &&
+                      (!tiled || (rnn_tiles_pay(batch / by_rows, hidden) && gates * hidden * hidden <= 300'000));
+  if (slices || by_columns <= 1)
+    return by_rows > 1 ? RnnPlan{RnnSplit::rows, static_cast<int>(by_rows), tiled} : RnnPlan{.tiled = tiled};
+  return {RnnSplit::columns, static_cast<int>(by_columns), tiled};
 }
 
 UnitRange part_of(std::int64_t size, std::int64_t unit, int part, int parts) {
@@ -68,7 +72,7 @@ struct Share {
 
   Share(const RnnPlan& plan, std::int64_t batch_size, std::int64_t hidden_size, int index, int members, void* row_lists)
       : thread(index), team(members), batch(batch_size), hidden(hidden_size) {
-    const RnnGeometry geometry = rnn_steps().geometry;
+    const RnnGeometry geometry = rnn_steps(plan.tiled).geometry;
     const bool columns = plan.split == RnnSplit::columns;
     barriers = columns && members > 1;
     packed_gates = part_of(hidden, geometry.lanes, index, members);
@@ -157,7 +161,8 @@ class InputStretches {
   /// `width` columns of gates_x.
   template <class Config>
   InputStretches(const Config& config, std::int64_t width, const RnnPlan& plan, Pieces& pieces)
-      : size_(config.input),
+      : steps_of_(rnn_steps(plan.tiled)),
+        size_(config.input),
         width_(width),
         batch_(config.batch),
         time_(config.time),
@@ -165,14 +170,14 @@ class InputStretches {
         steps_(std::clamp<std::int64_t>(kRnnInputRows / std::max<std::int64_t>(batch_, 1), 1,
                                         std::max<std::int64_t>(time_, 1))),
         list_(size_ > 0 ? round_up(steps_ * batch_, 16) : 0),
-        packed_(pieces.take(size_ > 0 ? rnn_steps().plain_panel_floats(size_, width) : 0)),
+        packed_(pieces.take(size_ > 0 ? steps_of_.plain_panel_floats(size_, width) : 0)),
         gates_(pieces.take(size_ > 0 ? steps_ * batch_ * width : 0)),
         rows_(pieces.take(list_ * plan.threads)) {}
 
   void pack(const RnnInput& input, const Share& share) const {
     if (size_ == 0) return;
-    const UnitRange columns = part_of(width_, rnn_steps().geometry.unit, share.thread, share.team);
-    rnn_steps().pack_plain(input.w_x, width_, false, size_, columns, packed_);
+    const UnitRange columns = part_of(width_, steps_of_.geometry.unit, share.thread, share.team);
+    steps_of_.pack_plain(input.w_x, width_, false, size_, columns, packed_);
   }
 
   /// gates_x of step `t`: of the array `given`, or made here. All threads call it for each step, in the order of steps.
@@ -182,8 +187,8 @@ class InputStretches {
     const std::int64_t done = reverse_ ? time_ - 1 - t : t, since = done % steps_, begin = done - since,
                        count = std::min(steps_, time_ - begin), first = reverse_ ? time_ - begin - count : begin;
     if (since == 0) {
-      rnn_steps().plain_product(packed_, size_, input.x + first * batch_ * size_, size_, input.bias, false, gates_,
-                                width_, {0, width_}, active(first, count, mask, share));
+      steps_of_.plain_product(packed_, size_, input.x + first * batch_ * size_, size_, input.bias, false, gates_,
+                              width_, {0, width_}, active(first, count, mask, share));
       if (share.barriers) barrier.wait(share.team);
     }
     return gates_ + (t - first) * batch_ * width_;
@@ -201,6 +206,7 @@ class InputStretches {
     return {rows, found};
   }
 
+  const RnnSteps& steps_of_;
   std::int64_t size_, width_, batch_, time_;
   bool reverse_;
   std::int64_t steps_, list_;
@@ -219,7 +225,7 @@ LstmKernel::LstmKernel(const LstmConfig& config)
 
 std::size_t LstmKernel::forward_scratch_bytes() const {
   Pieces pieces(nullptr);
-  pieces.take(rnn_steps().gate_panel_floats(config_.hidden, 4));
+  pieces.take(rnn_steps(plan_.tiled).gate_panel_floats(config_.hidden, 4));
   pieces.take(row_list_floats(plan_, config_.batch));
   InputStretches(config_, 4 * config_.hidden, plan_, pieces);
   return pieces.bytes();
@@ -227,7 +233,7 @@ std::size_t LstmKernel::forward_scratch_bytes() const {
 
 std::size_t LstmKernel::backward_scratch_bytes() const {
   Pieces pieces(nullptr);
-  pieces.take(rnn_steps().plain_panel_floats(4 * config_.hidden, config_.hidden));
+  pieces.take(rnn_steps(plan_.tiled).plain_panel_floats(4 * config_.hidden, config_.hidden));
   pieces.take(row_list_floats(plan_, config_.batch));
   return pieces.bytes();
 }
@@ -235,7 +241,7 @@ std::size_t LstmKernel::backward_scratch_bytes() const {
 void LstmKernel::forward(const LstmForward& io, void* scratch) const {
   const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
   const bool reverse = config_.reverse, hard = config_.hard_sigmoid;
-  const RnnSteps& steps = rnn_steps();
+  const RnnSteps& steps = rnn_steps(plan_.tiled);
   const std::int64_t state = batch * hidden;
   Pieces pieces(scratch);
   float* packed = pieces.take(steps.gate_panel_floats(hidden, 4));
@@ -282,7 +288,7 @@ void LstmKernel::forward(const LstmForward& io, void* scratch) const {
 void LstmKernel::backward(const LstmBackward& io, void* scratch) const {
   const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
   const bool reverse = config_.reverse, hard = config_.hard_sigmoid;
-  const RnnSteps& steps = rnn_steps();
+  const RnnSteps& steps = rnn_steps(plan_.tiled);
   const std::int64_t state = batch * hidden;
   Pieces pieces(scratch);
   float* packed = pieces.take(steps.plain_panel_floats(4 * hidden, hidden));
@@ -332,8 +338,8 @@ struct GruForwardScratch {
   float *packed, *packed_n, *gates, *extra, *row_lists;
   InputStretches stretches;
   GruForwardScratch(const GruConfig& c, const RnnPlan& plan, Pieces& pieces)
-      : packed(pieces.take(rnn_steps().gate_panel_floats(c.hidden, c.reset_after ? 3 : 2))),
-        packed_n(pieces.take(c.reset_after ? 0 : rnn_steps().plain_panel_floats(c.hidden, c.hidden))),
+      : packed(pieces.take(rnn_steps(plan.tiled).gate_panel_floats(c.hidden, c.reset_after ? 3 : 2))),
+        packed_n(pieces.take(c.reset_after ? 0 : rnn_steps(plan.tiled).plain_panel_floats(c.hidden, c.hidden))),
         gates(pieces.take(c.reset_after ? 0 : 3 * c.batch * c.hidden)),
         extra(pieces.take(c.reset_after ? 0 : c.batch * c.hidden)),
         row_lists(pieces.take(row_list_floats(plan, c.batch))),
@@ -343,8 +349,8 @@ struct GruForwardScratch {
 struct GruBackwardScratch {
   float *packed, *packed_n, *d_reset, *row_lists;
   GruBackwardScratch(const GruConfig& c, const RnnPlan& plan, Pieces& pieces)
-      : packed(pieces.take(rnn_steps().plain_panel_floats((c.reset_after ? 3 : 2) * c.hidden, c.hidden))),
-        packed_n(pieces.take(c.reset_after ? 0 : rnn_steps().plain_panel_floats(c.hidden, c.hidden))),
+      : packed(pieces.take(rnn_steps(plan.tiled).plain_panel_floats((c.reset_after ? 3 : 2) * c.hidden, c.hidden))),
+        packed_n(pieces.take(c.reset_after ? 0 : rnn_steps(plan.tiled).plain_panel_floats(c.hidden, c.hidden))),
         d_reset(pieces.take(c.reset_after ? 0 : c.batch * c.hidden)),
         row_lists(pieces.take(row_list_floats(plan, c.batch))) {}
 };
@@ -372,7 +378,7 @@ std::size_t GruKernel::backward_scratch_bytes() const {
 void GruKernel::forward(const GruForward& io, void* scratch) const {
   const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
   const bool reverse = config_.reverse, hard = config_.hard_sigmoid, reset_after = config_.reset_after;
-  const RnnSteps& steps = rnn_steps();
+  const RnnSteps& steps = rnn_steps(plan_.tiled);
   const std::int64_t state = batch * hidden;
   Pieces pieces(scratch);
   const GruForwardScratch parts(config_, plan_, pieces);
@@ -421,7 +427,7 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
 void GruKernel::backward(const GruBackward& io, void* scratch) const {
   const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
   const bool reverse = config_.reverse, hard = config_.hard_sigmoid, reset_after = config_.reset_after;
-  const RnnSteps& steps = rnn_steps();
+  const RnnSteps& steps = rnn_steps(plan_.tiled);
   const std::int64_t state = batch * hidden;
   require(!reset_after || io.d_gates_h != nullptr || time == 0, "GRU backward with reset_after needs d_gates_h");
   Pieces pieces(scratch);

@@ -27,6 +27,7 @@ enum class RnnSplit : std::uint8_t {
 struct RnnPlan {
   RnnSplit split = RnnSplit::serial;
   int threads = 1;
+  bool tiled = false;  ///< products on AMX's tiles
 };
 
 /// What gates_x is made of: x*Wx + b.

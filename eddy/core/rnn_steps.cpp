@@ -3,6 +3,7 @@
 
 #include "eddy/core/rounding.h"
 #include "eddy/core/simd_targets.h"
+#include "eddy/core/tile_product.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "eddy/core/rnn_steps.cpp"
 #include <hwy/foreach_target.h>
@@ -167,15 +168,34 @@ void plain_panel(int vecs, std::int64_t count, std::int64_t depth, const float* 
   }
 }
 
+/// With kTiled, packed operands are those of tile_product.h.
+template <bool kTiled>
 std::int64_t gate_panel_floats(std::int64_t hidden, int gates) {
+  if constexpr (kTiled) return tiles::packed_floats(round_up(hidden, tiles::kLines) * gates, hidden);
   return round_up(round_up(hidden, kLanes) * gates * hidden, 16);
 }
 
+template <bool kTiled>
 std::int64_t plain_panel_floats(std::int64_t depth, std::int64_t columns) {
+  if constexpr (kTiled) return tiles::packed_floats(columns, depth);
   return round_up(round_up(columns, kLanes) * depth, 16);
 }
 
+/// Gates are the tiles of a panel.
+[[maybe_unused]] void pack_gate_tiles(const float* w_h, std::int64_t hidden, std::int64_t ld, int gates,
+                                      UnitRange units, float* packed) {
+  for (std::int64_t unit = units.begin; unit < units.end; unit += tiles::kLines) {
+    float* panel = packed + tiles::packed_floats(unit * gates, hidden);
+    for (int g = 0; g < gates; ++g)
+      tiles::pack_tile(tiles::Side::right, {w_h + g * hidden + unit, ld, /*terms_first=*/true},
+                       std::min(hidden - unit, tiles::kLines), hidden, g % 2, std::min(2, gates - g / 2 * 2),
+                       panel + tiles::packed_floats(g / 2 * tiles::kGroup, hidden));
+  }
+}
+
+template <bool kTiled>
 void pack_gates(const float* w_h, std::int64_t hidden, std::int64_t ld, int gates, UnitRange units, float* packed) {
+  if constexpr (kTiled) return pack_gate_tiles(w_h, hidden, ld, gates, units, packed);
   for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
     float* out = packed + unit * gates * hidden;
     const Lanes lanes(hidden - unit);
@@ -185,7 +205,14 @@ void pack_gates(const float* w_h, std::int64_t hidden, std::int64_t ld, int gate
   }
 }
 
+template <bool kTiled>
 void pack_plain(const float* w, std::int64_t ld, bool transposed, std::int64_t depth, UnitRange units, float* packed) {
+  if constexpr (kTiled) {
+    if (units.begin < units.end)
+      tiles::pack(tiles::Side::right, {w + units.begin * (transposed ? ld : 1), ld, !transposed},
+                  units.end - units.begin, depth, packed + tiles::packed_floats(units.begin, depth));
+    return;
+  }
   for (std::int64_t unit = units.begin; unit < units.end; unit += kTileCols) {
     const std::int64_t left = std::min<std::int64_t>(units.end - unit, kTileCols), width = round_up(left, kLanes);
     float* out = packed + unit * depth;
@@ -198,8 +225,81 @@ void pack_plain(const float* w, std::int64_t ld, bool transposed, std::int64_t d
   }
 }
 
+/// Packs the rows, which all panels share.
+const float* pack_rows(const float* a, std::int64_t lda, std::int64_t depth, ActiveRows rows) {
+  float* packed = tiles::thread_scratch(tiles::packed_floats(rows.count, depth));
+  tiles::pack(tiles::Side::left, {a, lda, /*terms_first=*/false, rows.rows}, rows.count, depth, packed);
+  return packed;
+}
+
+/// The products of up to tiles::kRows rows, from `first` on.
+std::int64_t tile_rows_from(ActiveRows rows, std::int64_t first) { return std::min(rows.count - first, tiles::kRows); }
+
+/// Of the panel after the one in use, the share of the rows from `first` on: it is fetched while they are multiplied.
+tiles::Ahead next_panel(const float* next, std::int64_t floats, ActiveRows rows, std::int64_t first) {
+  const std::int64_t blocks = (rows.count + tiles::kRows - 1) / tiles::kRows,
+                     share = round_up(floats / blocks, kLineFloats);
+  return {next + first / tiles::kRows * share, share};
+}
+
+/// One pass over `depth` terms from k0 on.
+void tiled_pass(const float* packed, std::int64_t whole_depth, std::int64_t k0, std::int64_t depth, const float* a,
+                std::int64_t lda, const float* bias, bool accumulate, float* c, std::int64_t ldc, UnitRange units,
+                ActiveRows rows) {
+  const float* left = pack_rows(a + k0, lda, depth, rows);
+  alignas(64) float sums[tiles::kRows * tiles::kCols];
+  const PanelOrder panels(units, tiles::kCols);
+  // Groups of two tiles, of which a pass reads a part each; the last of the units may be a single tile.
+  const std::int64_t group = tiles::packed_floats(tiles::kGroup, whole_depth);
+  const auto part_of_group = [&](std::int64_t unit) {
+    const std::int64_t count = std::min<std::int64_t>(round_up(units.end - unit, tiles::kLines), tiles::kGroup);
+    return packed + tiles::packed_floats(unit, whole_depth) +
+           k0 / tiles::kTerms * tiles::step_floats(count / tiles::kLines);
+  };
+  for (std::int64_t p = 0; p < panels.count(); ++p) {
+    const std::int64_t unit = panels.unit(p), columns = std::min(units.end - unit, tiles::kCols),
+                       second = std::min(unit + tiles::kGroup, units.end - 1), next = panels.unit(p + 1);
+    const float* panel = part_of_group(unit);
+    const std::int64_t to_second = columns > tiles::kGroup ? part_of_group(second) - panel : group;
+    for (std::int64_t first = 0; first < rows.count; first += tiles::kRows) {
+      const std::int64_t count = tile_rows_from(rows, first);
+      for (std::int64_t r = 0; r < count; ++r) {
+        float* out = c + rows.rows[first + r] * ldc + unit;
+        for (std::int64_t n = 0; n < columns; n += kLineFloats) __builtin_prefetch(out + n, 1);
+      }
+      tiles::multiply({left + tiles::packed_floats(first, depth), count, panel, to_second, columns, depth}, sums,
+                      next_panel(part_of_group(next), tiles::packed_floats(tiles::kCols, depth), rows, first));
+      for (std::int64_t r = 0; r < count; ++r) {
+        float* out = c + rows.rows[first + r] * ldc + unit;
+        for (std::int64_t n = 0; n < columns; n += kLanes) {
+          const Lanes lanes(columns - n);
+          FloatVec x = hn::Load(Floats(), sums + r * tiles::kCols + n);
+          if (accumulate) x = hn::Add(x, lanes.load(out + n));
+          if (bias != nullptr) x = hn::Add(x, lanes.load(bias + unit + n));
+          lanes.store(x, out + n);
+        }
+      }
+    }
+  }
+}
+
+[[maybe_unused]] void tiled_product(const float* packed, std::int64_t depth, const float* a, std::int64_t lda,
+                                    const float* bias, bool accumulate, float* c, std::int64_t ldc, UnitRange units,
+                                    ActiveRows rows) {
+  if (rows.count == 0) return;
+  const tiles::Use use;
+  // Equal passes, so that the rows stay in the second-level cache.
+  const std::int64_t passes = (depth + kDepthBlock - 1) / kDepthBlock,
+                     pass = round_up((depth + passes - 1) / passes, tiles::kTerms);
+  for (std::int64_t k0 = 0; k0 < depth; k0 += pass)
+    tiled_pass(packed, depth, k0, std::min(pass, depth - k0), a, lda, k0 == 0 ? bias : nullptr, accumulate || k0 > 0, c,
+               ldc, units, rows);
+}
+
+template <bool kTiled>
 void plain_product(const float* packed, std::int64_t depth, const float* a, std::int64_t lda, const float* bias,
                    bool accumulate, float* c, std::int64_t ldc, UnitRange units, ActiveRows rows) {
+  if constexpr (kTiled) return tiled_product(packed, depth, a, lda, bias, accumulate, c, ldc, units, rows);
   const PanelOrder panels(units, kTileCols);
   for (std::int64_t p = 0; p < panels.count(); ++p) {
     const std::int64_t unit = panels.unit(p), left = std::min<std::int64_t>(units.end - unit, kTileCols);
@@ -229,11 +329,38 @@ void plain_product(const float* packed, std::int64_t depth, const float* a, std:
   }
 }
 
+/// for_each_gate_tile() on tiles.
+template <int kGates, class Body>
+HWY_INLINE void for_each_tiled_gates(std::int64_t hidden, const float* packed, const float* h_prev, UnitRange units,
+                                     ActiveRows active, const Body& body) {
+  if (active.count == 0) return;
+  const tiles::Use use;
+  const float* left = pack_rows(h_prev, hidden, hidden, active);
+  alignas(64) float pre[tiles::kRows * tiles::kCols];
+  const std::int64_t panel_floats = tiles::packed_floats(tiles::kLines * kGates, hidden);
+  const PanelOrder panels(units, tiles::kLines);
+  for (std::int64_t p = 0; p < panels.count(); ++p) {
+    const std::int64_t unit = panels.unit(p);
+    const Lanes lanes(hidden - unit);
+    const float *panel = packed + unit / tiles::kLines * panel_floats,
+                *next = packed + panels.unit(p + 1) / tiles::kLines * panel_floats;
+    for (std::int64_t first = 0; first < active.count; first += tiles::kRows) {
+      const std::int64_t count = tile_rows_from(active, first);
+      for (std::int64_t r = 0; r < count; ++r) body.fetch(active.rows[first + r], unit);
+      tiles::multiply({left + tiles::packed_floats(first, hidden), count, panel,
+                       tiles::packed_floats(tiles::kGroup, hidden), kGates * tiles::kLines, hidden},
+                      pre, next_panel(next, panel_floats, active, first));
+      for (std::int64_t r = 0; r < count; ++r) body(active.rows[first + r], unit, lanes, pre + r * tiles::kCols);
+    }
+  }
+}
+
 /// Calls `body(row, unit, lanes, pre)` for each active row and panel, with pre = the row's kGates products. Before,
 /// `body.fetch(row, unit)` fetches what it will read and write while the product runs.
-template <int kGates, class Body>
+template <bool kTiled, int kGates, class Body>
 HWY_INLINE void for_each_gate_tile(std::int64_t hidden, const float* packed, const float* h_prev, UnitRange units,
                                    ActiveRows active, const Body& body) {
+  if constexpr (kTiled) return for_each_tiled_gates<kGates>(hidden, packed, h_prev, units, active, body);
   alignas(64) float pre[kTileRows * kGates * kLanes];
   const PanelOrder panels(units, kLanes);
   for (std::int64_t p = 0; p < panels.count(); ++p) {
@@ -296,8 +423,9 @@ struct LstmGates {
   }
 };
 
+template <bool kTiled>
 void lstm_forward(const LstmStep& step, UnitRange units, ActiveRows rows) {
-  for_each_gate_tile<4>(step.hidden, step.packed, step.h_prev, units, rows, LstmGates{step});
+  for_each_gate_tile<kTiled, 4>(step.hidden, step.packed, step.h_prev, units, rows, LstmGates{step});
 }
 
 /// What lstm_backward reads of other rows at this unit.
@@ -361,8 +489,9 @@ struct GruGates {
   }
 };
 
+template <bool kTiled>
 void gru_forward(const GruStep& step, UnitRange units, ActiveRows rows) {
-  for_each_gate_tile<3>(step.hidden, step.packed, step.h_prev, units, rows, GruGates{step});
+  for_each_gate_tile<kTiled, 3>(step.hidden, step.packed, step.h_prev, units, rows, GruGates{step});
 }
 
 struct GruReset {
@@ -380,14 +509,16 @@ struct GruReset {
   }
 };
 
+template <bool kTiled>
 void gru_reset(const GruStep& step, UnitRange units, ActiveRows rows) {
-  for_each_gate_tile<2>(step.hidden, step.packed, step.h_prev, units, rows, GruReset{step});
+  for_each_gate_tile<kTiled, 2>(step.hidden, step.packed, step.h_prev, units, rows, GruReset{step});
 }
 
+template <bool kTiled>
 void gru_update(const GruStep& s, UnitRange units, ActiveRows active) {
   const std::int64_t hidden = s.hidden;
   // The product is made where the new state will be.
-  plain_product(s.packed_n, hidden, s.extra, hidden, nullptr, false, s.h, hidden, units, active);
+  plain_product<kTiled>(s.packed_n, hidden, s.extra, hidden, nullptr, false, s.h, hidden, units, active);
   for (std::int64_t i = 0; i < active.count; ++i) {
     const std::int64_t row = active.rows[i];
     for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
@@ -457,12 +588,22 @@ void gru_reset_backward(const GruStepBackward& s, UnitRange units, ActiveRows ac
 
 }  // namespace
 
-const RnnSteps& steps() {
-  static constexpr RnnSteps kSteps{{kLanes, kTileCols}, gate_panel_floats, plain_panel_floats, pack_gates,
-                                   pack_plain,          plain_product,     lstm_forward,       lstm_backward,
-                                   gru_forward,         gru_reset,         gru_update,         gru_backward,
-                                   gru_update_backward, gru_reset_backward};
+template <bool kTiled>
+const RnnSteps& steps_on() {
+  static constexpr RnnSteps kSteps{
+      {kLanes, kTileCols}, gate_panel_floats<kTiled>, plain_panel_floats<kTiled>, pack_gates<kTiled>,
+      pack_plain<kTiled>,  plain_product<kTiled>,     lstm_forward<kTiled>,       lstm_backward,
+      gru_forward<kTiled>, gru_reset<kTiled>,         gru_update<kTiled>,         gru_backward,
+      gru_update_backward, gru_reset_backward};
   return kSteps;
+}
+
+/// Tiles are used only where vectors are as wide as they are.
+const RnnSteps& steps(bool tiled) {
+  if constexpr (kLanes == tiles::kLines) {
+    if (tiled) return steps_on<true>();
+  }
+  return steps_on<false>();
 }
 
 }  // namespace eddy::HWY_NAMESPACE
@@ -471,6 +612,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace eddy {
 HWY_EXPORT(steps);
-const RnnSteps& rnn_steps() { return HWY_DYNAMIC_DISPATCH(steps)(); }
+const RnnSteps& rnn_steps(bool tiled) { return HWY_DYNAMIC_DISPATCH(steps)(tiled); }
+
+bool rnn_tiles_pay(std::int64_t rows, std::int64_t depth) {
+  return tiles::available() && rows >= 12 && depth >= tiles::kTerms;
+}
 }  // namespace eddy
 #endif

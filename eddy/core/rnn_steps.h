@@ -113,7 +113,11 @@ struct RnnSteps {
   void (*gru_reset_backward)(const GruStepBackward& step, UnitRange units, ActiveRows rows);
 };
 
-/// The functions for this processor.
-const RnnSteps& rnn_steps();
+/// The functions for this processor; with `tiled` those whose products run on AMX's tiles. The two do not mix: each
+/// reads what it has packed.
+const RnnSteps& rnn_steps(bool tiled);
+
+/// Whether tiles pay for products of up to so many rows and terms.
+bool rnn_tiles_pay(std::int64_t rows, std::int64_t depth);
 
 }  // namespace eddy

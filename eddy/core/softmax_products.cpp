@@ -3,6 +3,7 @@
 
 #include "eddy/core/rounding.h"
 #include "eddy/core/simd_targets.h"
+#include "eddy/core/tile_product.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "eddy/core/softmax_products.cpp"
 #include <hwy/foreach_target.h>
@@ -418,12 +419,257 @@ void pack_states(const SoftmaxSizes& sizes, const float* states, const float* sc
   }
 }
 
+// --- on tiles -------------------------------------------------------------------------------------------------------
+
+// In the first product: rows of states that stay in the second-level cache while panels of the table pass by.
+constexpr std::int64_t kTiledStates = 130'000;
+// In the second: exponentials, packed, while columns of a block of the table pass by.
+constexpr std::int64_t kTiledRows = 4 * tiles::kRows;
+constexpr std::int64_t kTiledClasses = 1024;
+// In the third: exponentials of so many classes and rows, packed, while columns of the states pass by.
+constexpr std::int64_t kTiledTablePanels = 2;
+constexpr std::int64_t kTiledDepth = 1024;
+
+/// The bias is added, and logits become exponentials.
+template <int kVecs>
+void tiled_exponentials_end(const ExponentialsJob& job, std::int64_t row, std::int64_t panel, const float* sums,
+                            float* out) {
+  const Floats d;
+  EDDY_UNROLL
+  for (int v = 0; v < kVecs; ++v)
+    hn::StoreU(hn::Add(hn::LoadU(d, sums + v * kLanes), hn::LoadU(d, job.bias + panel * kTileCols + v * kLanes)), d,
+               out + v * kLanes);
+  exponentials_of<kVecs>(job, row, panel, out);
+}
+
+void tiled_exponentials_end(int vecs, const ExponentialsJob& job, std::int64_t row, std::int64_t panel,
+                            const float* sums, float* out) {
+  static_assert(tiles::kCols == 4 * tiles::kLines);
+  switch (vecs) {
+    case 1:
+      return tiled_exponentials_end<1>(job, row, panel, sums, out);
+    case 2:
+      return tiled_exponentials_end<2>(job, row, panel, sums, out);
+    case 3:
+      return tiled_exponentials_end<3>(job, row, panel, sums, out);
+    default:
+      return tiled_exponentials_end<4>(job, row, panel, sums, out);
+  }
+}
+
+void tiled_exponentials_of_rows(const ExponentialsJob& job, IndexRange rows) {
+  const std::int64_t size = job.sizes.size, count = rows.end - rows.begin, panels = panels_of(job.sizes.classes);
+  float* left = tiles::thread_scratch(tiles::packed_floats(count, size));
+  tiles::pack(tiles::Side::left, {job.states + rows.begin * size, size, /*terms_first=*/false}, count, size, left);
+  alignas(64) float sums[tiles::kRows * tiles::kCols];
+  alignas(64) float unkept[kTileCols];
+  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, size),
+                     blocks = (count + tiles::kRows - 1) / tiles::kRows,
+                     share = round_up(panel_floats / std::max<std::int64_t>(blocks, 1), kLineFloats);
+  for (std::int64_t p = 0; p < panels; ++p) {
+    const Panel panel = panel_of(job.sizes.classes, p);
+    const float* table = job.packed_table + tiles::packed_floats(panel.first, size);
+    for (std::int64_t first = 0; first < count; first += tiles::kRows) {
+      const std::int64_t taken = std::min(tiles::kRows, count - first), row = rows.begin + first;
+      float* out =
+          job.exponentials == nullptr ? nullptr : job.exponentials + panel.first * job.sizes.rows + row * panel.width();
+      for (std::int64_t i = 0; out != nullptr && i < taken * panel.width(); i += kLineFloats)
+        __builtin_prefetch(out + i, 1);
+      tiles::multiply({left + tiles::packed_floats(first, size), taken, table,
+                       tiles::packed_floats(tiles::kGroup, size), panel.columns, size},
+                      sums, {table + panel_floats + first / tiles::kRows * share, p + 1 < panels ? share : 0});
+      for (std::int64_t r = 0; r < taken; ++r)
+        tiled_exponentials_end(panel.vecs, job, row + r, p, sums + r * tiles::kCols,
+                               out == nullptr ? unkept : out + r * panel.width());
+    }
+    if ((p + 1) % kPanelsOfSum == 0 || p + 1 == panels) collect_sums(job, rows);
+  }
+}
+
+void tiled_exponentials(const ExponentialsJob& job, IndexRange rows) {
+  const tiles::Use use;
+  const std::int64_t count = rows.end - rows.begin;
+  const std::int64_t most =
+      std::max(kTiledStates / std::max<std::int64_t>(job.sizes.size, 1) / tiles::kRows, std::int64_t{1}) * tiles::kRows;
+  for (std::int64_t first = 0; first < count; first += most)
+    tiled_exponentials_of_rows(job, {rows.begin + first, rows.begin + std::min(first + most, count)});
+}
+
+std::int64_t tiled_state_scratch_floats(const SoftmaxSizes& sizes) {
+  return tiles::packed_floats(sizes.size, std::min(kTiledClasses, sizes.classes));
+}
+
+/// Exponentials of some rows and the panels of a block of classes as a left operand.
+void pack_exponentials(const StateGradientsJob& job, IndexRange rows, IndexRange panels, std::int64_t depth,
+                       float* left) {
+  const std::int64_t count = rows.end - rows.begin;
+  for (std::int64_t first = 0; first < count; first += tiles::kLines) {
+    const std::int64_t group = first / tiles::kGroup * tiles::kGroup;
+    const int tiles_of_group = count - group > tiles::kLines ? 2 : 1;
+    float* at = left + tiles::packed_floats(group, depth);
+    for (std::int64_t p = panels.begin; p < panels.end; ++p) {
+      const Panel panel = panel_of(job.sizes.classes, p);
+      const float* from = job.exponentials + panel.first * job.sizes.rows + (rows.begin + first) * panel.width();
+      tiles::pack_tile(tiles::Side::left, {from, panel.width(), /*terms_first=*/false},
+                       std::min(tiles::kLines, count - first), panel.columns,
+                       static_cast<int>((first - group) / tiles::kLines), tiles_of_group, at);
+      at += round_up(panel.columns, tiles::kTerms) / tiles::kTerms * tiles::step_floats(tiles_of_group);
+    }
+  }
+}
+
+/// Adds the part of a block of classes to some rows.
+void tiled_state_gradients_of(const StateGradientsJob& job, IndexRange rows, IndexRange panels, std::int64_t depth,
+                              float* left) {
+  const Floats d;
+  const std::int64_t size = job.sizes.size;
+  pack_exponentials(job, rows, panels, depth, left);
+  const bool first_pass = panels.begin == 0, last_pass = panels.end == panels_of(job.sizes.classes);
+  alignas(64) float sums[tiles::kRows * tiles::kCols];
+  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, depth);
+  for (std::int64_t column = 0; column < size; column += tiles::kCols) {
+    const std::int64_t columns = std::min(tiles::kCols, size - column);
+    const float* right = job.scratch + tiles::packed_floats(column, depth);
+    for (std::int64_t row = rows.begin; row < rows.end; row += tiles::kRows) {
+      const std::int64_t taken = std::min(tiles::kRows, rows.end - row);
+      float* out = job.d_states + row * size + column;
+      for (std::int64_t r = 0; r < taken; ++r)
+        for (std::int64_t n = 0; n < columns; n += kLineFloats) __builtin_prefetch(out + r * size + n, 1);
+      const std::int64_t share = round_up(panel_floats * tiles::kRows / kTiledRows, kLineFloats);
+      tiles::multiply(
+          {left + tiles::packed_floats(row - rows.begin, depth), taken, right,
+           tiles::packed_floats(tiles::kGroup, depth), columns, depth},
+          sums,
+          {right + panel_floats + (row - rows.begin) / tiles::kRows * share, column + tiles::kCols < size ? share : 0});
+      for (std::int64_t r = 0; r < taken; ++r) {
+        const FloatVec scale = splat(last_pass ? job.scale[row + r] : 1.0F);
+        for (std::int64_t n = 0; n < columns; n += kLanes) {
+          const auto mask = hn::FirstN(d, static_cast<std::size_t>(columns - n));
+          FloatVec x = hn::LoadU(d, sums + r * tiles::kCols + n);
+          if (!first_pass) x = hn::Add(x, hn::MaskedLoad(mask, d, out + r * size + n));
+          hn::BlendedStore(hn::Mul(x, scale), mask, d, out + r * size + n);
+        }
+      }
+    }
+  }
+}
+
+void tiled_state_gradients(const StateGradientsJob& job, IndexRange rows) {
+  const tiles::Use use;
+  const std::int64_t panels = panels_of(job.sizes.classes), size = job.sizes.size;
+  constexpr std::int64_t kPanels = kTiledClasses / kTileCols;
+  float* left = tiles::thread_scratch(
+      tiles::packed_floats(std::min(kTiledRows, rows.end - rows.begin), std::min(kTiledClasses, job.sizes.classes)));
+  for (std::int64_t p = 0; p < panels; p += kPanels) {
+    const IndexRange block{p, std::min(p + kPanels, panels)};
+    const std::int64_t depth = std::min(block.end * kTileCols, job.sizes.classes) - p * kTileCols;
+    tiles::pack(tiles::Side::right, {job.table + p * kTileCols * size, size, /*terms_first=*/true}, size, depth,
+                job.scratch);
+    for (std::int64_t row = rows.begin; row < rows.end; row += kTiledRows)
+      tiled_state_gradients_of(job, {row, std::min(row + kTiledRows, rows.end)}, block, depth, left);
+  }
+}
+
+std::int64_t tiled_packed_states_floats(const SoftmaxSizes& sizes) { return sizes.rows * sizes.size; }
+
+/// Scaled, not packed: blocks of terms are rows of more than one range.
+void tiled_pack_states(const SoftmaxSizes& sizes, const float* states, const float* scale, IndexRange rows,
+                       float* packed) {
+  const Floats d;
+  const std::int64_t size = sizes.size;
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const FloatVec by = splat(scale[row]);
+    for (std::int64_t n = 0; n < size; n += kLanes) {
+      const auto mask = hn::FirstN(d, static_cast<std::size_t>(size - n));
+      const std::int64_t at = row * size + n;
+      hn::BlendedStore(hn::Mul(by, hn::MaskedLoad(mask, d, states + at)), mask, d, packed + at);
+    }
+  }
+}
+
+/// The part of some rows, of which `right` holds the states.
+void tiled_table_gradients_of(const TableGradientsJob& job, IndexRange panels, IndexRange rows, bool accumulate,
+                              const float* right, float* left) {
+  const Floats d;
+  const SoftmaxSizes& sizes = job.sizes;
+  const std::int64_t size = sizes.size, depth = rows.end - rows.begin;
+  const std::int64_t class_begin = panels.begin * kTileCols,
+                     classes = std::min(panels.end * kTileCols, sizes.classes) - class_begin;
+  for (std::int64_t p = panels.begin; p < panels.end; ++p) {
+    const Panel panel = panel_of(sizes.classes, p);
+    tiles::pack(tiles::Side::left,
+                {job.exponentials + panel.first * sizes.rows + rows.begin * panel.width(), panel.width(),
+                 /*terms_first=*/true},
+                panel.columns, depth, left + tiles::packed_floats(panel.first - class_begin, depth));
+  }
+  alignas(64) float sums[tiles::kRows * tiles::kCols];
+  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, depth);
+  for (std::int64_t column = 0; column < size; column += tiles::kCols) {
+    const std::int64_t columns = std::min(tiles::kCols, size - column);
+    const float* of_columns = right + tiles::packed_floats(column, depth);
+    for (std::int64_t cls = 0; cls < classes; cls += tiles::kRows) {
+      const std::int64_t taken = std::min(tiles::kRows, classes - cls);
+      float* out = job.d_table + (class_begin + cls) * size + column;
+      for (std::int64_t r = 0; r < taken; ++r)
+        for (std::int64_t n = 0; n < columns; n += kLineFloats) __builtin_prefetch(out + r * size + n, 1);
+      const std::int64_t share = round_up(panel_floats * tiles::kRows / (kTiledTablePanels * kTileCols), kLineFloats);
+      tiles::multiply(
+          {left + tiles::packed_floats(cls, depth), taken, of_columns, tiles::packed_floats(tiles::kGroup, depth),
+           columns, depth},
+          sums, {of_columns + panel_floats + cls / tiles::kRows * share, column + tiles::kCols < size ? share : 0});
+      for (std::int64_t r = 0; r < taken; ++r) {
+        for (std::int64_t n = 0; n < columns; n += kLanes) {
+          const auto mask = hn::FirstN(d, static_cast<std::size_t>(columns - n));
+          FloatVec x = hn::LoadU(d, sums + r * tiles::kCols + n);
+          if (accumulate) x = hn::Add(x, hn::MaskedLoad(mask, d, out + r * size + n));
+          hn::BlendedStore(x, mask, d, out + r * size + n);
+        }
+      }
+    }
+  }
+}
+
+void tiled_table_gradients(const TableGradientsJob& job, IndexRange panels) {
+  const tiles::Use use;
+  const SoftmaxSizes& sizes = job.sizes;
+  const std::int64_t parts = (sizes.rows + kTiledDepth - 1) / kTiledDepth,
+                     most = round_up((sizes.rows + parts - 1) / parts, tiles::kTerms);
+  float* right = tiles::thread_scratch(tiles::packed_floats(sizes.size, most) +
+                                       tiles::packed_floats(kTiledTablePanels * kTileCols, most));
+  float* left = right + tiles::packed_floats(sizes.size, most);
+  for (std::int64_t row = 0; row < sizes.rows; row += most) {
+    const IndexRange rows{row, std::min(row + most, sizes.rows)};
+    const bool accumulate = job.accumulate || row > 0;
+    if (job.d_bias != nullptr)
+      for (std::int64_t p = panels.begin; p < panels.end; ++p)
+        bias_gradients(job, panel_of(sizes.classes, p), rows, accumulate);
+    if (job.d_table == nullptr) continue;
+    tiles::pack(tiles::Side::right, {job.packed_states + row * sizes.size, sizes.size, /*terms_first=*/true},
+                sizes.size, rows.end - rows.begin, right);
+    for (std::int64_t p = panels.begin; p < panels.end; p += kTiledTablePanels)
+      tiled_table_gradients_of(job, {p, std::min(p + kTiledTablePanels, panels.end)}, rows, accumulate, right, left);
+  }
+}
+
 }  // namespace
 
-const SoftmaxProducts& products() {
+/// Tiles are used only where vectors are as wide as they are.
+const SoftmaxProducts& products(bool tiled) {
   static constexpr SoftmaxProducts kProducts{
       kLanes,      kTileCols,    packed_states_floats, exponentials_floats, state_scratch_floats,
       pack_states, exponentials, state_gradients,      table_gradients};
+  if constexpr (kTileCols == tiles::kCols) {
+    static constexpr SoftmaxProducts kTiled{kLanes,
+                                            kTileCols,
+                                            tiled_packed_states_floats,
+                                            exponentials_floats,
+                                            tiled_state_scratch_floats,
+                                            tiled_pack_states,
+                                            tiled_exponentials,
+                                            tiled_state_gradients,
+                                            tiled_table_gradients};
+    if (tiled) return kTiled;
+  }
   return kProducts;
 }
 
@@ -433,6 +679,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace eddy {
 HWY_EXPORT(products);
-const SoftmaxProducts& softmax_products() { return HWY_DYNAMIC_DISPATCH(products)(); }
+const SoftmaxProducts& softmax_products(bool tiled) { return HWY_DYNAMIC_DISPATCH(products)(tiled); }
 }  // namespace eddy
 #endif

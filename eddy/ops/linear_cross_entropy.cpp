@@ -52,8 +52,9 @@ class Chunks {
         classes_(classes),
         size_(size),
         chunk_(std::clamp<std::int64_t>(kChunkLogits / classes, 24, std::max<std::int64_t>(rows, 24))),
+        table_(std::min(chunk_, rows), classes, size, /*transpose_b=*/true),
+        products_(softmax_products(table_.tiled())),
         panels_((classes + products_.panel_classes - 1) / products_.panel_classes),
-        table_(chunk_, classes, size, /*transpose_b=*/true),
         differentiate_(differentiate) {
     const SoftmaxSizes sizes{chunk_, classes, size};
     order_at_ = scratch_.take<std::int32_t>(rows);
@@ -197,11 +198,11 @@ class Chunks {
     scratch_at<float>(args, exponentials_at_)[target] -= static_cast<float>(sum);
   }
 
-  const SoftmaxProducts& products_ = softmax_products();
   std::int64_t rows_, classes_, size_;
   std::int64_t chunk_;   ///< rows at once
-  std::int64_t panels_;  ///< of classes
   PackedProduct table_;  ///< packs the table for the first product
+  const SoftmaxProducts& products_;
+  std::int64_t panels_;  ///< of classes
   bool differentiate_;
   ScratchPlan scratch_;
   std::size_t order_at_ = 0, losses_at_ = 0, table_at_ = 0, bias_at_ = 0, states_at_ = 0, targets_at_ = 0,

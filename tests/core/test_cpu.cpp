@@ -8,6 +8,7 @@
 #include "eddy/core/error.h"
 #include "eddy/core/math.h"
 #include "eddy/core/onednn.h"
+#include "eddy/core/tile_product.h"
 
 namespace {
 
@@ -42,6 +43,7 @@ TEST_CASE("CPUID is read as the manuals say") {
   CHECK(cpu.avx512);
   CHECK(cpu.avx512_bf16);
   CHECK(cpu.amx_tile);
+  CHECK(cpu.amx_bf16);
   CHECK(cpu.amx_palette);
   CHECK_FALSE(cpu.amx_broken());
   const eddy::CpuCapabilities old = eddy::cpu_capabilities(fake_cpu(false, false, 6));
@@ -75,12 +77,14 @@ TEST_CASE("the description names processor, library and threads") {
   CHECK(text.find("thread") != std::string::npos);
 }
 
-TEST_CASE("EDDY_SIMD has two values, and any other is an error") {
+TEST_CASE("EDDY_SIMD has three values, and any other is an error") {
   CHECK(eddy::simd_limit(nullptr) == eddy::SimdLimit::none);
   CHECK(eddy::simd_limit("") == eddy::SimdLimit::none);
+  CHECK(eddy::simd_limit("avx512") == eddy::SimdLimit::avx512);
   CHECK(eddy::simd_limit("avx2") == eddy::SimdLimit::avx2);
   CHECK(eddy::simd_limit("portable") == eddy::SimdLimit::portable);
-  CHECK_THROWS_WITH_AS(eddy::simd_limit("sse"), "EDDY_SIMD is 'sse', expected avx2 or portable", eddy::UsageError);
+  CHECK_THROWS_WITH_AS(eddy::simd_limit("sse"), "EDDY_SIMD is 'sse', expected avx512, avx2 or portable",
+                       eddy::UsageError);
 }
 
 // The suite runs this with each value, so that no run repeats another unnoticed.
@@ -94,7 +98,10 @@ TEST_CASE("kernels run on the best instructions that EDDY_SIMD allows") {
   // Portable code has one of two names.
   if (target == "SCALAR" || target == "EMU128") target = "portable";
   std::string expected = "portable";
+  const bool beyond_avx2 = limit == eddy::SimdLimit::none || limit == eddy::SimdLimit::avx512;
   if (avx2 && limit != eddy::SimdLimit::portable) expected = "AVX2";
-  if (avx512 && limit == eddy::SimdLimit::none) expected = "AVX-512";
+  if (avx512 && beyond_avx2) expected = "AVX-512";
+  if (eddy::tiles::available()) expected += " and AMX";
   CHECK(target == expected);
+  CHECK((limit == eddy::SimdLimit::none || !eddy::tiles::available()));
 }
