@@ -130,7 +130,10 @@ HWY_EXPORT(tiled_scratch_bytes);
 HWY_EXPORT(tiled_block);
 
 bool gemm_tiles_pay(const GemmConfig& config) {
-  return tiles::available() && config.m >= 24 && config.n >= 24 && config.k >= tiles::kTerms;
+  if (!tiles::available() || config.k < 4 * tiles::kTerms) return false;
+  // How often a split number is used, on average. Where nothing is transposed, the other way packs nearly for nothing.
+  const std::int64_t uses = config.m * config.n / (config.m + config.n);
+  return uses >= (config.transpose_a || config.transpose_b ? 48 : 80);
 }
 
 std::size_t gemm_tiles_scratch_bytes(const GemmConfig& config, std::int64_t rows, std::int64_t cols) {

@@ -338,23 +338,47 @@ struct TableTile {
   }
 };
 
-void bias_gradients(const TableGradientsJob& job, const Panel& panel, IndexRange rows, bool accumulate) {
+/// Reads the exponentials once, as they lie.
+template <int kVecs>
+void bias_gradients_of(const TableGradientsJob& job, const Panel& panel, IndexRange rows, bool accumulate) {
   const Floats d;
-  const float* exponentials = job.exponentials + panel.first * job.sizes.rows;
-  for (int v = 0; v < panel.vecs; ++v) {
-    FloatVec even = hn::Zero(d), odd = even;
-    const float* values = exponentials + rows.begin * panel.width() + v * kLanes;
-    std::int64_t row = rows.begin;
-    for (; row + 2 <= rows.end; row += 2, values += 2 * panel.width()) {
-      even = hn::MulAdd(splat(job.scale[row]), hn::LoadU(d, values), even);
-      odd = hn::MulAdd(splat(job.scale[row + 1]), hn::LoadU(d, values + panel.width()), odd);
+  constexpr std::int64_t kWidth = kVecs * kLanes;
+  FloatVec even[kVecs], odd[kVecs];
+  EDDY_UNROLL
+  for (int v = 0; v < kVecs; ++v) even[v] = odd[v] = hn::Zero(d);
+  const float* values = job.exponentials + panel.first * job.sizes.rows + rows.begin * kWidth;
+  std::int64_t row = rows.begin;
+  for (; row + 2 <= rows.end; row += 2, values += 2 * kWidth) {
+    const FloatVec first = splat(job.scale[row]), second = splat(job.scale[row + 1]);
+    EDDY_UNROLL
+    for (int v = 0; v < kVecs; ++v) {
+      even[v] = hn::MulAdd(first, hn::LoadU(d, values + v * kLanes), even[v]);
+      odd[v] = hn::MulAdd(second, hn::LoadU(d, values + kWidth + v * kLanes), odd[v]);
     }
-    if (row < rows.end) even = hn::MulAdd(splat(job.scale[row]), hn::LoadU(d, values), even);
+  }
+  EDDY_UNROLL
+  for (int v = 0; v < kVecs; ++v) {
+    if (row < rows.end) even[v] = hn::MulAdd(splat(job.scale[row]), hn::LoadU(d, values + v * kLanes), even[v]);
     const auto mask = hn::FirstN(d, static_cast<std::size_t>(std::min(kLanes, panel.columns - v * kLanes)));
     float* to = job.d_bias + panel.first + v * kLanes;
-    FloatVec sum = hn::Add(even, odd);
+    FloatVec sum = hn::Add(even[v], odd[v]);
     if (accumulate) sum = hn::Add(sum, hn::MaskedLoad(mask, d, to));
     hn::BlendedStore(sum, mask, d, to);
+  }
+}
+
+void bias_gradients(const TableGradientsJob& job, const Panel& panel, IndexRange rows, bool accumulate) {
+  switch (panel.vecs) {
+    case 1:
+      return bias_gradients_of<1>(job, panel, rows, accumulate);
+#if HWY_TARGET == HWY_AVX3
+    case 2:
+      return bias_gradients_of<2>(job, panel, rows, accumulate);
+    case 3:
+      return bias_gradients_of<3>(job, panel, rows, accumulate);
+#endif
+    default:
+      return bias_gradients_of<kTileVecs>(job, panel, rows, accumulate);
   }
 }
 
@@ -424,8 +448,8 @@ void pack_states(const SoftmaxSizes& sizes, const float* states, const float* sc
 // In the first product: rows of states that stay in the second-level cache while panels of the table pass by.
 constexpr std::int64_t kTiledStates = 130'000;
 // In the second: exponentials, packed, while columns of a block of the table pass by.
-constexpr std::int64_t kTiledRows = 4 * tiles::kRows;
-constexpr std::int64_t kTiledClasses = 1024;
+constexpr std::int64_t kTiledRows = 8 * tiles::kRows;
+constexpr std::int64_t kTiledClasses = 512;
 // In the third: exponentials of so many classes and rows, packed, while columns of the states pass by.
 constexpr std::int64_t kTiledTablePanels = 2;
 constexpr std::int64_t kTiledDepth = 1024;
@@ -640,14 +664,16 @@ void tiled_table_gradients(const TableGradientsJob& job, IndexRange panels) {
   for (std::int64_t row = 0; row < sizes.rows; row += most) {
     const IndexRange rows{row, std::min(row + most, sizes.rows)};
     const bool accumulate = job.accumulate || row > 0;
-    if (job.d_bias != nullptr)
-      for (std::int64_t p = panels.begin; p < panels.end; ++p)
-        bias_gradients(job, panel_of(sizes.classes, p), rows, accumulate);
-    if (job.d_table == nullptr) continue;
-    tiles::pack(tiles::Side::right, {job.packed_states + row * sizes.size, sizes.size, /*terms_first=*/true},
-                sizes.size, rows.end - rows.begin, right);
-    for (std::int64_t p = panels.begin; p < panels.end; p += kTiledTablePanels)
-      tiled_table_gradients_of(job, {p, std::min(p + kTiledTablePanels, panels.end)}, rows, accumulate, right, left);
+    if (job.d_table != nullptr)
+      tiles::pack(tiles::Side::right, {job.packed_states + row * sizes.size, sizes.size, /*terms_first=*/true},
+                  sizes.size, rows.end - rows.begin, right);
+    for (std::int64_t p = panels.begin; p < panels.end; p += kTiledTablePanels) {
+      const IndexRange block{p, std::min(p + kTiledTablePanels, panels.end)};
+      if (job.d_bias != nullptr)
+        for (std::int64_t i = block.begin; i < block.end; ++i)
+          bias_gradients(job, panel_of(sizes.classes, i), rows, accumulate);
+      if (job.d_table != nullptr) tiled_table_gradients_of(job, block, rows, accumulate, right, left);
+    }
   }
 }
 

@@ -10,9 +10,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
 
 #include "eddy/core/cpu.h"
+#include "eddy/core/tensor.h"
 
 namespace eddy::tiles {
 
@@ -412,19 +412,26 @@ void pack_tile(Side side, const Source& source, std::int64_t lines, std::int64_t
 }
 
 void pack(Side side, const Source& source, std::int64_t lines, std::int64_t depth, float* packed) {
-  for (std::int64_t line = 0; line < lines; line += kLines) {
-    const std::int64_t first = line / kGroup * kGroup;
-    const int tiles = lines - first > kLines ? 2 : 1;
-    Source from = source;
-    if (source.terms_first) {
-      from.from += line;
-    } else if (source.lines != nullptr) {
-      from.lines += line;
-    } else {
-      from.from += line * source.stride;
+  // Terms first, a block of terms of four tiles at a time: then whole rows of memory are read, not a line of each.
+  const std::int64_t stretch = source.terms_first ? kTerms : depth, block = source.terms_first ? kCols : kLines;
+  for (std::int64_t line0 = 0; line0 < lines; line0 += block) {
+    for (std::int64_t k = 0; k < depth; k += stretch) {
+      for (std::int64_t line = line0; line < std::min(line0 + block, lines); line += kLines) {
+        const std::int64_t first = line / kGroup * kGroup;
+        const int tiles = lines - first > kLines ? 2 : 1;
+        Source from = source;
+        if (source.terms_first) {
+          from.from += line + k * source.stride;
+        } else if (source.lines != nullptr) {
+          from.lines += line;
+        } else {
+          from.from += line * source.stride;
+        }
+        pack_tile(side, from, std::min(lines - line, kLines), std::min(depth - k, stretch),
+                  static_cast<int>(line - first) / kLines, tiles,
+                  packed + packed_floats(first, depth) + k / kTerms * step_floats(tiles));
+      }
     }
-    pack_tile(side, from, std::min(lines - line, kLines), depth, static_cast<int>(line - first) / kLines, tiles,
-              packed + packed_floats(first, depth));
   }
 }
 
@@ -464,18 +471,15 @@ void multiply(const Product& p, float* out, const Ahead& ahead) {
 }
 
 float* thread_scratch(std::int64_t floats) {
-  thread_local std::unique_ptr<float, decltype(&std::free)> own(nullptr, &std::free);
+  thread_local std::shared_ptr<std::byte> own;
   thread_local std::int64_t room = 0;
   if (floats > room) {
-    room = round_up(floats, 1024);
     own.reset();
-    own.reset(static_cast<float*>(std::aligned_alloc(4096, static_cast<std::size_t>(room) * sizeof(float))));
-    if (own == nullptr) {
-      room = 0;
-      throw std::bad_alloc();
-    }
+    room = 0;
+    own = allocate_uninitialised(static_cast<std::size_t>(floats) * sizeof(float));
+    room = floats;
   }
-  return own.get();
+  return reinterpret_cast<float*>(own.get());
 }
 
 Use::~Use() { release(); }

@@ -99,11 +99,12 @@ GemmConfig sized(std::int64_t m, std::int64_t n, std::int64_t k) {
 }  // namespace
 
 TEST_CASE("products of all sizes and transposes match double") {
-  const std::int64_t sizes[][3] = {
-      {1, 1, 1},       {1, 17, 5},    {5, 1, 9},      {2, 3, 4},     {6, 64, 8},    {7, 65, 9},  {3, 80, 20},
-      {16, 80, 20},    {13, 31, 47},  {1, 300, 200},  {4, 300, 200}, {5, 129, 513}, {9, 64, 64}, {64, 20, 51},
-      {20, 15, 1},     {150, 70, 33}, {33, 260, 600}, {9, 1030, 40}, {0, 4, 4},     {4, 0, 4},   {4, 4, 0},
-      {290, 200, 530}, {290, 1, 900}, {70, 1, 33},    {40, 33, 1},   {3, 1, 1},     {2, 301, 70}};
+  const std::int64_t sizes[][3] = {{1, 1, 1},     {1, 17, 5},      {5, 1, 9},        {2, 3, 4},      {6, 64, 8},
+                                   {7, 65, 9},    {3, 80, 20},     {16, 80, 20},     {13, 31, 47},   {1, 300, 200},
+                                   {4, 300, 200}, {5, 129, 513},   {9, 64, 64},      {64, 20, 51},   {20, 15, 1},
+                                   {150, 70, 33}, {33, 260, 600},  {9, 1030, 40},    {0, 4, 4},      {4, 0, 4},
+                                   {4, 4, 0},     {290, 200, 530}, {290, 1, 900},    {70, 1, 33},    {40, 33, 1},
+                                   {3, 1, 1},     {2, 301, 70},    {100, 1100, 140}, {600, 130, 129}};
   for (const auto& s : sizes)
     for (const bool transpose_a : {false, true})
       for (const bool transpose_b : {false, true}) {
@@ -119,7 +120,7 @@ TEST_CASE("bias, accumulation, activation, wide rows and batches") {
   unsigned variant = 0;
   for (const Activation activation : {Activation::none, Activation::relu, Activation::tanh, Activation::sigmoid})
     for (const bool accumulate : {false, true})
-      for (const std::int64_t m : {2, 11, 40})
+      for (const std::int64_t m : {2, 11, 40, 170})
         for (const std::int64_t k : {0, 30, 700}) {
           GemmConfig config = sized(m, 75, k);
           ++variant;
