@@ -173,6 +173,25 @@ HWY_INLINE FloatVec activate(Activation activation, FloatVec x) {
   return x;
 }
 
+/// out[n] = finish(sums[n], n, mask) for `columns` columns, or of its sum with what is there already: what becomes of a
+/// row that was computed elsewhere.
+template <class Finish>
+HWY_INLINE void store_sums(const float* sums, std::int64_t columns, float* out, bool accumulate, const Finish& finish) {
+  const Floats d;
+  for (std::int64_t n = 0; n < columns; n += kLanes) {
+    const auto mask = hn::FirstN(d, static_cast<std::size_t>(columns - n));
+    FloatVec x = hn::LoadU(d, sums + n);
+    if (accumulate) x = hn::Add(x, hn::MaskedLoad(mask, d, out + n));
+    hn::BlendedStore(finish(x, n, mask), mask, d, out + n);
+  }
+}
+
+/// Asks for rows of a product that will be written.
+HWY_INLINE void prefetch_rows(const float* out, std::ptrdiff_t stride, std::int64_t rows, std::int64_t columns) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t n = 0; n < columns; n += kLineFloats) __builtin_prefetch(out + r * stride + n, 1);
+}
+
 /// The same of up to kLineFloats columns.
 HWY_INLINE void pack_lines_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t cols,
                                       int width, float* panel) {

@@ -79,15 +79,10 @@ class TiledPass {
   }
 
   HWY_INLINE void finish_row(const float* sums, std::int64_t cols, float* c, const float* bias) const {
-    const Floats d;
-    for (std::int64_t n = 0; n < cols; n += kLanes) {
-      const auto mask = hn::FirstN(d, static_cast<std::size_t>(cols - n));
-      FloatVec x = hn::LoadU(d, sums + n);
-      if (accumulate_) x = hn::Add(x, hn::MaskedLoad(mask, d, c + n));
-      if (bias != nullptr) x = hn::Add(x, hn::MaskedLoad(mask, d, bias + n));
-      if (activation_ != Activation::none) x = activate(activation_, x);
-      hn::BlendedStore(x, mask, d, c + n);
-    }
+    store_sums(sums, cols, c, accumulate_, [&](FloatVec x, std::int64_t n, hn::Mask<Floats> mask) HWY_ATTR {
+      if (bias != nullptr) x = hn::Add(x, hn::MaskedLoad(mask, Floats(), bias + n));
+      return activation_ == Activation::none ? x : activate(activation_, x);
+    });
   }
 
   const GemmConfig& config_;

@@ -250,35 +250,25 @@ void tiled_pass(const float* packed, std::int64_t whole_depth, std::int64_t k0, 
   alignas(64) float sums[tiles::kRows * tiles::kCols];
   const PanelOrder panels(units, tiles::kCols);
   // Groups of two tiles, of which a pass reads a part each; the last of the units may be a single tile.
-  const std::int64_t group = tiles::packed_floats(tiles::kGroup, whole_depth);
   const auto part_of_group = [&](std::int64_t unit) {
     const std::int64_t count = std::min<std::int64_t>(round_up(units.end - unit, tiles::kLines), tiles::kGroup);
     return packed + tiles::packed_floats(unit, whole_depth) +
            k0 / tiles::kTerms * tiles::step_floats(count / tiles::kLines);
   };
   for (std::int64_t p = 0; p < panels.count(); ++p) {
-    const std::int64_t unit = panels.unit(p), columns = std::min(units.end - unit, tiles::kCols),
-                       second = std::min(unit + tiles::kGroup, units.end - 1), next = panels.unit(p + 1);
-    const float* panel = part_of_group(unit);
-    const std::int64_t to_second = columns > tiles::kGroup ? part_of_group(second) - panel : group;
+    const std::int64_t unit = panels.unit(p), columns = std::min(units.end - unit, tiles::kCols);
+    const float *panel = part_of_group(unit), *next = part_of_group(panels.unit(p + 1));
+    const std::int64_t to_second = columns > tiles::kGroup ? part_of_group(unit + tiles::kGroup) - panel : 0;
     for (std::int64_t first = 0; first < rows.count; first += tiles::kRows) {
       const std::int64_t count = tile_rows_from(rows, first);
-      for (std::int64_t r = 0; r < count; ++r) {
-        float* out = c + rows.rows[first + r] * ldc + unit;
-        for (std::int64_t n = 0; n < columns; n += kLineFloats) __builtin_prefetch(out + n, 1);
-      }
+      for (std::int64_t r = 0; r < count; ++r) prefetch_rows(c + rows.rows[first + r] * ldc + unit, 0, 1, columns);
       tiles::multiply({left + tiles::packed_floats(first, depth), count, panel, to_second, columns, depth}, sums,
-                      next_panel(part_of_group(next), tiles::packed_floats(tiles::kCols, depth), rows, first));
-      for (std::int64_t r = 0; r < count; ++r) {
-        float* out = c + rows.rows[first + r] * ldc + unit;
-        for (std::int64_t n = 0; n < columns; n += kLanes) {
-          const Lanes lanes(columns - n);
-          FloatVec x = hn::Load(Floats(), sums + r * tiles::kCols + n);
-          if (accumulate) x = hn::Add(x, lanes.load(out + n));
-          if (bias != nullptr) x = hn::Add(x, lanes.load(bias + unit + n));
-          lanes.store(x, out + n);
-        }
-      }
+                      next_panel(next, tiles::packed_floats(tiles::kCols, depth), rows, first));
+      for (std::int64_t r = 0; r < count; ++r)
+        store_sums(sums + r * tiles::kCols, columns, c + rows.rows[first + r] * ldc + unit, accumulate,
+                   [&](FloatVec x, std::int64_t n, hn::Mask<Floats> mask) HWY_ATTR {
+                     return bias != nullptr ? hn::Add(x, hn::MaskedLoad(mask, Floats(), bias + unit + n)) : x;
+                   });
     }
   }
 }

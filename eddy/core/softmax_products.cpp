@@ -545,7 +545,6 @@ void pack_exponentials(const StateGradientsJob& job, IndexRange rows, IndexRange
 /// Adds the part of a block of classes to some rows.
 void tiled_state_gradients_of(const StateGradientsJob& job, IndexRange rows, IndexRange panels, std::int64_t depth,
                               float* left) {
-  const Floats d;
   const std::int64_t size = job.sizes.size;
   pack_exponentials(job, rows, panels, depth, left);
   const bool first_pass = panels.begin == 0, last_pass = panels.end == panels_of(job.sizes.classes);
@@ -557,8 +556,7 @@ void tiled_state_gradients_of(const StateGradientsJob& job, IndexRange rows, Ind
     for (std::int64_t row = rows.begin; row < rows.end; row += tiles::kRows) {
       const std::int64_t taken = std::min(tiles::kRows, rows.end - row);
       float* out = job.d_states + row * size + column;
-      for (std::int64_t r = 0; r < taken; ++r)
-        for (std::int64_t n = 0; n < columns; n += kLineFloats) __builtin_prefetch(out + r * size + n, 1);
+      prefetch_rows(out, size, taken, columns);
       const std::int64_t share = round_up(panel_floats * tiles::kRows / kTiledRows, kLineFloats);
       tiles::multiply(
           {left + tiles::packed_floats(row - rows.begin, depth), taken, right,
@@ -567,12 +565,8 @@ void tiled_state_gradients_of(const StateGradientsJob& job, IndexRange rows, Ind
           {right + panel_floats + (row - rows.begin) / tiles::kRows * share, column + tiles::kCols < size ? share : 0});
       for (std::int64_t r = 0; r < taken; ++r) {
         const FloatVec scale = splat(last_pass ? job.scale[row + r] : 1.0F);
-        for (std::int64_t n = 0; n < columns; n += kLanes) {
-          const auto mask = hn::FirstN(d, static_cast<std::size_t>(columns - n));
-          FloatVec x = hn::LoadU(d, sums + r * tiles::kCols + n);
-          if (!first_pass) x = hn::Add(x, hn::MaskedLoad(mask, d, out + r * size + n));
-          hn::BlendedStore(hn::Mul(x, scale), mask, d, out + r * size + n);
-        }
+        store_sums(sums + r * tiles::kCols, columns, out + r * size, !first_pass,
+                   [&](FloatVec x, std::int64_t, hn::Mask<Floats>) HWY_ATTR { return hn::Mul(x, scale); });
       }
     }
   }
@@ -614,7 +608,6 @@ void tiled_pack_states(const SoftmaxSizes& sizes, const float* states, const flo
 /// The part of some rows, of which `right` holds the states.
 void tiled_table_gradients_of(const TableGradientsJob& job, IndexRange panels, IndexRange rows, bool accumulate,
                               const float* right, float* left) {
-  const Floats d;
   const SoftmaxSizes& sizes = job.sizes;
   const std::int64_t size = sizes.size, depth = rows.end - rows.begin;
   const std::int64_t class_begin = panels.begin * kTileCols,
@@ -634,21 +627,15 @@ void tiled_table_gradients_of(const TableGradientsJob& job, IndexRange panels, I
     for (std::int64_t cls = 0; cls < classes; cls += tiles::kRows) {
       const std::int64_t taken = std::min(tiles::kRows, classes - cls);
       float* out = job.d_table + (class_begin + cls) * size + column;
-      for (std::int64_t r = 0; r < taken; ++r)
-        for (std::int64_t n = 0; n < columns; n += kLineFloats) __builtin_prefetch(out + r * size + n, 1);
+      prefetch_rows(out, size, taken, columns);
       const std::int64_t share = round_up(panel_floats * tiles::kRows / (kTiledTablePanels * kTileCols), kLineFloats);
       tiles::multiply(
           {left + tiles::packed_floats(cls, depth), taken, of_columns, tiles::packed_floats(tiles::kGroup, depth),
            columns, depth},
           sums, {of_columns + panel_floats + cls / tiles::kRows * share, column + tiles::kCols < size ? share : 0});
-      for (std::int64_t r = 0; r < taken; ++r) {
-        for (std::int64_t n = 0; n < columns; n += kLanes) {
-          const auto mask = hn::FirstN(d, static_cast<std::size_t>(columns - n));
-          FloatVec x = hn::LoadU(d, sums + r * tiles::kCols + n);
-          if (accumulate) x = hn::Add(x, hn::MaskedLoad(mask, d, out + r * size + n));
-          hn::BlendedStore(x, mask, d, out + r * size + n);
-        }
-      }
+      for (std::int64_t r = 0; r < taken; ++r)
+        store_sums(sums + r * tiles::kCols, columns, out + r * size, accumulate,
+                   [](FloatVec x, std::int64_t, hn::Mask<Floats>) HWY_ATTR { return x; });
     }
   }
 }
