@@ -192,7 +192,7 @@ HWY_INLINE void prefetch_rows(const float* out, std::ptrdiff_t stride, std::int6
     for (std::int64_t n = 0; n < columns; n += kLineFloats) __builtin_prefetch(out + r * stride + n, 1);
 }
 
-/// The same of up to kLineFloats columns.
+/// pack_panel_transposed() of up to kLineFloats columns.
 HWY_INLINE void pack_lines_transposed(const float* b, std::int64_t ldb, std::int64_t depth, std::int64_t cols,
                                       int width, float* panel) {
   std::int64_t col = 0;

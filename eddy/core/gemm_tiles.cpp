@@ -29,7 +29,7 @@ std::int64_t depth_of_pass(const GemmConfig& config) {
   return round_up((config.k + passes - 1) / passes, tiles::kTerms);
 }
 
-/// One pass over a depth of the product, for the rows of a block and `cols` columns from n0 on.
+/// One pass over a depth of the product.
 class TiledPass {
  public:
   TiledPass(const GemmConfig& config, const float* bias, std::int64_t k0, std::int64_t pass)

@@ -205,8 +205,9 @@ struct Fetch {
 // The six products of parts in an order in which from each to the next only one side is loaded, the same everywhere, as
 // sums depend on it.
 
-/// Two tiles of rows by a group of two tiles of columns.
-void multiply_2x2(const float* left, const float* right, std::int64_t steps, float* out, Fetch& fetch) {
+/// Two tiles of rows by a group of kTiles tiles of columns.
+template <int kTiles>
+void multiply_2xn(const float* left, const float* right, std::int64_t steps, float* out, Fetch& fetch) {
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
@@ -214,14 +215,14 @@ void multiply_2x2(const float* left, const float* right, std::int64_t steps, flo
 #define EDDY_LEFT(part)           \
   EDDY_LOAD(4, left, 2 * (part)); \
   EDDY_LOAD(5, left, 2 * (part) + 1)
-#define EDDY_RIGHT(part)           \
-  EDDY_LOAD(6, right, 2 * (part)); \
-  EDDY_LOAD(7, right, 2 * (part) + 1)
-#define EDDY_PRODUCTS()    \
-  _tile_dpbf16ps(0, 4, 6); \
-  _tile_dpbf16ps(1, 4, 7); \
-  _tile_dpbf16ps(2, 5, 6); \
-  _tile_dpbf16ps(3, 5, 7)
+#define EDDY_RIGHT(part)              \
+  EDDY_LOAD(6, right, kTiles*(part)); \
+  if constexpr (kTiles > 1) EDDY_LOAD(7, right, kTiles*(part) + 1)
+#define EDDY_PRODUCTS()                              \
+  _tile_dpbf16ps(0, 4, 6);                           \
+  if constexpr (kTiles > 1) _tile_dpbf16ps(1, 4, 7); \
+  _tile_dpbf16ps(2, 5, 6);                           \
+  if constexpr (kTiles > 1) _tile_dpbf16ps(3, 5, 7)
   for (std::int64_t step = 0; step < steps; ++step) {
     fetch.step();
     EDDY_LEFT(0);
@@ -238,47 +239,15 @@ void multiply_2x2(const float* left, const float* right, std::int64_t steps, flo
     EDDY_LEFT(0);
     EDDY_PRODUCTS();
     left += 2 * kParts * kTileFloats;
-    right += 2 * kParts * kTileFloats;
-  }
-#undef EDDY_PRODUCTS
-#undef EDDY_RIGHT
-  _tile_stored(0, out, kCols * 4);
-  _tile_stored(1, out + kLines, kCols * 4);
-  _tile_stored(2, out + kLines * kCols, kCols * 4);
-  _tile_stored(3, out + kLines * kCols + kLines, kCols * 4);
-}
-
-/// Two tiles of rows by a group of one tile of columns.
-void multiply_2x1(const float* left, const float* right, std::int64_t steps, float* out, Fetch& fetch) {
-  _tile_zero(0);
-  _tile_zero(2);
-#define EDDY_RIGHT(part) EDDY_LOAD(6, right, part)
-#define EDDY_PRODUCTS()    \
-  _tile_dpbf16ps(0, 4, 6); \
-  _tile_dpbf16ps(2, 5, 6)
-  for (std::int64_t step = 0; step < steps; ++step) {
-    fetch.step();
-    EDDY_LEFT(0);
-    EDDY_RIGHT(2);
-    EDDY_PRODUCTS();
-    EDDY_RIGHT(1);
-    EDDY_PRODUCTS();
-    EDDY_LEFT(1);
-    EDDY_PRODUCTS();
-    EDDY_RIGHT(0);
-    EDDY_PRODUCTS();
-    EDDY_LEFT(2);
-    EDDY_PRODUCTS();
-    EDDY_LEFT(0);
-    EDDY_PRODUCTS();
-    left += 2 * kParts * kTileFloats;
-    right += kParts * kTileFloats;
+    right += kTiles * kParts * kTileFloats;
   }
 #undef EDDY_PRODUCTS
 #undef EDDY_RIGHT
 #undef EDDY_LEFT
   _tile_stored(0, out, kCols * 4);
+  if constexpr (kTiles > 1) _tile_stored(1, out + kLines, kCols * 4);
   _tile_stored(2, out + kLines * kCols, kCols * 4);
+  if constexpr (kTiles > 1) _tile_stored(3, out + kLines * kCols + kLines, kCols * 4);
 }
 
 /// One tile of rows by kTiles tiles of columns in groups of two.
@@ -386,6 +355,7 @@ __attribute__((noinline, cold)) void mend(const Product& p, std::int64_t steps, 
       if (std::isnan(out[r * kCols + c])) out[r * kCols + c] = sums[r][c];
 }
 
+/// GCC 12 does not compile a destructor for the target that the pragma sets.
 void release() {
   if (configured_rows == 0) return;
   configured_rows = 0;
@@ -459,12 +429,12 @@ void multiply(const Product& p, float* out, const Ahead& ahead) {
   } else {
     Fetch fetch(ahead, steps * (tiles > 2 ? 2 : 1));
     if (tiles == 1) {
-      multiply_2x1(p.left, p.right, steps, out, fetch);
+      multiply_2xn<1>(p.left, p.right, steps, out, fetch);
     } else {
-      multiply_2x2(p.left, p.right, steps, out, fetch);
+      multiply_2xn<2>(p.left, p.right, steps, out, fetch);
     }
-    if (tiles == 3) multiply_2x1(p.left, second, steps, out + kGroup, fetch);
-    if (tiles == 4) multiply_2x2(p.left, second, steps, out + kGroup, fetch);
+    if (tiles == 3) multiply_2xn<1>(p.left, second, steps, out + kGroup, fetch);
+    if (tiles == 4) multiply_2xn<2>(p.left, second, steps, out + kGroup, fetch);
   }
   memory_fence_of_compiler();
   if (has_nan(p, out)) mend(p, steps, out);

@@ -76,7 +76,7 @@ struct Product {
 /// live meanwhile.
 void multiply(const Product& product, float* out, const Ahead& ahead);
 
-/// Room for `floats` floats that the calling thread keeps, on a cache line's boundary: for left operands of steps.
+/// Room for `floats` floats that the calling thread keeps, on a cache line's boundary: for packed operands.
 /// Valid until the thread's next call. Grows, and so allocates, only beyond what the thread asked for before.
 float* thread_scratch(std::int64_t floats);
 
