@@ -14,12 +14,14 @@
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
 #include "eddy/core/peak.h"
+#include "eddy/core/precision.h"
 #include "eddy/core/threads.h"
 
 namespace {
 
 constexpr const char* kHelp =
-    "eddy_bench [--op NAME [--shape SHAPES]...] [--problem SHAPE]... [--threads N] [options of Google Benchmark]\n"
+    "eddy_bench [--op NAME [--shape SHAPES]...] [--problem SHAPE]... [--threads N] [--precision P] [options of Google "
+    "Benchmark]\n"
     "eddy_bench --list-ops\n"
     "  --op NAME        time one op only, forward and in training: a case of --list-ops, or the name of an op for all\n"
     "                   its cases that are timed\n"
@@ -34,6 +36,7 @@ constexpr const char* kHelp =
     "or\n"
     "                   a problem of benchdnn, l1t50mb64sic500; may be repeated\n"
     "  --threads N      size of the thread team; default: the processors this process may run on\n"
+    "  --precision P    of products on AMX: medium, high or highest, the default\n"
     "Names: op/NAME/forward, layer/lstm/training/SHAPE, step/lm_small, update/adam, executor/...; "
     "pick with --benchmark_filter=REGEX.\n"
     "Counters: %peak and %copy are shares of this machine's own FMA peak and copy bandwidth, measured between "
@@ -79,6 +82,8 @@ Wanted wanted_from(int argc, char** argv, std::vector<char*>& rest) {
       wanted.problems.push_back(eddy::bench::parse_layer_shape(value));
     } else if (is("--threads")) {
       eddy::set_num_threads(eddy::bench::threads_from(value));
+    } else if (is("--precision")) {
+      eddy::set_matmul_precision(eddy::precision_of(value));
     } else {
       if (argument == "--help") std::fputs(kHelp, stdout);
       rest.push_back(argv[i]);

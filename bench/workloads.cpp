@@ -14,6 +14,7 @@
 #include "bench/workload.h"
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
+#include "eddy/core/precision.h"
 #include "eddy/core/threads.h"
 #include "eddy/experiments/memory_use.h"
 
@@ -21,7 +22,7 @@ namespace eddy::bench {
 namespace {
 
 constexpr const char* kHelp =
-    "eddy_workloads NAME [--threads=N] [--weights=FILE] [--lengths=spread]\n"
+    "eddy_workloads NAME [--threads=N] [--precision=P] [--weights=FILE] [--lengths=spread]\n"
     "eddy_workloads --list    names and sizes\n"
     "Runs one workload at the command of its standard input, one a line; the answer to each is a line of JSON.\n"
     "  values N      the losses of N steps of training; of inference the results, N is ignored\n"
@@ -32,6 +33,7 @@ constexpr const char* kHelp =
     "  quit          as does the end of the input\n"
     "Options:\n"
     "  --threads=N       default: the processors this process may run on\n"
+    "  --precision=P     of products on AMX: medium, high or highest, the default\n"
     "  --weights=FILE    weights and batch from an .npz archive or safetensors file instead of random ones\n"
     "  --lengths=spread  texts of 1 to T words, evenly spread, instead of T\n";
 
@@ -144,6 +146,8 @@ int run(int argc, char** argv) {
     }
     if (argument.starts_with("--threads=")) {
       set_num_threads(threads_from(argument.substr(10)));
+    } else if (argument.starts_with("--precision=")) {
+      set_matmul_precision(precision_of(argument.substr(12)));
     } else if (argument.starts_with("--weights=")) {
       weights = argument.substr(10);
     } else if (argument == "--lengths=spread") {

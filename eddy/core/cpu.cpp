@@ -11,6 +11,7 @@
 #include "eddy/core/math.h"
 #include "eddy/core/number_text.h"
 #include "eddy/core/onednn.h"
+#include "eddy/core/precision.h"
 #include "eddy/core/threads.h"
 
 namespace eddy {
@@ -83,8 +84,10 @@ SimdLimit simd_limit(const char* value) {
 
 std::string describe_cpu() {
   const CpuCapabilities cpu = cpu_capabilities();
-  return fmt::format("{}, eddy's kernels on {}, oneDNN {} on {}, {}{}", cpu.model, vector_target(), onednn_version(),
-                     onednn_isa(), counted(num_threads(), "thread"),
+  const Precision precision = matmul_precision();
+  return fmt::format("{}, eddy's kernels on {}{}, oneDNN {} on {}, {}{}", cpu.model, vector_target(),
+                     precision == Precision::highest ? "" : fmt::format(" at {} precision", name_of(precision)),
+                     onednn_version(), onednn_isa(), counted(num_threads(), "thread"),
                      cpu.amx_broken() ? ", AMX announced but hidden (not used)" : "");
 }
 

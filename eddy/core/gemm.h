@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "eddy/core/precision.h"
+
 namespace eddy {
 
 /// Function applied to each element of a product before it is stored.
@@ -31,6 +33,7 @@ struct GemmConfig {
   bool accumulate = false;
   bool has_bias = false;
   Activation activation = Activation::none;
+  Precision precision = matmul_precision();
 
   /// The configuration with dense leading dimensions written out. Throws Error when sizes or strides make no sense.
   GemmConfig resolved() const;

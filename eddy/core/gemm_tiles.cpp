@@ -45,14 +45,14 @@ class TiledPass {
       const std::int64_t rows = std::min(kRowBlock, block.m_end - m0);
       tiles::pack(tiles::Side::left,
                   {config_.transpose_a ? a + m0 : a + m0 * config_.lda, config_.lda, config_.transpose_a}, rows, depth_,
-                  packed_a);
+                  parts_, packed_a);
       for (std::int64_t n = block.n_begin; n < block.n_end; n += tiles::kCols) {
         const std::int64_t cols = std::min(tiles::kCols, block.n_end - n);
-        float* panel = packed_b + tiles::packed_floats(n - block.n_begin, depth_);
+        float* panel = packed_b + tiles::packed_floats(n - block.n_begin, depth_, parts_);
         if (m0 == block.m_begin)
           tiles::pack(tiles::Side::right,
                       {config_.transpose_b ? b + n * config_.ldb : b + n, config_.ldb, !config_.transpose_b}, cols,
-                      depth_, panel);
+                      depth_, parts_, panel);
         // Panels follow each other; all but the first rows find them packed.
         const std::int64_t next = m0 == block.m_begin || n + cols >= block.n_end ? 0 : panel_floats();
         multiply(packed_a, rows, panel, cols, next, c + m0 * config_.ldc + n, bias_ == nullptr ? nullptr : bias_ + n);
@@ -61,7 +61,7 @@ class TiledPass {
   }
 
  private:
-  std::int64_t panel_floats() const { return tiles::packed_floats(tiles::kCols, depth_); }
+  std::int64_t panel_floats() const { return tiles::packed_floats(tiles::kCols, depth_, parts_); }
 
   void multiply(const float* left, std::int64_t rows, const float* panel, std::int64_t cols, std::int64_t next,
                 float* c, const float* bias) const {
@@ -70,8 +70,8 @@ class TiledPass {
     for (std::int64_t i = 0; i < blocks; ++i) {
       const std::int64_t first = i * tiles::kRows, count = std::min(tiles::kRows, rows - first);
       const tiles::Ahead ahead{panel + panel_floats() + i * share, next > 0 ? share : 0};
-      tiles::multiply({left + tiles::packed_floats(first, depth_), count, panel,
-                       tiles::packed_floats(tiles::kGroup, depth_), cols, depth_},
+      tiles::multiply({left + tiles::packed_floats(first, depth_, parts_), count, panel,
+                       tiles::packed_floats(tiles::kGroup, depth_, parts_), cols, depth_, parts_},
                       sums, ahead);
       for (std::int64_t row = 0; row < count; ++row)
         finish_row(sums + row * tiles::kCols, cols, c + (first + row) * config_.ldc, bias);
@@ -86,6 +86,7 @@ class TiledPass {
   }
 
   const GemmConfig& config_;
+  int parts_ = tiles::parts_of(config_.precision);
   std::int64_t depth_;
   bool accumulate_;
   Activation activation_;
@@ -96,8 +97,9 @@ class TiledPass {
 
 std::size_t tiled_scratch_bytes(const GemmConfig& config, std::int64_t rows, std::int64_t cols) {
   const std::int64_t pass = depth_of_pass(config);
-  return static_cast<std::size_t>(tiles::packed_floats(std::min(kColBlock, cols), pass) +
-                                  tiles::packed_floats(std::min(kRowBlock, rows), pass)) *
+  const int parts = tiles::parts_of(config.precision);
+  return static_cast<std::size_t>(tiles::packed_floats(std::min(kColBlock, cols), pass, parts) +
+                                  tiles::packed_floats(std::min(kRowBlock, rows), pass, parts)) *
          sizeof(float);
 }
 
@@ -105,9 +107,10 @@ void tiled_block(const GemmConfig& config, const GemmBlock& block, const float* 
                  const float* bias, float* scratch) {
   const tiles::Use use;
   const std::int64_t pass = depth_of_pass(config);
+  const int parts = tiles::parts_of(config.precision);
   for (std::int64_t n0 = block.n_begin; n0 < block.n_end; n0 += kColBlock) {
     const GemmBlock part{block.m_begin, block.m_end, n0, std::min(n0 + kColBlock, block.n_end)};
-    float* packed_a = scratch + tiles::packed_floats(part.n_end - part.n_begin, pass);
+    float* packed_a = scratch + tiles::packed_floats(part.n_end - part.n_begin, pass, parts);
     for (std::int64_t k0 = 0; k0 < config.k; k0 += pass)
       TiledPass(config, bias, k0, pass)
           .run(part, config.transpose_a ? a + k0 * config.lda : a + k0,

@@ -40,7 +40,7 @@ void in_team(int threads, const Body& body) {
 }  // namespace
 
 PackedProduct::PackedProduct(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b)
-    : m_(m), n_(n), k_(k), transpose_b_(transpose_b), tiled_(rnn_tiles_pay(m, k)), steps_(rnn_steps(tiled_)) {
+    : m_(m), n_(n), k_(k), transpose_b_(transpose_b), parts_(rnn_tile_parts(m, k)), steps_(rnn_steps(parts_)) {
   require(m >= 0 && n >= 0 && k >= 0, "product sizes must not be negative: m {}, n {}, k {}", m, n, k);
   const std::int64_t panels = (n + steps_.geometry.unit - 1) / steps_.geometry.unit;
   threads_ = static_cast<int>(std::clamp<std::int64_t>(std::min(m * n * k / kWorkPerThread, panels), 1, num_threads()));

@@ -12,8 +12,8 @@ namespace eddy {
 struct RnnSteps;
 
 /// c[m,n] = a[m,k] * B (+ bias[n]) for many a and one B, which is packed once: the product of one step of a loop.
-/// All arrays are dense row-major f32. Planned when built, for num_threads() at that time; bits do not depend on that
-/// number. Concurrent runs with one packed B are safe.
+/// All arrays are dense row-major f32. Planned when built, for num_threads() and matmul_precision() at that time; bits
+/// do not depend on the threads. Concurrent runs with one packed B are safe.
 class PackedProduct {
  public:
   /// With `transpose_b`, B is stored as [n,k]. Throws Error for a negative size.
@@ -23,8 +23,8 @@ class PackedProduct {
   /// caches: as dot products they read B as it lies, once, and a second copy only takes memory.
   static bool pays(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b);
 
-  /// Whether products run on AMX's tiles (tile_product.h).
-  bool tiled() const { return tiled_; }
+  /// Of the numbers of products on AMX's tiles (tile_product.h); 0 for products on vectors.
+  int parts() const { return parts_; }
   /// Of the packed B, on a kAlignment boundary.
   std::size_t packed_bytes() const;
   void pack(const float* b, void* packed) const;
@@ -41,7 +41,7 @@ class PackedProduct {
 
   std::int64_t m_, n_, k_;
   bool transpose_b_;
-  bool tiled_;
+  int parts_;
   const RnnSteps& steps_;
   int threads_;
   bool by_rows_;  ///< what a thread takes, as elementwise ops before and after do; else columns

@@ -20,17 +20,17 @@ RnnPlan plan_rnn(std::int64_t time, std::int64_t batch, std::int64_t hidden, std
   const std::int64_t step = batch * hidden * gates * hidden;
   const std::int64_t most = std::clamp<std::int64_t>(time * step / kWorkPerThread, 1, num_threads());
   // By the batch, not by the rows of a thread: bits do not depend on the threads.
-  const bool tiled = rnn_tiles_pay(batch, hidden);
-  const std::int64_t lanes = rnn_steps(tiled).geometry.lanes, panels = (hidden + lanes - 1) / lanes;
+  const int parts = rnn_tile_parts(batch, hidden);
+  const std::int64_t lanes = rnn_steps(parts).geometry.lanes, panels = (hidden + lanes - 1) / lanes;
   const std::int64_t by_rows = std::min(most, batch);
   const std::int64_t by_columns = std::min({most, panels, std::max<std::int64_t>(step / kWorkPerBarrier, 1)});
-  if (by_rows <= 1 && by_columns <= 1) return {.tiled = tiled};
+  if (by_rows <= 1 && by_columns <= 1) return {.parts = parts};
   const bool slices =
       slices_rows(batch, by_rows, gates * hidden * hidden) &&
-      (!tiled || (rnn_tiles_pay(batch / by_rows, hidden) && gates * hidden * hidden <= kWeightsInCache));
+      (parts == 0 || (rnn_tiles_pay(batch / by_rows, hidden) && gates * hidden * hidden <= kWeightsInCache));
   if (slices || by_columns <= 1)
-    return by_rows > 1 ? RnnPlan{RnnSplit::rows, static_cast<int>(by_rows), tiled} : RnnPlan{.tiled = tiled};
-  return {RnnSplit::columns, static_cast<int>(by_columns), tiled};
+    return by_rows > 1 ? RnnPlan{RnnSplit::rows, static_cast<int>(by_rows), parts} : RnnPlan{.parts = parts};
+  return {RnnSplit::columns, static_cast<int>(by_columns), parts};
 }
 
 UnitRange part_of(std::int64_t size, std::int64_t unit, int part, int parts) {
@@ -73,7 +73,7 @@ struct Share {
 
   Share(const RnnPlan& plan, std::int64_t batch_size, std::int64_t hidden_size, int index, int members, void* row_lists)
       : thread(index), team(members), batch(batch_size), hidden(hidden_size) {
-    const RnnGeometry geometry = rnn_steps(plan.tiled).geometry;
+    const RnnGeometry geometry = rnn_steps(plan.parts).geometry;
     const bool columns = plan.split == RnnSplit::columns;
     barriers = columns && members > 1;
     packed_gates = part_of(hidden, geometry.lanes, index, members);
@@ -162,7 +162,7 @@ class InputStretches {
   /// `width` columns of gates_x.
   template <class Config>
   InputStretches(const Config& config, std::int64_t width, const RnnPlan& plan, Pieces& pieces)
-      : steps_of_(rnn_steps(plan.tiled)),
+      : steps_of_(rnn_steps(plan.parts)),
         size_(config.input),
         width_(width),
         batch_(config.batch),
@@ -226,7 +226,7 @@ LstmKernel::LstmKernel(const LstmConfig& config)
 
 std::size_t LstmKernel::forward_scratch_bytes() const {
   Pieces pieces(nullptr);
-  pieces.take(rnn_steps(plan_.tiled).gate_panel_floats(config_.hidden, 4));
+  pieces.take(rnn_steps(plan_.parts).gate_panel_floats(config_.hidden, 4));
   pieces.take(row_list_floats(plan_, config_.batch));
   InputStretches(config_, 4 * config_.hidden, plan_, pieces);
   return pieces.bytes();
@@ -234,7 +234,7 @@ std::size_t LstmKernel::forward_scratch_bytes() const {
 
 std::size_t LstmKernel::backward_scratch_bytes() const {
   Pieces pieces(nullptr);
-  pieces.take(rnn_steps(plan_.tiled).plain_panel_floats(4 * config_.hidden, config_.hidden));
+  pieces.take(rnn_steps(plan_.parts).plain_panel_floats(4 * config_.hidden, config_.hidden));
   pieces.take(row_list_floats(plan_, config_.batch));
   return pieces.bytes();
 }
@@ -242,7 +242,7 @@ std::size_t LstmKernel::backward_scratch_bytes() const {
 void LstmKernel::forward(const LstmForward& io, void* scratch) const {
   const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
   const bool reverse = config_.reverse, hard = config_.hard_sigmoid;
-  const RnnSteps& steps = rnn_steps(plan_.tiled);
+  const RnnSteps& steps = rnn_steps(plan_.parts);
   const std::int64_t state = batch * hidden;
   Pieces pieces(scratch);
   float* packed = pieces.take(steps.gate_panel_floats(hidden, 4));
@@ -289,7 +289,7 @@ void LstmKernel::forward(const LstmForward& io, void* scratch) const {
 void LstmKernel::backward(const LstmBackward& io, void* scratch) const {
   const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
   const bool reverse = config_.reverse, hard = config_.hard_sigmoid;
-  const RnnSteps& steps = rnn_steps(plan_.tiled);
+  const RnnSteps& steps = rnn_steps(plan_.parts);
   const std::int64_t state = batch * hidden;
   Pieces pieces(scratch);
   float* packed = pieces.take(steps.plain_panel_floats(4 * hidden, hidden));
@@ -339,8 +339,8 @@ struct GruForwardScratch {
   float *packed, *packed_n, *gates, *extra, *row_lists;
   InputStretches stretches;
   GruForwardScratch(const GruConfig& c, const RnnPlan& plan, Pieces& pieces)
-      : packed(pieces.take(rnn_steps(plan.tiled).gate_panel_floats(c.hidden, c.reset_after ? 3 : 2))),
-        packed_n(pieces.take(c.reset_after ? 0 : rnn_steps(plan.tiled).plain_panel_floats(c.hidden, c.hidden))),
+      : packed(pieces.take(rnn_steps(plan.parts).gate_panel_floats(c.hidden, c.reset_after ? 3 : 2))),
+        packed_n(pieces.take(c.reset_after ? 0 : rnn_steps(plan.parts).plain_panel_floats(c.hidden, c.hidden))),
         gates(pieces.take(c.reset_after ? 0 : 3 * c.batch * c.hidden)),
         extra(pieces.take(c.reset_after ? 0 : c.batch * c.hidden)),
         row_lists(pieces.take(row_list_floats(plan, c.batch))),
@@ -350,8 +350,8 @@ struct GruForwardScratch {
 struct GruBackwardScratch {
   float *packed, *packed_n, *d_reset, *row_lists;
   GruBackwardScratch(const GruConfig& c, const RnnPlan& plan, Pieces& pieces)
-      : packed(pieces.take(rnn_steps(plan.tiled).plain_panel_floats((c.reset_after ? 3 : 2) * c.hidden, c.hidden))),
-        packed_n(pieces.take(c.reset_after ? 0 : rnn_steps(plan.tiled).plain_panel_floats(c.hidden, c.hidden))),
+      : packed(pieces.take(rnn_steps(plan.parts).plain_panel_floats((c.reset_after ? 3 : 2) * c.hidden, c.hidden))),
+        packed_n(pieces.take(c.reset_after ? 0 : rnn_steps(plan.parts).plain_panel_floats(c.hidden, c.hidden))),
         d_reset(pieces.take(c.reset_after ? 0 : c.batch * c.hidden)),
         row_lists(pieces.take(row_list_floats(plan, c.batch))) {}
 };
@@ -379,7 +379,7 @@ std::size_t GruKernel::backward_scratch_bytes() const {
 void GruKernel::forward(const GruForward& io, void* scratch) const {
   const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
   const bool reverse = config_.reverse, hard = config_.hard_sigmoid, reset_after = config_.reset_after;
-  const RnnSteps& steps = rnn_steps(plan_.tiled);
+  const RnnSteps& steps = rnn_steps(plan_.parts);
   const std::int64_t state = batch * hidden;
   Pieces pieces(scratch);
   const GruForwardScratch parts(config_, plan_, pieces);
@@ -428,7 +428,7 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
 void GruKernel::backward(const GruBackward& io, void* scratch) const {
   const std::int64_t time = config_.time, batch = config_.batch, hidden = config_.hidden;
   const bool reverse = config_.reverse, hard = config_.hard_sigmoid, reset_after = config_.reset_after;
-  const RnnSteps& steps = rnn_steps(plan_.tiled);
+  const RnnSteps& steps = rnn_steps(plan_.parts);
   const std::int64_t state = batch * hidden;
   require(!reset_after || io.d_gates_h != nullptr || time == 0, "GRU backward with reset_after needs d_gates_h");
   Pieces pieces(scratch);

@@ -27,7 +27,7 @@ enum class RnnSplit : std::uint8_t {
 struct RnnPlan {
   RnnSplit split = RnnSplit::serial;
   int threads = 1;
-  bool tiled = false;  ///< products on AMX's tiles
+  int parts = 0;  ///< of the numbers of products on AMX's tiles; 0 for products on vectors
 };
 
 /// What gates_x is made of: x*Wx + b.

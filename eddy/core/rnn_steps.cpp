@@ -168,34 +168,35 @@ void plain_panel(int vecs, std::int64_t count, std::int64_t depth, const float* 
   }
 }
 
-/// With kTiled, packed operands are those of tile_product.h.
-template <bool kTiled>
+/// With kParts, packed operands are those of tile_product.h; 0 stands for vectors.
+template <int kParts>
 std::int64_t gate_panel_floats(std::int64_t hidden, int gates) {
-  if constexpr (kTiled) return tiles::packed_floats(round_up(hidden, tiles::kLines) * gates, hidden);
+  if constexpr (kParts > 0) return tiles::packed_floats(round_up(hidden, tiles::kLines) * gates, hidden, kParts);
   return round_up(round_up(hidden, kLanes) * gates * hidden, 16);
 }
 
-template <bool kTiled>
+template <int kParts>
 std::int64_t plain_panel_floats(std::int64_t depth, std::int64_t columns) {
-  if constexpr (kTiled) return tiles::packed_floats(columns, depth);
+  if constexpr (kParts > 0) return tiles::packed_floats(columns, depth, kParts);
   return round_up(round_up(columns, kLanes) * depth, 16);
 }
 
 /// Gates are the tiles of a panel.
-[[maybe_unused]] void pack_gate_tiles(const float* w_h, std::int64_t hidden, std::int64_t ld, int gates,
-                                      UnitRange units, float* packed) {
+template <int kParts>
+void pack_gate_tiles(const float* w_h, std::int64_t hidden, std::int64_t ld, int gates, UnitRange units,
+                     float* packed) {
   for (std::int64_t unit = units.begin; unit < units.end; unit += tiles::kLines) {
-    float* panel = packed + tiles::packed_floats(unit * gates, hidden);
+    float* panel = packed + tiles::packed_floats(unit * gates, hidden, kParts);
     for (int g = 0; g < gates; ++g)
       tiles::pack_tile(tiles::Side::right, {w_h + g * hidden + unit, ld, /*terms_first=*/true},
-                       std::min(hidden - unit, tiles::kLines), hidden, g % 2, std::min(2, gates - g / 2 * 2),
-                       panel + tiles::packed_floats(g / 2 * tiles::kGroup, hidden));
+                       std::min(hidden - unit, tiles::kLines), hidden, kParts, g % 2, std::min(2, gates - g / 2 * 2),
+                       panel + tiles::packed_floats(g / 2 * tiles::kGroup, hidden, kParts));
   }
 }
 
-template <bool kTiled>
+template <int kParts>
 void pack_gates(const float* w_h, std::int64_t hidden, std::int64_t ld, int gates, UnitRange units, float* packed) {
-  if constexpr (kTiled) return pack_gate_tiles(w_h, hidden, ld, gates, units, packed);
+  if constexpr (kParts > 0) return pack_gate_tiles<kParts>(w_h, hidden, ld, gates, units, packed);
   for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
     float* out = packed + unit * gates * hidden;
     const Lanes lanes(hidden - unit);
@@ -205,12 +206,12 @@ void pack_gates(const float* w_h, std::int64_t hidden, std::int64_t ld, int gate
   }
 }
 
-template <bool kTiled>
+template <int kParts>
 void pack_plain(const float* w, std::int64_t ld, bool transposed, std::int64_t depth, UnitRange units, float* packed) {
-  if constexpr (kTiled) {
+  if constexpr (kParts > 0) {
     if (units.begin < units.end)
       tiles::pack(tiles::Side::right, {w + units.begin * (transposed ? ld : 1), ld, !transposed},
-                  units.end - units.begin, depth, packed + tiles::packed_floats(units.begin, depth));
+                  units.end - units.begin, depth, kParts, packed + tiles::packed_floats(units.begin, depth, kParts));
     return;
   }
   for (std::int64_t unit = units.begin; unit < units.end; unit += kTileCols) {
@@ -226,9 +227,10 @@ void pack_plain(const float* w, std::int64_t ld, bool transposed, std::int64_t d
 }
 
 /// Packs the rows, which all panels share.
+template <int kParts>
 const float* pack_rows(const float* a, std::int64_t lda, std::int64_t depth, ActiveRows rows) {
-  float* packed = tiles::thread_scratch(tiles::packed_floats(rows.count, depth));
-  tiles::pack(tiles::Side::left, {a, lda, /*terms_first=*/false, rows.rows}, rows.count, depth, packed);
+  float* packed = tiles::thread_scratch(tiles::packed_floats(rows.count, depth, kParts));
+  tiles::pack(tiles::Side::left, {a, lda, /*terms_first=*/false, rows.rows}, rows.count, depth, kParts, packed);
   return packed;
 }
 
@@ -243,17 +245,18 @@ tiles::Ahead next_panel(const float* next, std::int64_t floats, ActiveRows rows,
 }
 
 /// One pass over `depth` terms from k0 on.
+template <int kParts>
 void tiled_pass(const float* packed, std::int64_t whole_depth, std::int64_t k0, std::int64_t depth, const float* a,
                 std::int64_t lda, const float* bias, bool accumulate, float* c, std::int64_t ldc, UnitRange units,
                 ActiveRows rows) {
-  const float* left = pack_rows(a + k0, lda, depth, rows);
+  const float* left = pack_rows<kParts>(a + k0, lda, depth, rows);
   alignas(64) float sums[tiles::kRows * tiles::kCols];
   const PanelOrder panels(units, tiles::kCols);
   // Groups of two tiles, of which a pass reads a part each; the last of the units may be a single tile.
   const auto part_of_group = [&](std::int64_t unit) {
     const std::int64_t count = std::min<std::int64_t>(round_up(units.end - unit, tiles::kLines), tiles::kGroup);
-    return packed + tiles::packed_floats(unit, whole_depth) +
-           k0 / tiles::kTerms * tiles::step_floats(count / tiles::kLines);
+    return packed + tiles::packed_floats(unit, whole_depth, kParts) +
+           k0 / tiles::kTerms * tiles::step_floats(count / tiles::kLines, kParts);
   };
   for (std::int64_t p = 0; p < panels.count(); ++p) {
     const std::int64_t unit = panels.unit(p), columns = std::min(units.end - unit, tiles::kCols);
@@ -262,8 +265,9 @@ void tiled_pass(const float* packed, std::int64_t whole_depth, std::int64_t k0, 
     for (std::int64_t first = 0; first < rows.count; first += tiles::kRows) {
       const std::int64_t count = tile_rows_from(rows, first);
       for (std::int64_t r = 0; r < count; ++r) prefetch_rows(c + rows.rows[first + r] * ldc + unit, 0, 1, columns);
-      tiles::multiply({left + tiles::packed_floats(first, depth), count, panel, to_second, columns, depth}, sums,
-                      next_panel(next, tiles::packed_floats(tiles::kCols, depth), rows, first));
+      tiles::multiply(
+          {left + tiles::packed_floats(first, depth, kParts), count, panel, to_second, columns, depth, kParts}, sums,
+          next_panel(next, tiles::packed_floats(tiles::kCols, depth, kParts), rows, first));
       for (std::int64_t r = 0; r < count; ++r)
         store_sums(sums + r * tiles::kCols, columns, c + rows.rows[first + r] * ldc + unit, accumulate,
                    [&](FloatVec x, std::int64_t n, hn::Mask<Floats> mask) HWY_ATTR {
@@ -273,23 +277,23 @@ void tiled_pass(const float* packed, std::int64_t whole_depth, std::int64_t k0, 
   }
 }
 
-[[maybe_unused]] void tiled_product(const float* packed, std::int64_t depth, const float* a, std::int64_t lda,
-                                    const float* bias, bool accumulate, float* c, std::int64_t ldc, UnitRange units,
-                                    ActiveRows rows) {
+template <int kParts>
+void tiled_product(const float* packed, std::int64_t depth, const float* a, std::int64_t lda, const float* bias,
+                   bool accumulate, float* c, std::int64_t ldc, UnitRange units, ActiveRows rows) {
   if (rows.count == 0) return;
   const tiles::Use use;
   // Equal passes, so that the rows stay in the second-level cache.
   const std::int64_t passes = (depth + kDepthBlock - 1) / kDepthBlock,
                      pass = round_up((depth + passes - 1) / passes, tiles::kTerms);
   for (std::int64_t k0 = 0; k0 < depth; k0 += pass)
-    tiled_pass(packed, depth, k0, std::min(pass, depth - k0), a, lda, k0 == 0 ? bias : nullptr, accumulate || k0 > 0, c,
-               ldc, units, rows);
+    tiled_pass<kParts>(packed, depth, k0, std::min(pass, depth - k0), a, lda, k0 == 0 ? bias : nullptr,
+                       accumulate || k0 > 0, c, ldc, units, rows);
 }
 
-template <bool kTiled>
+template <int kParts>
 void plain_product(const float* packed, std::int64_t depth, const float* a, std::int64_t lda, const float* bias,
                    bool accumulate, float* c, std::int64_t ldc, UnitRange units, ActiveRows rows) {
-  if constexpr (kTiled) return tiled_product(packed, depth, a, lda, bias, accumulate, c, ldc, units, rows);
+  if constexpr (kParts > 0) return tiled_product<kParts>(packed, depth, a, lda, bias, accumulate, c, ldc, units, rows);
   const PanelOrder panels(units, kTileCols);
   for (std::int64_t p = 0; p < panels.count(); ++p) {
     const std::int64_t unit = panels.unit(p), left = std::min<std::int64_t>(units.end - unit, kTileCols);
@@ -320,14 +324,14 @@ void plain_product(const float* packed, std::int64_t depth, const float* a, std:
 }
 
 /// for_each_gate_tile() on tiles.
-template <int kGates, class Body>
+template <int kParts, int kGates, class Body>
 HWY_INLINE void for_each_tiled_gates(std::int64_t hidden, const float* packed, const float* h_prev, UnitRange units,
                                      ActiveRows active, const Body& body) {
   if (active.count == 0) return;
   const tiles::Use use;
-  const float* left = pack_rows(h_prev, hidden, hidden, active);
+  const float* left = pack_rows<kParts>(h_prev, hidden, hidden, active);
   alignas(64) float pre[tiles::kRows * tiles::kCols];
-  const std::int64_t panel_floats = tiles::packed_floats(tiles::kLines * kGates, hidden);
+  const std::int64_t panel_floats = tiles::packed_floats(tiles::kLines * kGates, hidden, kParts);
   const PanelOrder panels(units, tiles::kLines);
   for (std::int64_t p = 0; p < panels.count(); ++p) {
     const std::int64_t unit = panels.unit(p);
@@ -337,8 +341,8 @@ HWY_INLINE void for_each_tiled_gates(std::int64_t hidden, const float* packed, c
     for (std::int64_t first = 0; first < active.count; first += tiles::kRows) {
       const std::int64_t count = tile_rows_from(active, first);
       for (std::int64_t r = 0; r < count; ++r) body.fetch(active.rows[first + r], unit);
-      tiles::multiply({left + tiles::packed_floats(first, hidden), count, panel,
-                       tiles::packed_floats(tiles::kGroup, hidden), kGates * tiles::kLines, hidden},
+      tiles::multiply({left + tiles::packed_floats(first, hidden, kParts), count, panel,
+                       tiles::packed_floats(tiles::kGroup, hidden, kParts), kGates * tiles::kLines, hidden, kParts},
                       pre, next_panel(next, panel_floats, active, first));
       for (std::int64_t r = 0; r < count; ++r) body(active.rows[first + r], unit, lanes, pre + r * tiles::kCols);
     }
@@ -347,10 +351,10 @@ HWY_INLINE void for_each_tiled_gates(std::int64_t hidden, const float* packed, c
 
 /// Calls `body(row, unit, lanes, pre)` for each active row and panel, with pre = the row's kGates products. Before,
 /// `body.fetch(row, unit)` fetches what it will read and write while the product runs.
-template <bool kTiled, int kGates, class Body>
+template <int kParts, int kGates, class Body>
 HWY_INLINE void for_each_gate_tile(std::int64_t hidden, const float* packed, const float* h_prev, UnitRange units,
                                    ActiveRows active, const Body& body) {
-  if constexpr (kTiled) return for_each_tiled_gates<kGates>(hidden, packed, h_prev, units, active, body);
+  if constexpr (kParts > 0) return for_each_tiled_gates<kParts, kGates>(hidden, packed, h_prev, units, active, body);
   alignas(64) float pre[kTileRows * kGates * kLanes];
   const PanelOrder panels(units, kLanes);
   for (std::int64_t p = 0; p < panels.count(); ++p) {
@@ -413,9 +417,9 @@ struct LstmGates {
   }
 };
 
-template <bool kTiled>
+template <int kParts>
 void lstm_forward(const LstmStep& step, UnitRange units, ActiveRows rows) {
-  for_each_gate_tile<kTiled, 4>(step.hidden, step.packed, step.h_prev, units, rows, LstmGates{step});
+  for_each_gate_tile<kParts, 4>(step.hidden, step.packed, step.h_prev, units, rows, LstmGates{step});
 }
 
 /// What lstm_backward reads of other rows at this unit.
@@ -479,9 +483,9 @@ struct GruGates {
   }
 };
 
-template <bool kTiled>
+template <int kParts>
 void gru_forward(const GruStep& step, UnitRange units, ActiveRows rows) {
-  for_each_gate_tile<kTiled, 3>(step.hidden, step.packed, step.h_prev, units, rows, GruGates{step});
+  for_each_gate_tile<kParts, 3>(step.hidden, step.packed, step.h_prev, units, rows, GruGates{step});
 }
 
 struct GruReset {
@@ -499,16 +503,16 @@ struct GruReset {
   }
 };
 
-template <bool kTiled>
+template <int kParts>
 void gru_reset(const GruStep& step, UnitRange units, ActiveRows rows) {
-  for_each_gate_tile<kTiled, 2>(step.hidden, step.packed, step.h_prev, units, rows, GruReset{step});
+  for_each_gate_tile<kParts, 2>(step.hidden, step.packed, step.h_prev, units, rows, GruReset{step});
 }
 
-template <bool kTiled>
+template <int kParts>
 void gru_update(const GruStep& s, UnitRange units, ActiveRows active) {
   const std::int64_t hidden = s.hidden;
   // The product is made where the new state will be.
-  plain_product<kTiled>(s.packed_n, hidden, s.extra, hidden, nullptr, false, s.h, hidden, units, active);
+  plain_product<kParts>(s.packed_n, hidden, s.extra, hidden, nullptr, false, s.h, hidden, units, active);
   for (std::int64_t i = 0; i < active.count; ++i) {
     const std::int64_t row = active.rows[i];
     for (std::int64_t unit = units.begin; unit < units.end; unit += kLanes) {
@@ -578,22 +582,24 @@ void gru_reset_backward(const GruStepBackward& s, UnitRange units, ActiveRows ac
 
 }  // namespace
 
-template <bool kTiled>
+template <int kParts>
 const RnnSteps& steps_on() {
   static constexpr RnnSteps kSteps{
-      {kLanes, kTileCols}, gate_panel_floats<kTiled>, plain_panel_floats<kTiled>, pack_gates<kTiled>,
-      pack_plain<kTiled>,  plain_product<kTiled>,     lstm_forward<kTiled>,       lstm_backward,
-      gru_forward<kTiled>, gru_reset<kTiled>,         gru_update<kTiled>,         gru_backward,
+      {kLanes, kTileCols}, gate_panel_floats<kParts>, plain_panel_floats<kParts>, pack_gates<kParts>,
+      pack_plain<kParts>,  plain_product<kParts>,     lstm_forward<kParts>,       lstm_backward,
+      gru_forward<kParts>, gru_reset<kParts>,         gru_update<kParts>,         gru_backward,
       gru_update_backward, gru_reset_backward};
   return kSteps;
 }
 
 /// Tiles are used only where vectors are as wide as they are.
-const RnnSteps& steps(bool tiled) {
+const RnnSteps& steps(int parts) {
   if constexpr (kLanes == tiles::kLines) {
-    if (tiled) return steps_on<true>();
+    if (parts == 1) return steps_on<1>();
+    if (parts == 2) return steps_on<2>();
+    if (parts == 3) return steps_on<3>();
   }
-  return steps_on<false>();
+  return steps_on<0>();
 }
 
 }  // namespace eddy::HWY_NAMESPACE
@@ -602,7 +608,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace eddy {
 HWY_EXPORT(steps);
-const RnnSteps& rnn_steps(bool tiled) { return HWY_DYNAMIC_DISPATCH(steps)(tiled); }
+const RnnSteps& rnn_steps(int parts) { return HWY_DYNAMIC_DISPATCH(steps)(parts); }
+
+int rnn_tile_parts(std::int64_t rows, std::int64_t depth) {
+  return rnn_tiles_pay(rows, depth) ? tiles::parts_of(matmul_precision()) : 0;
+}
 
 bool rnn_tiles_pay(std::int64_t rows, std::int64_t depth) {
   return tiles::available() && rows >= 12 && depth >= tiles::kTerms;

@@ -116,11 +116,13 @@ struct RnnSteps {
   void (*gru_reset_backward)(const GruStepBackward& step, UnitRange units, ActiveRows rows);
 };
 
-/// The functions for this processor; with `tiled` those whose products run on AMX's tiles. The two do not mix: each
-/// reads what it has packed.
-const RnnSteps& rnn_steps(bool tiled);
+/// The functions for this processor: with `parts`, those whose products run on AMX's tiles with numbers taken apart so
+/// (tile_product.h), with 0 those on vectors. They do not mix: each reads what it has packed.
+const RnnSteps& rnn_steps(int parts);
 
 /// Whether tiles pay for products of up to so many rows and terms.
 bool rnn_tiles_pay(std::int64_t rows, std::int64_t depth);
+/// The parts of numbers there, as matmul_precision() says now; 0 where tiles do not pay.
+int rnn_tile_parts(std::int64_t rows, std::int64_t depth);
 
 }  // namespace eddy

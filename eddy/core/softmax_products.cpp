@@ -481,26 +481,28 @@ void tiled_exponentials_end(int vecs, const ExponentialsJob& job, std::int64_t r
   }
 }
 
+template <int kParts>
 void tiled_exponentials_of_rows(const ExponentialsJob& job, IndexRange rows) {
   const std::int64_t size = job.sizes.size, count = rows.end - rows.begin, panels = panels_of(job.sizes.classes);
-  float* left = tiles::thread_scratch(tiles::packed_floats(count, size));
-  tiles::pack(tiles::Side::left, {job.states + rows.begin * size, size, /*terms_first=*/false}, count, size, left);
+  float* left = tiles::thread_scratch(tiles::packed_floats(count, size, kParts));
+  tiles::pack(tiles::Side::left, {job.states + rows.begin * size, size, /*terms_first=*/false}, count, size, kParts,
+              left);
   alignas(64) float sums[tiles::kRows * tiles::kCols];
   alignas(64) float unkept[kTileCols];
-  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, size),
+  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, size, kParts),
                      blocks = (count + tiles::kRows - 1) / tiles::kRows,
                      share = round_up(panel_floats / std::max<std::int64_t>(blocks, 1), kLineFloats);
   for (std::int64_t p = 0; p < panels; ++p) {
     const Panel panel = panel_of(job.sizes.classes, p);
-    const float* table = job.packed_table + tiles::packed_floats(panel.first, size);
+    const float* table = job.packed_table + tiles::packed_floats(panel.first, size, kParts);
     for (std::int64_t first = 0; first < count; first += tiles::kRows) {
       const std::int64_t taken = std::min(tiles::kRows, count - first), row = rows.begin + first;
       float* out =
           job.exponentials == nullptr ? nullptr : job.exponentials + panel.first * job.sizes.rows + row * panel.width();
       for (std::int64_t i = 0; out != nullptr && i < taken * panel.width(); i += kLineFloats)
         __builtin_prefetch(out + i, 1);
-      tiles::multiply({left + tiles::packed_floats(first, size), taken, table,
-                       tiles::packed_floats(tiles::kGroup, size), panel.columns, size},
+      tiles::multiply({left + tiles::packed_floats(first, size, kParts), taken, table,
+                       tiles::packed_floats(tiles::kGroup, size, kParts), panel.columns, size, kParts},
                       sums, {table + panel_floats + first / tiles::kRows * share, p + 1 < panels ? share : 0});
       for (std::int64_t r = 0; r < taken; ++r)
         tiled_exponentials_end(panel.vecs, job, row + r, p, sums + r * tiles::kCols,
@@ -510,57 +512,61 @@ void tiled_exponentials_of_rows(const ExponentialsJob& job, IndexRange rows) {
   }
 }
 
+template <int kParts>
 void tiled_exponentials(const ExponentialsJob& job, IndexRange rows) {
   const tiles::Use use;
   const std::int64_t count = rows.end - rows.begin;
   const std::int64_t most =
       std::max(kTiledStates / std::max<std::int64_t>(job.sizes.size, 1) / tiles::kRows, std::int64_t{1}) * tiles::kRows;
   for (std::int64_t first = 0; first < count; first += most)
-    tiled_exponentials_of_rows(job, {rows.begin + first, rows.begin + std::min(first + most, count)});
+    tiled_exponentials_of_rows<kParts>(job, {rows.begin + first, rows.begin + std::min(first + most, count)});
 }
 
+template <int kParts>
 std::int64_t tiled_state_scratch_floats(const SoftmaxSizes& sizes) {
-  return tiles::packed_floats(sizes.size, std::min(kTiledClasses, sizes.classes));
+  return tiles::packed_floats(sizes.size, std::min(kTiledClasses, sizes.classes), kParts);
 }
 
 /// Exponentials of some rows and the panels of a block of classes as a left operand.
+template <int kParts>
 void pack_exponentials(const StateGradientsJob& job, IndexRange rows, IndexRange panels, std::int64_t depth,
                        float* left) {
   const std::int64_t count = rows.end - rows.begin;
   for (std::int64_t first = 0; first < count; first += tiles::kLines) {
     const std::int64_t group = first / tiles::kGroup * tiles::kGroup;
     const int tiles_of_group = count - group > tiles::kLines ? 2 : 1;
-    float* at = left + tiles::packed_floats(group, depth);
+    float* at = left + tiles::packed_floats(group, depth, kParts);
     for (std::int64_t p = panels.begin; p < panels.end; ++p) {
       const Panel panel = panel_of(job.sizes.classes, p);
       const float* from = job.exponentials + panel.first * job.sizes.rows + (rows.begin + first) * panel.width();
       tiles::pack_tile(tiles::Side::left, {from, panel.width(), /*terms_first=*/false},
-                       std::min(tiles::kLines, count - first), panel.columns,
+                       std::min(tiles::kLines, count - first), panel.columns, kParts,
                        static_cast<int>((first - group) / tiles::kLines), tiles_of_group, at);
-      at += round_up(panel.columns, tiles::kTerms) / tiles::kTerms * tiles::step_floats(tiles_of_group);
+      at += round_up(panel.columns, tiles::kTerms) / tiles::kTerms * tiles::step_floats(tiles_of_group, kParts);
     }
   }
 }
 
 /// Adds the part of a block of classes to some rows.
+template <int kParts>
 void tiled_state_gradients_of(const StateGradientsJob& job, IndexRange rows, IndexRange panels, std::int64_t depth,
                               float* left) {
   const std::int64_t size = job.sizes.size;
-  pack_exponentials(job, rows, panels, depth, left);
+  pack_exponentials<kParts>(job, rows, panels, depth, left);
   const bool first_pass = panels.begin == 0, last_pass = panels.end == panels_of(job.sizes.classes);
   alignas(64) float sums[tiles::kRows * tiles::kCols];
-  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, depth);
+  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, depth, kParts);
   for (std::int64_t column = 0; column < size; column += tiles::kCols) {
     const std::int64_t columns = std::min(tiles::kCols, size - column);
-    const float* right = job.scratch + tiles::packed_floats(column, depth);
+    const float* right = job.scratch + tiles::packed_floats(column, depth, kParts);
     for (std::int64_t row = rows.begin; row < rows.end; row += tiles::kRows) {
       const std::int64_t taken = std::min(tiles::kRows, rows.end - row);
       float* out = job.d_states + row * size + column;
       prefetch_rows(out, size, taken, columns);
       const std::int64_t share = round_up(panel_floats * tiles::kRows / kTiledRows, kLineFloats);
       tiles::multiply(
-          {left + tiles::packed_floats(row - rows.begin, depth), taken, right,
-           tiles::packed_floats(tiles::kGroup, depth), columns, depth},
+          {left + tiles::packed_floats(row - rows.begin, depth, kParts), taken, right,
+           tiles::packed_floats(tiles::kGroup, depth, kParts), columns, depth, kParts},
           sums,
           {right + panel_floats + (row - rows.begin) / tiles::kRows * share, column + tiles::kCols < size ? share : 0});
       for (std::int64_t r = 0; r < taken; ++r) {
@@ -572,27 +578,28 @@ void tiled_state_gradients_of(const StateGradientsJob& job, IndexRange rows, Ind
   }
 }
 
+template <int kParts>
 void tiled_state_gradients(const StateGradientsJob& job, IndexRange rows) {
   const tiles::Use use;
   const std::int64_t panels = panels_of(job.sizes.classes), size = job.sizes.size;
   constexpr std::int64_t kPanels = kTiledClasses / kTileCols;
-  float* left = tiles::thread_scratch(
-      tiles::packed_floats(std::min(kTiledRows, rows.end - rows.begin), std::min(kTiledClasses, job.sizes.classes)));
+  float* left = tiles::thread_scratch(tiles::packed_floats(std::min(kTiledRows, rows.end - rows.begin),
+                                                           std::min(kTiledClasses, job.sizes.classes), kParts));
   for (std::int64_t p = 0; p < panels; p += kPanels) {
     const IndexRange block{p, std::min(p + kPanels, panels)};
     const std::int64_t depth = std::min(block.end * kTileCols, job.sizes.classes) - p * kTileCols;
-    tiles::pack(tiles::Side::right, {job.table + p * kTileCols * size, size, /*terms_first=*/true}, size, depth,
+    tiles::pack(tiles::Side::right, {job.table + p * kTileCols * size, size, /*terms_first=*/true}, size, depth, kParts,
                 job.scratch);
     for (std::int64_t row = rows.begin; row < rows.end; row += kTiledRows)
-      tiled_state_gradients_of(job, {row, std::min(row + kTiledRows, rows.end)}, block, depth, left);
+      tiled_state_gradients_of<kParts>(job, {row, std::min(row + kTiledRows, rows.end)}, block, depth, left);
   }
 }
 
-std::int64_t tiled_packed_states_floats(const SoftmaxSizes& sizes) { return sizes.rows * sizes.size; }
+[[maybe_unused]] std::int64_t tiled_packed_states_floats(const SoftmaxSizes& sizes) { return sizes.rows * sizes.size; }
 
 /// Scaled, not packed: blocks of terms are rows of more than one range.
-void tiled_pack_states(const SoftmaxSizes& sizes, const float* states, const float* scale, IndexRange rows,
-                       float* packed) {
+[[maybe_unused]] void tiled_pack_states(const SoftmaxSizes& sizes, const float* states, const float* scale,
+                                        IndexRange rows, float* packed) {
   const Floats d;
   const std::int64_t size = sizes.size;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
@@ -606,6 +613,7 @@ void tiled_pack_states(const SoftmaxSizes& sizes, const float* states, const flo
 }
 
 /// The part of some rows, of which `right` holds the states.
+template <int kParts>
 void tiled_table_gradients_of(const TableGradientsJob& job, IndexRange panels, IndexRange rows, bool accumulate,
                               const float* right, float* left) {
   const SoftmaxSizes& sizes = job.sizes;
@@ -617,21 +625,21 @@ void tiled_table_gradients_of(const TableGradientsJob& job, IndexRange panels, I
     tiles::pack(tiles::Side::left,
                 {job.exponentials + panel.first * sizes.rows + rows.begin * panel.width(), panel.width(),
                  /*terms_first=*/true},
-                panel.columns, depth, left + tiles::packed_floats(panel.first - class_begin, depth));
+                panel.columns, depth, kParts, left + tiles::packed_floats(panel.first - class_begin, depth, kParts));
   }
   alignas(64) float sums[tiles::kRows * tiles::kCols];
-  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, depth);
+  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, depth, kParts);
   for (std::int64_t column = 0; column < size; column += tiles::kCols) {
     const std::int64_t columns = std::min(tiles::kCols, size - column);
-    const float* of_columns = right + tiles::packed_floats(column, depth);
+    const float* of_columns = right + tiles::packed_floats(column, depth, kParts);
     for (std::int64_t cls = 0; cls < classes; cls += tiles::kRows) {
       const std::int64_t taken = std::min(tiles::kRows, classes - cls);
       float* out = job.d_table + (class_begin + cls) * size + column;
       prefetch_rows(out, size, taken, columns);
       const std::int64_t share = round_up(panel_floats * tiles::kRows / (kTiledTablePanels * kTileCols), kLineFloats);
       tiles::multiply(
-          {left + tiles::packed_floats(cls, depth), taken, of_columns, tiles::packed_floats(tiles::kGroup, depth),
-           columns, depth},
+          {left + tiles::packed_floats(cls, depth, kParts), taken, of_columns,
+           tiles::packed_floats(tiles::kGroup, depth, kParts), columns, depth, kParts},
           sums, {of_columns + panel_floats + cls / tiles::kRows * share, column + tiles::kCols < size ? share : 0});
       for (std::int64_t r = 0; r < taken; ++r)
         store_sums(sums + r * tiles::kCols, columns, out + r * size, accumulate,
@@ -640,48 +648,56 @@ void tiled_table_gradients_of(const TableGradientsJob& job, IndexRange panels, I
   }
 }
 
+template <int kParts>
 void tiled_table_gradients(const TableGradientsJob& job, IndexRange panels) {
   const tiles::Use use;
   const SoftmaxSizes& sizes = job.sizes;
   const std::int64_t parts = (sizes.rows + kTiledDepth - 1) / kTiledDepth,
                      most = round_up((sizes.rows + parts - 1) / parts, tiles::kTerms);
-  float* right = tiles::thread_scratch(tiles::packed_floats(sizes.size, most) +
-                                       tiles::packed_floats(kTiledTablePanels * kTileCols, most));
-  float* left = right + tiles::packed_floats(sizes.size, most);
+  float* right = tiles::thread_scratch(tiles::packed_floats(sizes.size, most, kParts) +
+                                       tiles::packed_floats(kTiledTablePanels * kTileCols, most, kParts));
+  float* left = right + tiles::packed_floats(sizes.size, most, kParts);
   for (std::int64_t row = 0; row < sizes.rows; row += most) {
     const IndexRange rows{row, std::min(row + most, sizes.rows)};
     const bool accumulate = job.accumulate || row > 0;
     if (job.d_table != nullptr)
       tiles::pack(tiles::Side::right, {job.packed_states + row * sizes.size, sizes.size, /*terms_first=*/true},
-                  sizes.size, rows.end - rows.begin, right);
+                  sizes.size, rows.end - rows.begin, kParts, right);
     for (std::int64_t p = panels.begin; p < panels.end; p += kTiledTablePanels) {
       const IndexRange block{p, std::min(p + kTiledTablePanels, panels.end)};
       if (job.d_bias != nullptr)
         for (std::int64_t i = block.begin; i < block.end; ++i)
           bias_gradients(job, panel_of(sizes.classes, i), rows, accumulate);
-      if (job.d_table != nullptr) tiled_table_gradients_of(job, block, rows, accumulate, right, left);
+      if (job.d_table != nullptr) tiled_table_gradients_of<kParts>(job, block, rows, accumulate, right, left);
     }
   }
 }
 
 }  // namespace
 
+template <int kParts>
+const SoftmaxProducts& products_on() {
+  static constexpr SoftmaxProducts kProducts{kLanes,
+                                             kTileCols,
+                                             tiled_packed_states_floats,
+                                             exponentials_floats,
+                                             tiled_state_scratch_floats<kParts>,
+                                             tiled_pack_states,
+                                             tiled_exponentials<kParts>,
+                                             tiled_state_gradients<kParts>,
+                                             tiled_table_gradients<kParts>};
+  return kProducts;
+}
+
 /// Tiles are used only where vectors are as wide as they are.
-const SoftmaxProducts& products(bool tiled) {
+const SoftmaxProducts& products(int parts) {
   static constexpr SoftmaxProducts kProducts{
       kLanes,      kTileCols,    packed_states_floats, exponentials_floats, state_scratch_floats,
       pack_states, exponentials, state_gradients,      table_gradients};
   if constexpr (kTileCols == tiles::kCols) {
-    static constexpr SoftmaxProducts kTiled{kLanes,
-                                            kTileCols,
-                                            tiled_packed_states_floats,
-                                            exponentials_floats,
-                                            tiled_state_scratch_floats,
-                                            tiled_pack_states,
-                                            tiled_exponentials,
-                                            tiled_state_gradients,
-                                            tiled_table_gradients};
-    if (tiled) return kTiled;
+    if (parts == 1) return products_on<1>();
+    if (parts == 2) return products_on<2>();
+    if (parts == 3) return products_on<3>();
   }
   return kProducts;
 }
@@ -692,6 +708,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace eddy {
 HWY_EXPORT(products);
-const SoftmaxProducts& softmax_products(bool tiled) { return HWY_DYNAMIC_DISPATCH(products)(tiled); }
+const SoftmaxProducts& softmax_products(int parts) { return HWY_DYNAMIC_DISPATCH(products)(parts); }
 }  // namespace eddy
 #endif

@@ -74,9 +74,9 @@ struct SoftmaxProducts {
   void (*table_gradients)(const TableGradientsJob& job, IndexRange panels);
 };
 
-/// The functions for this processor; with `tiled`, which PackedProduct::tiled() of the table tells, those on AMX's
+/// The functions for this processor: with `parts`, which PackedProduct::parts() of the table tells, those on AMX's
 /// tiles.
-const SoftmaxProducts& softmax_products(bool tiled);
+const SoftmaxProducts& softmax_products(int parts);
 
 /// Where the exponential of a row and class is.
 inline std::int64_t exponential_at(const SoftmaxProducts& products, const SoftmaxSizes& sizes, std::int64_t row,

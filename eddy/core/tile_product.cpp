@@ -43,13 +43,14 @@ bool available() {
 namespace eddy::tiles {
 namespace {
 
-constexpr int kParts = 3;
 constexpr std::int64_t kTileFloats = 256;
 /// Terms of a tile are pairs (j, j + kPairs): so vectors of neighbouring terms become pairs without a shuffle.
 constexpr std::int64_t kPairs = kTerms / 2;
 
 // --- packing --------------------------------------------------------------------------------------------------------
 
+/// Of pairs of numbers.
+template <int kParts>
 struct Parts {
   __m512i part[kParts];
 };
@@ -59,18 +60,35 @@ inline __m512i join(__m512i first, __m512i second) {
   return _mm512_ternarylogic_epi32(_mm512_srli_epi32(first, 16), second, _mm512_set1_epi32(-65536), 0xF8);
 }
 
-/// The first part is cut off, so that it cannot overflow; the second is rounded, so that what is left fits the third
-/// and errors have no sign of their own. An infinity leaves NaN in the others.
-inline Parts split(__m512 first, __m512 second) {
-  const __m512i upper = _mm512_set1_epi32(-65536), half = _mm512_set1_epi32(0x8000);
-  const __m512i a0 = _mm512_castps_si512(first), a1 = _mm512_castps_si512(second);
-  const __m512 rest0 = _mm512_sub_ps(first, _mm512_castsi512_ps(_mm512_and_si512(a0, upper)));
-  const __m512 rest1 = _mm512_sub_ps(second, _mm512_castsi512_ps(_mm512_and_si512(a1, upper)));
-  const __m512i b0 = _mm512_add_epi32(_mm512_castps_si512(rest0), half);
-  const __m512i b1 = _mm512_add_epi32(_mm512_castps_si512(rest1), half);
-  const __m512 last0 = _mm512_sub_ps(rest0, _mm512_castsi512_ps(_mm512_and_si512(b0, upper)));
-  const __m512 last1 = _mm512_sub_ps(rest1, _mm512_castsi512_ps(_mm512_and_si512(b1, upper)));
-  return {{join(a0, a1), join(b0, b1), join(_mm512_castps_si512(last0), _mm512_castps_si512(last1))}};
+inline __m512i upper_half(__m512i bits) { return _mm512_and_si512(bits, _mm512_set1_epi32(-65536)); }
+
+/// Bits whose upper half is the nearest bf16; a NaN stays as it is, lest it become a number.
+inline __m512i rounded(__m512 x) {
+  const __m512i bits = _mm512_castps_si512(x);
+  return _mm512_mask_add_epi32(bits, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), bits, _mm512_set1_epi32(0x8000));
+}
+
+/// What is left of x without the upper half of `bits`.
+inline __m512 rest_of(__m512 x, __m512i bits) { return _mm512_sub_ps(x, _mm512_castsi512_ps(upper_half(bits))); }
+
+/// Parts are rounded, so that errors have no sign of their own and what is left fits the next; but of three the first
+/// is cut off, so that it cannot overflow. An infinity leaves NaN in the others.
+template <int kParts>
+inline Parts<kParts> split(__m512 first, __m512 second) {
+  if constexpr (kParts == 1) {
+    return {{join(rounded(first), rounded(second))}};
+  } else if constexpr (kParts == 2) {
+    const __m512i a0 = rounded(first), a1 = rounded(second);
+    return {{join(a0, a1), join(rounded(rest_of(first, a0)), rounded(rest_of(second, a1)))}};
+  } else {
+    const __m512i half = _mm512_set1_epi32(0x8000);
+    const __m512i a0 = _mm512_castps_si512(first), a1 = _mm512_castps_si512(second);
+    const __m512 rest0 = rest_of(first, a0), rest1 = rest_of(second, a1);
+    const __m512i b0 = _mm512_add_epi32(_mm512_castps_si512(rest0), half);
+    const __m512i b1 = _mm512_add_epi32(_mm512_castps_si512(rest1), half);
+    return {{join(a0, a1), join(b0, b1),
+             join(_mm512_castps_si512(rest_of(rest0, b0)), _mm512_castps_si512(rest_of(rest1, b1)))}};
+  }
 }
 
 inline __mmask16 first_lanes(std::int64_t count) {
@@ -103,8 +121,8 @@ inline void store_transposed(const __m512i (&rows)[16], float* out) {
 }
 
 /// Rows of a tile are the vectors as they were read, or with kTranspose their columns.
-template <bool kTranspose>
-inline void store_tile(const Parts (&vectors)[16], float* out, std::int64_t part_floats) {
+template <bool kTranspose, int kParts>
+inline void store_tile(const Parts<kParts> (&vectors)[16], float* out, std::int64_t part_floats) {
   for (int part = 0; part < kParts; ++part, out += part_floats) {
     __m512i rows[16];
     for (int i = 0; i < 16; ++i) rows[i] = vectors[i].part[part];
@@ -117,28 +135,28 @@ inline void store_tile(const Parts (&vectors)[16], float* out, std::int64_t part
 }
 
 /// Vectors of lines: of each pair of terms.
-template <bool kTranspose>
+template <int kParts, bool kTranspose>
 void pack_terms_first(const Source& source, std::int64_t lines, std::int64_t depth, float* out,
                       std::int64_t part_floats) {
   constexpr std::int64_t kTermsAhead = 32;
   const __mmask16 mask = first_lanes(lines);
   for (std::int64_t k = 0; k < depth; k += kTerms, out += kParts * part_floats) {
-    Parts vectors[16];
+    Parts<kParts> vectors[16];
     const float* from = source.from + k * source.stride;
     for (std::int64_t j = 0; j < kPairs; ++j) {
       const float *first = from + j * source.stride, *second = from + (j + kPairs) * source.stride;
       // Rows are often pages apart, beyond the reach of the processor's own prefetching.
       _mm_prefetch(reinterpret_cast<const char*>(first + kTermsAhead * source.stride), _MM_HINT_T0);
       _mm_prefetch(reinterpret_cast<const char*>(second + kTermsAhead * source.stride), _MM_HINT_T0);
-      vectors[j] = split(_mm512_maskz_loadu_ps(k + j < depth ? mask : 0, first),
-                         _mm512_maskz_loadu_ps(k + j + kPairs < depth ? mask : 0, second));
+      vectors[j] = split<kParts>(_mm512_maskz_loadu_ps(k + j < depth ? mask : 0, first),
+                                 _mm512_maskz_loadu_ps(k + j + kPairs < depth ? mask : 0, second));
     }
     store_tile<kTranspose>(vectors, out, part_floats);
   }
 }
 
 /// Vectors of terms: of each line.
-template <bool kTranspose>
+template <int kParts, bool kTranspose>
 void pack_lines_first(const Source& source, std::int64_t lines, std::int64_t depth, float* out,
                       std::int64_t part_floats) {
   const float* rows[kLines];
@@ -147,11 +165,11 @@ void pack_lines_first(const Source& source, std::int64_t lines, std::int64_t dep
     rows[i] = source.from + (source.lines != nullptr ? source.lines[line] : line) * source.stride;
   }
   for (std::int64_t k = 0; k < depth; k += kTerms, out += kParts * part_floats) {
-    Parts vectors[16];
+    Parts<kParts> vectors[16];
     const __mmask16 first = first_lanes(depth - k), second = first_lanes(depth - k - kPairs);
     for (std::int64_t i = 0; i < kLines; ++i)
-      vectors[i] = split(_mm512_maskz_loadu_ps(i < lines ? first : 0, rows[i] + k),
-                         _mm512_maskz_loadu_ps(i < lines ? second : 0, rows[i] + k + kPairs));
+      vectors[i] = split<kParts>(_mm512_maskz_loadu_ps(i < lines ? first : 0, rows[i] + k),
+                                 _mm512_maskz_loadu_ps(i < lines ? second : 0, rows[i] + k + kPairs));
     store_tile<kTranspose>(vectors, out, part_floats);
   }
 }
@@ -202,11 +220,11 @@ struct Fetch {
 
 #define EDDY_LOAD(tile, base, index) _tile_loadd(tile, (base) + (index)*kTileFloats, 64)
 
-// The six products of parts in an order in which from each to the next only one side is loaded, the same everywhere, as
-// sums depend on it.
+// The products of parts in an order in which from each to the next only one side is loaded, the same everywhere, as
+// sums depend on it: of three parts (left, right) 02, 01, 11, 10, 20, 00, of two 01, 00, 10, of one 00.
 
 /// Two tiles of rows by a group of kTiles tiles of columns.
-template <int kTiles>
+template <int kParts, int kTiles>
 void multiply_2xn(const float* left, const float* right, std::int64_t steps, float* out, Fetch& fetch) {
   _tile_zero(0);
   _tile_zero(1);
@@ -226,18 +244,25 @@ void multiply_2xn(const float* left, const float* right, std::int64_t steps, flo
   for (std::int64_t step = 0; step < steps; ++step) {
     fetch.step();
     EDDY_LEFT(0);
-    EDDY_RIGHT(2);
+    EDDY_RIGHT(kParts - 1);
     EDDY_PRODUCTS();
-    EDDY_RIGHT(1);
-    EDDY_PRODUCTS();
-    EDDY_LEFT(1);
-    EDDY_PRODUCTS();
-    EDDY_RIGHT(0);
-    EDDY_PRODUCTS();
-    EDDY_LEFT(2);
-    EDDY_PRODUCTS();
-    EDDY_LEFT(0);
-    EDDY_PRODUCTS();
+    if constexpr (kParts == 3) {
+      EDDY_RIGHT(1);
+      EDDY_PRODUCTS();
+      EDDY_LEFT(1);
+      EDDY_PRODUCTS();
+      EDDY_RIGHT(0);
+      EDDY_PRODUCTS();
+      EDDY_LEFT(2);
+      EDDY_PRODUCTS();
+      EDDY_LEFT(0);
+      EDDY_PRODUCTS();
+    } else if constexpr (kParts == 2) {
+      EDDY_RIGHT(0);
+      EDDY_PRODUCTS();
+      EDDY_LEFT(1);
+      EDDY_PRODUCTS();
+    }
     left += 2 * kParts * kTileFloats;
     right += kTiles * kParts * kTileFloats;
   }
@@ -251,7 +276,7 @@ void multiply_2xn(const float* left, const float* right, std::int64_t steps, flo
 }
 
 /// One tile of rows by kTiles tiles of columns in groups of two.
-template <int kTiles>
+template <int kParts, int kTiles>
 void multiply_1xn(const float* left, const float* right, const float* second, std::int64_t steps, float* out,
                   Fetch& fetch) {
   constexpr int kFirst = std::min(kTiles, 2), kSecond = kTiles - kFirst;
@@ -274,21 +299,29 @@ void multiply_1xn(const float* left, const float* right, const float* second, st
   for (std::int64_t step = 0; step < steps; ++step) {
     fetch.step();
     EDDY_LOAD(4, left, 0);
-    EDDY_RIGHT(2);
-    EDDY_PRODUCTS(2);
-    EDDY_RIGHT(1);
-    EDDY_PRODUCTS(1);
-    EDDY_LOAD(4, left, 1);
-    if constexpr (kTiles > 3) EDDY_LOAD(5, right, kFirst);
-    EDDY_PRODUCTS(1);
-    EDDY_RIGHT(0);
-    EDDY_PRODUCTS(0);
-    EDDY_LOAD(4, left, 2);
-    if constexpr (kTiles > 3) EDDY_LOAD(5, right, 0);
-    EDDY_PRODUCTS(0);
-    EDDY_LOAD(4, left, 0);
-    if constexpr (kTiles > 3) EDDY_LOAD(5, right, 0);
-    EDDY_PRODUCTS(0);
+    EDDY_RIGHT(kParts - 1);
+    EDDY_PRODUCTS(kParts - 1);
+    if constexpr (kParts == 3) {
+      EDDY_RIGHT(1);
+      EDDY_PRODUCTS(1);
+      EDDY_LOAD(4, left, 1);
+      if constexpr (kTiles > 3) EDDY_LOAD(5, right, kFirst);
+      EDDY_PRODUCTS(1);
+      EDDY_RIGHT(0);
+      EDDY_PRODUCTS(0);
+      EDDY_LOAD(4, left, 2);
+      if constexpr (kTiles > 3) EDDY_LOAD(5, right, 0);
+      EDDY_PRODUCTS(0);
+      EDDY_LOAD(4, left, 0);
+      if constexpr (kTiles > 3) EDDY_LOAD(5, right, 0);
+      EDDY_PRODUCTS(0);
+    } else if constexpr (kParts == 2) {
+      EDDY_RIGHT(0);
+      EDDY_PRODUCTS(0);
+      EDDY_LOAD(4, left, 1);
+      if constexpr (kTiles > 3) EDDY_LOAD(5, right, 0);
+      EDDY_PRODUCTS(0);
+    }
     left += kParts * kTileFloats;
     right += kFirst * kParts * kTileFloats;
     second += kSecond * kParts * kTileFloats;
@@ -303,11 +336,12 @@ void multiply_1xn(const float* left, const float* right, const float* second, st
 
 #undef EDDY_LOAD
 
-/// The number that was split.
-float whole(const float* tile, std::int64_t part_floats, Side side, std::int64_t line, std::int64_t term) {
+/// The number that was split, or what its parts tell of it.
+float whole(const float* tile, std::int64_t part_floats, int parts_count, Side side, std::int64_t line,
+            std::int64_t term) {
   const std::int64_t pair = term % kPairs, at = side == Side::left ? line * kPairs + pair : pair * kLines + line;
-  float parts[kParts];
-  for (int part = 0; part < kParts; ++part) {
+  float parts[kMostParts] = {};
+  for (int part = 0; part < parts_count; ++part) {
     std::uint32_t bits = 0;
     std::memcpy(&bits, tile + part * part_floats + at, sizeof(bits));
     bits = term < kPairs ? bits << 16U : bits & 0xFFFF0000U;
@@ -331,12 +365,12 @@ bool has_nan(const Product& p, const float* out) {
 /// Computes sums that are NaN again, in f32: with an infinite term the products of parts have no meaning.
 __attribute__((noinline, cold)) void mend(const Product& p, std::int64_t steps, float* out) {
   // Of an operand's `lines` lines, whose groups are `group_floats` apart.
-  const auto number = [](const float* packed, std::int64_t group_floats, std::int64_t lines, Side side,
-                         std::int64_t line, std::int64_t step, std::int64_t term) {
+  const auto number = [&p](const float* packed, std::int64_t group_floats, std::int64_t lines, Side side,
+                           std::int64_t line, std::int64_t step, std::int64_t term) {
     const std::int64_t first = line / kGroup * kGroup, tiles = lines - first > kLines ? 2 : 1;
     const float* group = packed + line / kGroup * group_floats;
-    return whole(group + step * step_floats(tiles) + (line - first) / kLines * kTileFloats, tiles * kTileFloats, side,
-                 line % kLines, term);
+    return whole(group + step * step_floats(tiles, p.parts) + (line - first) / kLines * kTileFloats,
+                 tiles * kTileFloats, p.parts, side, line % kLines, term);
   };
   float sums[kRows][kCols] = {};
   for (std::int64_t step = 0; step < steps; ++step) {
@@ -362,26 +396,66 @@ void release() {
   _tile_release();
 }
 
-}  // namespace
-
-void pack_tile(Side side, const Source& source, std::int64_t lines, std::int64_t depth, int tile, int tiles,
-               float* group) {
-  float* out = group + tile * kTileFloats;
-  const std::int64_t part_floats = tiles * kTileFloats;
+template <int kParts>
+void pack_tile_of(Side side, const Source& source, std::int64_t lines, std::int64_t depth, float* out,
+                  std::int64_t part_floats) {
   if (source.terms_first) {
     if (side == Side::left) {
-      pack_terms_first<true>(source, lines, depth, out, part_floats);
+      pack_terms_first<kParts, true>(source, lines, depth, out, part_floats);
     } else {
-      pack_terms_first<false>(source, lines, depth, out, part_floats);
+      pack_terms_first<kParts, false>(source, lines, depth, out, part_floats);
     }
   } else if (side == Side::right) {
-    pack_lines_first<true>(source, lines, depth, out, part_floats);
+    pack_lines_first<kParts, true>(source, lines, depth, out, part_floats);
   } else {
-    pack_lines_first<false>(source, lines, depth, out, part_floats);
+    pack_lines_first<kParts, false>(source, lines, depth, out, part_floats);
   }
 }
 
-void pack(Side side, const Source& source, std::int64_t lines, std::int64_t depth, float* packed) {
+template <int kParts>
+void multiply_of(const Product& p, std::int64_t steps, float* out, const Ahead& ahead) {
+  const std::int64_t tiles = (p.columns + kLines - 1) / kLines;
+  const float* second = p.right + p.right_group;
+  if (p.rows <= kLines) {
+    Fetch fetch(ahead, steps);
+    switch (tiles) {
+      case 1:
+        return multiply_1xn<kParts, 1>(p.left, p.right, second, steps, out, fetch);
+      case 2:
+        return multiply_1xn<kParts, 2>(p.left, p.right, second, steps, out, fetch);
+      case 3:
+        return multiply_1xn<kParts, 3>(p.left, p.right, second, steps, out, fetch);
+      default:
+        return multiply_1xn<kParts, 4>(p.left, p.right, second, steps, out, fetch);
+    }
+  }
+  Fetch fetch(ahead, steps * (tiles > 2 ? 2 : 1));
+  if (tiles == 1) {
+    multiply_2xn<kParts, 1>(p.left, p.right, steps, out, fetch);
+  } else {
+    multiply_2xn<kParts, 2>(p.left, p.right, steps, out, fetch);
+  }
+  if (tiles == 3) multiply_2xn<kParts, 1>(p.left, second, steps, out + kGroup, fetch);
+  if (tiles == 4) multiply_2xn<kParts, 2>(p.left, second, steps, out + kGroup, fetch);
+}
+
+}  // namespace
+
+void pack_tile(Side side, const Source& source, std::int64_t lines, std::int64_t depth, int parts, int tile, int tiles,
+               float* group) {
+  float* out = group + tile * kTileFloats;
+  const std::int64_t part_floats = tiles * kTileFloats;
+  switch (parts) {
+    case 1:
+      return pack_tile_of<1>(side, source, lines, depth, out, part_floats);
+    case 2:
+      return pack_tile_of<2>(side, source, lines, depth, out, part_floats);
+    default:
+      return pack_tile_of<3>(side, source, lines, depth, out, part_floats);
+  }
+}
+
+void pack(Side side, const Source& source, std::int64_t lines, std::int64_t depth, int parts, float* packed) {
   // Terms first, a block of terms of four tiles at a time: then whole rows of memory are read, not a line of each.
   const std::int64_t stretch = source.terms_first ? kTerms : depth, block = source.terms_first ? kCols : kLines;
   for (std::int64_t line0 = 0; line0 < lines; line0 += block) {
@@ -397,44 +471,28 @@ void pack(Side side, const Source& source, std::int64_t lines, std::int64_t dept
         } else {
           from.from += line * source.stride;
         }
-        pack_tile(side, from, std::min(lines - line, kLines), std::min(depth - k, stretch),
+        pack_tile(side, from, std::min(lines - line, kLines), std::min(depth - k, stretch), parts,
                   static_cast<int>(line - first) / kLines, tiles,
-                  packed + packed_floats(first, depth) + k / kTerms * step_floats(tiles));
+                  packed + packed_floats(first, depth, parts) + k / kTerms * step_floats(tiles, parts));
       }
     }
   }
 }
 
 void multiply(const Product& p, float* out, const Ahead& ahead) {
-  const std::int64_t steps = (p.depth + kTerms - 1) / kTerms, tiles = (p.columns + kLines - 1) / kLines;
-  const float* second = p.right + p.right_group;
+  const std::int64_t steps = (p.depth + kTerms - 1) / kTerms;
   configure(p.rows);
   memory_fence_of_compiler();
-  if (p.rows <= kLines) {
-    Fetch fetch(ahead, steps);
-    switch (tiles) {
-      case 1:
-        multiply_1xn<1>(p.left, p.right, second, steps, out, fetch);
-        break;
-      case 2:
-        multiply_1xn<2>(p.left, p.right, second, steps, out, fetch);
-        break;
-      case 3:
-        multiply_1xn<3>(p.left, p.right, second, steps, out, fetch);
-        break;
-      default:
-        multiply_1xn<4>(p.left, p.right, second, steps, out, fetch);
-        break;
-    }
-  } else {
-    Fetch fetch(ahead, steps * (tiles > 2 ? 2 : 1));
-    if (tiles == 1) {
-      multiply_2xn<1>(p.left, p.right, steps, out, fetch);
-    } else {
-      multiply_2xn<2>(p.left, p.right, steps, out, fetch);
-    }
-    if (tiles == 3) multiply_2xn<1>(p.left, second, steps, out + kGroup, fetch);
-    if (tiles == 4) multiply_2xn<2>(p.left, second, steps, out + kGroup, fetch);
+  switch (p.parts) {
+    case 1:
+      multiply_of<1>(p, steps, out, ahead);
+      break;
+    case 2:
+      multiply_of<2>(p, steps, out, ahead);
+      break;
+    default:
+      multiply_of<3>(p, steps, out, ahead);
+      break;
   }
   memory_fence_of_compiler();
   if (has_nan(p, out)) mend(p, steps, out);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "eddy/core/precision.h"
 #include "eddy/core/rounding.h"
 
 /// Products of f32 matrices on the tiles of AMX, which multiply bf16 sixteen times as fast as AVX-512 multiplies f32.
@@ -14,6 +15,7 @@
 /// reach the digits of an f32 are made and added in f32 (Henry, Tang & Heinecke 2019, "Leveraging the bfloat16
 /// Artificial Intelligence Datatype For Higher-Precision Computations"): errors are no larger than those of products
 /// in f32, and often smaller. Parts below 1.2e-38 count as zeros, so numbers below 1e-33 have fewer digits.
+/// Of two parts, three products are made, and of one, one; the last part is rounded then.
 ///
 /// Operands are packed in groups of two tiles, [group][block of terms][part][tile]: for a left operand a tile holds 16
 /// rows, for a right one 16 columns. Lines are rows of a left and columns of a right operand. All functions are serial
@@ -31,9 +33,13 @@ inline constexpr std::int64_t kTerms = 32;  ///< terms of its sums that a tile h
 inline constexpr std::int64_t kRows = kGroup;
 inline constexpr std::int64_t kCols = 2 * kGroup;
 
+/// The parts that a precision takes numbers apart into.
+constexpr int parts_of(Precision precision) { return static_cast<int>(precision) + 1; }
+inline constexpr int kMostParts = parts_of(Precision::highest);
+
 /// Of a packed operand; with `lines` a multiple of kGroup also where line number `lines` begins.
-constexpr std::int64_t packed_floats(std::int64_t lines, std::int64_t depth) {
-  return round_up(lines, kLines) * round_up(depth, kTerms) / 2 * 3;
+constexpr std::int64_t packed_floats(std::int64_t lines, std::int64_t depth, int parts) {
+  return round_up(lines, kLines) * round_up(depth, kTerms) / 2 * parts;
 }
 
 enum class Side : std::uint8_t { left, right };
@@ -48,10 +54,10 @@ struct Source {
 };
 
 /// Packs `lines` lines of `depth` terms.
-void pack(Side side, const Source& source, std::int64_t lines, std::int64_t depth, float* packed);
+void pack(Side side, const Source& source, std::int64_t lines, std::int64_t depth, int parts, float* packed);
 
 /// Packs up to kLines lines as tile `tile` of a group of `tiles`.
-void pack_tile(Side side, const Source& source, std::int64_t lines, std::int64_t depth, int tile, int tiles,
+void pack_tile(Side side, const Source& source, std::int64_t lines, std::int64_t depth, int parts, int tile, int tiles,
                float* group);
 
 /// What a product fetches into the second-level cache meanwhile.
@@ -61,7 +67,9 @@ struct Ahead {
 };
 
 /// Floats from one block of terms to the next in a group of `tiles` tiles.
-constexpr std::int64_t step_floats(std::int64_t tiles) { return packed_floats(tiles * kLines, kTerms); }
+constexpr std::int64_t step_floats(std::int64_t tiles, int parts) {
+  return packed_floats(tiles * kLines, kTerms, parts);
+}
 
 struct Product {
   const float* left;  ///< a group
@@ -70,6 +78,7 @@ struct Product {
   std::int64_t right_group;  ///< floats from its first group to its second
   std::int64_t columns;      ///< up to kCols
   std::int64_t depth;
+  int parts;
 };
 
 /// out[row * kCols + column] = the product. Whole tiles of columns are written, to a cache line's boundary. A Use must

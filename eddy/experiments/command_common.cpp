@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "eddy/core/precision.h"
 #include "eddy/core/threads.h"
 #include "eddy/experiments/command.h"
 
@@ -29,11 +30,16 @@ void print_json(const nlohmann::ordered_json& value, int indent) {
   fmt::print("{}\n", value.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-void add_thread_flag(CLI::App& app) {
+void add_computing_flags(CLI::App& app) {
   app.add_option_function<int>(
          "--threads", [](int threads) { set_num_threads(threads); }, "Threads to compute with")
       ->default_str(std::to_string(num_threads()))
       ->type_name("INT");
+  app.add_option_function<std::string>(
+         "--precision", [](const std::string& name) { set_matmul_precision(precision_of(name)); },
+         "Digits of f32 that matrix products take where AMX makes fewer faster: medium (8), high (16) or highest (all)")
+      ->default_str(std::string(name_of(matmul_precision())))
+      ->type_name("TEXT");
 }
 
 }  // namespace eddy

@@ -354,7 +354,7 @@ Command add_evaluate_command(CLI::App& program, const CommandLine& line) {
   app->add_flag("--json", command->json, "Print JSON");
   app->add_option("--report", command->report, "Folder for a report: a page with curves, confusion and wrong texts")
       ->type_name("DIR");
-  add_thread_flag(*app);
+  add_computing_flags(*app);
   return {app, [command, line] { return evaluate(*command, line); }};
 }
 

@@ -57,7 +57,7 @@ Command add_experiment_command(CLI::App& program, const CommandLine& line) {
   auto prepared = std::make_shared<std::vector<Prepared>>();
   for (const Experiment& experiment : experiments()) {
     CLI::App* one = app->add_subcommand(experiment.name, experiment.summary);
-    add_thread_flag(*one);
+    add_computing_flags(*one);
     prepared->push_back({one, experiment.prepare(*one, line)});
   }
   const auto run_chosen = [prepared, &line] {

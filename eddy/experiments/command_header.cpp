@@ -5,6 +5,7 @@
 
 #include "eddy/core/cpu.h"
 #include "eddy/core/number_text.h"
+#include "eddy/core/precision.h"
 #include "eddy/core/threads.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/environment.h"
@@ -40,14 +41,23 @@ std::string run_header(const ModelFile& model, const ParameterStore& store, cons
   return text;
 }
 
-std::string take_recorded_threads(const CLI::App& app, const std::filesystem::path& checkpoint) {
-  const std::optional<int> recorded = recorded_threads(read_checkpoint_arithmetic(checkpoint));
-  const int usual = num_threads();
-  if (!recorded || *recorded == usual || app.count("--threads") > 0) return {};
-  set_num_threads(*recorded);
-  return fmt::format(
-      "threads   {}, as in the run that goes on, not the {} that are usual here; --threads says otherwise", *recorded,
-      usual);
+std::string take_recorded_arithmetic(const CLI::App& app, const std::filesystem::path& checkpoint) {
+  const std::string facts = read_checkpoint_arithmetic(checkpoint);
+  std::vector<std::string> lines;
+  const std::optional<int> threads = recorded_threads(facts);
+  if (threads && *threads != num_threads() && app.count("--threads") == 0) {
+    lines.push_back(fmt::format(
+        "threads   {}, as in the run that goes on, not the {} that are usual here; --threads says otherwise", *threads,
+        num_threads()));
+    set_num_threads(*threads);
+  }
+  const std::optional<Precision> precision = recorded_precision(facts);
+  if (precision && *precision != matmul_precision() && app.count("--precision") == 0) {
+    lines.push_back(
+        fmt::format("precision {}, as in the run that goes on; --precision says otherwise", name_of(*precision)));
+    set_matmul_precision(*precision);
+  }
+  return fmt::format("{}", fmt::join(lines, "\n"));
 }
 
 void warn_of_other_bits(const std::filesystem::path& checkpoint) {

@@ -15,9 +15,10 @@
 /// No state: safe to call concurrently.
 namespace eddy {
 
-/// The threads that wrote the checkpoint are set, unless --threads says how many, so that going on gives the same bits.
-/// Returns what to say where they are others than this process would have by itself; else nothing.
-std::string take_recorded_threads(const CLI::App& app, const std::filesystem::path& checkpoint);
+/// The threads that wrote the checkpoint and the precision of their products are set, unless --threads or --precision
+/// says which, so that going on gives the same bits. Returns lines to say where they are others than this process would
+/// have by itself, without a final newline; else nothing.
+std::string take_recorded_arithmetic(const CLI::App& app, const std::filesystem::path& checkpoint);
 /// Says on standard error when this process computes other bits than the one that wrote the checkpoint.
 void warn_of_other_bits(const std::filesystem::path& checkpoint);
 

@@ -257,7 +257,7 @@ Command add_inspect_command(CLI::App& program) {
   app->add_option("--seed", command->seed, "Of the made-up texts that the program runs on (default: as trained)")
       ->type_name("UINT")
       ->group("Program");
-  add_thread_flag(*app);
+  add_computing_flags(*app);
   return {app, [app, command] { return inspect(*app, *command); }};
 }
 

@@ -137,7 +137,7 @@ Command add_predict_command(CLI::App& program) {
       ->capture_default_str();
   add_encoding_flag(*app, command->encoding);
   add_max_length_flag(*app, command->max_length);
-  add_thread_flag(*app);
+  add_computing_flags(*app);
   return {app, [command] { return predict(*command); }};
 }
 

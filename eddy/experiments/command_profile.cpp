@@ -214,7 +214,7 @@ Command add_profile_command(CLI::App& program) {
   add_model_flags(command->config);
   add_optimizer_flags(command->config);
   add_limit_flags(command->config);
-  add_thread_flag(*app);
+  add_computing_flags(*app);
   return {app, [command] { return profile(*command); }};
 }
 

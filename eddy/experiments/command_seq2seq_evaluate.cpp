@@ -128,7 +128,7 @@ Command add_seq2seq_evaluate(CLI::App& group, const CommandLine& line) {
       ->type_name("DIR");
   app->add_flag("--json", command->json, "Print the scores as one JSON object, shares from 0 to 1");
   add_decoding_flags(*app, command->search);
-  add_thread_flag(*app);
+  add_computing_flags(*app);
   return {app, [app, command] {
             check_decoding_flags(*app, command->search);
             return evaluate(*command);

@@ -139,7 +139,7 @@ Config started(TrainCommand& command) {
 
 Seq2SeqModel resumed(TrainCommand& command) {
   Seq2SeqModel model = read_seq2seq(command.run.checkpoint());
-  const std::string threads = take_recorded_threads(command.app, command.run.checkpoint());
+  const std::string threads = take_recorded_arithmetic(command.app, command.run.checkpoint());
   if (!threads.empty()) command.run.say(threads);
   Config wanted = model.config, limits = model.config;
   command.flags.apply(wanted);
@@ -262,7 +262,7 @@ Command add_seq2seq_train(CLI::App& group, const CommandLine& line) {
   add_data_flags(command->flags);
   add_model_flags(command->flags);
   add_training_flags(command->flags);
-  add_thread_flag(*app);
+  add_computing_flags(*app);
   return {app, [command] { return train(*command); }};
 }
 

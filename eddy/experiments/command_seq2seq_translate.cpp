@@ -116,7 +116,7 @@ Command add_seq2seq_translate(CLI::App& group) {
   app->add_flag("--json", command->json, "Print one JSON object a line");
   add_encoding_flag(*app, command->encoding);
   add_decoding_flags(*app, command->search);
-  add_thread_flag(*app);
+  add_computing_flags(*app);
   return {app, [app, command] {
             check_decoding_flags(*app, command->search);
             return translate(*command);

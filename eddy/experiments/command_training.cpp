@@ -108,7 +108,7 @@ TrainingCommand::TrainingCommand(CLI::App& subcommand, const CommandLine& comman
   add_model_flags(config);
   add_optimizer_flags(config);
   add_limit_flags(config);
-  add_thread_flag(subcommand);
+  add_computing_flags(subcommand);
 }
 
 ModelFile TrainingCommand::plan(const ModelFile& defaults) {
@@ -145,7 +145,7 @@ ModelFile TrainingCommand::started(const ModelFile& defaults) {
 
 ModelFile TrainingCommand::resumed() {
   ModelFile model = read_model_file(run.checkpoint());
-  if (const std::string threads = take_recorded_threads(app, run.checkpoint()); !threads.empty()) run.say(threads);
+  if (const std::string said = take_recorded_arithmetic(app, run.checkpoint()); !said.empty()) run.say(said);
   require_text_model(run.checkpoint(), model.config);
   check_same_from(from, model);
   TrainingConfig wanted = model.config;

@@ -12,6 +12,7 @@
 #include "eddy/core/cpu.h"
 #include "eddy/core/math.h"
 #include "eddy/core/onednn.h"
+#include "eddy/core/precision.h"
 #include "eddy/core/threads.h"
 #include "eddy/experiments/environment_version.h"
 
@@ -49,6 +50,7 @@ Environment collect_environment(std::string command, std::optional<std::uint64_t
   Environment facts;
   facts.cpu = cpu_capabilities().model;
   facts.vector_target = vector_target();
+  facts.precision = name_of(matmul_precision());
   facts.onednn_version = onednn_version();
   facts.onednn_isa = onednn_isa();
   facts.threads = num_threads();
@@ -70,6 +72,7 @@ std::string to_json(const Environment& e) {
       {"cpu", e.cpu},
       {"threads", e.threads},
       {"vector_target", e.vector_target},
+      {"precision", e.precision},
       {"onednn", e.onednn_version},
       {"onednn_isa", e.onednn_isa},
       {"system", e.system},
@@ -83,7 +86,8 @@ std::string arithmetic_facts() {
   return nlohmann::ordered_json{{"eddy", eddy_version()},
                                 {"cpu", cpu_capabilities().model},
                                 {"threads", num_threads()},
-                                {"vector_target", vector_target()}}
+                                {"vector_target", vector_target()},
+                                {"precision", name_of(matmul_precision())}}
       .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
@@ -92,10 +96,12 @@ std::vector<std::string> changed_arithmetic(std::string_view facts) {
   // What earlier versions called the same instructions.
   if (then.is_object() && then.value("vector_target", nlohmann::ordered_json()) == "AVX3")
     then["vector_target"] = "AVX-512";
+  // They had one precision.
+  if (then.is_object() && !then.contains("precision")) then["precision"] = name_of(Precision::highest);
   const auto now = nlohmann::ordered_json::parse(arithmetic_facts());
   std::vector<std::string> changes;
   // Other versions and processors of the same instructions may well give the same bits.
-  for (const char* key : {"threads", "vector_target"})
+  for (const char* key : {"threads", "vector_target", "precision"})
     if (then.is_object() && then.contains(key) && then.at(key) != now.at(key))
       changes.push_back(fmt::format("{} ({}, now {})", key, then.at(key).dump(), now.at(key).dump()));
   return changes;
@@ -106,6 +112,14 @@ std::optional<int> recorded_threads(std::string_view facts) {
   if (!then.is_object() || !then.contains("threads") || !then.at("threads").is_number_unsigned()) return {};
   const auto threads = then.at("threads").get<std::uint64_t>();
   return threads >= 1 && threads <= 1024 ? std::optional(static_cast<int>(threads)) : std::nullopt;
+}
+
+std::optional<Precision> recorded_precision(std::string_view facts) {
+  const auto then = nlohmann::ordered_json::parse(facts, nullptr, /*allow_exceptions=*/false);
+  if (!then.is_object() || !then.contains("precision") || !then.at("precision").is_string()) return {};
+  for (const Precision precision : {Precision::medium, Precision::high, Precision::highest})
+    if (then.at("precision").get<std::string>() == name_of(precision)) return precision;
+  return {};
 }
 
 std::string shell_quoted(std::string_view word) {

@@ -8,12 +8,15 @@
 #include <string_view>
 #include <vector>
 
+#include "eddy/core/precision.h"
+
 namespace eddy {
 
 /// What a result depends on besides its configuration.
 struct Environment {
   std::string cpu{};
   std::string vector_target{};  ///< of eddy's own kernels
+  std::string precision{};      ///< of matrix products
   std::string onednn_version{};
   std::string onednn_isa{};
   int threads = 0;
@@ -38,6 +41,8 @@ std::vector<std::string> changed_arithmetic(std::string_view facts);
 
 /// The threads that such a text tells of; nothing where it tells of no number of threads there can be.
 std::optional<int> recorded_threads(std::string_view facts);
+/// The precision of its products, likewise.
+std::optional<Precision> recorded_precision(std::string_view facts);
 
 /// `0.1.0`
 std::string_view eddy_version();

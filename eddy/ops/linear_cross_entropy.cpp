@@ -53,7 +53,7 @@ class Chunks {
         size_(size),
         chunk_(std::clamp<std::int64_t>(kChunkLogits / classes, 24, std::max<std::int64_t>(rows, 24))),
         table_(std::min(chunk_, rows), classes, size, /*transpose_b=*/true),
-        products_(softmax_products(table_.tiled())),
+        products_(softmax_products(table_.parts())),
         panels_((classes + products_.panel_classes - 1) / products_.panel_classes),
         differentiate_(differentiate) {
     const SoftmaxSizes sizes{chunk_, classes, size};

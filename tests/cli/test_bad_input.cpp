@@ -77,6 +77,7 @@ TEST_CASE("wrong flags are usage errors, exit 2") {
   check_error({"pretrain", "--data", data, "--output", output, "--lr", "nan"}, 2, "learning_rate");
   check_error({"pretrain", "--data", data, "--output", output, "--optimizer", "adamm"}, 2, "adamm");
   check_error({"pretrain", "--data", data, "--output", output, "--threads", "0"}, 2, "threads");
+  check_error({"pretrain", "--data", data, "--output", output, "--precision", "low"}, 2, "medium, high or highest");
   check_error({"pretrain", "--data", data, "--output", output, "--task", "sa", "--bidirectional"}, 2, "bidirectional");
   check_error({"pretrain", "--data", data, "--output", output, "--task", "pa", "--bidirectional"}, 2, "an autoencoder");
   check_error({"pretrain", "--data", data, "--output", output, "--pooling", "mean"}, 2, "--task pa");

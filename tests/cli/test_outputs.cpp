@@ -319,6 +319,21 @@ TEST_CASE("a run goes on with the threads it had, if no others are asked for") {
               {"seq2seq", "train", "-o", folder.path("s.safetensors"), "--resume"}, "--steps");
 }
 
+TEST_CASE("a run goes on with the precision it had, if no other is asked for") {
+  const TestFolder folder;
+  folder.write("texts.txt", text_lines(30, 1));
+  const std::string said = "precision medium, as in the run that goes on";
+  const ProgramResult first = succeed(pretrain(folder, "m.safetensors", {"--max-steps", "2", "--precision", "medium"}));
+  CHECK(first.err.find(" at medium precision, ") != std::string::npos);
+  const Arguments resume = {"pretrain", "-o", folder.path("m.safetensors"), "--resume", "--no-cache", "--max-steps"};
+  const ProgramResult same = succeed(joined(resume, {"3"}));
+  CHECK_MESSAGE(same.err.find(said) != std::string::npos, same.err);
+  CHECK(same.err.find("warning") == std::string::npos);
+  const ProgramResult other = succeed(joined(resume, {"4", "--precision", "highest"}));
+  CHECK(other.err.find(said) == std::string::npos);
+  CHECK(other.err.find("was written with other precision (\"medium\", now \"highest\")") != std::string::npos);
+}
+
 TEST_CASE("a run goes on from its own pretrained model only") {
   const TestFolder folder;
   folder.write("texts.txt", text_lines(30, 1));

@@ -34,27 +34,27 @@ struct Matrix {
   float& operator()(std::int64_t line, std::int64_t term) { return values[at(line * depth + term)]; }
   float operator()(std::int64_t line, std::int64_t term) const { return values[at(line * depth + term)]; }
 
-  Tensor packed(tiles::Side side, bool terms_first) const {
+  Tensor packed(tiles::Side side, bool terms_first, int parts = tiles::kMostParts) const {
     const std::int64_t stride = (terms_first ? lines : depth) + 3;
     std::vector<float> memory(at(stride * (terms_first ? depth : lines)), kNan);
     for (std::int64_t l = 0; l < lines; ++l)
       for (std::int64_t k = 0; k < depth; ++k)
         memory[at(terms_first ? k * stride + l : l * stride + k)] = (*this)(l, k);
-    Tensor result(eddy::f32, {tiles::packed_floats(lines, depth)});
-    tiles::pack(side, {memory.data(), stride, terms_first}, lines, depth, result.values<float>().data());
+    Tensor result(eddy::f32, {tiles::packed_floats(lines, depth, parts)});
+    tiles::pack(side, {memory.data(), stride, terms_first}, lines, depth, parts, result.values<float>().data());
     return result;
   }
 };
 
 /// [rows, columns]
 std::vector<float> product(const Matrix& left, const Matrix& right, bool left_terms_first = false,
-                           bool right_terms_first = true) {
-  const Tensor a = left.packed(tiles::Side::left, left_terms_first),
-               b = right.packed(tiles::Side::right, right_terms_first);
+                           bool right_terms_first = true, int parts = tiles::kMostParts) {
+  const Tensor a = left.packed(tiles::Side::left, left_terms_first, parts),
+               b = right.packed(tiles::Side::right, right_terms_first, parts);
   Tensor out(eddy::f32, {tiles::kRows * tiles::kCols});
   const tiles::Use use;
   tiles::multiply({a.values<float>().data(), left.lines, b.values<float>().data(),
-                   tiles::packed_floats(tiles::kGroup, left.depth), right.lines, left.depth},
+                   tiles::packed_floats(tiles::kGroup, left.depth, parts), right.lines, left.depth, parts},
                   out.values<float>().data(), {});
   std::vector<float> result;
   for (std::int64_t r = 0; r < left.lines; ++r)
@@ -110,6 +110,78 @@ TEST_CASE("products on tiles are as exact as sums of f32" * doctest::skip(!tiles
   }
 }
 
+namespace {
+
+/// The nearest number of 8 digits; of two as near the larger in size.
+float to_bf16(float x) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &x, sizeof(bits));
+  bits = (bits + 0x8000U) & 0xFFFF0000U;
+  std::memcpy(&x, &bits, sizeof(bits));
+  return x;
+}
+
+}  // namespace
+
+TEST_CASE("products of fewer parts are those of the rounded numbers" * doctest::skip(!tiles::available())) {
+  for (const int parts : {1, 2}) {
+    for (const std::int64_t rows : {1, 16, 17, 32}) {
+      for (const std::int64_t columns : {1, 16, 31, 48, 64}) {
+        for (const std::int64_t depth : {1, 32, 100}) {
+          const Matrix left(rows, depth, 8), right(columns, depth, 9);
+          for (const bool terms_first : {false, true}) {
+            const std::vector<float> out = product(left, right, terms_first, terms_first, parts);
+            double largest = 0, largest_of_rounded = 0;
+            for (std::int64_t r = 0; r < rows; ++r) {
+              for (std::int64_t c = 0; c < columns; ++c) {
+                double exact = 0, of_rounded = 0, size = 0;
+                for (std::int64_t k = 0; k < depth; ++k) {
+                  const float a = left(r, k), b = right(c, k), a0 = to_bf16(a), b0 = to_bf16(b);
+                  exact += double{a} * double{b};
+                  size += std::abs(double{a} * double{b});
+                  of_rounded += double{a0} * double{b0};
+                  if (parts == 2)
+                    of_rounded += double{a0} * double{to_bf16(b - b0)} + double{to_bf16(a - a0)} * double{b0};
+                }
+                const double own = out[at(r * columns + c)];
+                largest = std::max(largest, std::abs(own - exact) / size);
+                largest_of_rounded = std::max(largest_of_rounded, std::abs(own - of_rounded) / size);
+              }
+            }
+            CAPTURE(parts);
+            CAPTURE(rows);
+            CAPTURE(columns);
+            CAPTURE(depth);
+            CHECK(largest < std::ldexp(1.0, parts == 1 ? -7 : -15));
+            CHECK(largest_of_rounded < std::ldexp(1.0, -21));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("products of fewer parts keep infinities and NaN" * doctest::skip(!tiles::available())) {
+  float odd_nan = 0;  // rounding its bits up would make a zero of it
+  const std::uint32_t bits = 0x7FFFFFFFU;
+  std::memcpy(&odd_nan, &bits, sizeof(bits));
+  for (const int parts : {1, 2}) {
+    Matrix left(20, 40, 6), right(40, 40, 7);
+    left(0, 3) = kInfinity;
+    left(1, 4) = -kInfinity;
+    left(2, 5) = kNan;
+    left(3, 6) = odd_nan;
+    const std::vector<float> out = product(left, right, false, true, parts);
+    for (std::int64_t c = 0; c < 40; ++c) {
+      CHECK(out[at(c)] == std::copysign(kInfinity, right(c, 3)));
+      CHECK(out[at(40 + c)] == std::copysign(kInfinity, -right(c, 4)));
+      CHECK(std::isnan(out[at(80 + c)]));
+      CHECK(std::isnan(out[at(120 + c)]));
+      CHECK(std::isfinite(out[at(160 + c)]));
+    }
+  }
+}
+
 TEST_CASE("an element of a product depends on its row and column alone" * doctest::skip(!tiles::available())) {
   const std::int64_t depth = 77;
   const Matrix left(32, depth, 3), right(64, depth, 4);
@@ -139,8 +211,8 @@ TEST_CASE("rows of a left operand may lie anywhere" * doctest::skip(!tiles::avai
   for (std::int64_t i = 0; i < count; ++i)
     for (std::int64_t k = 0; k < 50; ++k) chosen(i, k) = left(lines[at(i)], k);
   const Tensor expected = chosen.packed(tiles::Side::left, false);
-  Tensor packed(eddy::f32, {tiles::packed_floats(count, 50)});
-  tiles::pack(tiles::Side::left, {left.values.data(), 50, false, lines.data()}, count, 50,
+  Tensor packed(eddy::f32, {tiles::packed_floats(count, 50, tiles::kMostParts)});
+  tiles::pack(tiles::Side::left, {left.values.data(), 50, false, lines.data()}, count, 50, tiles::kMostParts,
               packed.values<float>().data());
   CHECK(std::memcmp(packed.data(), expected.data(), packed.values<float>().size_bytes()) == 0);
 }

@@ -183,11 +183,16 @@ TEST_CASE("what the bits depend on is compared with this process") {
   other["vector_target"] = "Z80";
   other["eddy"] = "99";
   other["threads"] = 1000;
+  other["precision"] = "medium";
   const std::vector<std::string> changes = changed_arithmetic(other.dump());
-  REQUIRE(changes.size() == 2);
+  REQUIRE(changes.size() == 3);
   CHECK(changes[0].starts_with("threads (1000, now "));
   CHECK(changes[1].starts_with("vector_target (\"Z80\", now "));
+  CHECK(changes[2] == "precision (\"medium\", now \"highest\")");
   CHECK(recorded_threads(other.dump()) == 1000);
+  CHECK(recorded_precision(other.dump()) == Precision::medium);
+  for (const char* facts : {"", "{}", R"({"precision": 1})", R"({"precision": "low"})"})
+    CHECK_FALSE(recorded_precision(facts));
   for (const char* facts : {"", "no JSON", "[1]", "{}", R"({"threads": "2"})", R"({"threads": 0})",
                             R"({"threads": -1})", R"({"threads": 1025})", R"({"threads": 18446744073709551615})"})
     CHECK_FALSE(recorded_threads(facts));

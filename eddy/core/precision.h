@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace eddy {
+
+/// How exactly products of matrices take their f32 operands, where a processor gains by less: on AMX. Elsewhere, and
+/// in products too small for its tiles, all mean highest. Sums are f32, and so is whatever is stored.
+enum class Precision : std::uint8_t {
+  medium,   ///< as bf16: 8 digits
+  high,     ///< as sums of two bf16: 16 digits
+  highest,  ///< as they are: 24 digits
+};
+
+/// For the whole process; highest by default. Set it before programs are compiled, while no other thread uses eddy:
+/// products are planned for it.
+Precision matmul_precision();
+void set_matmul_precision(Precision precision);
+
+/// "medium", "high" or "highest".
+std::string_view name_of(Precision precision);
+/// Throws UsageError for any other text.
+Precision precision_of(std::string_view name);
+
+}  // namespace eddy

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// What --precision says reaches every kind of product on AMX's tiles; elsewhere it changes no bit.
+#include <doctest/doctest.h>
+
+#include "eddy/core/error.h"
+#include "eddy/core/precision.h"
+#include "eddy/core/threads.h"
+#include "eddy/core/tile_product.h"
+#include "eddy/graph/gradient.h"
+#include "eddy/graph/program.h"
+#include "eddy/models/cells.h"
+#include "eddy/ops/gru.h"
+#include "eddy/ops/linear.h"
+#include "eddy/ops/linear_cross_entropy.h"
+#include "eddy/ops/lstm.h"
+#include "eddy/ops/reshape.h"
+#include "eddy/ops/scan.h"
+#include "eddy/ops/square.h"
+#include "eddy/ops/sum.h"
+#include "tests/support/arrays.h"
+#include "tests/support/largest.h"
+
+namespace eddy::test {
+namespace {
+
+/// Sizes that tiles pay for, and that fill none.
+constexpr std::int64_t kTime = 7, kBatch = 26, kSize = 150, kClasses = 1030;
+
+class PrecisionRestored {
+ public:
+  PrecisionRestored() = default;
+  PrecisionRestored(const PrecisionRestored&) = delete;
+  PrecisionRestored& operator=(const PrecisionRestored&) = delete;
+  ~PrecisionRestored() { set_matmul_precision(before_); }
+
+ private:
+  Precision before_ = matmul_precision();
+};
+
+/// Makes a loss of x, f32[time,batch,size], and of weights it makes itself.
+using Model = std::function<Value(Value x, const std::function<Value(const Shape&)>& weight)>;
+
+/// The loss and its gradients by x and all weights.
+std::vector<Tensor> evaluate(const Model& model, Precision precision) {
+  set_matmul_precision(precision);
+  Graph graph;
+  Philox random(5);
+  std::vector<Value> wrt{graph.constant(random_tensor({f32, {kTime, kBatch, kSize}}, random, -1, 1))};
+  const Value loss = model(wrt[0], [&](const Shape& shape) {
+    return wrt.emplace_back(graph.constant(random_tensor({f32, shape}, random, -0.2F, 0.2F)));
+  });
+  std::vector<Value> results{loss};
+  for (const Value& gradient : dense_gradients(loss, wrt)) results.push_back(gradient);
+  // Folded, constants would be products made at compile time.
+  CompileOptions options;
+  options.passes.fold = false;
+  std::vector<Tensor> values;
+  Program program = compile(graph, results, options);
+  for (const Tensor& tensor : program.run({})) values.push_back(tensor.clone());
+  return values;
+}
+
+double largest_difference(const std::vector<Tensor>& found, const std::vector<Tensor>& expected) {
+  double largest = 0;
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i)
+    largest = std::max(largest, relative_difference(found[i], expected[i]));
+  return largest;
+}
+
+}  // namespace
+
+TEST_CASE("each kind of product has the precision that is set when it is compiled") {
+  const PrecisionRestored restored;
+  const std::vector<std::pair<const char*, Model>> models{
+      {"linear",
+       [](Value x, const auto& weight) {
+         return sum(square(linear(x, weight({kSize, 200}))));
+       }},
+      {"lstm",
+       [](Value x, const auto& weight) {
+         return sum(
+             square(lstm(x, weight({kSize, 4 * kSize}), weight({kSize, 4 * kSize}), weight({4 * kSize})).outputs));
+       }},
+      {"gru",
+       [](Value x, const auto& weight) {
+         return sum(
+             square(gru(x, weight({kSize, 3 * kSize}), weight({kSize, 3 * kSize}), weight({3 * kSize})).outputs));
+       }},
+      {"scan",
+       [](Value x, const auto& weight) {
+         const LstmCell cell{
+             .w_x = weight({kSize, 4 * kSize}), .w_h = weight({kSize, 4 * kSize}), .bias = weight({4 * kSize})};
+         State initial;
+         for (const char* name : {"h", "c"}) initial.set(name, weight({kBatch, kSize}));
+         const Value outputs = scan(cell, x, initial).output;
+         return sum(square(outputs));
+       }},
+      {"linear_cross_entropy",
+       [](Value x, const auto& weight) {
+         const std::int64_t rows = kTime * kBatch;
+         std::vector<std::int32_t> targets;
+         for (std::int64_t i = 0; i < rows; ++i) targets.push_back(static_cast<std::int32_t>(i * 37 % kClasses));
+         Graph& graph = x.graph();
+         return linear_cross_entropy(reshape(x, {rows, kSize}), weight({kClasses, kSize}), weight({kClasses}),
+                                     graph.constant(Tensor::from(targets, {rows})),
+                                     graph.constant(Tensor::from(std::vector<float>(rows, 0.5F), {rows})));
+       }},
+  };
+  for (const auto& [name, model] : models) {
+    INFO(std::string(name));
+    const std::vector<Tensor> highest = evaluate(model, Precision::highest), high = evaluate(model, Precision::high),
+                              medium = evaluate(model, Precision::medium);
+    const double of_high = largest_difference(high, highest), of_medium = largest_difference(medium, highest);
+    if (!tiles::available()) {
+      CHECK(of_high == 0);
+      CHECK(of_medium == 0);
+      continue;
+    }
+    CHECK(of_high < 1e-4);
+    CHECK(of_medium < 3e-2);
+    CHECK(of_medium > 1e-3);
+    CHECK(of_high > 1e-7);
+    const int threads = num_threads();
+    set_num_threads(3);
+    CHECK(largest_difference(evaluate(model, Precision::medium), medium) == 0);
+    set_num_threads(threads);
+  }
+}
+
+TEST_CASE("a precision has a name, and nothing else is one") {
+  for (const Precision precision : {Precision::medium, Precision::high, Precision::highest})
+    CHECK(precision_of(name_of(precision)) == precision);
+  CHECK(matmul_precision() == Precision::highest);
+  CHECK_THROWS_WITH_AS(precision_of("bf16"), "the precision of products is medium, high or highest, not 'bf16'",
+                       UsageError);
+}
+
+}  // namespace eddy::test
