@@ -65,17 +65,13 @@ class TiledPass {
 
   void multiply(const float* left, std::int64_t rows, const float* panel, std::int64_t cols, std::int64_t next,
                 float* c, const float* bias) const {
-    alignas(64) float sums[tiles::kRows * tiles::kCols];
-    const std::int64_t blocks = (rows + tiles::kRows - 1) / tiles::kRows, share = round_up(next / blocks, kLineFloats);
-    for (std::int64_t i = 0; i < blocks; ++i) {
-      const std::int64_t first = i * tiles::kRows, count = std::min(tiles::kRows, rows - first);
-      const tiles::Ahead ahead{panel + panel_floats() + i * share, next > 0 ? share : 0};
-      tiles::multiply({left + tiles::packed_floats(first, depth_, parts_), count, panel,
-                       tiles::packed_floats(tiles::kGroup, depth_, parts_), cols, depth_, parts_},
-                      sums, ahead);
-      for (std::int64_t row = 0; row < count; ++row)
-        finish_row(sums + row * tiles::kCols, cols, c + (first + row) * config_.ldc, bias);
-    }
+    tiles::multiply_rows(
+        {left, rows, panel, tiles::packed_floats(tiles::kGroup, depth_, parts_), cols, depth_, parts_},
+        {panel + panel_floats(), next}, [](std::int64_t, std::int64_t) {},
+        [&](std::int64_t first, std::int64_t count, const float* sums) HWY_ATTR {
+          for (std::int64_t row = first; row < first + count; ++row, sums += tiles::kCols)
+            finish_row(sums, cols, c + row * config_.ldc, bias);
+        });
   }
 
   HWY_INLINE void finish_row(const float* sums, std::int64_t cols, float* c, const float* bias) const {

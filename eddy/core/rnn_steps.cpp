@@ -234,23 +234,12 @@ const float* pack_rows(const float* a, std::int64_t lda, std::int64_t depth, Act
   return packed;
 }
 
-/// The products of up to tiles::kRows rows, from `first` on.
-std::int64_t tile_rows_from(ActiveRows rows, std::int64_t first) { return std::min(rows.count - first, tiles::kRows); }
-
-/// Of the panel after the one in use, the share of the rows from `first` on: it is fetched while they are multiplied.
-tiles::Ahead next_panel(const float* next, std::int64_t floats, ActiveRows rows, std::int64_t first) {
-  const std::int64_t blocks = (rows.count + tiles::kRows - 1) / tiles::kRows,
-                     share = round_up(floats / blocks, kLineFloats);
-  return {next + first / tiles::kRows * share, share};
-}
-
 /// One pass over `depth` terms from k0 on.
 template <int kParts>
 void tiled_pass(const float* packed, std::int64_t whole_depth, std::int64_t k0, std::int64_t depth, const float* a,
                 std::int64_t lda, const float* bias, bool accumulate, float* c, std::int64_t ldc, UnitRange units,
                 ActiveRows rows) {
   const float* left = pack_rows<kParts>(a + k0, lda, depth, rows);
-  alignas(64) float sums[tiles::kRows * tiles::kCols];
   const PanelOrder panels(units, tiles::kCols);
   // Groups of two tiles, of which a pass reads a part each; the last of the units may be a single tile.
   const auto part_of_group = [&](std::int64_t unit) {
@@ -262,18 +251,20 @@ void tiled_pass(const float* packed, std::int64_t whole_depth, std::int64_t k0, 
     const std::int64_t unit = panels.unit(p), columns = std::min(units.end - unit, tiles::kCols);
     const float *panel = part_of_group(unit), *next = part_of_group(panels.unit(p + 1));
     const std::int64_t to_second = columns > tiles::kGroup ? part_of_group(unit + tiles::kGroup) - panel : 0;
-    for (std::int64_t first = 0; first < rows.count; first += tiles::kRows) {
-      const std::int64_t count = tile_rows_from(rows, first);
-      for (std::int64_t r = 0; r < count; ++r) prefetch_rows(c + rows.rows[first + r] * ldc + unit, 0, 1, columns);
-      tiles::multiply(
-          {left + tiles::packed_floats(first, depth, kParts), count, panel, to_second, columns, depth, kParts}, sums,
-          next_panel(next, tiles::packed_floats(tiles::kCols, depth, kParts), rows, first));
-      for (std::int64_t r = 0; r < count; ++r)
-        store_sums(sums + r * tiles::kCols, columns, c + rows.rows[first + r] * ldc + unit, accumulate,
-                   [&](FloatVec x, std::int64_t n, hn::Mask<Floats> mask) HWY_ATTR {
-                     return bias != nullptr ? hn::Add(x, hn::MaskedLoad(mask, Floats(), bias + unit + n)) : x;
-                   });
-    }
+    tiles::multiply_rows(
+        {left, rows.count, panel, to_second, columns, depth, kParts},
+        {next, tiles::packed_floats(tiles::kCols, depth, kParts)},
+        [&](std::int64_t first, std::int64_t count) HWY_ATTR {
+          for (std::int64_t r = first; r < first + count; ++r)
+            prefetch_rows(c + rows.rows[r] * ldc + unit, 0, 1, columns);
+        },
+        [&](std::int64_t first, std::int64_t count, const float* sums) HWY_ATTR {
+          for (std::int64_t r = first; r < first + count; ++r, sums += tiles::kCols)
+            store_sums(sums, columns, c + rows.rows[r] * ldc + unit, accumulate,
+                       [&](FloatVec x, std::int64_t n, hn::Mask<Floats> mask) HWY_ATTR {
+                         return bias != nullptr ? hn::Add(x, hn::MaskedLoad(mask, Floats(), bias + unit + n)) : x;
+                       });
+        });
   }
 }
 
@@ -330,7 +321,6 @@ HWY_INLINE void for_each_tiled_gates(std::int64_t hidden, const float* packed, c
   if (active.count == 0) return;
   const tiles::Use use;
   const float* left = pack_rows<kParts>(h_prev, hidden, hidden, active);
-  alignas(64) float pre[tiles::kRows * tiles::kCols];
   const std::int64_t panel_floats = tiles::packed_floats(tiles::kLines * kGates, hidden, kParts);
   const PanelOrder panels(units, tiles::kLines);
   for (std::int64_t p = 0; p < panels.count(); ++p) {
@@ -338,14 +328,17 @@ HWY_INLINE void for_each_tiled_gates(std::int64_t hidden, const float* packed, c
     const Lanes lanes(hidden - unit);
     const float *panel = packed + unit / tiles::kLines * panel_floats,
                 *next = packed + panels.unit(p + 1) / tiles::kLines * panel_floats;
-    for (std::int64_t first = 0; first < active.count; first += tiles::kRows) {
-      const std::int64_t count = tile_rows_from(active, first);
-      for (std::int64_t r = 0; r < count; ++r) body.fetch(active.rows[first + r], unit);
-      tiles::multiply({left + tiles::packed_floats(first, hidden, kParts), count, panel,
-                       tiles::packed_floats(tiles::kGroup, hidden, kParts), kGates * tiles::kLines, hidden, kParts},
-                      pre, next_panel(next, panel_floats, active, first));
-      for (std::int64_t r = 0; r < count; ++r) body(active.rows[first + r], unit, lanes, pre + r * tiles::kCols);
-    }
+    tiles::multiply_rows(
+        {left, active.count, panel, tiles::packed_floats(tiles::kGroup, hidden, kParts), kGates * tiles::kLines, hidden,
+         kParts},
+        {next, panel_floats},
+        [&](std::int64_t first, std::int64_t count) HWY_ATTR {
+          for (std::int64_t r = first; r < first + count; ++r) body.fetch(active.rows[r], unit);
+        },
+        [&](std::int64_t first, std::int64_t count, const float* pre) HWY_ATTR {
+          for (std::int64_t r = first; r < first + count; ++r, pre += tiles::kCols)
+            body(active.rows[r], unit, lanes, pre);
+        });
   }
 }
 

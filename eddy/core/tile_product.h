@@ -72,8 +72,8 @@ constexpr std::int64_t step_floats(std::int64_t tiles, int parts) {
 }
 
 struct Product {
-  const float* left;  ///< a group
-  std::int64_t rows;  ///< up to kRows
+  const float* left;
+  std::int64_t rows;  ///< up to kRows, a group; in multiply_rows() any number
   const float* right;
   std::int64_t right_group;  ///< floats from its first group to its second
   std::int64_t columns;      ///< up to kCols
@@ -84,6 +84,25 @@ struct Product {
 /// out[row * kCols + column] = the product. Whole tiles of columns are written, to a cache line's boundary. A Use must
 /// live meanwhile.
 void multiply(const Product& product, float* out, const Ahead& ahead);
+
+/// The product for any number of rows: `prepare(first, count)` and then `finish(first, count, sums)` are called for
+/// each kRows of them, with sums as multiply() writes them. Meanwhile all of `next` is fetched.
+template <class Prepare, class Finish>
+void multiply_rows(const Product& product, const Ahead& next, const Prepare& prepare, const Finish& finish) {
+  constexpr std::int64_t kLineFloats = 16;
+  alignas(64) float sums[kRows * kCols];
+  const std::int64_t products = (product.rows + kRows - 1) / kRows;
+  Product part = product;
+  Ahead share{next.from, products == 0 ? 0 : round_up(next.floats / products, kLineFloats)};
+  for (std::int64_t first = 0; first < product.rows; first += kRows) {
+    part.rows = product.rows - first < kRows ? product.rows - first : kRows;
+    prepare(first, part.rows);
+    multiply(part, sums, share);
+    finish(first, part.rows, static_cast<const float*>(sums));
+    part.left += packed_floats(kRows, product.depth, product.parts);
+    share.from += share.floats;
+  }
+}
 
 /// Room for `floats` floats that the calling thread keeps, on a cache line's boundary: for packed operands.
 /// Valid until the thread's next call. Grows, and so allocates, only beyond what the thread asked for before.
