@@ -107,8 +107,9 @@ TEST_CASE("each kind of product has the precision that is set when it is compile
                                      graph.constant(Tensor::from(std::vector<float>(rows, 0.5F), {rows})));
        }},
   };
-  for (const auto& [name, model] : models) {
-    INFO(std::string(name));
+  for (const auto& named : models) {
+    INFO(std::string(named.first));
+    const Model& model = named.second;
     const std::vector<Tensor> highest = evaluate(model, Precision::highest), high = evaluate(model, Precision::high),
                               medium = evaluate(model, Precision::medium);
     const double of_high = largest_difference(high, highest), of_medium = largest_difference(medium, highest);
