@@ -179,6 +179,8 @@ def parse(systems_help="all"):
     parser.add_argument("--rounds", type=int, default=5, help="slices these seconds are taken in (default: 5)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
                         help="default: the processors this process may run on")
+    parser.add_argument("--precision", choices=["highest", "high", "medium"], default="highest",
+                        help="of eddy's products where AMX makes fewer digits faster; PyTorch's are f32 (default: highest)")
     parser.add_argument("--build", default="build", help="Meson's build folder (default: build)")
     parser.add_argument("--no-torch", action="store_true", help="eddy's side only")
     parser.add_argument("--dynet", metavar="PROGRAM", help="what bench/peers/dynet_workloads.cpp was built to (its first "
@@ -253,10 +255,10 @@ def main():
             if arguments.dynet:
                 raise Failure(f"--dynet needs PyTorch, and no Python can import it and numpy: {why}") from None
             print(f"eddy's side only, as no Python can import PyTorch and numpy: {why}", file=sys.stderr)
-    systems = Systems(arguments.build, arguments.threads, python, arguments.dynet)
+    systems = Systems(arguments.build, arguments.threads, python, arguments.dynet, arguments.precision)
     with systems.eddy("toy0") as eddy:
         machine = eddy.greeting["machine"]
-    result = {"machine": machine, "threads": arguments.threads, "torch": version, "seconds": arguments.seconds,
+    result = {"machine": machine, "threads": arguments.threads, "precision": arguments.precision, "torch": version, "seconds": arguments.seconds,
               "rounds": arguments.rounds, "tolerance": TOLERANCE, "date": time.strftime("%Y-%m-%d"), "workloads": [],
               "properties": []}
     try:

@@ -69,9 +69,9 @@ class Contestant:
 
 class Systems:
     """Starts contestants. `python` is the interpreter that has PyTorch, or None; `dynet` the program that
-    peers/dynet_workloads.cpp becomes, or None."""
+    peers/dynet_workloads.cpp becomes, or None. `precision` is that of eddy's products."""
 
-    def __init__(self, build, threads, python=None, dynet=None):
+    def __init__(self, build, threads, python=None, dynet=None, precision="highest"):
         self.program = Path(build) / "bench" / "eddy_workloads"
         self.benchmark = Path(build) / "bench" / "eddy_bench"
         if not self.program.exists():
@@ -80,13 +80,15 @@ class Systems:
             raise Failure(f"there is no {self.program}; build it with: scripts/install-dependencies --tests && "
                           f"{configure} && meson compile -C {build}")
         self.threads = threads
+        self.precision = precision
         self.python = python
         self.dynet_program = dynet
         listed = output_of(self.program, "--list").splitlines()
         self.workloads = {sizes["name"]: sizes for sizes in map(json.loads, listed)}
 
     def eddy(self, name, *options, threads=None):
-        return Contestant([str(self.program), name, f"--threads={threads or self.threads}", *options])
+        return Contestant([str(self.program), name, f"--threads={threads or self.threads}",
+                           f"--precision={self.precision}", *options])
 
     def sizes(self, name):
         return [str(self.workloads[name][size]) for size in ("vocabulary", "time", "batch", "embedding", "hidden")]
