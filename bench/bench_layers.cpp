@@ -5,6 +5,7 @@
 #include "bench/benchmarks.h"
 #include "bench/measure.h"
 #include "eddy/core/onednn.h"
+#include "eddy/core/precision.h"
 #include "eddy/core/random.h"
 #include "eddy/graph/builtin.h"
 #include "eddy/models/cells.h"
@@ -215,7 +216,8 @@ void run_layer(benchmark::State& state, const LayerShape& shape, std::int64_t ga
     }
   }();
   rival.run();
-  const std::string wrong = mismatch(program.run(layer.bindings), rival.results(), 1e-3);
+  const double tolerance = matmul_precision() == Precision::medium ? 5e-2 : 1e-3;
+  const std::string wrong = mismatch(program.run(layer.bindings), rival.results(), tolerance);
   if (!wrong.empty()) return refuse(state, fmt::format("differs from {}: {}", Rival::kName, wrong));
   std::vector<double> rival_seconds;
   const double seconds = measure(

@@ -180,7 +180,7 @@ def parse(systems_help="all"):
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
                         help="default: the processors this process may run on")
     parser.add_argument("--precision", choices=["highest", "high", "medium"], default="highest",
-                        help="of eddy's products where AMX makes fewer digits faster; PyTorch's are f32 (default: highest)")
+                        help="of eddy's products on AMX; PyTorch's are f32 (default: highest)")
     parser.add_argument("--build", default="build", help="Meson's build folder (default: build)")
     parser.add_argument("--no-torch", action="store_true", help="eddy's side only")
     parser.add_argument("--dynet", metavar="PROGRAM", help="what bench/peers/dynet_workloads.cpp was built to (its first "
@@ -258,8 +258,8 @@ def main():
     systems = Systems(arguments.build, arguments.threads, python, arguments.dynet, arguments.precision)
     with systems.eddy("toy0") as eddy:
         machine = eddy.greeting["machine"]
-    result = {"machine": machine, "threads": arguments.threads, "precision": arguments.precision, "torch": version, "seconds": arguments.seconds,
-              "rounds": arguments.rounds, "tolerance": TOLERANCE, "date": time.strftime("%Y-%m-%d"), "workloads": [],
+    result = {"machine": machine, "threads": arguments.threads, "precision": arguments.precision, "torch": version,
+              "seconds": arguments.seconds, "rounds": arguments.rounds, "tolerance": TOLERANCE, "date": time.strftime("%Y-%m-%d"), "workloads": [],
               "properties": []}
     try:
         status = 0 if measure(systems, arguments, result) else 1

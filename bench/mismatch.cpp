@@ -7,20 +7,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "eddy/core/precision.h"
-
 namespace eddy::bench {
-namespace {
-
-/// What products of fewer digits allow whole layers.
-double least_tolerance(Precision precision) {
-  return precision == Precision::medium ? 5e-2 : precision == Precision::high ? 1e-3 : 0;
-}
-
-}  // namespace
 
 std::string mismatch(std::span<const Tensor> got, std::span<const Tensor> expected, double tolerance) {
-  tolerance = std::max(tolerance, least_tolerance(matmul_precision()));
   if (got.size() != expected.size()) return fmt::format("{} results, expected {}", got.size(), expected.size());
   for (std::size_t i = 0; i < got.size(); ++i) {
     if (got[i].type() != expected[i].type())

@@ -127,12 +127,15 @@ exec '{BUILD}/bench/eddy_workloads' "$@"
         self.assertIn("eddy_bench", figures["properties"][0]["error"])
         self.assertIn("| toy2 | failed: eddy_workloads ended", compared.stdout)
 
-    def test_threads_are_a_whole_number(self):
+    def test_threads_are_a_whole_number_and_precisions_have_names(self):
         for program in ("eddy_workloads", "eddy_bench"):
             for threads in ("1.9", "1e10", "0"):
                 refused = run(BUILD / "bench" / program, f"--threads={threads}")
                 self.assertEqual(refused.returncode, 1, program)
                 self.assertIn(f"must be a positive whole number, not '{threads}'", refused.stderr)
+            refused = run(BUILD / "bench" / program, "--precision=low")
+            self.assertEqual(refused.returncode, 1, program)
+            self.assertIn("medium, high or highest, not 'low'", refused.stderr)
 
     def test_what_cannot_be_done_is_known_before_anything_is_timed(self):
         compare = [sys.executable, HERE / "compare.py", "--build", BUILD]

@@ -14,6 +14,7 @@
 #include "eddy/core/math.h"
 #include "eddy/core/npy.h"
 #include "eddy/core/peak.h"
+#include "eddy/core/precision.h"
 #include "eddy/core/random.h"
 #include "eddy/core/safetensors.h"
 #include "eddy/core/shape.h"

@@ -13,6 +13,7 @@
 #include "eddy/core/onednn.h"
 #include "eddy/core/precision.h"
 #include "eddy/core/threads.h"
+#include "eddy/core/tile_product.h"
 
 namespace eddy {
 namespace {
@@ -84,7 +85,7 @@ SimdLimit simd_limit(const char* value) {
 
 std::string describe_cpu() {
   const CpuCapabilities cpu = cpu_capabilities();
-  const Precision precision = matmul_precision();
+  const Precision precision = tiles::available() ? matmul_precision() : Precision::highest;
   return fmt::format("{}, eddy's kernels on {}{}, oneDNN {} on {}, {}{}", cpu.model, vector_target(),
                      precision == Precision::highest ? "" : fmt::format(" at {} precision", name_of(precision)),
                      onednn_version(), onednn_isa(), counted(num_threads(), "thread"),

@@ -48,6 +48,7 @@ std::string to_string(const GemmConfig& c) {
   if (c.transpose_a) text += ", A transposed";
   if (c.transpose_b) text += ", B transposed";
   if (c.accumulate) text += ", accumulated";
+  if (c.precision != Precision::highest) text += fmt::format(", {} precision", name_of(c.precision));
   return text;
 }
 

@@ -33,7 +33,7 @@ struct GemmConfig {
   bool accumulate = false;
   bool has_bias = false;
   Activation activation = Activation::none;
-  Precision precision = matmul_precision();
+  Precision precision = matmul_precision();  ///< as it is set when the configuration is made
 
   /// The configuration with dense leading dimensions written out. Throws Error when sizes or strides make no sense.
   GemmConfig resolved() const;

@@ -65,7 +65,7 @@ class TiledPass {
 
   void multiply(const float* left, std::int64_t rows, const float* panel, std::int64_t cols, std::int64_t next,
                 float* c, const float* bias) const {
-    tiles::multiply_rows(
+    tiles::multiply_row_blocks(
         {left, rows, panel, tiles::packed_floats(tiles::kGroup, depth_, parts_), cols, depth_, parts_},
         {panel + panel_floats(), next}, [](std::int64_t, std::int64_t) {},
         [&](std::int64_t first, std::int64_t count, const float* sums) HWY_ATTR {
@@ -125,7 +125,8 @@ HWY_EXPORT(tiled_block);
 
 bool gemm_tiles_pay(const GemmConfig& config) {
   if (!tiles::available() || config.k < 4 * tiles::kTerms) return false;
-  // How often a split number is used, on average. Where nothing is transposed, the other way packs nearly for nothing.
+  // How often a split number is used, on average; measured with three parts. Where nothing is transposed, the other way
+  // packs nearly for nothing.
   const std::int64_t uses = config.m * config.n / (config.m + config.n);
   return uses >= (config.transpose_a || config.transpose_b ? 48 : 80);
 }

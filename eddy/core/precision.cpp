@@ -23,10 +23,16 @@ std::string_view name_of(Precision precision) {
   return kNames.at(static_cast<std::size_t>(precision));
 }
 
-Precision precision_of(std::string_view name) {
+std::optional<Precision> find_precision(std::string_view name) {
   for (const Precision precision : kAll)
     if (name == name_of(precision)) return precision;
-  throw UsageError(fmt::format("the precision of products is medium, high or highest, not '{}'", name));
+  return std::nullopt;
+}
+
+Precision precision_of(std::string_view name) {
+  const std::optional<Precision> found = find_precision(name);
+  require<UsageError>(found.has_value(), "the precision of products is medium, high or highest, not '{}'", name);
+  return *found;
 }
 
 }  // namespace eddy

@@ -382,24 +382,24 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
   const RnnSteps& steps = rnn_steps(plan_.parts);
   const std::int64_t state = batch * hidden;
   Pieces pieces(scratch);
-  const GruForwardScratch parts(config_, plan_, pieces);
+  const GruForwardScratch room(config_, plan_, pieces);
   Barrier barrier;
   parallel_team(plan_.threads, [&](int thread, int team) {
-    const Share share(plan_, batch, hidden, thread, team, parts.row_lists);
+    const Share share(plan_, batch, hidden, thread, team, room.row_lists);
     if (time > 0) {
-      steps.pack_gates(io.w_h, hidden, 3 * hidden, reset_after ? 3 : 2, share.packed_gates, parts.packed);
+      steps.pack_gates(io.w_h, hidden, 3 * hidden, reset_after ? 3 : 2, share.packed_gates, room.packed);
       if (!reset_after)
-        steps.pack_plain(io.w_h + 2 * hidden, 3 * hidden, false, hidden, share.packed_plain, parts.packed_n);
-      parts.stretches.pack(io.input, share);
+        steps.pack_plain(io.w_h + 2 * hidden, 3 * hidden, false, hidden, share.packed_plain, room.packed_n);
+      room.stretches.pack(io.input, share);
     }
     share.set_all(io.h0, io.states_h + (reverse ? time : 0) * state);
     barrier.wait(team);
     const auto one_step = [&](const StepIndex& index, const float* mask, const ActiveRows& active) {
       GruStep step{.hidden = hidden,
                    .hard_sigmoid = hard,
-                   .packed = parts.packed,
-                   .packed_n = parts.packed_n,
-                   .gates_x = parts.stretches.at(index.t, io.gates_x, io.input, io.mask, share, barrier),
+                   .packed = room.packed,
+                   .packed_n = room.packed_n,
+                   .gates_x = room.stretches.at(index.t, io.gates_x, io.input, io.mask, share, barrier),
                    .b_h = io.b_h,
                    .h_prev = io.states_h + index.before * state,
                    .h = io.states_h + index.after * state,
@@ -413,8 +413,8 @@ void GruKernel::forward(const GruForward& io, void* scratch) const {
       if (reset_after) {
         steps.gru_forward(step, share.units_at(index), active);
       } else {
-        if (step.gates == nullptr) step.gates = parts.gates;
-        if (step.extra == nullptr) step.extra = parts.extra;
+        if (step.gates == nullptr) step.gates = room.gates;
+        if (step.extra == nullptr) step.extra = room.extra;
         steps.gru_reset(step, share.units_at(index), active);
         if (share.barriers) barrier.wait(team);
         steps.gru_update(step, share.units_at(index), active);
@@ -432,14 +432,14 @@ void GruKernel::backward(const GruBackward& io, void* scratch) const {
   const std::int64_t state = batch * hidden;
   require(!reset_after || io.d_gates_h != nullptr || time == 0, "GRU backward with reset_after needs d_gates_h");
   Pieces pieces(scratch);
-  const GruBackwardScratch parts(config_, plan_, pieces);
+  const GruBackwardScratch room(config_, plan_, pieces);
   Barrier barrier;
   parallel_team(plan_.threads, [&](int thread, int team) {
-    const Share share(plan_, batch, hidden, thread, team, parts.row_lists);
+    const Share share(plan_, batch, hidden, thread, team, room.row_lists);
     if (time > 0) {
-      steps.pack_plain(io.w_h, 3 * hidden, true, (reset_after ? 3 : 2) * hidden, share.packed_plain, parts.packed);
+      steps.pack_plain(io.w_h, 3 * hidden, true, (reset_after ? 3 : 2) * hidden, share.packed_plain, room.packed);
       if (!reset_after)
-        steps.pack_plain(io.w_h + 2 * hidden, 3 * hidden, true, hidden, share.packed_plain, parts.packed_n);
+        steps.pack_plain(io.w_h + 2 * hidden, 3 * hidden, true, hidden, share.packed_plain, room.packed_n);
     }
     share.set_all(nullptr, io.d_h0);
     barrier.wait(team);
@@ -456,7 +456,7 @@ void GruKernel::backward(const GruBackward& io, void* scratch) const {
                                  .d_gates_x = io.d_gates_x + index.t * 3 * state,
                                  .d_gates_h = at_step(io.d_gates_h, index.t, 3 * state),
                                  .carry_h = io.d_h0,
-                                 .d_reset = parts.d_reset};
+                                 .d_reset = room.d_reset};
       share.for_each_masked(mask, [&](std::int64_t row) {
         add_slot(index.after, row);
         share.clear_row(step.d_gates_x, 3, row);
@@ -465,16 +465,16 @@ void GruKernel::backward(const GruBackward& io, void* scratch) const {
       if (reset_after) {
         steps.gru_backward(step, share.units, active);
         if (share.barriers) barrier.wait(team);
-        steps.plain_product(parts.packed, 3 * hidden, step.d_gates_h, 3 * hidden, nullptr, true, io.d_h0, hidden,
+        steps.plain_product(room.packed, 3 * hidden, step.d_gates_h, 3 * hidden, nullptr, true, io.d_h0, hidden,
                             share.units_at(index), active);
       } else {
         steps.gru_update_backward(step, share.units, active);
         if (share.barriers) barrier.wait(team);
-        steps.plain_product(parts.packed_n, hidden, step.d_gates_x + 2 * hidden, 3 * hidden, nullptr, false,
-                            parts.d_reset, hidden, share.units_at(index), active);
+        steps.plain_product(room.packed_n, hidden, step.d_gates_x + 2 * hidden, 3 * hidden, nullptr, false,
+                            room.d_reset, hidden, share.units_at(index), active);
         steps.gru_reset_backward(step, share.units, active);
         if (share.barriers) barrier.wait(team);
-        steps.plain_product(parts.packed, 2 * hidden, step.d_gates_x, 3 * hidden, nullptr, true, io.d_h0, hidden,
+        steps.plain_product(room.packed, 2 * hidden, step.d_gates_x, 3 * hidden, nullptr, true, io.d_h0, hidden,
                             share.units_at(index), active);
       }
     };

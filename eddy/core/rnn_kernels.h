@@ -76,7 +76,7 @@ struct LstmBackward {
   float* d_c0;                        ///< out [batch,hidden]
 };
 
-/// Planned when built, for num_threads() at that time.
+/// Planned when built, for num_threads() and matmul_precision() at that time.
 class LstmKernel {
  public:
   /// Throws Error for a negative size.
@@ -131,9 +131,9 @@ struct GruBackward {
   float* d_h0;                  ///< out [batch,hidden]
 };
 
-/// Planned when built, for num_threads() at that time. Weight gradients follow by plain products over all steps:
-/// dWh = states^T * d_gates_h with reset_after; else dW[r,z] = states^T * d_gates_x[r,z] and dWn = extra^T *
-/// d_gates_x[n].
+/// Planned when built, for num_threads() and matmul_precision() at that time. Weight gradients follow by plain products
+/// over all steps: dWh = states^T * d_gates_h with reset_after; else dW[r,z] = states^T * d_gates_x[r,z] and dWn =
+/// extra^T * d_gates_x[n].
 class GruKernel {
  public:
   explicit GruKernel(const GruConfig& config);

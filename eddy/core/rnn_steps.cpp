@@ -251,7 +251,7 @@ void tiled_pass(const float* packed, std::int64_t whole_depth, std::int64_t k0, 
     const std::int64_t unit = panels.unit(p), columns = std::min(units.end - unit, tiles::kCols);
     const float *panel = part_of_group(unit), *next = part_of_group(panels.unit(p + 1));
     const std::int64_t to_second = columns > tiles::kGroup ? part_of_group(unit + tiles::kGroup) - panel : 0;
-    tiles::multiply_rows(
+    tiles::multiply_row_blocks(
         {left, rows.count, panel, to_second, columns, depth, kParts},
         {next, tiles::packed_floats(tiles::kCols, depth, kParts)},
         [&](std::int64_t first, std::int64_t count) HWY_ATTR {
@@ -328,7 +328,7 @@ HWY_INLINE void for_each_tiled_gates(std::int64_t hidden, const float* packed, c
     const Lanes lanes(hidden - unit);
     const float *panel = packed + unit / tiles::kLines * panel_floats,
                 *next = packed + panels.unit(p + 1) / tiles::kLines * panel_floats;
-    tiles::multiply_rows(
+    tiles::multiply_row_blocks(
         {left, active.count, panel, tiles::packed_floats(tiles::kGroup, hidden, kParts), kGates * tiles::kLines, hidden,
          kParts},
         {next, panel_floats},
@@ -588,9 +588,7 @@ const RnnSteps& steps_on() {
 /// Tiles are used only where vectors are as wide as they are.
 const RnnSteps& steps(int parts) {
   if constexpr (kLanes == tiles::kLines) {
-    if (parts == 1) return steps_on<1>();
-    if (parts == 2) return steps_on<2>();
-    if (parts == 3) return steps_on<3>();
+    if (parts > 0) return tiles::with_parts(parts, [](auto count) -> const RnnSteps& { return steps_on<count>(); });
   }
   return steps_on<0>();
 }

@@ -19,7 +19,8 @@ namespace eddy::HWY_NAMESPACE {
 #if HWY_TARGET == HWY_AVX3  // where there are tiles
 namespace {
 
-// In the first product: rows of states that stay in the second-level cache while panels of the table pass by.
+// Sizes that serve three parts, and fewer too. In the first product: rows of states that stay in the second-level cache
+// while panels of the table pass by.
 constexpr std::int64_t kCachedStates = 130'000;
 // In the second: exponentials, packed, while columns of a block of the table pass by.
 constexpr std::int64_t kBlockRows = 8 * tiles::kRows;
@@ -68,7 +69,7 @@ void exponentials_of_rows(const ExponentialsJob& job, IndexRange rows) {
     float* out = job.exponentials == nullptr
                      ? nullptr
                      : job.exponentials + panel.first * job.sizes.rows + rows.begin * panel.width();
-    tiles::multiply_rows(
+    tiles::multiply_row_blocks(
         {left, count, table, tiles::packed_floats(tiles::kGroup, size, kParts), panel.columns, size, kParts},
         {table + panel_floats, p + 1 < panels ? panel_floats : 0},
         [&](std::int64_t first, std::int64_t taken) {
@@ -132,7 +133,7 @@ void state_gradients_of(const StateGradientsJob& job, IndexRange rows, IndexRang
     const std::int64_t columns = std::min(tiles::kCols, size - column);
     const float* right = job.scratch + tiles::packed_floats(column, depth, kParts);
     float* out = job.d_states + rows.begin * size + column;
-    tiles::multiply_rows(
+    tiles::multiply_row_blocks(
         {left, rows.end - rows.begin, right, tiles::packed_floats(tiles::kGroup, depth, kParts), columns, depth,
          kParts},
         {right + panel_floats, column + tiles::kCols < size ? panel_floats : 0},
@@ -201,7 +202,7 @@ void table_gradients_of(const TableGradientsJob& job, IndexRange panels, IndexRa
     const std::int64_t columns = std::min(tiles::kCols, size - column);
     const float* of_columns = right + tiles::packed_floats(column, depth, kParts);
     float* out = job.d_table + class_begin * size + column;
-    tiles::multiply_rows(
+    tiles::multiply_row_blocks(
         {left, classes, of_columns, tiles::packed_floats(tiles::kGroup, depth, kParts), columns, depth, kParts},
         {of_columns + panel_floats, column + tiles::kCols < size ? panel_floats : 0},
         [&](std::int64_t first, std::int64_t taken)
@@ -218,8 +219,8 @@ template <int kParts>
 void table_gradients(const TableGradientsJob& job, IndexRange panels) {
   const tiles::Use use;
   const SoftmaxSizes& sizes = job.sizes;
-  const std::int64_t parts = (sizes.rows + kDepth - 1) / kDepth,
-                     most = round_up((sizes.rows + parts - 1) / parts, tiles::kTerms);
+  const std::int64_t passes = (sizes.rows + kDepth - 1) / kDepth,
+                     most = round_up((sizes.rows + passes - 1) / passes, tiles::kTerms);
   float* right = tiles::thread_scratch(tiles::packed_floats(sizes.size, most, kParts) +
                                        tiles::packed_floats(kTablePanels * kTileCols, most, kParts));
   float* left = right + tiles::packed_floats(sizes.size, most, kParts);
@@ -253,7 +254,7 @@ constexpr SoftmaxProducts kProducts{kLanes,
 }  // namespace
 
 const SoftmaxProducts* products_on_tiles(int parts) {
-  return parts == 1 ? &kProducts<1> : parts == 2 ? &kProducts<2> : &kProducts<3>;
+  return tiles::with_parts(parts, [](auto count) { return &kProducts<count>; });
 }
 
 #else

@@ -62,17 +62,24 @@ inline __m512i join(__m512i first, __m512i second) {
 
 inline __m512i upper_half(__m512i bits) { return _mm512_and_si512(bits, _mm512_set1_epi32(-65536)); }
 
-/// Bits whose upper half is the nearest bf16; a NaN stays as it is, lest it become a number.
-inline __m512i rounded(__m512 x) {
+/// The bits of x, whose upper half is NaN where x is.
+inline __m512i bits_of(__m512 x) {
   const __m512i bits = _mm512_castps_si512(x);
-  return _mm512_mask_add_epi32(bits, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), bits, _mm512_set1_epi32(0x8000));
+  return _mm512_mask_or_epi32(bits, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), bits, _mm512_set1_epi32(0x00400000));
+}
+
+/// Bits whose upper half is the nearest bf16, or below it where that would be infinite.
+inline __m512i rounded(__m512 x) {
+  const __m512i bits = bits_of(x), size = _mm512_and_si512(bits, _mm512_set1_epi32(0x7FFFFFFF));
+  return _mm512_mask_add_epi32(bits, _mm512_cmplt_epi32_mask(size, _mm512_set1_epi32(0x7F7F8000)), bits,
+                               _mm512_set1_epi32(0x8000));
 }
 
 /// What is left of x without the upper half of `bits`.
 inline __m512 rest_of(__m512 x, __m512i bits) { return _mm512_sub_ps(x, _mm512_castsi512_ps(upper_half(bits))); }
 
-/// Parts are rounded, so that errors have no sign of their own and what is left fits the next; but of three the first
-/// is cut off, so that it cannot overflow. An infinity leaves NaN in the others.
+/// Parts are rounded, so that errors have no sign of their own and what is left fits the next. Of three the first is
+/// cut off, as the second fits what is left all the same. An infinity leaves NaN in the others.
 template <int kParts>
 inline Parts<kParts> split(__m512 first, __m512 second) {
   if constexpr (kParts == 1) {
@@ -82,7 +89,7 @@ inline Parts<kParts> split(__m512 first, __m512 second) {
     return {{join(a0, a1), join(rounded(rest_of(first, a0)), rounded(rest_of(second, a1)))}};
   } else {
     const __m512i half = _mm512_set1_epi32(0x8000);
-    const __m512i a0 = _mm512_castps_si512(first), a1 = _mm512_castps_si512(second);
+    const __m512i a0 = bits_of(first), a1 = bits_of(second);
     const __m512 rest0 = rest_of(first, a0), rest1 = rest_of(second, a1);
     const __m512i b0 = _mm512_add_epi32(_mm512_castps_si512(rest0), half);
     const __m512i b1 = _mm512_add_epi32(_mm512_castps_si512(rest1), half);
@@ -443,16 +450,9 @@ void multiply_of(const Product& p, std::int64_t steps, float* out, const Ahead& 
 
 void pack_tile(Side side, const Source& source, std::int64_t lines, std::int64_t depth, int parts, int tile, int tiles,
                float* group) {
-  float* out = group + tile * kTileFloats;
-  const std::int64_t part_floats = tiles * kTileFloats;
-  switch (parts) {
-    case 1:
-      return pack_tile_of<1>(side, source, lines, depth, out, part_floats);
-    case 2:
-      return pack_tile_of<2>(side, source, lines, depth, out, part_floats);
-    default:
-      return pack_tile_of<3>(side, source, lines, depth, out, part_floats);
-  }
+  with_parts(parts, [&](auto count) {
+    pack_tile_of<count>(side, source, lines, depth, group + tile * kTileFloats, tiles * kTileFloats);
+  });
 }
 
 void pack(Side side, const Source& source, std::int64_t lines, std::int64_t depth, int parts, float* packed) {
@@ -483,17 +483,7 @@ void multiply(const Product& p, float* out, const Ahead& ahead) {
   const std::int64_t steps = (p.depth + kTerms - 1) / kTerms;
   configure(p.rows);
   memory_fence_of_compiler();
-  switch (p.parts) {
-    case 1:
-      multiply_of<1>(p, steps, out, ahead);
-      break;
-    case 2:
-      multiply_of<2>(p, steps, out, ahead);
-      break;
-    default:
-      multiply_of<3>(p, steps, out, ahead);
-      break;
-  }
+  with_parts(p.parts, [&](auto count) { multiply_of<count>(p, steps, out, ahead); });
   memory_fence_of_compiler();
   if (has_nan(p, out)) mend(p, steps, out);
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "eddy/core/precision.h"
 #include "eddy/core/rounding.h"
@@ -15,7 +16,8 @@
 /// reach the digits of an f32 are made and added in f32 (Henry, Tang & Heinecke 2019, "Leveraging the bfloat16
 /// Artificial Intelligence Datatype For Higher-Precision Computations"): errors are no larger than those of products
 /// in f32, and often smaller. Parts below 1.2e-38 count as zeros, so numbers below 1e-33 have fewer digits.
-/// Of two parts, three products are made, and of one, one; the last part is rounded then.
+/// With two parts, rounded to 16 bits, three products are made, and a term's error is below 2^-15 of it; with one, of 8
+/// bits, one, and 2^-7.
 ///
 /// Operands are packed in groups of two tiles, [group][block of terms][part][tile]: for a left operand a tile holds 16
 /// rows, for a right one 16 columns. Lines are rows of a left and columns of a right operand. All functions are serial
@@ -36,6 +38,19 @@ inline constexpr std::int64_t kCols = 2 * kGroup;
 /// The parts that a precision takes numbers apart into.
 constexpr int parts_of(Precision precision) { return static_cast<int>(precision) + 1; }
 inline constexpr int kMostParts = parts_of(Precision::highest);
+
+/// body(parts), `parts`, 1 to 3, as a constant.
+template <class Body>
+decltype(auto) with_parts(int parts, const Body& body) {
+  switch (parts) {
+    case 1:
+      return body(std::integral_constant<int, 1>());
+    case 2:
+      return body(std::integral_constant<int, 2>());
+    default:
+      return body(std::integral_constant<int, 3>());
+  }
+}
 
 /// Of a packed operand; with `lines` a multiple of kGroup also where line number `lines` begins.
 constexpr std::int64_t packed_floats(std::int64_t lines, std::int64_t depth, int parts) {
@@ -73,7 +88,7 @@ constexpr std::int64_t step_floats(std::int64_t tiles, int parts) {
 
 struct Product {
   const float* left;
-  std::int64_t rows;  ///< up to kRows, a group; in multiply_rows() any number
+  std::int64_t rows;  ///< up to kRows, a group; in multiply_row_blocks() any number
   const float* right;
   std::int64_t right_group;  ///< floats from its first group to its second
   std::int64_t columns;      ///< up to kCols
@@ -88,18 +103,18 @@ void multiply(const Product& product, float* out, const Ahead& ahead);
 /// The product for any number of rows: `prepare(first, count)` and then `finish(first, count, sums)` are called for
 /// each kRows of them, with sums as multiply() writes them. Meanwhile all of `next` is fetched.
 template <class Prepare, class Finish>
-void multiply_rows(const Product& product, const Ahead& next, const Prepare& prepare, const Finish& finish) {
+void multiply_row_blocks(const Product& product, const Ahead& next, const Prepare& prepare, const Finish& finish) {
   constexpr std::int64_t kLineFloats = 16;
   alignas(64) float sums[kRows * kCols];
   const std::int64_t products = (product.rows + kRows - 1) / kRows;
-  Product part = product;
+  Product block = product;
   Ahead share{next.from, products == 0 ? 0 : round_up(next.floats / products, kLineFloats)};
   for (std::int64_t first = 0; first < product.rows; first += kRows) {
-    part.rows = product.rows - first < kRows ? product.rows - first : kRows;
-    prepare(first, part.rows);
-    multiply(part, sums, share);
-    finish(first, part.rows, static_cast<const float*>(sums));
-    part.left += packed_floats(kRows, product.depth, product.parts);
+    block.rows = product.rows - first < kRows ? product.rows - first : kRows;
+    prepare(first, block.rows);
+    multiply(block, sums, share);
+    finish(first, block.rows, static_cast<const float*>(sums));
+    block.left += packed_floats(kRows, product.depth, product.parts);
     share.from += share.floats;
   }
 }

@@ -19,9 +19,8 @@ Vocabulary::Vocabulary() : counts_(kSpecials, 0) {
 }
 
 Vocabulary::Vocabulary(const TokenCounter& counter, const VocabularyOptions& options) : Vocabulary() {
-  require<UsageError>(options.min_count >= 1, "minimum count is {}, expected at least 1", options.min_count);
-  require<UsageError>(options.min_documents >= 1, "minimum number of documents is {}, expected at least 1",
-                      options.min_documents);
+  require<UsageError>(options.min_count >= 1, "min_count is {}, expected at least 1", options.min_count);
+  require<UsageError>(options.min_documents >= 1, "min_documents is {}, expected at least 1", options.min_documents);
   require<UsageError>(options.max_size == 0 || options.max_size >= kSpecials,
                       "vocabulary of {} asked for, expected 0 (no cap) or at least {}",
                       counted(options.max_size, "entry", "entries"), kSpecials);

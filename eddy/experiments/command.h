@@ -33,7 +33,7 @@ Command add_seq2seq_command(CLI::App& program, const CommandLine& line);
 Command add_experiment_command(CLI::App& program, const CommandLine& line);
 Command add_report_command(CLI::App& program, const CommandLine& line);
 
-/// --threads and --precision, which every command has. Applied as soon as the flags are parsed.
+/// --threads and --precision, which every command that computes has. Applied as soon as the flags are parsed.
 void add_computing_flags(CLI::App& app);
 
 /// Prints JSON as a result, on one line where `indent` is -1; bytes that are no UTF-8 become U+FFFD.

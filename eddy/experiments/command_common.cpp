@@ -37,7 +37,8 @@ void add_computing_flags(CLI::App& app) {
       ->type_name("INT");
   app.add_option_function<std::string>(
          "--precision", [](const std::string& name) { set_matmul_precision(precision_of(name)); },
-         "Digits of f32 that matrix products take where AMX makes fewer faster: medium (8), high (16) or highest (all)")
+         "Bits of f32 that matrix products take where AMX makes fewer faster: medium (8), high (16) or highest (all "
+         "24)")
       ->default_str(std::string(name_of(matmul_precision())))
       ->type_name("TEXT");
 }

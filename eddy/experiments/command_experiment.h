@@ -18,7 +18,7 @@ struct ExperimentRun {
 };
 
 /// A recipe that `eddy experiment NAME` runs. `prepare` adds its flags to the subcommand and returns what makes a run
-/// of them once they are parsed; every experiment also gets --threads.
+/// of them once they are parsed; every experiment also gets --threads and --precision.
 struct Experiment {
   std::string name;
   std::string summary;

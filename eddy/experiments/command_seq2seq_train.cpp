@@ -139,8 +139,8 @@ Config started(TrainCommand& command) {
 
 Seq2SeqModel resumed(TrainCommand& command) {
   Seq2SeqModel model = read_seq2seq(command.run.checkpoint());
-  const std::string threads = take_recorded_arithmetic(command.app, command.run.checkpoint());
-  if (!threads.empty()) command.run.say(threads);
+  const std::string said = take_recorded_arithmetic(command.app, command.run.checkpoint());
+  if (!said.empty()) command.run.say(said);
   Config wanted = model.config, limits = model.config;
   command.flags.apply(wanted);
   command.flags.check_applied(wanted);

@@ -91,6 +91,16 @@ std::string arithmetic_facts() {
       .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+namespace {
+
+/// Only there products have a precision.
+bool runs_on_amx(const nlohmann::ordered_json& facts) {
+  return facts.is_object() && facts.contains("vector_target") &&
+         facts.at("vector_target").dump().find("AMX") != std::string::npos;
+}
+
+}  // namespace
+
 std::vector<std::string> changed_arithmetic(std::string_view facts) {
   auto then = nlohmann::ordered_json::parse(facts, nullptr, /*allow_exceptions=*/false);
   // What earlier versions called the same instructions.
@@ -101,7 +111,9 @@ std::vector<std::string> changed_arithmetic(std::string_view facts) {
   const auto now = nlohmann::ordered_json::parse(arithmetic_facts());
   std::vector<std::string> changes;
   // Other versions and processors of the same instructions may well give the same bits.
-  for (const char* key : {"threads", "vector_target", "precision"})
+  std::vector<std::string> keys{"threads", "vector_target"};
+  if (runs_on_amx(then) || runs_on_amx(now)) keys.emplace_back("precision");
+  for (const std::string& key : keys)
     if (then.is_object() && then.contains(key) && then.at(key) != now.at(key))
       changes.push_back(fmt::format("{} ({}, now {})", key, then.at(key).dump(), now.at(key).dump()));
   return changes;
@@ -117,9 +129,7 @@ std::optional<int> recorded_threads(std::string_view facts) {
 std::optional<Precision> recorded_precision(std::string_view facts) {
   const auto then = nlohmann::ordered_json::parse(facts, nullptr, /*allow_exceptions=*/false);
   if (!then.is_object() || !then.contains("precision") || !then.at("precision").is_string()) return {};
-  for (const Precision precision : {Precision::medium, Precision::high, Precision::highest})
-    if (then.at("precision").get<std::string>() == name_of(precision)) return precision;
-  return {};
+  return find_precision(then.at("precision").get<std::string>());
 }
 
 std::string shell_quoted(std::string_view word) {

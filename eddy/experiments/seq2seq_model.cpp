@@ -57,9 +57,12 @@ TokenSet tokens_from(const CheckpointMetadata& metadata, const std::string& key,
 Seq2SeqModel parse(const CheckpointMetadata& metadata, const fs::path& path) {
   const std::string where = path.string();
   const auto kind = metadata.more.find("kind");
-  require<DataError>(kind != metadata.more.end() && kind->second == kKind,
-                     "{}: is no encoder-decoder: its kind is \"{}\", expected \"{}\"", where,
-                     kind == metadata.more.end() ? "" : kind->second, kKind);
+  require<DataError>(kind != metadata.more.end(),
+                     "{}: holds weights alone, as the experiments on pairs keep them; expected a model of eddy seq2seq "
+                     "train or of eddy experiment textsum",
+                     where);
+  require<DataError>(kind->second == kKind, "{}: is no encoder-decoder: its kind is \"{}\", expected \"{}\"", where,
+                     kind->second, kKind);
   Seq2SeqModel model;
   model.config = seq2seq_config_from_json(metadata.config, where + ": config");
   model.source_tokens = tokens_from(metadata, "source_tokens", where);

@@ -158,8 +158,9 @@ struct MaskedRowSum final : OpClass<MaskedRowSum> {
   Kernel make_kernel(const KernelContext& context) const override {
     const std::int64_t rows = context.inputs[0].shape[0], m = context.inputs[0].shape[1],
                        n = context.inputs[1].shape[1];
-    const auto product = [m, n](std::int64_t k, bool accumulate) {
-      return Gemm({.m = m, .n = n, .k = k, .transpose_a = true, .accumulate = accumulate});
+    // Some are planned at run time, for the precision of compile time.
+    const auto product = [m, n, precision = matmul_precision()](std::int64_t k, bool accumulate) {
+      return Gemm({.m = m, .n = n, .k = k, .transpose_a = true, .accumulate = accumulate, .precision = precision});
     };
     const Gemm whole = product(rows, false);
     // A smaller product may divide its threads otherwise, and need more.

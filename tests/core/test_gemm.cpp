@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <random>
+#include <tuple>
 #include <vector>
 
 #include "eddy/core/error.h"
@@ -11,6 +12,7 @@
 #include "eddy/core/packed_product.h"
 #include "eddy/core/tensor.h"
 #include "eddy/core/threads.h"
+#include "eddy/core/tile_product.h"
 #include "tests/support/largest.h"
 
 namespace {
@@ -178,6 +180,34 @@ TEST_CASE("bits do not depend on the number of threads") {
       }
     }
   eddy::set_num_threads(before);
+}
+
+TEST_CASE("products of fewer bits, in one pass over the depth and in several") {
+  if (!eddy::tiles::available()) return;
+  for (const std::int64_t k : {300, 530, 1100})
+    for (const bool transpose_a : {false, true})
+      for (const bool transpose_b : {false, true}) {
+        GemmConfig config = sized(150, 210, k);
+        config.transpose_a = transpose_a;
+        config.transpose_b = transpose_b;
+        const Operands full(config);
+        for (const auto& [precision, least, most] : {std::tuple{eddy::Precision::medium, 1e-4, 4e-3},
+                                                     {eddy::Precision::high, 1e-7, 3e-5},
+                                                     {eddy::Precision::highest, 0.0, 5e-7}}) {
+          config.precision = precision;
+          Operands operands = full;
+          operands.config = config.resolved();
+          const std::vector<float> found = operands.computed(), wanted = operands.expected();
+          REQUIRE(Gemm(config).method() == eddy::GemmMethod::tiles);
+          double largest = 0;
+          for (std::size_t i = 0; i < found.size(); ++i)
+            largest =
+                std::max(largest, std::abs(double{found[i]} - double{wanted[i]}) / std::sqrt(static_cast<double>(k)));
+          INFO(eddy::to_string(config));
+          CHECK(largest > least);
+          CHECK(largest < most);
+        }
+      }
 }
 
 TEST_CASE("products with a packed operand, whatever the number of threads") {
