@@ -62,15 +62,17 @@ inline __m512i join(__m512i first, __m512i second) {
 
 inline __m512i upper_half(__m512i bits) { return _mm512_and_si512(bits, _mm512_set1_epi32(-65536)); }
 
-/// The bits of x, whose upper half is NaN where x is.
-inline __m512i bits_of(__m512 x) {
-  const __m512i bits = _mm512_castps_si512(x);
-  return _mm512_mask_or_epi32(bits, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), bits, _mm512_set1_epi32(0x00400000));
+/// A NaN whose upper half alone would be an infinity becomes one that both halves tell of.
+inline void quiet_nans(__m512& first, __m512& second) {
+  if (__builtin_expect(_mm512_cmp_ps_mask(first, second, _CMP_UNORD_Q) == 0, 1)) return;
+  for (__m512* x : {&first, &second})
+    *x = _mm512_mask_or_ps(*x, _mm512_cmp_ps_mask(*x, *x, _CMP_UNORD_Q), *x,
+                           _mm512_castsi512_ps(_mm512_set1_epi32(0x00400000)));
 }
 
 /// Bits whose upper half is the nearest bf16, or below it where that would be infinite.
 inline __m512i rounded(__m512 x) {
-  const __m512i bits = bits_of(x), size = _mm512_and_si512(bits, _mm512_set1_epi32(0x7FFFFFFF));
+  const __m512i bits = _mm512_castps_si512(x), size = _mm512_and_si512(bits, _mm512_set1_epi32(0x7FFFFFFF));
   return _mm512_mask_add_epi32(bits, _mm512_cmplt_epi32_mask(size, _mm512_set1_epi32(0x7F7F8000)), bits,
                                _mm512_set1_epi32(0x8000));
 }
@@ -82,6 +84,7 @@ inline __m512 rest_of(__m512 x, __m512i bits) { return _mm512_sub_ps(x, _mm512_c
 /// cut off, as the second fits what is left all the same. An infinity leaves NaN in the others.
 template <int kParts>
 inline Parts<kParts> split(__m512 first, __m512 second) {
+  quiet_nans(first, second);
   if constexpr (kParts == 1) {
     return {{join(rounded(first), rounded(second))}};
   } else if constexpr (kParts == 2) {
@@ -89,7 +92,7 @@ inline Parts<kParts> split(__m512 first, __m512 second) {
     return {{join(a0, a1), join(rounded(rest_of(first, a0)), rounded(rest_of(second, a1)))}};
   } else {
     const __m512i half = _mm512_set1_epi32(0x8000);
-    const __m512i a0 = bits_of(first), a1 = bits_of(second);
+    const __m512i a0 = _mm512_castps_si512(first), a1 = _mm512_castps_si512(second);
     const __m512 rest0 = rest_of(first, a0), rest1 = rest_of(second, a1);
     const __m512i b0 = _mm512_add_epi32(_mm512_castps_si512(rest0), half);
     const __m512i b1 = _mm512_add_epi32(_mm512_castps_si512(rest1), half);
