@@ -92,6 +92,11 @@ HWY_INLINE void exponentials_of(const ExponentialsJob& job, std::int64_t row, st
   hn::StoreU(hn::Add(hn::LoadU(d, sums), sum), d, sums);
 }
 
+/// Whether the sums of the lanes are to be added up after this panel.
+inline bool ends_sum(const ExponentialsJob& job, std::int64_t panel) {
+  return (panel + 1) % kPanelsOfSum == 0 || panel + 1 == panels_of(job.sizes.classes);
+}
+
 /// Adds the sums of the lanes to those in double precision.
 inline void collect_sums(const ExponentialsJob& job, IndexRange rows) {
   const Floats d;

@@ -82,15 +82,16 @@ struct ExponentialTile {
 
 /// For rows that are few enough for their states to stay in cache.
 void exponentials_of_rows(const ExponentialsJob& job, IndexRange rows) {
-  const std::int64_t panels = panels_of(job.sizes.classes);
   const std::int64_t tiles = (rows.end - rows.begin + kTileRows - 1) / kTileRows;
   alignas(64) float unkept[kTileRows * kTileCols];
-  for (std::int64_t p = 0; p < panels; ++p) {
+  for (std::int64_t p = job.panels.begin; p < job.panels.end; ++p) {
     const Panel panel = panel_of(job.sizes.classes, p);
     const std::int64_t panel_floats = panel.width() * job.sizes.size, lines = panel_floats / kLineFloats;
-    ExponentialTileJob tile{&job, 0, p, job.packed_table + panel.first * job.sizes.size, unkept, {}, {}};
+    const float* table = job.packed_table + (p - job.panels.begin) * kTileCols * job.sizes.size;
+    ExponentialTileJob tile{&job, 0, p, table, unkept, {}, {}};
     // All tiles of a panel share the fetching of the next one.
-    tile.next_table = {tile.table + panel_floats, kLineFloats, p + 1 < panels ? (lines + tiles - 1) / tiles : 0};
+    tile.next_table = {tile.table + panel_floats, kLineFloats,
+                       p + 1 < job.panels.end ? (lines + tiles - 1) / tiles : 0};
     for (tile.row = rows.begin; tile.row < rows.end;) {
       const std::int64_t count = tile_rows(rows.end - tile.row);
       if (job.exponentials != nullptr) {
@@ -101,7 +102,7 @@ void exponentials_of_rows(const ExponentialsJob& job, IndexRange rows) {
       tile.next_table.line += tile.next_table.count * kLineFloats;
       tile.row += count;
     }
-    if ((p + 1) % kPanelsOfSum == 0 || p + 1 == panels) collect_sums(job, rows);
+    if (ends_sum(job, p)) collect_sums(job, rows);
   }
 }
 

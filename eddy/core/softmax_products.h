@@ -26,10 +26,12 @@ struct IndexRange {
   std::int64_t begin, end;
 };
 
+/// Of some panels. All must be done, in order, before the exponentials are used.
 struct ExponentialsJob {
   SoftmaxSizes sizes;
   const float* states;          ///< [rows, size]
-  const float* packed_table;    ///< as PackedProduct packs a transposed B of [classes, size]
+  IndexRange panels;            ///< of classes
+  const float* packed_table;    ///< as PackedProduct packs a transposed B of [classes of these panels, size]
   const float* bias;            ///< [panels * panel_classes], -inf where there is no class
   const std::int32_t* targets;  ///< [rows]
   float* exponentials;          ///< null: they are only summed

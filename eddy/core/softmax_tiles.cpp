@@ -57,21 +57,21 @@ void exponentials_end(int vecs, const ExponentialsJob& job, std::int64_t row, st
 
 template <int kParts>
 void exponentials_of_rows(const ExponentialsJob& job, IndexRange rows) {
-  const std::int64_t size = job.sizes.size, count = rows.end - rows.begin, panels = panels_of(job.sizes.classes);
+  const std::int64_t size = job.sizes.size, count = rows.end - rows.begin;
   float* left = tiles::thread_scratch(tiles::packed_floats(count, size, kParts));
   tiles::pack(tiles::Side::left, {job.states + rows.begin * size, size, /*terms_first=*/false}, count, size, kParts,
               left);
   alignas(64) float unkept[kTileCols];
-  for (std::int64_t p = 0; p < panels; ++p) {
+  for (std::int64_t p = job.panels.begin; p < job.panels.end; ++p) {
     const Panel panel = panel_of(job.sizes.classes, p);
-    const float* table = job.packed_table + tiles::packed_floats(panel.first, size, kParts);
+    const float* table = job.packed_table + tiles::packed_floats((p - job.panels.begin) * kTileCols, size, kParts);
     const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, size, kParts);
     float* out = job.exponentials == nullptr
                      ? nullptr
                      : job.exponentials + panel.first * job.sizes.rows + rows.begin * panel.width();
     tiles::multiply_row_blocks(
         {left, count, table, tiles::packed_floats(tiles::kGroup, size, kParts), panel.columns, size, kParts},
-        {table + panel_floats, p + 1 < panels ? panel_floats : 0},
+        {table + panel_floats, p + 1 < job.panels.end ? panel_floats : 0},
         [&](std::int64_t first, std::int64_t taken) {
           for (std::int64_t i = 0; out != nullptr && i < taken * panel.width(); i += kLineFloats)
             __builtin_prefetch(out + first * panel.width() + i, 1);
@@ -81,7 +81,7 @@ void exponentials_of_rows(const ExponentialsJob& job, IndexRange rows) {
             exponentials_end(panel.vecs, job, rows.begin + row, p, sums,
                              out == nullptr ? unkept : out + row * panel.width());
         });
-    if ((p + 1) % kPanelsOfSum == 0 || p + 1 == panels) collect_sums(job, rows);
+    if (ends_sum(job, p)) collect_sums(job, rows);
   }
 }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -39,6 +38,8 @@ namespace {
 
 /// Exponentials that exist at once, at most.
 constexpr std::int64_t kChunkLogits = std::int64_t{1} << 24;
+/// Numbers of the table that are packed at once, about. Each time, the rows are packed again.
+constexpr std::int64_t kBlockTable = std::int64_t{3} << 18;
 /// Below this many multiply-adds per thread a fork costs more than it saves.
 constexpr std::int64_t kWorkPerThread = 100'000;
 /// Threads with fewer rows read the table more often than they use it.
@@ -52,14 +53,16 @@ class Chunks {
         classes_(classes),
         size_(size),
         chunk_(std::clamp<std::int64_t>(kChunkLogits / classes, 24, std::max<std::int64_t>(rows, 24))),
-        table_(std::min(chunk_, rows), classes, size, /*transpose_b=*/true),
-        products_(softmax_products(table_.parts())),
+        products_(softmax_products(packing_of(classes).parts())),
         panels_((classes + products_.panel_classes - 1) / products_.panel_classes),
         differentiate_(differentiate) {
+    divide_table();
     const SoftmaxSizes sizes{chunk_, classes, size};
     order_at_ = scratch_.take<std::int32_t>(rows);
     losses_at_ = scratch_.take<double>(rows);
-    table_at_ = scratch_.take(table_.packed_bytes());
+    std::size_t most_packed = 0;
+    for (const TableBlock& block : blocks_) most_packed = std::max(most_packed, block.packing.packed_bytes());
+    table_at_ = scratch_.take(most_packed);
     bias_at_ = scratch_.take<float>(panels_ * products_.panel_classes);
     states_at_ = scratch_.take<float>(chunk_ * size);
     targets_at_ = scratch_.take<std::int32_t>(chunk_);
@@ -85,7 +88,10 @@ class Chunks {
       if (float* d_table = args.out<float>(2)) clear(d_table, classes_ * size_);
       if (float* d_bias = args.out<float>(3)) clear(d_bias, classes_);
     } else {
-      pack(args);
+      float* bias = scratch_at<float>(args, bias_at_);
+      std::copy_n(args.in<float>(2), classes_, bias);
+      std::fill(bias + classes_, bias + panels_ * products_.panel_classes, -std::numeric_limits<float>::infinity());
+      if (blocks_.size() == 1) pack(args, blocks_[0]);
     }
     for (std::int64_t done = 0; done < count; done += chunk_)
       run_chunk(args, done, std::min(chunk_, count - done), count == rows_);
@@ -95,6 +101,27 @@ class Chunks {
   }
 
  private:
+  /// Panels of the table that are packed at once.
+  struct TableBlock {
+    IndexRange panels;
+    PackedProduct packing;
+  };
+
+  /// Of so many classes; how is the same for any number of them.
+  PackedProduct packing_of(std::int64_t classes) const {
+    return {std::min(chunk_, rows_), classes, size_, /*transpose_b=*/true};
+  }
+
+  void divide_table() {
+    const std::int64_t count = std::clamp<std::int64_t>((classes_ * size_ + kBlockTable - 1) / kBlockTable, 1,
+                                                        std::max<std::int64_t>(panels_, 1));
+    for (std::int64_t i = 0; i < count; ++i) {
+      const IndexRange panels{panels_ * i / count, panels_ * (i + 1) / count};
+      blocks_.push_back({panels, packing_of(std::min(panels.end * products_.panel_classes, classes_) -
+                                            panels.begin * products_.panel_classes)});
+    }
+  }
+
   static void clear(float* values, std::int64_t count) {
     parallel_for(count, kElementwiseGrain,
                  [&](std::int64_t begin, std::int64_t end) { vector_fill(0, values + begin, end - begin); });
@@ -118,24 +145,45 @@ class Chunks {
     return count;
   }
 
-  void pack(const KernelArgs& args) const {
-    float* bias = scratch_at<float>(args, bias_at_);
-    std::copy_n(args.in<float>(2), classes_, bias);
-    std::fill(bias + classes_, bias + panels_ * products_.panel_classes, -std::numeric_limits<float>::infinity());
-    table_.pack(args.in<float>(1), scratch_at<std::byte>(args, table_at_));
+  void pack(const KernelArgs& args, const TableBlock& block) const {
+    block.packing.pack(args.in<float>(1) + block.panels.begin * products_.panel_classes * size_,
+                       scratch_at<std::byte>(args, table_at_));
   }
 
-  /// The `taken` rows of the order from `done` on; with `all` they are neighbours, and stay where they lie.
+  /// Some rows of the order from `done` on; with `all` they are neighbours, and stay where they lie.
+  struct Chunk {
+    SoftmaxSizes sizes;
+    std::int64_t done;
+    bool all;
+  };
+
   void run_chunk(const KernelArgs& args, std::int64_t done, std::int64_t taken, bool all) const {
-    const SoftmaxSizes sizes{taken, classes_, size_};
+    const Chunk chunk{{taken, classes_, size_}, done, all};
     const std::int64_t work = taken * classes_ * size_;
-    const auto tiles = std::max<std::int64_t>(taken / kFewestRows, 1);
-    parallel_parts(tiles, grain(tiles, work), [&](int thread, std::int64_t begin, std::int64_t end) {
-      rows_of_chunk(args, sizes, done, thread, {taken * begin / tiles, taken * end / tiles}, all);
-    });
+    // A thread has the same rows each time.
+    const auto for_rows = [&](const auto& body) {
+      const auto tiles = std::max<std::int64_t>(taken / kFewestRows, 1);
+      parallel_parts(tiles, grain(tiles, work), [&](int thread, std::int64_t begin, std::int64_t end) {
+        body(thread, IndexRange{taken * begin / tiles, taken * end / tiles});
+      });
+    };
+    if (blocks_.size() == 1) {
+      for_rows([&](int thread, IndexRange rows) {
+        take_rows(args, chunk, rows);
+        exponentials(args, chunk, blocks_[0], rows);
+        finish_rows(args, chunk, thread, rows);
+      });
+    } else {
+      for_rows([&](int, IndexRange rows) { take_rows(args, chunk, rows); });
+      for (const TableBlock& block : blocks_) {
+        pack(args, block);
+        for_rows([&](int, IndexRange rows) { exponentials(args, chunk, block, rows); });
+      }
+      for_rows([&](int thread, IndexRange rows) { finish_rows(args, chunk, thread, rows); });
+    }
     float *d_table = args.out<float>(2), *d_bias = args.out<float>(3);
     if (d_table == nullptr && d_bias == nullptr) return;
-    const TableGradientsJob job{.sizes = sizes,
+    const TableGradientsJob job{.sizes = chunk.sizes,
                                 .exponentials = scratch_at<float>(args, exponentials_at_),
                                 .packed_states = scratch_at<float>(args, packed_states_at_),
                                 .scale = scratch_at<float>(args, scale_at_),
@@ -147,42 +195,56 @@ class Chunks {
     });
   }
 
-  /// All that a range of a chunk's rows needs of no other: losses, exponentials, gradients of the states.
-  void rows_of_chunk(const KernelArgs& args, const SoftmaxSizes& sizes, std::int64_t done, int thread, IndexRange rows,
-                     bool all) const {
-    const std::int32_t* order = scratch_at<std::int32_t>(args, order_at_) + done;
+  const std::int32_t* order_of(const KernelArgs& args, const Chunk& chunk) const {
+    return scratch_at<std::int32_t>(args, order_at_) + chunk.done;
+  }
+
+  const float* states_of(const KernelArgs& args, const Chunk& chunk) const {
+    return chunk.all ? args.in<float>(0) + chunk.done * size_ : scratch_at<float>(args, states_at_);
+  }
+
+  void take_rows(const KernelArgs& args, const Chunk& chunk, IndexRange rows) const {
+    const std::int32_t* order = order_of(args, chunk);
     const float* hidden = args.in<float>(0);
     auto* targets = scratch_at<std::int32_t>(args, targets_at_);
-    const auto row_bytes = static_cast<std::size_t>(size_) * sizeof(float);
-    const float* states = all ? hidden + done * size_ : scratch_at<float>(args, states_at_);
+    float* states = scratch_at<float>(args, states_at_);
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       targets[i] = args.in<std::int32_t>(3)[order[i]];
-      if (!all) std::memcpy(scratch_at<float>(args, states_at_) + i * size_, hidden + order[i] * size_, row_bytes);
+      if (!chunk.all) std::copy_n(hidden + order[i] * size_, size_, states + i * size_);
     }
-    float* exponentials = differentiate_ ? scratch_at<float>(args, exponentials_at_) : nullptr;
-    products_.exponentials({.sizes = sizes,
-                            .states = states,
+  }
+
+  void exponentials(const KernelArgs& args, const Chunk& chunk, const TableBlock& block, IndexRange rows) const {
+    products_.exponentials({.sizes = chunk.sizes,
+                            .states = states_of(args, chunk),
+                            .panels = block.panels,
                             .packed_table = scratch_at<float>(args, table_at_),
                             .bias = scratch_at<float>(args, bias_at_),
-                            .targets = targets,
-                            .exponentials = exponentials,
+                            .targets = scratch_at<std::int32_t>(args, targets_at_),
+                            .exponentials = differentiate_ ? scratch_at<float>(args, exponentials_at_) : nullptr,
                             .reference = scratch_at<float>(args, reference_at_),
                             .sum = scratch_at<double>(args, sum_at_),
                             .target_logit = scratch_at<float>(args, target_logit_at_),
                             .lane_sums = scratch_at<float>(args, lane_sums_at_)},
                            rows);
-    for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row(args, sizes, order[i], done, i);
+  }
+
+  /// Losses and gradients of the states.
+  void finish_rows(const KernelArgs& args, const Chunk& chunk, int thread, IndexRange rows) const {
+    const SoftmaxSizes& sizes = chunk.sizes;
+    const std::int32_t* order = order_of(args, chunk);
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) finish_row(args, sizes, order[i], chunk.done, i);
     if (!differentiate_) return;
-    float* scale = scratch_at<float>(args, scale_at_);
+    const float *exponentials = scratch_at<float>(args, exponentials_at_), *scale = scratch_at<float>(args, scale_at_);
     if (float* d_hidden = args.out<float>(1)) {
-      float* d_states = all ? d_hidden + done * size_ : scratch_at<float>(args, d_states_at_);
+      float* d_states = chunk.all ? d_hidden + chunk.done * size_ : scratch_at<float>(args, d_states_at_);
       float* scratch = scratch_at<float>(args, products_scratch_at_) + thread * products_.state_scratch_floats(sizes);
       products_.state_gradients({sizes, exponentials, args.in<float>(1), scale, d_states, scratch}, rows);
-      for (std::int64_t i = rows.begin; i < rows.end && !all; ++i)
-        std::memcpy(d_hidden + order[i] * size_, d_states + i * size_, row_bytes);
+      for (std::int64_t i = rows.begin; i < rows.end && !chunk.all; ++i)
+        std::copy_n(d_states + i * size_, size_, d_hidden + order[i] * size_);
     }
     if (args.out<float>(2) != nullptr)
-      products_.pack_states(sizes, states, scale, rows, scratch_at<float>(args, packed_states_at_));
+      products_.pack_states(sizes, states_of(args, chunk), scale, rows, scratch_at<float>(args, packed_states_at_));
   }
 
   /// The loss of row i of a chunk; its exponentials become, but for a scale, the gradients of the logits.
@@ -199,10 +261,10 @@ class Chunks {
   }
 
   std::int64_t rows_, classes_, size_;
-  std::int64_t chunk_;   ///< rows at once
-  PackedProduct table_;  ///< packs the table for the first product
+  std::int64_t chunk_;  ///< rows at once
   const SoftmaxProducts& products_;
-  std::int64_t panels_;  ///< of classes
+  std::int64_t panels_;             ///< of classes
+  std::vector<TableBlock> blocks_;  ///< of the table, as the first product packs it
   bool differentiate_;
   ScratchPlan scratch_;
   std::size_t order_at_ = 0, losses_at_ = 0, table_at_ = 0, bias_at_ = 0, states_at_ = 0, targets_at_ = 0,

@@ -86,6 +86,7 @@ TEST_CASE("what a command reads is not replaced by what it writes") {
     refused({"profile", "-m", model, "--chart", other}, "exists and is not an SVG picture, so it is not replaced");
     refused({"profile", "-m", model, "--program", other}, "exists and is not a program as text, so");
   }
+  refused({"profile", "-m", model, "--chart", folder.path("p.PNG")}, "expected a name that ends in .svg");
   folder.write("empty", "");
   for (const std::string name : {"trace.json", "empty"})
     for (int time = 0; time < 2; ++time)
