@@ -8,6 +8,7 @@
 
 #include "eddy/core/file.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/core/precision.h"
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/data/unicode.h"
@@ -125,6 +126,8 @@ std::uint64_t TrainingParts::inputs_of(const TrainingPart& part) const {
   key.add_option("train", documents(part.train));
   key.add_option("validation", documents(part.validation));
   if (part.labelled) key.add_option("labelled", *part.labelled);
+  if (matmul_precision() != Precision::highest)
+    key.add_option("precision", static_cast<std::int64_t>(matmul_precision()));
   if (!part.from.empty()) key.add_option("from", static_cast<std::int64_t>(checksum_of(part.from)));
   return key.hash();
 }

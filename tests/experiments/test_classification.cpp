@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "eddy/core/file.h"
+#include "eddy/core/precision.h"
 #include "eddy/core/random.h"
 #include "eddy/experiments/classification.h"
 #include "eddy/experiments/classification_data.h"
@@ -321,6 +322,24 @@ TEST_CASE("parts whose records cannot be read are set aside, not written over") 
     kept +=
         fs::exists(other.path() / record.filename()) && fs::exists(other.path() / "LSTM-120-labels-seed1.safetensors");
   CHECK(kept == 1);
+}
+
+TEST_CASE("parts of another precision are not taken for those of this one") {
+  const TemporaryFolder folder;
+  ClassificationOptions options = small_imdb(folder);
+  options.rows = parse_rows({"lstm"});
+  options.naive_bayes = false;
+  apply_setting(options, "classifiers.epochs=1");
+  const fs::path parts = options.output / "parts", record = parts / "LSTM-120-labels-seed1.json";
+  run_classification(options);
+  const std::string first = test::slurp(record);
+  set_matmul_precision(Precision::medium);
+  run_classification(options);
+  set_matmul_precision(Precision::highest);
+  CHECK(test::slurp(record) != first);
+  CHECK(fs::exists(parts / "of-other-settings"));
+  run_classification(options);
+  CHECK(test::slurp(record) == first);
 }
 
 TEST_CASE("the page of a tested run goes and comes back with the settings that made it") {
