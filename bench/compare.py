@@ -259,8 +259,8 @@ def main():
     with systems.eddy("toy0") as eddy:
         machine = eddy.greeting["machine"]
     result = {"machine": machine, "threads": arguments.threads, "precision": arguments.precision, "torch": version,
-              "seconds": arguments.seconds, "rounds": arguments.rounds, "tolerance": TOLERANCE, "date": time.strftime("%Y-%m-%d"), "workloads": [],
-              "properties": []}
+              "seconds": arguments.seconds, "rounds": arguments.rounds, "tolerance": TOLERANCE,
+              "date": time.strftime("%Y-%m-%d"), "workloads": [], "properties": []}
     try:
         status = 0 if measure(systems, arguments, result) else 1
     except KeyboardInterrupt:

@@ -101,6 +101,29 @@ std::int64_t state_scratch_floats(const SoftmaxSizes& sizes) {
   return tiles::packed_floats(sizes.size, std::min(kBlockClasses, sizes.classes), kParts);
 }
 
+/// out[rows, size] (+)= the product, a row times its scale; null for 1.
+template <int kParts>
+void multiply_columns(const float* left, std::int64_t rows, const float* right, std::int64_t size, std::int64_t depth,
+                      const float* scale, bool accumulate, float* out) {
+  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, depth, kParts);
+  for (std::int64_t column = 0; column < size; column += tiles::kCols, out += tiles::kCols) {
+    const std::int64_t columns = std::min(tiles::kCols, size - column);
+    const float* panel = right + tiles::packed_floats(column, depth, kParts);
+    tiles::multiply_row_blocks(
+        {left, rows, panel, tiles::packed_floats(tiles::kGroup, depth, kParts), columns, depth, kParts},
+        {panel + panel_floats, column + tiles::kCols < size ? panel_floats : 0},
+        [&](std::int64_t first, std::int64_t taken)
+            HWY_ATTR { prefetch_rows(out + first * size, size, taken, columns); },
+        [&](std::int64_t first, std::int64_t taken, const float* sums) HWY_ATTR {
+          for (std::int64_t row = first; row < first + taken; ++row, sums += tiles::kCols) {
+            const FloatVec by = splat(scale != nullptr ? scale[row] : 1.0F);
+            store_sums(sums, columns, out + row * size, accumulate,
+                       [&](FloatVec x, std::int64_t, hn::Mask<Floats>) HWY_ATTR { return hn::Mul(x, by); });
+          }
+        });
+  }
+}
+
 /// Exponentials of some rows and the panels of a block of classes as a left operand.
 template <int kParts>
 void pack_exponentials(const StateGradientsJob& job, IndexRange rows, IndexRange panels, std::int64_t depth,
@@ -128,25 +151,8 @@ void state_gradients_of(const StateGradientsJob& job, IndexRange rows, IndexRang
   const std::int64_t size = job.sizes.size;
   pack_exponentials<kParts>(job, rows, panels, depth, left);
   const bool first_pass = panels.begin == 0, last_pass = panels.end == panels_of(job.sizes.classes);
-  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, depth, kParts);
-  for (std::int64_t column = 0; column < size; column += tiles::kCols) {
-    const std::int64_t columns = std::min(tiles::kCols, size - column);
-    const float* right = job.scratch + tiles::packed_floats(column, depth, kParts);
-    float* out = job.d_states + rows.begin * size + column;
-    tiles::multiply_row_blocks(
-        {left, rows.end - rows.begin, right, tiles::packed_floats(tiles::kGroup, depth, kParts), columns, depth,
-         kParts},
-        {right + panel_floats, column + tiles::kCols < size ? panel_floats : 0},
-        [&](std::int64_t first, std::int64_t taken)
-            HWY_ATTR { prefetch_rows(out + first * size, size, taken, columns); },
-        [&](std::int64_t first, std::int64_t taken, const float* sums) HWY_ATTR {
-          for (std::int64_t row = first; row < first + taken; ++row, sums += tiles::kCols) {
-            const FloatVec scale = splat(last_pass ? job.scale[rows.begin + row] : 1.0F);
-            store_sums(sums, columns, out + row * size, !first_pass,
-                       [&](FloatVec x, std::int64_t, hn::Mask<Floats>) HWY_ATTR { return hn::Mul(x, scale); });
-          }
-        });
-  }
+  multiply_columns<kParts>(left, rows.end - rows.begin, job.scratch, size, depth,
+                           last_pass ? job.scale + rows.begin : nullptr, !first_pass, job.d_states + rows.begin * size);
 }
 
 template <int kParts>
@@ -197,22 +203,7 @@ void table_gradients_of(const TableGradientsJob& job, IndexRange panels, IndexRa
                  /*terms_first=*/true},
                 panel.columns, depth, kParts, left + tiles::packed_floats(panel.first - class_begin, depth, kParts));
   }
-  const std::int64_t panel_floats = tiles::packed_floats(tiles::kCols, depth, kParts);
-  for (std::int64_t column = 0; column < size; column += tiles::kCols) {
-    const std::int64_t columns = std::min(tiles::kCols, size - column);
-    const float* of_columns = right + tiles::packed_floats(column, depth, kParts);
-    float* out = job.d_table + class_begin * size + column;
-    tiles::multiply_row_blocks(
-        {left, classes, of_columns, tiles::packed_floats(tiles::kGroup, depth, kParts), columns, depth, kParts},
-        {of_columns + panel_floats, column + tiles::kCols < size ? panel_floats : 0},
-        [&](std::int64_t first, std::int64_t taken)
-            HWY_ATTR { prefetch_rows(out + first * size, size, taken, columns); },
-        [&](std::int64_t first, std::int64_t taken, const float* sums) HWY_ATTR {
-          for (std::int64_t cls = first; cls < first + taken; ++cls, sums += tiles::kCols)
-            store_sums(sums, columns, out + cls * size, accumulate,
-                       [](FloatVec x, std::int64_t, hn::Mask<Floats>) HWY_ATTR { return x; });
-        });
-  }
+  multiply_columns<kParts>(left, classes, right, size, depth, nullptr, accumulate, job.d_table + class_begin * size);
 }
 
 template <int kParts>

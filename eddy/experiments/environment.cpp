@@ -42,6 +42,12 @@ std::string date_now() {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", utc);
 }
 
+/// Only there products have a precision.
+bool runs_on_amx(const nlohmann::ordered_json& facts) {
+  return facts.is_object() && facts.contains("vector_target") &&
+         facts.at("vector_target").dump().find("AMX") != std::string::npos;
+}
+
 }  // namespace
 
 std::string_view eddy_version() { return EDDY_VERSION; }
@@ -90,16 +96,6 @@ std::string arithmetic_facts() {
                                 {"precision", name_of(matmul_precision())}}
       .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
-
-namespace {
-
-/// Only there products have a precision.
-bool runs_on_amx(const nlohmann::ordered_json& facts) {
-  return facts.is_object() && facts.contains("vector_target") &&
-         facts.at("vector_target").dump().find("AMX") != std::string::npos;
-}
-
-}  // namespace
 
 std::vector<std::string> changed_arithmetic(std::string_view facts) {
   auto then = nlohmann::ordered_json::parse(facts, nullptr, /*allow_exceptions=*/false);

@@ -107,7 +107,7 @@ class Chunks {
     PackedProduct packing;
   };
 
-  /// Of so many classes; how is the same for any number of them.
+  /// Of so many classes. What a number becomes does not depend on how many they are.
   PackedProduct packing_of(std::int64_t classes) const {
     return {std::min(chunk_, rows_), classes, size_, /*transpose_b=*/true};
   }

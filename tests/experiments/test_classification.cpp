@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "eddy/core/file.h"
-#include "eddy/core/precision.h"
 #include "eddy/core/random.h"
 #include "eddy/experiments/classification.h"
 #include "eddy/experiments/classification_data.h"
@@ -19,6 +18,7 @@
 #include "eddy/experiments/run_history.h"
 #include "eddy/experiments/run_model.h"
 #include "tests/data/files.h"
+#include "tests/support/precision_restored.h"
 
 namespace eddy {
 namespace {
@@ -113,6 +113,14 @@ ClassificationOptions small_imdb(const TemporaryFolder& folder) {
   options.source.data = folder / "imdb.tar.xz";
   options.output = folder / "report";
   shrink(options);
+  return options;
+}
+
+/// Without naive Bayes.
+ClassificationOptions rows_alone(const TemporaryFolder& folder, const std::vector<std::string>& rows) {
+  ClassificationOptions options = small_imdb(folder);
+  options.rows = parse_rows(rows);
+  options.naive_bayes = false;
   return options;
 }
 
@@ -220,9 +228,7 @@ TEST_CASE("equal numbers of labels are told before any training") {
 
 TEST_CASE("a best step within the first epoch is trained up to again, and a cosine ends with the last step") {
   const TemporaryFolder folder;
-  ClassificationOptions options = small_imdb(folder);
-  options.rows = parse_rows({"lstm", "lm"});
-  options.naive_bayes = false;
+  ClassificationOptions options = rows_alone(folder, {"lstm", "lm"});
   options.refit = true;
   options.labels = {100};
   apply_setting(options, "lm.max_steps=3");
@@ -273,9 +279,7 @@ TEST_CASE("few texts leave most steps their full rate, and one to choose the epo
 
 TEST_CASE("virtual adversarial training reads the texts whose labels are held back, without them") {
   const TemporaryFolder folder;
-  ClassificationOptions options = small_imdb(folder);
-  options.rows = parse_rows({"lstm-vat"});
-  options.naive_bayes = false;
+  ClassificationOptions options = rows_alone(folder, {"lstm-vat"});
   options.labels = {20, 0};
   apply_setting(options, "classifiers.epochs=1");
   run_classification(options);
@@ -292,9 +296,7 @@ TEST_CASE("virtual adversarial training reads the texts whose labels are held ba
 
 TEST_CASE("a refit takes as many steps as its choice, whatever limit that had") {
   const TemporaryFolder folder;
-  ClassificationOptions options = small_imdb(folder);
-  options.rows = parse_rows({"lstm"});
-  options.naive_bayes = false;
+  ClassificationOptions options = rows_alone(folder, {"lstm"});
   options.refit = true;
   options.labels = {100};
   for (const char* setting : {"classifiers.batch_size=8", "classifiers.max_steps=11", "classifiers.patience=0"})
@@ -309,9 +311,7 @@ TEST_CASE("a refit takes as many steps as its choice, whatever limit that had") 
 
 TEST_CASE("parts whose records cannot be read are set aside, not written over") {
   const TemporaryFolder folder;
-  ClassificationOptions options = small_imdb(folder);
-  options.rows = parse_rows({"lstm"});
-  options.naive_bayes = false;
+  ClassificationOptions options = rows_alone(folder, {"lstm"});
   run_classification(options);
   const fs::path record = options.output / "parts" / "LSTM-120-labels-seed1.json";
   write_atomically(record, R"({"key": "1", "of": "another version"})");
@@ -326,16 +326,16 @@ TEST_CASE("parts whose records cannot be read are set aside, not written over") 
 
 TEST_CASE("parts of another precision are not taken for those of this one") {
   const TemporaryFolder folder;
-  ClassificationOptions options = small_imdb(folder);
-  options.rows = parse_rows({"lstm"});
-  options.naive_bayes = false;
+  ClassificationOptions options = rows_alone(folder, {"lstm"});
   apply_setting(options, "classifiers.epochs=1");
   const fs::path parts = options.output / "parts", record = parts / "LSTM-120-labels-seed1.json";
   run_classification(options);
   const std::string first = test::slurp(record);
-  set_matmul_precision(Precision::medium);
-  run_classification(options);
-  set_matmul_precision(Precision::highest);
+  {
+    const test::PrecisionRestored restored;
+    set_matmul_precision(Precision::medium);
+    run_classification(options);
+  }
   CHECK(test::slurp(record) != first);
   CHECK(fs::exists(parts / "of-other-settings"));
   run_classification(options);
@@ -344,9 +344,7 @@ TEST_CASE("parts of another precision are not taken for those of this one") {
 
 TEST_CASE("the page of a tested run goes and comes back with the settings that made it") {
   const TemporaryFolder folder;
-  ClassificationOptions options = small_imdb(folder);
-  options.rows = parse_rows({"lstm"});
-  options.naive_bayes = false;
+  ClassificationOptions options = rows_alone(folder, {"lstm"});
   apply_setting(options, "classifiers.epochs=1");
   const fs::path page = options.output / "runs" / "LSTM-120-labels-seed1";
   run_classification(options);
@@ -412,9 +410,7 @@ TEST_CASE("every row of the paper runs, its pretraining once, and published rows
 
 TEST_CASE("an experiment begins with the language model of another, with its words and sizes, as it is or trained on") {
   const TemporaryFolder folder;
-  ClassificationOptions options = small_imdb(folder);
-  options.rows = parse_rows({"lm"});
-  options.naive_bayes = false;
+  ClassificationOptions options = rows_alone(folder, {"lm"});
   const ClassificationResults first = run_classification(options);
   const fs::path model = options.output / "parts/LM-seed1.safetensors";
 

@@ -23,23 +23,13 @@
 #include "eddy/ops/sum.h"
 #include "tests/support/arrays.h"
 #include "tests/support/largest.h"
+#include "tests/support/precision_restored.h"
 
 namespace eddy::test {
 namespace {
 
 /// Sizes that tiles pay for, and that fill none.
 constexpr std::int64_t kTime = 7, kBatch = 26, kSize = 150, kClasses = 1030;
-
-class PrecisionRestored {
- public:
-  PrecisionRestored() = default;
-  PrecisionRestored(const PrecisionRestored&) = delete;
-  PrecisionRestored& operator=(const PrecisionRestored&) = delete;
-  ~PrecisionRestored() { set_matmul_precision(before_); }
-
- private:
-  Precision before_ = matmul_precision();
-};
 
 /// Makes a loss of x, f32[time,batch,size], and of weights it makes itself.
 using Model = std::function<Value(Value x, const std::function<Value(const Shape&)>& weight)>;
