@@ -53,12 +53,15 @@ struct StateGradientsJob {
 struct TableGradientsJob {
   SoftmaxSizes sizes;
   const float* exponentials;
-  const float* packed_states;  ///< of pack_states, for all rows
+  const float* packed_states;  ///< of pack_states, for all rows of these sizes
   const float* scale;          ///< [rows]
   bool accumulate;             ///< add to the outputs
   float* d_table;              ///< out: [classes, size], exponentials' (scale * states); may be null
   float* d_bias;               ///< out: [classes], exponentials' scale; may be null
 };
+
+/// Where a range of rows of pack_states() may begin.
+inline constexpr std::int64_t kPackedRows = 32;
 
 /// The functions of one instruction set. Results do not depend on how a range is divided.
 struct SoftmaxProducts {
@@ -68,7 +71,7 @@ struct SoftmaxProducts {
   std::int64_t (*packed_states_floats)(const SoftmaxSizes& sizes);
   std::int64_t (*exponentials_floats)(const SoftmaxSizes& sizes);
   std::int64_t (*state_scratch_floats)(const SoftmaxSizes& sizes);
-  /// Packs scale[row] * states[row].
+  /// Packs scale[row] * states[row] of rows that begin at a multiple of kPackedRows, for the gradients of the table.
   void (*pack_states)(const SoftmaxSizes& sizes, const float* states, const float* scale, IndexRange rows,
                       float* packed);
   void (*exponentials)(const ExponentialsJob& job, IndexRange rows);

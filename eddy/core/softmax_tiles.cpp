@@ -172,18 +172,45 @@ void state_gradients(const StateGradientsJob& job, IndexRange rows) {
   }
 }
 
-std::int64_t packed_states_floats(const SoftmaxSizes& sizes) { return sizes.rows * sizes.size; }
+static_assert(kPackedRows % tiles::kTerms == 0);
+/// Rows whose part of the gradients of the table is added up at once; a multiple of kTerms.
+std::int64_t rows_of_pass(const SoftmaxSizes& sizes) {
+  const std::int64_t passes = (sizes.rows + kDepth - 1) / kDepth;
+  return round_up((sizes.rows + passes - 1) / passes, tiles::kTerms);
+}
 
-/// Scaled, not packed: blocks of terms are rows of more than one range.
+template <int kParts>
+std::int64_t packed_states_floats(const SoftmaxSizes& sizes) {
+  const std::int64_t most = rows_of_pass(sizes);
+  return (sizes.rows + most - 1) / most * tiles::packed_floats(sizes.size, most, kParts);
+}
+
+/// As a right operand for each pass, one behind another.
+template <int kParts>
 void pack_states(const SoftmaxSizes& sizes, const float* states, const float* scale, IndexRange rows, float* packed) {
   const Floats d;
-  const std::int64_t size = sizes.size;
-  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-    const FloatVec by = splat(scale[row]);
-    for (std::int64_t n = 0; n < size; n += kLanes) {
-      const auto mask = hn::FirstN(d, static_cast<std::size_t>(size - n));
-      const std::int64_t at = row * size + n;
-      hn::BlendedStore(hn::Mul(by, hn::MaskedLoad(mask, d, states + at)), mask, d, packed + at);
+  const std::int64_t size = sizes.size, most = rows_of_pass(sizes);
+  float* scaled = tiles::thread_scratch(tiles::kTerms * size);
+  for (std::int64_t first = rows.begin; first < rows.end; first += tiles::kTerms) {
+    const std::int64_t count = std::min(tiles::kTerms, rows.end - first);
+    for (std::int64_t row = 0; row < count; ++row) {
+      const FloatVec by = splat(scale[first + row]);
+      for (std::int64_t n = 0; n < size; n += kLanes) {
+        const auto mask = hn::FirstN(d, static_cast<std::size_t>(size - n));
+        hn::BlendedStore(hn::Mul(by, hn::MaskedLoad(mask, d, states + (first + row) * size + n)), mask, d,
+                         scaled + row * size + n);
+      }
+    }
+    const std::int64_t pass = first / most, depth = std::min(most, sizes.rows - pass * most);
+    float* out = packed + pass * tiles::packed_floats(size, most, kParts);
+    for (std::int64_t column = 0; column < size; column += tiles::kLines) {
+      const std::int64_t group = column / tiles::kGroup * tiles::kGroup;
+      const int tiles_of_group = size - group > tiles::kLines ? 2 : 1;
+      tiles::pack_tile(tiles::Side::right, {scaled + column, size, /*terms_first=*/true},
+                       std::min(tiles::kLines, size - column), count, kParts,
+                       static_cast<int>((column - group) / tiles::kLines), tiles_of_group,
+                       out + tiles::packed_floats(group, depth, kParts) +
+                           (first - pass * most) / tiles::kTerms * tiles::step_floats(tiles_of_group, kParts));
     }
   }
 }
@@ -210,17 +237,12 @@ template <int kParts>
 void table_gradients(const TableGradientsJob& job, IndexRange panels) {
   const tiles::Use use;
   const SoftmaxSizes& sizes = job.sizes;
-  const std::int64_t passes = (sizes.rows + kDepth - 1) / kDepth,
-                     most = round_up((sizes.rows + passes - 1) / passes, tiles::kTerms);
-  float* right = tiles::thread_scratch(tiles::packed_floats(sizes.size, most, kParts) +
-                                       tiles::packed_floats(kTablePanels * kTileCols, most, kParts));
-  float* left = right + tiles::packed_floats(sizes.size, most, kParts);
-  for (std::int64_t row = 0; row < sizes.rows; row += most) {
+  const std::int64_t most = rows_of_pass(sizes);
+  float* left = tiles::thread_scratch(tiles::packed_floats(kTablePanels * kTileCols, most, kParts));
+  const float* right = job.packed_states;
+  for (std::int64_t row = 0; row < sizes.rows; row += most, right += tiles::packed_floats(sizes.size, most, kParts)) {
     const IndexRange rows{row, std::min(row + most, sizes.rows)};
     const bool accumulate = job.accumulate || row > 0;
-    if (job.d_table != nullptr)
-      tiles::pack(tiles::Side::right, {job.packed_states + row * sizes.size, sizes.size, /*terms_first=*/true},
-                  sizes.size, rows.end - rows.begin, kParts, right);
     for (std::int64_t p = panels.begin; p < panels.end; p += kTablePanels) {
       const IndexRange block{p, std::min(p + kTablePanels, panels.end)};
       if (job.d_bias != nullptr)
@@ -234,10 +256,10 @@ void table_gradients(const TableGradientsJob& job, IndexRange panels) {
 template <int kParts>
 constexpr SoftmaxProducts kProducts{kLanes,
                                     kTileCols,
-                                    packed_states_floats,
+                                    packed_states_floats<kParts>,
                                     exponentials_floats,
                                     state_scratch_floats<kParts>,
-                                    pack_states,
+                                    pack_states<kParts>,
                                     exponentials<kParts>,
                                     state_gradients<kParts>,
                                     table_gradients<kParts>};

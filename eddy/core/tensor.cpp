@@ -6,17 +6,21 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "eddy/core/rounding.h"
+
 namespace eddy {
 
 std::shared_ptr<std::byte> allocate_uninitialised(std::size_t bytes) {
   constexpr std::size_t kLargePage = std::size_t{2} << 20;
-  const std::size_t unit = bytes >= kLargePage ? kLargePage : kAlignment;
-  // Never empty, so that a tensor of no elements still has a valid address.
-  const std::size_t rounded = std::max<std::size_t>((bytes + unit - 1) / unit, 1) * unit;
-  void* memory = std::aligned_alloc(unit, rounded);
-  require<MemoryError>(memory != nullptr, "there is no memory for {} bytes", bytes);
+  const bool large = bytes >= kLargePage;
+  // Never empty, so that a tensor of no elements still has a valid address. What is left beyond the last large page
+  // takes small ones.
+  const std::size_t rounded = round_up(std::max<std::size_t>(bytes, 1), kAlignment);
+  void* memory = nullptr;
+  const bool found = posix_memalign(&memory, large ? kLargePage : kAlignment, rounded) == 0;
+  require<MemoryError>(found, "there is no memory for {} bytes", bytes);
   // Large pages spare products most address-translation misses; a refusal is harmless.
-  if (unit == kLargePage) madvise(memory, rounded, MADV_HUGEPAGE);
+  if (large) madvise(memory, rounded / kLargePage * kLargePage, MADV_HUGEPAGE);
   return {static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); }};
 }
 

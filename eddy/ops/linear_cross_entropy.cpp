@@ -60,9 +60,6 @@ class Chunks {
     const SoftmaxSizes sizes{chunk_, classes, size};
     order_at_ = scratch_.take<std::int32_t>(rows);
     losses_at_ = scratch_.take<double>(rows);
-    std::size_t most_packed = 0;
-    for (const TableBlock& block : blocks_) most_packed = std::max(most_packed, block.packing.packed_bytes());
-    table_at_ = scratch_.take(most_packed);
     bias_at_ = scratch_.take<float>(panels_ * products_.panel_classes);
     states_at_ = scratch_.take<float>(chunk_ * size);
     targets_at_ = scratch_.take<std::int32_t>(chunk_);
@@ -70,12 +67,21 @@ class Chunks {
     sum_at_ = scratch_.take<double>(chunk_);
     target_logit_at_ = scratch_.take<float>(chunk_);
     lane_sums_at_ = scratch_.take<float>(chunk_ * products_.lanes);
+    if (differentiate) {
+      scale_at_ = scratch_.take<float>(chunk_);
+      exponentials_at_ = scratch_.take<float>(products_.exponentials_floats(sizes));
+    }
+    ScratchPlan gradients = scratch_;
+    std::size_t most_packed = 0;
+    for (const TableBlock& block : blocks_) most_packed = std::max(most_packed, block.packing.packed_bytes());
+    table_at_ = scratch_.take(most_packed);
     if (!differentiate) return;
-    scale_at_ = scratch_.take<float>(chunk_);
-    exponentials_at_ = scratch_.take<float>(products_.exponentials_floats(sizes));
-    d_states_at_ = scratch_.take<float>(chunk_ * size);
-    packed_states_at_ = scratch_.take<float>(products_.packed_states_floats(sizes));
-    products_scratch_at_ = scratch_.take<float>(num_threads() * products_.state_scratch_floats(sizes));
+    // A table of one block stays packed for all chunks; with several its place is free once exponentials are made.
+    if (blocks_.size() == 1) gradients = scratch_;
+    d_states_at_ = gradients.take<float>(chunk_ * size);
+    packed_states_at_ = gradients.take<float>(products_.packed_states_floats(sizes));
+    products_scratch_at_ = gradients.take<float>(num_threads() * products_.state_scratch_floats(sizes));
+    scratch_.cover(gradients);
   }
 
   std::size_t scratch_bytes() const { return scratch_.bytes(); }
@@ -182,6 +188,7 @@ class Chunks {
       for_rows([&](int thread, IndexRange rows) { finish_rows(args, chunk, thread, rows); });
     }
     float *d_table = args.out<float>(2), *d_bias = args.out<float>(3);
+    if (d_table != nullptr) pack_states(args, chunk);
     if (d_table == nullptr && d_bias == nullptr) return;
     const TableGradientsJob job{.sizes = chunk.sizes,
                                 .exponentials = scratch_at<float>(args, exponentials_at_),
@@ -243,8 +250,16 @@ class Chunks {
       for (std::int64_t i = rows.begin; i < rows.end && !chunk.all; ++i)
         std::copy_n(d_states + i * size_, size_, d_hidden + order[i] * size_);
     }
-    if (args.out<float>(2) != nullptr)
-      products_.pack_states(sizes, states_of(args, chunk), scale, rows, scratch_at<float>(args, packed_states_at_));
+  }
+
+  void pack_states(const KernelArgs& args, const Chunk& chunk) const {
+    const std::int64_t rows = chunk.sizes.rows;
+    parallel_for((rows + kPackedRows - 1) / kPackedRows, kElementwiseGrain / (kPackedRows * (size_ + 1)) + 1,
+                 [&](std::int64_t begin, std::int64_t end) {
+                   products_.pack_states(chunk.sizes, states_of(args, chunk), scratch_at<float>(args, scale_at_),
+                                         {begin * kPackedRows, std::min(end * kPackedRows, rows)},
+                                         scratch_at<float>(args, packed_states_at_));
+                 });
   }
 
   /// The loss of row i of a chunk; its exponentials become, but for a scale, the gradients of the logits.

@@ -3,6 +3,7 @@
 
 // Internal: part of ops.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -29,6 +30,8 @@ class ScratchPlan {
   std::size_t take_for_unused(const KernelContext& context, std::size_t index) {
     return take(context.output_used[index] ? 0 : context.outputs[index].bytes());
   }
+  /// Makes room for a plan that began as a copy of this one: pieces of both taken since then share their place.
+  void cover(const ScratchPlan& other) { bytes_ = std::max(bytes_, other.bytes_); }
   std::size_t bytes() const { return bytes_; }
 
  private:
