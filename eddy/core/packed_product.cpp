@@ -44,7 +44,7 @@ PackedProduct::PackedProduct(std::int64_t m, std::int64_t n, std::int64_t k, boo
   require(m >= 0 && n >= 0 && k >= 0, "product sizes must not be negative: m {}, n {}, k {}", m, n, k);
   const std::int64_t panels = (n + steps_.geometry.unit - 1) / steps_.geometry.unit;
   threads_ = static_cast<int>(std::clamp<std::int64_t>(std::min(m * n * k / kWorkPerThread, panels), 1, num_threads()));
-  by_rows_ = slices_rows(m, threads_, n * k);
+  by_rows_ = slices_rows(m, threads_, n * k, k, parts_);
 }
 
 bool PackedProduct::pays(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_b) {
@@ -63,22 +63,23 @@ void PackedProduct::pack(const float* b, void* packed) const {
   });
 }
 
-void PackedProduct::run(const float* a, const void* packed, const float* bias, float* c) const {
-  run_all(a, packed, bias, c, m_, [](std::int64_t i) { return static_cast<std::int32_t>(i); });
+void PackedProduct::run(const float* a, const void* packed, const float* bias, float* c, bool descending) const {
+  run_all(a, packed, bias, c, m_, descending, [](std::int64_t i) { return static_cast<std::int32_t>(i); });
 }
 
 void PackedProduct::run_rows(const float* a, const void* packed, const float* bias, float* c,
                              std::span<const std::int32_t> rows) const {
-  run_all(a, packed, bias, c, static_cast<std::int64_t>(rows.size()),
+  run_all(a, packed, bias, c, static_cast<std::int64_t>(rows.size()), /*descending=*/false,
           [rows](std::int64_t i) { return rows[static_cast<std::size_t>(i)]; });
 }
 
 template <class RowAt>
 void PackedProduct::run_all(const float* a, const void* packed, const float* bias, float* c, std::int64_t rows,
-                            const RowAt& row_at) const {
+                            bool descending, const RowAt& row_at) const {
   in_team(threads_, [&](int thread, int team) {
-    const UnitRange columns = by_rows_ ? UnitRange{0, n_} : columns_of(steps_, n_, thread, team);
+    UnitRange columns = by_rows_ ? UnitRange{0, n_} : columns_of(steps_, n_, thread, team);
     const std::int64_t begin = by_rows_ ? rows * thread / team : 0, end = by_rows_ ? rows * (thread + 1) / team : rows;
+    columns.descending = descending;
     std::array<std::int32_t, kRowBlock> block;
     for (std::int64_t first = begin; first < end; first += kRowBlock) {
       const std::int64_t count = std::min(kRowBlock, end - first);

@@ -28,15 +28,16 @@ class PackedProduct {
   /// Of the packed B, on a kAlignment boundary.
   std::size_t packed_bytes() const;
   void pack(const float* b, void* packed) const;
-  /// `bias` may be null.
-  void run(const float* a, const void* packed, const float* bias, float* c) const;
+  /// `bias` may be null. Runs that alternate in `descending`, whether the last columns are made first, find in the
+  /// cache what of B the run before used last.
+  void run(const float* a, const void* packed, const float* bias, float* c, bool descending = false) const;
   /// The same for some rows of a and c only: at most m, in rising order.
   void run_rows(const float* a, const void* packed, const float* bias, float* c,
                 std::span<const std::int32_t> rows) const;
 
  private:
   template <class RowAt>
-  void run_all(const float* a, const void* packed, const float* bias, float* c, std::int64_t rows,
+  void run_all(const float* a, const void* packed, const float* bias, float* c, std::int64_t rows, bool descending,
                const RowAt& row_at) const;
 
   std::int64_t m_, n_, k_;

@@ -25,10 +25,7 @@ RnnPlan plan_rnn(std::int64_t time, std::int64_t batch, std::int64_t hidden, std
   const std::int64_t by_rows = std::min(most, batch);
   const std::int64_t by_columns = std::min({most, panels, std::max<std::int64_t>(step / kWorkPerBarrier, 1)});
   if (by_rows <= 1 && by_columns <= 1) return {.parts = parts};
-  const bool slices =
-      slices_rows(batch, by_rows, gates * hidden * hidden) &&
-      (parts == 0 || (rnn_tiles_pay(batch / by_rows, hidden) && gates * hidden * hidden <= kWeightsInCache));
-  if (slices || by_columns <= 1)
+  if (by_columns <= 1 || slices_rows(batch, by_rows, gates * hidden * hidden, hidden, parts))
     return by_rows > 1 ? RnnPlan{RnnSplit::rows, static_cast<int>(by_rows), parts} : RnnPlan{.parts = parts};
   return {RnnSplit::columns, static_cast<int>(by_columns), parts};
 }

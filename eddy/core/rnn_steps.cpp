@@ -608,5 +608,12 @@ int rnn_tile_parts(std::int64_t rows, std::int64_t depth) {
 bool rnn_tiles_pay(std::int64_t rows, std::int64_t depth) {
   return tiles::available() && rows >= 12 && depth >= tiles::kTerms;
 }
+
+bool slices_rows(std::int64_t rows, std::int64_t threads, std::int64_t weights, std::int64_t depth, int parts) {
+  constexpr std::int64_t kWeightsInCache = 300'000;
+  if (threads <= 1 || rows < 3 * threads) return false;
+  if (parts > 0) return weights <= kWeightsInCache && rnn_tiles_pay(rows / threads, depth);
+  return weights <= kWeightsInCache || rows >= 32 * threads;
+}
 }  // namespace eddy
 #endif

@@ -22,15 +22,11 @@ struct UnitRange {
   bool descending = false;
 };
 
-/// Weights that stay in one core's second-level cache.
-inline constexpr std::int64_t kWeightsInCache = 300'000;
-
-/// Whether `threads` should each take rows of a step's product, not columns of its `weights` weights: then none waits
-/// for what another wrote. Slices of fewer than three rows read the weights more often than they use them; weights of
-/// up to 1.2 MB stay in one core's second-level cache; with many rows each use pays for reading them from the third.
-constexpr bool slices_rows(std::int64_t rows, std::int64_t threads, std::int64_t weights) {
-  return threads > 1 && rows >= 3 * threads && (weights <= kWeightsInCache || rows >= 32 * threads);
-}
+/// Whether `threads` should each take rows of a step's product, whose sums have `depth` terms, not columns of its
+/// `weights` weights: then none waits for what another wrote. Slices of fewer than three rows read the weights more
+/// often than they use them; weights of up to 1.2 MB stay in one core's second-level cache; with many rows each use
+/// pays for reading them from the third, but not on tiles (`parts`, 0 for vectors), which use them up faster.
+bool slices_rows(std::int64_t rows, std::int64_t threads, std::int64_t weights, std::int64_t depth, int parts);
 
 struct RnnGeometry {
   int lanes = 0;  ///< hidden units of one panel of interleaved gates

@@ -164,9 +164,10 @@ struct Matmul final : OpClass<Matmul> {
 
 Kernel packed_kernel(const PackedProduct& product, bool has_bias) {
   return {.run =
-              [product, has_bias](const KernelArgs& args) {
-                product.run(args.in<float>(0), args.scratch, has_bias ? args.in<float>(2) : nullptr,
-                            args.out<float>(0));
+              [product, has_bias, descending = false](const KernelArgs& args) mutable {
+                product.run(args.in<float>(0), args.scratch, has_bias ? args.in<float>(2) : nullptr, args.out<float>(0),
+                            descending);
+                descending = !descending;
               },
           .scratch_bytes = product.packed_bytes(),
           .prepare = [product](const KernelArgs& args) { product.pack(args.in<float>(1), args.scratch); }};
