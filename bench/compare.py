@@ -7,7 +7,8 @@ Before anything is timed all must compute the same from the same weights and bat
 training, the scores, or the words. A step of training is forward, backward, clipping by norm and Adam, with a full
 softmax; each slice has five steps at least. A job that fails leaves the others' figures, and ends in status 1. Only ratios
 within one run mean anything where a machine is shared; the FMA peak is measured between the steps as well. Peak memory is
-that of a fresh process after three steps; of PyTorch's, what the bare import takes is subtracted. DyNet has one thread.
+that of a fresh process after three steps; of PyTorch's, what the bare import takes is subtracted, of eddy's nothing, but the
+table says what it held before it began: its libraries. DyNet has one thread.
 """
 import argparse
 import contextlib
@@ -49,11 +50,15 @@ def eddy_slice(eddy, seconds, sizes):
             "share": sizes["flops"] / result["median"] / result["peak"] if sizes["flops"] else None}
 
 
-def peak_memory(contestant):
-    """Of a process just started."""
+def memory_of(contestant):
+    """What a process just started says of its memory."""
     with contestant:
         contestant.ask("values", STEPS_CHECKED)
-        found = contestant.ask("memory")
+        return contestant.ask("memory")
+
+
+def peak_memory(contestant):
+    found = memory_of(contestant)
     return found["peak_resident"] - found.get("after_import", 0)
 
 
@@ -100,7 +105,8 @@ def compare_workload(systems, name, seconds, rounds):
         row["steps"] = sum(s["steps"] for s in slices)
         row["share"] = statistics.median(s["share"] for s in slices) if sizes["flops"] else None
         row["peak"] = statistics.median(s["peak"] for s in slices)
-        row["memory"] = peak_memory(systems.eddy(name))
+        found = memory_of(systems.eddy(name))
+        row["memory"], row["libraries"] = found["peak_resident"], found["at_start"]
         for peer, start in starts.items():
             theirs = [s["peers"][peer] for s in slices]
             ratios = sorted(s["peers"][peer]["median"] / s["seconds"] for s in slices)

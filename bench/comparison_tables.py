@@ -37,7 +37,7 @@ def workload_row(row, peers):
         return [row["workload"], "failed: " + row["error"]]
     share = "–" if row["share"] is None else f"{100 * row['share']:.0f} %"
     cells = [row["workload"], f"{row['steps']:,}", milliseconds(row["seconds"]), rate(row["tokens"], row["seconds"]),
-             share, f"{row['memory'] / 2**20:,.0f}"]
+             share, f"{row['memory'] / 2**20:,.0f}", f"{row['libraries'] / 2**20:,.0f}"]
     return cells + [cell for peer in peers for cell in peer_cells(row, peer)]
 
 
@@ -56,7 +56,7 @@ def markdown(result):
     torch = result["torch"]
     text = (f"{result['machine']}; {result['threads']} threads asked for, {result['date']}"
             + (f"; PyTorch {torch}" if torch else "") + ".\n\n")
-    header = ["workload", "steps", "ms/step", "tokens/s", "of the FMA peak", "MiB"]
+    header = ["workload", "steps", "ms/step", "tokens/s", "of the FMA peak", "MiB", "of them libraries"]
     peers = peers_among(result["workloads"])
     for peer in peers:
         header += [f"{peer} steps", "tokens/s", f"speed ÷ {peer}'s", f"memory ÷ {peer}'s", "difference"]

@@ -86,7 +86,8 @@ class Compare(unittest.TestCase):
         for row in figures["workloads"]:
             self.assertGreaterEqual(row["steps"], 5)
             self.assertGreater(row["seconds"], 0)
-            self.assertGreater(row["memory"], 0)
+            self.assertGreater(row["memory"], row["libraries"])
+            self.assertGreater(row["libraries"], 0)
         # Greedy decoding skips products, so that it has no share of the peak.
         self.assertEqual([row["share"] is None for row in figures["workloads"]], [False, False, True])
         self.assertIn("| greedy | ", compared.stdout)

@@ -28,7 +28,9 @@ constexpr const char* kHelp =
     "  values N      the losses of N steps of training; of inference the results, N is ignored\n"
     "  time SECONDS  steps for that long, five at least: their number and median, the FMA peak measured between them "
     "(flop/s)\n"
-    "  memory        the most memory the process held so far, in bytes, and the program's arena\n"
+    "  memory        the most memory the process held so far, in bytes, what it held at its start (its libraries), and "
+    "the "
+    "program's arena\n"
     "  compile       seconds to build and compile the program again, and one for texts a tenth shorter\n"
     "  quit          as does the end of the input\n"
     "Options:\n"
@@ -99,8 +101,8 @@ class Session {
   }
 
   std::string memory() const {
-    return fmt::format("{{\"peak_resident\": {}, \"arena\": {}}}", memory_use().peak_resident,
-                       program_.memory_plan().arena_bytes);
+    return fmt::format("{{\"peak_resident\": {}, \"at_start\": {}, \"arena\": {}}}", memory_use().peak_resident,
+                       at_start_, program_.memory_plan().arena_bytes);
   }
 
   std::string compile_times() {
@@ -117,6 +119,7 @@ class Session {
     return compile(graph, results, {.arena = arena_});
   }
 
+  const std::int64_t at_start_ = memory_use().peak_resident;
   const Workload& workload_;
   ParameterStore store_{1};
   std::shared_ptr<Arena> arena_ = std::make_shared<Arena>();
