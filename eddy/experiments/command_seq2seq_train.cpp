@@ -210,12 +210,14 @@ std::string header(const Seq2SeqModel& model, const ParameterStore& store, const
   const std::int64_t ill_formed = data.pairs.invalid_sequences;
   return fmt::format(
       "eddy seq2seq train: {}\n{}: {} to train, {} to validate, {} to test; {} and {} words\n"
-      "{}{}{} decoder, {} parameters; the model is {}",
+      "{}{}{} decoder, {} parameters, losses of {}; the model is {}",
       describe_cpu(), counted(data.pairs.size(), "pair"), grouped(std::ssize(data.split.train)),
       grouped(std::ssize(data.split.validation)), grouped(std::ssize(data.split.test)),
       grouped(model.source_tokens.size()), grouped(model.target_tokens.size()),
       ill_formed > 0 ? ill_formed_text(ill_formed) + "\n" : "", left_out(model.config, data),
-      name_of(model.config.model.mode), grouped(store.parameter_count()), output);
+      name_of(model.config.model.mode), grouped(store.parameter_count()),
+      model.config.model.softmax_samples > 0 ? counted(model.config.model.softmax_samples, "sampled word") : "all words",
+      output);
 }
 
 /// Of the model that was kept. The test part is left to evaluate: what it tells must not choose settings.

@@ -155,19 +155,24 @@ PairExperiment make_piglatin(const PigLatinOptions& options) {
   return experiment;
 }
 
+std::pair<int, int> summands_of(const std::string& sum) {
+  const std::size_t plus = sum.find('+');
+  const auto is_number = [](const std::string& part) {
+    return !part.empty() && part.size() <= 4 && part.find_first_not_of("0123456789") == std::string::npos;
+  };
+  require<UsageError>(plus != std::string::npos && is_number(sum.substr(0, plus)) && is_number(sum.substr(plus + 1)),
+                      "\"{}\" is not an addition such as 12+34", sum);
+  return {std::stoi(sum.substr(0, plus)), std::stoi(sum.substr(plus + 1))};
+}
+
 PairExperiment make_adder(const AdderOptions& options) {
   const std::vector<TextPair> pairs = additions(options.below);
   std::vector<TextPair> examples;
   for (const std::string& text : options.examples) {
-    const std::size_t plus = text.find('+');
-    const auto is_number = [](const std::string& part) {
-      return !part.empty() && part.size() <= 4 && part.find_first_not_of("0123456789") == std::string::npos;
-    };
-    require<UsageError>(
-        plus != std::string::npos && is_number(text.substr(0, plus)) && is_number(text.substr(plus + 1)),
-        "\"{}\" is not an addition such as 12+34", text);
-    examples.push_back(
-        {text, std::to_string(std::stoi(text.substr(0, plus)) + std::stoi(text.substr(plus + 1))), text});
+    const auto [first, second] = summands_of(text);
+    require<UsageError>(std::max(first, second) < options.below,
+                        "\"{}\" has a summand beyond those learned, which are below {}", text, options.below);
+    examples.push_back({text, std::to_string(first + second), text});
   }
   const std::vector<std::string> keys = addition_keys(pairs);
   PairExperiment experiment = begin(options.common, "adder", keys, {{"below", options.below}});

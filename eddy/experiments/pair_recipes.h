@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "eddy/data/digit_patterns.h"
@@ -48,6 +49,8 @@ struct AdderOptions {
   std::vector<std::string> examples = {"12+34", "34+12", "99+99", "0+0", "7+8", "50+49"};
 };
 PairExperiment make_adder(const AdderOptions& options);
+/// 12 and 34 of "12+34". Throws UsageError for what is no such sum.
+std::pair<int, int> summands_of(const std::string& sum);
 
 /// Sequences of digits to their pattern (ichuang/tflearn_seq2seq): "embedding_rnn", whose decoder begins with the
 /// encoder's state and reads its last token, "embedding_attention", which also attends before each step, and
