@@ -216,7 +216,8 @@ std::string header(const Seq2SeqModel& model, const ParameterStore& store, const
       grouped(model.source_tokens.size()), grouped(model.target_tokens.size()),
       ill_formed > 0 ? ill_formed_text(ill_formed) + "\n" : "", left_out(model.config, data),
       name_of(model.config.model.mode), grouped(store.parameter_count()),
-      model.config.model.softmax_samples > 0 ? counted(model.config.model.softmax_samples, "sampled word") : "all words",
+      model.config.model.softmax_samples > 0 ? counted(model.config.model.softmax_samples, "sampled word")
+                                             : "all words",
       output);
 }
 

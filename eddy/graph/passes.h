@@ -37,6 +37,10 @@ Lowered prune(Lowered in);
 /// Each op's own lowering, see Op::lower.
 Lowered lower(Lowered in, const PassSwitches& switches);
 
+/// Where only parts of an elementwise result are read, computes these from the parts of its inputs: fusion then reads
+/// them in place, and the result never exists whole.
+Lowered sink_windows(Lowered in);
+
 /// Joins elementwise ops that feed each other into single nodes.
 Lowered fuse_elementwise(Lowered in);
 

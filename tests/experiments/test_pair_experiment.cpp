@@ -204,7 +204,8 @@ TEST_CASE("wrong options of the small experiments are told") {
   adder.examples = {"1-2"};
   CHECK_THROWS_WITH_AS(make_adder(adder), doctest::Contains("\"1-2\" is not an addition"), UsageError);
   adder.examples = {"99+99", "3+100"};
-  CHECK_THROWS_WITH_AS(make_adder(adder), doctest::Contains("\"3+100\" has a summand beyond those learned"), UsageError);
+  CHECK_THROWS_WITH_AS(make_adder(adder), doctest::Contains("\"3+100\" has a summand beyond those learned"),
+                       UsageError);
   PigLatinOptions words;
   words.words = "no/such/list";
   CHECK_THROWS_WITH_AS(make_piglatin(words), doctest::Contains("no/such/list"), DataError);

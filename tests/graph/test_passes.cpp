@@ -115,6 +115,37 @@ TEST_CASE("passes: elementwise ops are fused whatever neighbouring axes an opera
   }
 }
 
+TEST_CASE("passes: parts of a sum are summed where they are read") {
+  const Tensor a_data = ramp_tensor({3, 8}), b_data = ramp_tensor({3, 8}), w_data = ramp_tensor({4, 2});
+  const auto check = [&](int expected, auto&& results_of) {
+    Graph graph;
+    const Value a = graph.input("a", f32, {3, 8}), b = graph.input("b", f32, {3, 8}), w = graph.input("w", f32, {4, 2});
+    const std::vector<Value> results = results_of(a, b, w);
+    CHECK(kernels(graph, results, {}) == expected);
+    Program fused = compile(graph, results), plain = compile(graph, results, {.passes = kNone});
+    const std::vector<Binding> bindings{{"a", a_data}, {"b", b_data}, {"w", w_data}};
+    CHECK(difference(copies(fused.run(bindings)), copies(plain.run(bindings)), 0) == "");
+  };
+  const auto two = [](const std::vector<Value>& parts) { return std::vector<Value>{tanh(parts[0]) * parts[1]}; };
+  check(1, [&](Value a, Value b, Value) { return two(split(a + b, 2, 1)); });
+  check(1, [&](Value a, Value b, Value) { return two(split(tanh(a * 2) + b, 2, 1)); });
+  const auto halves = [](Value x) { return std::vector<Value>{slice(x, 1, 0, 4), slice(x, 1, 4, 8)}; };
+  check(1, [&](Value a, Value b, Value) { return two(halves(a + b)); });
+  // Wanted whole, too; overlapping parts; a part for a product: these stay as they are.
+  check(2, [&](Value a, Value b, Value) {
+    const Value sum = a + b;
+    return std::vector<Value>{two(halves(sum))[0], sum};
+  });
+  check(2, [&](Value a, Value b, Value) {
+    const Value sum = a + b;
+    return two({slice(sum, 1, 0, 5), slice(sum, 1, 2, 7)});
+  });
+  check(5, [&](Value a, Value b, Value w) {
+    const std::vector<Value> parts = halves(a + b);
+    return std::vector<Value>{tanh(parts[0]), matmul(parts[1], w)};
+  });
+}
+
 TEST_CASE("passes: every switch can be off, and values stay") {
   Graph graph;
   const Value x = graph.input("x", f32, {2, 2});
