@@ -18,6 +18,7 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/core/number_text.h"
 
 namespace eddy {
@@ -112,6 +113,7 @@ void for_each_entry(const fs::path& path, Body&& body) {
   std::string last = "the beginning";
   std::set<std::string> names;
   while (true) {
+    stop_if_interrupted();
     archive_entry* entry = nullptr;
     const int status = archive_read_next_header(reader.get(), &entry);
     if (status == ARCHIVE_EOF) return;
@@ -216,8 +218,10 @@ std::vector<SourceFile> list_files(const fs::path& source) {
 
 void read_files(const fs::path& source, const FileFilter& wanted, const FileVisitor& visit) {
   if (is_directory_source(source)) {
-    for (const SourceFile& file : list_directory(source))
+    for (const SourceFile& file : list_directory(source)) {
+      stop_if_interrupted();
       if (wanted(file.name)) visit(file.name, read_file(source / file.name));
+    }
     return;
   }
   for_each_entry(source, [&](archive* reader, archive_entry* entry, const std::string& name, bool hard_link) {
@@ -465,7 +469,10 @@ std::string read_text_file(const fs::path& path) {
 void read_text_blocks(const fs::path& path, const std::function<void(std::string_view)>& visit) {
   check_text_file(path);
   BlockReader reader(path);
-  for (std::string_view block = reader.next(); !block.empty(); block = reader.next()) visit(block);
+  for (std::string_view block = reader.next(); !block.empty(); block = reader.next()) {
+    stop_if_interrupted();
+    visit(block);
+  }
 }
 
 }  // namespace eddy

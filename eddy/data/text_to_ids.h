@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "eddy/core/error.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/data/encode.h"
 
 namespace eddy {
@@ -17,6 +18,7 @@ namespace eddy {
 template <class Sink>
 void tokenize_named(std::string_view kind, std::string_view id, std::string_view text, Tokenizer& tokenizer,
                     Sink&& sink) {
+  stop_if_interrupted();
   try {
     tokenizer.for_each(text, std::forward<Sink>(sink));
   } catch (const DataError& error) {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "eddy/core/clock.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/core/number_text.h"
 #include "eddy/core/rounding.h"
 #include "eddy/data/corpus_cache.h"
@@ -20,7 +21,6 @@
 #include "eddy/experiments/distinct.h"
 #include "eddy/experiments/naive_bayes.h"
 #include "eddy/experiments/progress.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_report.h"
 #include "eddy/experiments/text_evaluator.h"
 

@@ -8,6 +8,7 @@
 
 #include "eddy/core/file.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/core/precision.h"
 #include "eddy/data/checksum.h"
 #include "eddy/data/corpus_cache.h"
@@ -17,10 +18,10 @@
 #include "eddy/experiments/json_error.h"
 #include "eddy/experiments/part_files.h"
 #include "eddy/experiments/progress.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_history.h"
 #include "eddy/experiments/run_training.h"
 #include "eddy/experiments/strict_json.h"
+#include "eddy/experiments/text_trainer_optimizer.h"
 
 namespace eddy {
 namespace {
@@ -194,6 +195,7 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
   if (!resumed) {
     remove_file(settings.output);  // nothing tells what made it
     create_parameters(store, part.config);
+    check_prefixes(part.config.optimizer, store);
     if (!part.from.empty()) transfer_pretrained(*load_model(part.from).store, store, part.config);
   }
   const EncodedCorpus corpus = part.labelled ? corpus_.labelled_until(*part.labelled) : corpus_;

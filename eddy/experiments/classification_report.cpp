@@ -2,6 +2,7 @@
 #include "eddy/experiments/classification_report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "eddy/core/number_text.h"
@@ -140,13 +141,15 @@ std::vector<TableCell> run_cells(const ClassificationRow& row, std::int64_t labe
                                  const ClassificationResults& results) {
   const auto runs = select(results.runs, row.name(), labels);
   const auto pretraining = select(results.pretraining, row.pretraining_name(), 0);
+  const bool whole =
+      std::ranges::all_of(runs, [](const RunRecord* r) { return r->best_epoch == std::floor(r->best_epoch); });
   TableCell pretraining_seconds = std::string();
   if (!pretraining.empty()) pretraining_seconds = measure(pretraining, 0, [](const auto& r) { return r.seconds; });
   return {grouped(labels),
           row.name(),
           measure(runs, error_decimals(results.test), [](const auto& r) { return 100 * r.test_error; }),
           measure(runs, 1, [](const auto& r) { return 100 * r.validation; }),
-          measure(runs, 0, [](const auto& r) { return r.best_epoch; }),
+          measure(runs, whole && runs.size() == 1 ? 0 : 1, [](const auto& r) { return r.best_epoch; }),
           pretraining_seconds,
           measure(runs, 1, [](const auto& r) { return r.seconds; }),
           measure(pretraining.empty() ? runs : pretraining, 0, [](const auto& r) { return r.tokens_per_second; })};

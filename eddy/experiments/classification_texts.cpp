@@ -69,6 +69,7 @@ Dataset read_unlabelled(const DataConfig& reading, const fs::path& path) {
       format == DataFormat::lines || fs::is_directory(path, error),
       "{}: is an archive; expected a file or folder of texts, one a line, or a tsv or csv file of more texts",
       config.path);
+  refuse_tables_in(path);
   Dataset data;
   const std::int64_t lines =
       for_each_line(path, {.encoding = reading.encoding}, [&](std::string_view text, std::string_view id) {

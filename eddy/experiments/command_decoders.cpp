@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <memory>
 
+#include "eddy/core/interrupt.h"
 #include "eddy/data/number_stories.h"
 #include "eddy/experiments/command_experiment.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/decoders.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/report.h"
 #include "eddy/experiments/sequence_names.h"
 #include "eddy/models/decoder_start.h"

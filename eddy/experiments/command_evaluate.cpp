@@ -187,7 +187,7 @@ nlohmann::ordered_json confusion_json(const ConfusionMatrix& matrix) {
 }
 
 void print_cut(const Evaluation& scores, const TextEvaluator& evaluator) {
-  if (scores.cut.any()) fmt::print("cut         {}\n", scores.cut.to_string(evaluator.config().max_length));
+  if (scores.cut.any()) fmt::print("cut         {}\n", scores.cut.to_string(evaluated_length(evaluator.config())));
 }
 
 ClassificationResult report_classifier(const EvaluateCommand& command, TextEvaluator& evaluator,
@@ -237,6 +237,12 @@ Evaluation report_unsupervised(const EvaluateCommand& command, TextEvaluator& ev
   return scores;
 }
 
+/// The training part of a model that is no classifier has the texts of --unlabelled too.
+std::string measured_paths(const ModelFile& model, const std::string& part) {
+  const bool more = part == "train" && !model.data.unlabelled.empty() && !is_classification(model.config.task);
+  return model.data.path + (more ? " and " + model.data.unlabelled : "");
+}
+
 int evaluate(EvaluateCommand& command, const CommandLine& line) {
   const FlagNeeds needs(command.app);
   needs("--sample", command.sample > 0, {"--seed"});
@@ -277,7 +283,7 @@ int evaluate(EvaluateCommand& command, const CommandLine& line) {
   const bool other = !own && !trained_on && data.parts.size() == 1;
   const std::string measured = other ? file_name(model.file.data.path) : part;
   fmt::print(stderr, "{}; {} of {}{}\n", describe_model(model.file.config, model.store->parameter_count()),
-             counted(std::ssize(documents), "text"), model.file.data.path,
+             counted(std::ssize(documents), "text"), measured_paths(model.file, of),
              data.parts.size() > 1 || part != of ? ", part " + part : "");
   TextEvaluator evaluator(*model.store, config);
   evaluator.show_progress(pass_progress(measured));

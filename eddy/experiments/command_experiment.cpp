@@ -8,8 +8,8 @@
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/experiments/progress.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/report.h"
 
 namespace eddy {

@@ -28,13 +28,16 @@ std::string run_header(const ModelFile& model, const ParameterStore& store, cons
       fmt::format("data      {}: {}, {}; {} to train on, {} to validate\n", model.data.path,
                   counted(corpus.size(), "text"), counted(corpus.token_count(), "token"),
                   grouped(trainer.documents_per_epoch()), grouped(static_cast<std::int64_t>(split.validation.size())));
-  if (const CutDocuments cut = cut_by(config, corpus, split.train); cut.any())
+  if (const CutDocuments cut = trainer.cut_documents(); cut.any())
     text += fmt::format("          of those to train on: {}\n", cut.to_string(config.max_length));
   if (data.invalid_sequences > 0) text += fmt::format("          {}\n", ill_formed_text(data.invalid_sequences));
   text += fmt::format("model     {}\n", describe_model(config, store.parameter_count()));
   text += fmt::format("training  {}, learning rate {}, batch {}, {} of {}, seed {}\n", name_of(config.optimizer.kind),
                       config.optimizer.learning_rate, config.batch_size, counted(config.epochs, "epoch"),
                       counted(trainer.batches_per_epoch(), "step"), config.seed);
+  if (config.stream_steps == 0 && config.batch_size > trainer.documents_per_epoch())
+    text += fmt::format("          a batch has more rows than there are texts to train on, {}; the others stay empty\n",
+                        grouped(trainer.documents_per_epoch()));
   if (model.progress.steps > 0) text += fmt::format("resumed   after step {}\n", grouped(model.progress.steps));
   text +=
       fmt::format("output    {}, {}, {}", output.string(), checkpoint_path(output).string(), log_path(output).string());

@@ -246,7 +246,8 @@ Command add_inspect_command(CLI::App& program) {
       ->excludes(json)
       ->group("Program");
   app->add_option("--trace", command->trace, "Run it and write a Chrome trace")->type_name("FILE")->group("Program");
-  app->add_option("--time", command->time, "Steps of a text; of pairs the longest that were trained on are taken")
+  app->add_option("--time", command->time,
+                  "Steps of a text, 9 or more; of pairs the longest that were trained on are taken")
       ->check(CLI::Range(9, 1 << 20).description(""))
       ->capture_default_str()
       ->group("Program");

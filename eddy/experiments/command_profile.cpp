@@ -72,7 +72,11 @@ ModelFile planned(ProfileCommand& command, std::optional<EncodedDataset>& data) 
     fit_to_data(model, *data);
     return model;
   }
-  model.config.model.vocabulary_size = std::max<std::int64_t>(model.text.text.vocabulary_size, 3);
+  const bool own_size = command.app.count("--vocabulary") == 0 && model.config.model.vocabulary_size > 0;
+  if (!own_size) model.config.model.vocabulary_size = model.text.text.vocabulary_size;
+  require<UsageError>(model.config.model.vocabulary_size > Vocabulary::kSpecials,
+                      "--vocabulary is {}, expected more than the {} of <unk> and <eos> for made-up texts",
+                      model.config.model.vocabulary_size, Vocabulary::kSpecials);
   if (is_classification(model.config.task))
     model.config.model.classes = std::max<std::int64_t>(model.config.model.classes, 2);
   return model;
@@ -198,7 +202,7 @@ Command add_profile_command(CLI::App& program) {
   app->add_option("--config", command->config_file, "JSON file of a training config; flags go before it")
       ->type_name("FILE")
       ->group("Model");
-  app->add_option("--time", command->time, "Steps of a made-up text; with --data the first batch is taken")
+  app->add_option("--time", command->time, "Steps of a made-up text, 9 or more; with --data the first batch is taken")
       ->check(CLI::Range(9, 1 << 20).description(""))
       ->capture_default_str();
   app->add_option("--runs", command->runs, "Runs whose median is shown")
@@ -213,7 +217,7 @@ Command add_profile_command(CLI::App& program) {
       ->group("Output");
   add_model_flags(command->config);
   add_optimizer_flags(command->config);
-  add_limit_flags(command->config);
+  add_batch_flags(command->config);
   add_computing_flags(*app);
   return {app, [command] { return profile(*command); }};
 }

@@ -8,10 +8,10 @@
 
 #include "eddy/core/error.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/command_flags.h"
 #include "eddy/experiments/flat_json.h"
-#include "eddy/experiments/progress_interrupt.h"
 
 namespace eddy {
 namespace {

@@ -12,6 +12,7 @@
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_lines.h"
 #include "eddy/experiments/command_seq2seq.h"
+#include "eddy/experiments/run_data.h"
 #include "eddy/experiments/seq2seq_report.h"
 
 namespace eddy {
@@ -79,13 +80,15 @@ int evaluate(const EvaluateCommand& command) {
   require<UsageError>(has_parts || command.part == "test",
                       "{}: these are not the pairs that {} was trained on, so they have no {} part", config.data.path,
                       command.model, command.part);
+  if (!has_parts && absolute_data_path(config.data.path) == absolute_data_path(loaded.model.config.data.path))
+    fmt::print(stderr, "eddy: warning: {} was trained on some of these pairs: no test\n", command.model);
   if (const std::int64_t count = data.pairs.invalid_sequences; count > 0)
     fmt::print(stderr, "{}\n", ill_formed_text(count));
   const ChosenSources chosen =
       choose_sources(data, command.part == "test" ? data.split.test : data.split.validation, command.limit);
   Translator translator(loaded, command.search);
   const Seq2SeqEvaluation evaluation =
-      evaluate_seq2seq(loaded, translator, data, chosen, command.part,
+      evaluate_seq2seq(loaded, translator, data, chosen, has_parts ? command.part : "all",
                        has_parts ? command.part + " part" : "all of " + config.data.path, ProgressStyle::automatic);
   print(command, evaluation);
   if (command.report.empty()) return 0;

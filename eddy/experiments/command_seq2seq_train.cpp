@@ -6,6 +6,7 @@
 
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/core/number_text.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/command_flags.h"
@@ -13,7 +14,6 @@
 #include "eddy/experiments/command_run_flags.h"
 #include "eddy/experiments/command_seq2seq.h"
 #include "eddy/experiments/command_training_flags.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_data.h"
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/seq2seq_report.h"
@@ -241,13 +241,13 @@ Report report_of(const TrainCommand& command, const Seq2SeqData& data) {
 int train(TrainCommand& command) {
   const RunFlags& run = command.run;
   Seq2SeqModel model = plan(command);
+  const InterruptGuard guard;
   const Seq2SeqData data = load(run, model);
   ParameterStore store(model.config.seed);
   if (run.resume) load_checkpoint(run.checkpoint(), store);
   create_parameters(store, model.config.model);
   run.say(header(model, store, data, run.output));
   if (run.resume) warn_of_other_bits(run.checkpoint());
-  const InterruptGuard guard;
   const RunSettings settings = run.settings();
   const StopReason reason = run_seq2seq(store, data, model, settings);
   if (reason == StopReason::interrupt) return run.interrupted(model.progress.steps);

@@ -4,18 +4,17 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <csignal>
-#include <set>
 
 #include "eddy/core/error.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/core/number_text.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/command_from.h"
 #include "eddy/experiments/command_header.h"
 #include "eddy/experiments/command_training_flags.h"
 #include "eddy/experiments/environment.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_report.h"
+#include "eddy/experiments/text_trainer_optimizer.h"
 #include "eddy/experiments/training_config_checks.h"
 
 namespace eddy {
@@ -52,19 +51,6 @@ DataConfig with_paths_of(DataConfig data, const DataConfig& paths) {
   // It may be said now what was guessed then.
   if (data.format != paths.format && guess_format(data) == guess_format(paths)) data.format = paths.format;
   return data;
-}
-
-/// Prefixes that fit nothing are slips of the pen.
-void check_clip_exclude(const OptimizerSettings& optimizer, const ParameterStore& store) {
-  std::set<std::string> groups;
-  for (const auto& variable : store.all())
-    if (variable->trainable) groups.insert(variable->name.substr(0, variable->name.find('/')));
-  for (const std::string& prefix : optimizer.clip_excluded) {
-    const bool found = std::ranges::any_of(
-        store.all(), [&](const auto& variable) { return variable->trainable && variable->name.starts_with(prefix); });
-    require<UsageError>(found, "--clip-exclude {}: no parameter's name begins so; they begin with {}", prefix,
-                        fmt::join(groups, ", "));
-  }
 }
 
 }  // namespace
@@ -107,6 +93,7 @@ TrainingCommand::TrainingCommand(CLI::App& subcommand, const CommandLine& comman
       ->group("Model");
   add_model_flags(config);
   add_optimizer_flags(config);
+  add_batch_flags(config);
   add_limit_flags(config);
   add_computing_flags(subcommand);
 }
@@ -196,14 +183,14 @@ void TrainingCommand::fill(ParameterStore& store, const ModelFile& model) const 
   require<DataError>(!run.resume || store.all().size() == restored, "{}: holds {}, but its config needs {} more",
                      run.checkpoint().string(), counted(static_cast<std::int64_t>(restored), "variable"),
                      store.all().size() - restored);
-  check_clip_exclude(model.config.optimizer, store);
+  check_prefixes(model.config.optimizer, store);
   if (!run.resume && !model.from.empty())
     run.say(to_string(transfer_pretrained(*load_model(model.from).store, store, model.config)));
 }
 
 int TrainingCommand::train(ModelFile model) {
-  // Who reads what is said may go away before training begins, too.
-  const IgnoredSignal pipe(SIGPIPE);
+  // Before training begins reading may be stopped, and who reads what is said go away.
+  const InterruptGuard guard;
   const EncodedDataset dataset = load(model);
   const EncodedCorpus& corpus = dataset.part("train");
   const ValidationSplit split = split_validation(model.config, corpus);
@@ -214,7 +201,6 @@ int TrainingCommand::train(ModelFile model) {
   run.say(run_header(model, store, dataset, trainer, split, run.output));
   if (run.resume) warn_of_other_bits(run.checkpoint());
 
-  const InterruptGuard guard;
   const RunSettings settings = run.settings();
   const RunOutcome outcome = run_training(trainer, corpus, split.validation, model, settings);
   if (outcome.reason == StopReason::interrupt) return run.interrupted(outcome.progress.steps);

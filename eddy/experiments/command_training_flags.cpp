@@ -119,7 +119,7 @@ void add_optimizer_flags(FlagSet<Config>& flags) {
       "Decay of a moving average of the weights, used for evaluation and in the output; 0: none");
 }
 
-void add_limit_flags(FlagSet<Config>& flags) {
+void add_batch_flags(FlagSet<Config>& flags) {
   flags.begin_group("Training");
   flags.value(
       "--batch", [](Config & c) -> auto& { return c.batch_size; }, "Texts (or streams) trained on at once");
@@ -131,6 +131,12 @@ void add_limit_flags(FlagSet<Config>& flags) {
   flags.toggle(
       "--keep-first", [](Config & c) -> auto& { return c.keep_last; }, false,
       "Of a longer text keep the first tokens instead of the last");
+  flags.value(
+      "--seed", [](Config & c) -> auto& { return c.seed; }, "Of all random numbers");
+}
+
+void add_limit_flags(FlagSet<Config>& flags) {
+  flags.begin_group("Training");
   flags.value(
       "--epochs", [](Config & c) -> auto& { return c.epochs; }, "Times through the data at most");
   flags.value(
@@ -146,8 +152,6 @@ void add_limit_flags(FlagSet<Config>& flags) {
   flags.value(
       "--validation", [](Config & c) -> auto& { return c.validation_fraction; },
       "Share of the texts kept from training to choose the best model; 0: none, the last one is kept");
-  flags.value(
-      "--seed", [](Config & c) -> auto& { return c.seed; }, "Of all random numbers");
 }
 
 void add_adversarial_flags(FlagSet<Config>& flags) {

@@ -12,6 +12,8 @@ void add_model_flags(FlagSet<TrainingConfig>& flags);
 /// What a classifier sees of a text, and a pooled autoencoder writes it from.
 void add_feature_flags(FlagSet<TrainingConfig>& flags);
 void add_optimizer_flags(FlagSet<TrainingConfig>& flags);
+/// How many texts are read at once, and how much of each.
+void add_batch_flags(FlagSet<TrainingConfig>& flags);
 void add_limit_flags(FlagSet<TrainingConfig>& flags);
 /// Of classifiers.
 void add_adversarial_flags(FlagSet<TrainingConfig>& flags);

@@ -15,11 +15,11 @@
 
 #include "eddy/core/cpu.h"
 #include "eddy/core/error.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/experiments/command.h"
 #include "eddy/experiments/command_words.h"
 #include "eddy/experiments/environment.h"
 #include "eddy/experiments/progress.h"
-#include "eddy/experiments/progress_interrupt.h"
 
 namespace eddy {
 namespace {
@@ -97,6 +97,9 @@ class HelpFormatter : public CLI::Formatter {
 int with_errors_told(const std::function<int()>& work) {
   try {
     return work();
+  } catch (const Interrupted&) {
+    say_error("interrupted", kFailure);
+    return 128 + interrupt_signal();
   } catch (const UsageError& error) {
     return say_error(error.what(), kUsage);
   } catch (const std::bad_alloc&) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "eddy/core/error.h"
+#include "eddy/core/interrupt.h"
 
 namespace eddy {
 namespace {
@@ -27,6 +28,7 @@ NaiveBayes::NaiveBayes(const EncodedCorpus& corpus, std::span<const std::int32_t
                                      smoothing * static_cast<double>(vocabulary_size));
   double labelled = 0;
   for (const std::int32_t document : documents) {
+    stop_if_interrupted();
     const std::int32_t label = corpus.label(document);
     if (label < 0) continue;
     const auto column = static_cast<std::size_t>(label);
@@ -56,6 +58,7 @@ std::int32_t NaiveBayes::predict(std::span<const std::int32_t> tokens) const {
 double NaiveBayes::error_rate(const EncodedCorpus& corpus, std::span<const std::int32_t> documents) const {
   std::int64_t labelled = 0, wrong = 0;
   for (const std::int32_t document : documents) {
+    stop_if_interrupted();
     if (corpus.label(document) < 0) continue;
     ++labelled;
     wrong += predict(corpus.document(document)) != corpus.label(document);

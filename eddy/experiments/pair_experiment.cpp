@@ -8,13 +8,13 @@
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/core/number_text.h"
 #include "eddy/data/corpus_cache.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/json_error.h"
 #include "eddy/experiments/part_files.h"
 #include "eddy/experiments/progress.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/report.h"
 
 namespace eddy {

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <map>
 
+#include "eddy/core/interrupt.h"
 #include "eddy/experiments/pair_inputs.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/graph/program.h"
 #include "eddy/optimizers/minimize.h"
 

@@ -165,7 +165,9 @@ std::optional<std::string> complete(DataConfig& data, DataFormat format, const D
     require<UsageError>(!is_table(guess_format(more)),
                         "{}: is a table by its name; expected a file or folder of unlabelled texts, one a line",
                         data.unlabelled);
+    refuse_tables_in(data.unlabelled);
   }
+  if (data.format == DataFormat::guess && format == DataFormat::lines) refuse_tables_in(source_path(data.path));
   check_utf8(data.path, "the path of the data");
   check_utf8(data.unlabelled, "the path of the unlabelled texts");
   check_utf8(data.label_column, "the name of the label column");
@@ -179,6 +181,20 @@ std::optional<std::string> complete(DataConfig& data, DataFormat format, const D
   columns.complete();
   if (loading.message) loading.message(columns.text());
   return contents;
+}
+
+/// In lower case, without the ending of a packed file.
+std::string plain_name(std::string name) {
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  for (const std::string_view packed : {".gz", ".xz", ".bz2", ".zst", ".lz4", ".lzma"})
+    if (name.ends_with(packed)) name.resize(name.size() - packed.size());
+  return name;
+}
+
+DataFormat format_of_file(std::string_view plain_name) {
+  if (plain_name.ends_with(".tsv")) return DataFormat::tsv;
+  return plain_name.ends_with(".csv") ? DataFormat::csv : DataFormat::lines;
 }
 
 }  // namespace
@@ -202,16 +218,20 @@ DataFormat guess_format(const DataConfig& config) {
     if (fs::exists(path / "data.noun", error)) return DataFormat::wordnet;
     return has_imdb_folders(path) ? DataFormat::imdb : DataFormat::lines;
   }
-  std::string name = path.filename().string();
-  std::ranges::transform(name, name.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  for (const std::string_view packed : {".gz", ".xz", ".bz2", ".zst", ".lz4", ".lzma"})
-    if (name.ends_with(packed)) name.resize(name.size() - packed.size());
+  const std::string name = plain_name(path.filename().string());
   for (const std::string_view archive : {".tar", ".tgz", ".txz", ".zip"})
     if (name.ends_with(archive)) return DataFormat::imdb;
-  if (name.ends_with(".tsv")) return DataFormat::tsv;
-  if (name.ends_with(".csv")) return DataFormat::csv;
-  return DataFormat::lines;
+  return format_of_file(name);
+}
+
+void refuse_tables_in(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) return;
+  for (const SourceFile& file : list_files(folder))
+    require<UsageError>(!is_table(format_of_file(plain_name(file.name))),
+                        "{}: is a table by its name, in a folder whose files are read as texts, one a line; its "
+                        "labels would be read as words",
+                        (folder / file.name).string());
 }
 
 EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoading& loading) {

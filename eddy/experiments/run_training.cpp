@@ -8,8 +8,8 @@
 
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/core/number_text.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_records.h"
 #include "eddy/experiments/text_trainer_optimizer.h"
 #include "eddy/experiments/training_loop.h"

@@ -9,10 +9,10 @@
 
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/data/pair_batches.h"
 #include "eddy/experiments/checkpoint.h"
 #include "eddy/experiments/pair_inputs.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_records.h"
 #include "eddy/experiments/text_trainer_optimizer.h"
 #include "eddy/experiments/training_loop.h"

@@ -7,9 +7,9 @@
 
 #include "eddy/core/clock.h"
 #include "eddy/core/error.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/data/bucket_batches.h"
 #include "eddy/data/stream_batches.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/text_trainer_graph.h"
 
 namespace eddy {
@@ -40,11 +40,6 @@ std::int64_t streams_of(const EncodedCorpus& corpus, const std::vector<std::int3
 }
 
 }  // namespace
-
-CutDocuments cut_by(const TrainingConfig& config, const EncodedCorpus& corpus, const DocumentList& documents) {
-  if (config.stream_steps > 0) return {};
-  return count_cut(corpus, task_batches(config, corpus.longest(), Mode::train).max_length, documents);
-}
 
 double Evaluation::perplexity() const { return std::exp(loss); }
 

@@ -50,10 +50,6 @@ struct Predictions {
 Evaluation score(const Predictions& predictions, const EncodedCorpus& corpus,
                  const DocumentList& documents = std::nullopt);
 
-/// Documents that a training of this config reads in part only; none of streams and of rows of numbers.
-CutDocuments cut_by(const TrainingConfig& config, const EncodedCorpus& corpus,
-                    const DocumentList& documents = std::nullopt);
-
 /// Runs a text model without training it: losses, error rates, class probabilities. Programs are compiled once per
 /// batch length and kept; they use the weights that stand in the store at that moment. A signal that an InterruptGuard
 /// caught ends any of it between two batches with Interrupted. One thread at a time.

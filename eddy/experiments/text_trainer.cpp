@@ -181,6 +181,11 @@ std::int64_t TextTrainer::documents_per_epoch() const {
   return impl_->stream_documents_;
 }
 
+CutDocuments TextTrainer::cut_documents() const {
+  if (const auto* buckets = std::get_if<BucketBatches>(&impl_->batches_)) return buckets->cut();
+  return {};
+}
+
 Evaluation TextTrainer::evaluate(const EncodedCorpus& corpus, const DocumentList& documents) {
   Evaluation result;
   with_averaged_weights([&] { result = impl_->evaluator_.evaluate(corpus, documents); });

@@ -54,6 +54,8 @@ class TextTrainer {
   void seek(const BatchPosition& position);
   std::int64_t batches_per_epoch() const;
   std::int64_t documents_per_epoch() const;
+  /// Of those, the ones that are read in part only; none of streams and of rows of numbers.
+  CutDocuments cut_documents() const;
 
   /// Loss (and error rate) with the averaged weights when the config has an ema_decay.
   Evaluation evaluate(const EncodedCorpus& corpus, const DocumentList& documents = std::nullopt);

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eddy/experiments/text_trainer_optimizer.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <string_view>
 
+#include "eddy/core/error.h"
 #include "eddy/optimizers/rules.h"
 
 namespace eddy {
@@ -77,6 +82,20 @@ Optimizer make_optimizer(const OptimizerSettings& settings) {
                 .clip_norm = clip,
                 .weight_decay = decay},
                options);
+}
+
+void check_prefixes(const OptimizerSettings& settings, const ParameterStore& store) {
+  std::set<std::string> groups;
+  for (const auto& variable : store.all())
+    if (variable->trainable) groups.insert(variable->name.substr(0, variable->name.find('/')));
+  const auto expect = [&](std::string_view option, const std::string& prefix) {
+    const bool found = std::ranges::any_of(
+        store.all(), [&](const auto& variable) { return variable->trainable && variable->name.starts_with(prefix); });
+    require<UsageError>(found, "{} {}: no parameter's name begins so; they begin with {}", option, prefix,
+                        fmt::join(groups, ", "));
+  };
+  for (const std::string& prefix : settings.clip_excluded) expect("clip_excluded", prefix);
+  for (const auto& [prefix, factor] : settings.rate_multipliers) expect("rate_multipliers", prefix);
 }
 
 std::vector<std::vector<std::string>> layer_groups(const TextModelConfig& model) {

@@ -11,10 +11,10 @@
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/core/number_text.h"
 #include "eddy/data/headlines.h"
 #include "eddy/experiments/checkpoint.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_history.h"
 #include "eddy/experiments/seq2seq_trainer.h"
 

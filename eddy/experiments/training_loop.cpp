@@ -10,9 +10,9 @@
 #include "eddy/core/error.h"
 #include "eddy/core/file.h"
 #include "eddy/core/file_operations.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/core/number_text.h"
 #include "eddy/experiments/finite_weights.h"
-#include "eddy/experiments/progress_interrupt.h"
 
 namespace eddy {
 

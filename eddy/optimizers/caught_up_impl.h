@@ -22,8 +22,8 @@ inline std::int64_t row_width(const Shape& table) { return table.product(1, tabl
 inline void prepare_for(RowCatchUp& catch_up, const std::int32_t* row_steps, std::int64_t row, std::int64_t done) {
   const std::int64_t gap = done - row_steps[row];
   require<GraphError>(gap >= 0 && gap <= catch_up.noted(),
-                      "row {} was brought up to step {} of {}, but some steps since were not noted: a program without "
-                      "catch_up_rows shares the optimizer's name and has run in between; give it another name",
+                      "row {} was brought up to step {} of {}, but some steps since were not noted: a program that "
+                      "does not update it so shares the optimizer's name and has run in between; give it another name",
                       row, row_steps[row], done);
   catch_up.prepare(gap);
 }
@@ -42,12 +42,17 @@ struct CatchUpAttributes {
     visit("rate_multiplier", op.rate_multiplier);
   }
   RowCatchUp* make(void* memory, const float* rates, std::int64_t done) const {
-    return new (memory) RowCatchUp(rule, rate_multiplier, rates, done);
+    return new (memory) RowCatchUp(rule, rates, done);
   }
 };
 
 /// Of the variables with the steps of the rows.
 inline std::string row_steps_prefix(const std::string& name) { return name + "/row_step/"; }
+
+/// Of the variable with a table's latest rates.
+inline std::string recent_rates_name(const std::string& name, const std::string& parameter) {
+  return name + "/learning_rates/" + parameter;
+}
 
 /// Parameters whose rows the optimizer of that name leaves behind: all that have steps of rows, or only those of which
 /// some row is behind at present.

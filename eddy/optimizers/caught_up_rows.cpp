@@ -15,6 +15,8 @@ struct BehindTable {
   std::int64_t done = 0;
   CatchUpAttributes attributes;
 
+  /// From now on no row is behind.
+  void note_as_done() const { std::ranges::fill(row_steps.values<std::int32_t>(), static_cast<std::int32_t>(done)); }
   /// Updates the parameter and, unless they are null, the slots.
   void catch_up(float* m_out, float* v_out) const {
     const auto memory = allocate_aligned(sizeof(RowCatchUp));
@@ -54,13 +56,12 @@ void for_each_table(const ParameterStore& store, const Optimizer& optimizer, Bod
                       .m = value_of(name + "/adam_m/" + parameter)->value,
                       .v = value_of(name + "/adam_v/" + parameter)->value,
                       .row_steps = steps->value,
-                      .rates = value_of(name + "/learning_rates")->value,
+                      .rates = value_of(recent_rates_name(name, parameter))->value,
                       .done = 0,
                       .attributes = {}};
     const Tensor step = value_of(name + "/step")->value;
     table.done = step.values<const std::int32_t>()[0];
     table.attributes.rule = settings.rule;
-    table.attributes.rate_multiplier = settings.rate_multiplier;
     body(table);
   }
 }
@@ -83,15 +84,17 @@ std::vector<std::string> tables_behind(const ParameterStore& store, const std::s
 void bring_rows_up_to_date(const ParameterStore& store, const Optimizer& optimizer) {
   for_each_table(store, optimizer, [](const BehindTable& table) {
     table.catch_up(static_cast<float*>(table.m.data()), static_cast<float*>(table.v.data()));
-    std::ranges::fill(table.row_steps.values<std::int32_t>(), static_cast<std::int32_t>(table.done));
+    table.note_as_done();
   });
 }
 
 CurrentRows::CurrentRows(const ParameterStore& store, const Optimizer& optimizer) {
   try {
     for_each_table(store, optimizer, [this](const BehindTable& table) {
-      saved_.emplace_back(table.parameter, table.parameter->value.clone());
+      for (const Tensor& changed : {table.parameter->value, table.row_steps})
+        saved_.emplace_back(changed, changed.clone());
       table.catch_up(nullptr, nullptr);
+      table.note_as_done();
     });
   } catch (...) {
     restore();
@@ -102,7 +105,7 @@ CurrentRows::CurrentRows(const ParameterStore& store, const Optimizer& optimizer
 CurrentRows::~CurrentRows() { restore(); }
 
 void CurrentRows::restore() const {
-  for (const auto& [parameter, value] : saved_) parameter->value.copy_from(value);
+  for (const auto& [memory, value] : saved_) Tensor(memory).copy_from(value);
 }
 
 }  // namespace eddy

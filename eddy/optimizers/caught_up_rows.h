@@ -17,30 +17,26 @@ namespace eddy {
 /// its decoupled decay.
 bool can_catch_up(const UpdateRule& rule);
 
-/// Variables "<name>/learning_rates" f32[RowCatchUp::kWindow], the rates of the latest steps at t % kWindow and NaN
-/// where the next one's goes, and
+/// Variables "<name>/learning_rates/<parameter>" f32[RowCatchUp::kWindow], the rates, with its multiplier, of the
+/// latest steps that updated the parameter, at t % kWindow, and RowCatchUp::kNotNoted where the next one's goes, and
 /// "<name>/row_step/<parameter>" i32[rows], the step up to which each row is up to date. Those made anew begin with all
 /// rows up to date.
-Value recent_rates(Graph& graph, ParameterStore& store, const std::string& name);
+Value recent_rates(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter);
 Value row_steps(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter);
-
-/// Notes the rate of step `step` i32[] in `rates` where `proceed` bool[] holds. The result is the new value of `rates`.
-Value record_rate(Value rates, Value learning_rate, Value step, Value proceed,
-                  SourceLocation where = SourceLocation::current());
 
 /// What a row-sparse update reads and writes besides the parameter.
 struct CaughtUpState {
   std::vector<Value> slots;  ///< m and v
   Value row_steps;
-  Value rates;  ///< the variable, before this step's rate is noted
-  Value done;   ///< i32[] variable: steps before this one
+  Value rates;
+  Value done;  ///< i32[] variable: steps before this one
 };
 
 /// One step of Adam on the rows that `gradient`, one coalesced part, names, each brought up to date first, and on a
 /// small part of the table, another at each step, so that no row falls far behind. Costs what these rows cost. In
 /// programs that hold it, what reads `parameter` reads rows brought up to date: together they compute what dense
 /// updates would, up to rounding. `controls` brings no step: it is the one after `state.done`. Results: the parameter,
-/// the slots, the steps of the rows.
+/// the slots, the steps of the rows, the rates.
 std::vector<Value> update_caught_up_rows(const UpdateSettings& settings, Value parameter, const CaughtUpState& state,
                                          const Gradient& gradient, const UpdateControls& controls,
                                          SourceLocation where = SourceLocation::current());
@@ -54,7 +50,7 @@ void bring_rows_up_to_date(const ParameterStore& store, const Optimizer& optimiz
 /// While it lives, the parameters hold what dense updates would have left in them, for evaluation and for files without
 /// optimizer slots: contents are replaced, addresses stay, and all programs see it. Afterwards all is as it was, bit
 /// for bit. Do not train meanwhile. The store must outlive it. `optimizer` is the one that trained; without rows left
-/// behind nothing happens. Throws as bring_rows_up_to_date().
+/// behind nothing happens, as while another one lives. Throws as bring_rows_up_to_date().
 class CurrentRows {
  public:
   CurrentRows(const ParameterStore& store, const Optimizer& optimizer);
@@ -65,7 +61,7 @@ class CurrentRows {
  private:
   void restore() const;
 
-  std::vector<std::pair<std::shared_ptr<Variable>, Tensor>> saved_;
+  std::vector<std::pair<Tensor, Tensor>> saved_;  ///< memory of a variable, and what it held
 };
 
 }  // namespace eddy

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <cstring>
-#include <limits>
 
 #include "eddy/core/threads.h"
 #include "eddy/graph/graph.h"
@@ -18,7 +18,6 @@ namespace {
 constexpr std::int64_t kWindow = RowCatchUp::kWindow;
 /// Each row is visited at least once in so many steps.
 constexpr std::int64_t kPeriod = kWindow - 1;
-constexpr float kNotNoted = std::numeric_limits<float>::quiet_NaN();
 
 struct CurrentRowsOp final : OpClass<CurrentRowsOp>, CatchUpAttributes {
   static constexpr std::string_view kName = "current_rows";
@@ -92,11 +91,11 @@ struct CaughtUpUpdate final : OpClass<CaughtUpUpdate>, CatchUpAttributes, RowRea
                             inputs[7].shape.elements() == inputs[6].shape[0] * row_width(parameter.shape),
                         "rows {} at {} do not match the parameter {}", to_string(inputs[7]), to_string(inputs[6]),
                         to_string(parameter));
-    return {inputs[0], inputs[1], inputs[2], inputs[3]};
+    return {inputs[0], inputs[1], inputs[2], inputs[3], inputs[4]};
   }
   std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
     std::vector<Alias> result;
-    for (int i = 0; i < 4; ++i) result.push_back({.output = i, .input = i, .kind = Alias::Kind::update});
+    for (int i = 0; i < kUpdated; ++i) result.push_back({.output = i, .input = i, .kind = Alias::Kind::update});
     return result;
   }
   Cost cost(std::span<const TensorType> inputs, std::span<const TensorType>) const override {
@@ -108,13 +107,12 @@ struct CaughtUpUpdate final : OpClass<CaughtUpUpdate>, CatchUpAttributes, RowRea
     const std::int64_t rows = context.inputs[0].shape[0];
     const std::int64_t named = context.inputs[6].shape[0];
     const std::int64_t width = row_width(context.inputs[0].shape);
-    const std::size_t bytes = context.inputs[0].bytes();
+    std::array<std::size_t, kUpdated> bytes;
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = context.inputs[i].bytes();
     return {.run =
                 [*this, rows, named, width, bytes](const KernelArgs& args) {
-                  for (int i = 0; i < 4; ++i)
-                    if (args.outputs[i] != args.inputs[i])
-                      std::memcpy(args.outputs[i], args.inputs[i],
-                                  i < 3 ? bytes : static_cast<std::size_t>(rows) * sizeof(std::int32_t));
+                  for (std::size_t i = 0; i < bytes.size(); ++i)
+                    if (args.outputs[i] != args.inputs[i]) std::memcpy(args.outputs[i], args.inputs[i], bytes[i]);
                   if (*args.in<bool>(10)) step(args, rows, named, width);
                 },
             .scratch_bytes = 2 * sizeof(RowCatchUp)};
@@ -131,6 +129,8 @@ struct CaughtUpUpdate final : OpClass<CaughtUpUpdate>, CatchUpAttributes, RowRea
   }
 
  private:
+  static constexpr int kUpdated = 5;  ///< all but `done` and what the step brings
+
   void step(const KernelArgs& args, std::int64_t rows, std::int64_t named, std::int64_t width) const {
     const std::int64_t done = *args.in<std::int32_t>(5), now = done + 1;
     const auto* indices = args.in<std::int32_t>(6);
@@ -140,12 +140,13 @@ struct CaughtUpUpdate final : OpClass<CaughtUpUpdate>, CatchUpAttributes, RowRea
         std::partition_point(indices, indices + named, [](std::int32_t i) { return i >= 0; }) - indices;
     const double rate = static_cast<double>(*args.in<float>(8)) * rate_multiplier;
 
+    auto* rates = args.out<float>(4);
+    RowCatchUp* touched = make(static_cast<std::byte*>(args.scratch) + sizeof(RowCatchUp), rates, done);
     // Rows without gradient take this step as well, so the rates they need end with this one's.
-    float rates[kWindow];
-    std::copy_n(args.in<float>(4), kWindow, rates);
-    rates[now % kWindow] = *args.in<float>(8);
+    rates[now % kWindow] = static_cast<float>(rate);
+    // Rows are never as far behind as the rate whose place this is. It is how steps of other programs show.
+    rates[(now + 1) % kWindow] = RowCatchUp::kNotNoted;
     RowCatchUp* idle = make(args.scratch, rates, now);
-    RowCatchUp* touched = make(static_cast<std::byte*>(args.scratch) + sizeof(RowCatchUp), args.in<float>(4), done);
     const std::int64_t chunk = (rows + kPeriod - 1) / kPeriod;
     const std::int64_t first = std::min(rows, now % kPeriod * chunk), last = std::min(rows, first + chunk);
     const auto is_named = [&](std::int64_t row) { return std::binary_search(indices, indices + count, row); };
@@ -182,38 +183,15 @@ struct CaughtUpUpdate final : OpClass<CaughtUpUpdate>, CatchUpAttributes, RowRea
   }
 };
 
-struct RecordRate final : OpClass<RecordRate> {
-  static constexpr std::string_view kName = "record_rate";
-
-  // inputs: rates, learning rate, step, proceed
-  std::vector<TensorType> infer(std::span<const TensorType> inputs) const override {
-    require<GraphError>(inputs[0] == TensorType{f32, {kWindow}}, "rates must be f32[{}], they are {}", kWindow,
-                        to_string(inputs[0]));
-    return {inputs[0]};
-  }
-  std::vector<Alias> aliases(std::span<const TensorType>, std::span<const TensorType>) const override {
-    return {{.output = 0, .input = 0, .kind = Alias::Kind::update}};
-  }
-  Kernel make_kernel(const KernelContext&) const override {
-    return {.run = [](const KernelArgs& args) {
-      if (args.outputs[0] != args.inputs[0]) std::memcpy(args.outputs[0], args.inputs[0], kWindow * sizeof(float));
-      if (!*args.in<bool>(3)) return;
-      const std::int64_t step = *args.in<std::int32_t>(2);
-      args.out<float>(0)[step % kWindow] = *args.in<float>(1);
-      // Rows are never as far behind as the rate whose place this is. It is how steps of other programs show.
-      args.out<float>(0)[(step + 1) % kWindow] = kNotNoted;
-    }};
-  }
-};
-
 }  // namespace
 
 bool can_catch_up(const UpdateRule& rule) {
   return rule.kind == UpdateRule::Kind::adamw || (rule.kind == UpdateRule::Kind::adam && rule.weight_decay == 0);
 }
 
-Value recent_rates(Graph& graph, ParameterStore& store, const std::string& name) {
-  return state(graph, store, name + "/learning_rates", {f32, {kWindow}}, constant_value(kNotNoted));
+Value recent_rates(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter) {
+  return state(graph, store, recent_rates_name(name, parameter.name), {f32, {kWindow}},
+               constant_value(RowCatchUp::kNotNoted));
 }
 
 Value row_steps(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter) {
@@ -221,10 +199,6 @@ Value row_steps(Graph& graph, ParameterStore& store, const std::string& name, co
   const std::int32_t done = step == nullptr ? 0 : step->value.values<std::int32_t>()[0];
   return state(graph, store, row_steps_prefix(name) + parameter.name, {i32, {parameter.value.shape()[0]}},
                [done](const Tensor& value, Philox&) { std::ranges::fill(value.values<std::int32_t>(), done); });
-}
-
-Value record_rate(Value rates, Value learning_rate, Value step, Value proceed, SourceLocation where) {
-  return add_node(rates.graph(), RecordRate(), {rates, learning_rate, step, proceed}, where);
 }
 
 std::vector<Value> update_caught_up_rows(const UpdateSettings& settings, Value parameter, const CaughtUpState& state,

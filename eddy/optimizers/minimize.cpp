@@ -134,17 +134,23 @@ class ParameterUpdates {
       return update_parameter(settings, parameter, slots, gradient, controls)[0];
     }
     Graph& graph = parameter.graph();
-    if (!rates_) rates_ = recent_rates(graph, store_, options.name);
     tables_.push_back(variable.name);
-    const CaughtUpState state{
-        .slots = slots, .row_steps = row_steps(graph, store_, options.name, variable), .rates = rates_, .done = done_};
+    const CaughtUpState state{.slots = slots,
+                              .row_steps = row_steps(graph, store_, options.name, variable),
+                              .rates = recent_rates(graph, store_, options.name, variable),
+                              .done = done_};
     return update_caught_up_rows(settings, parameter, state, gradient, controls)[0];
   }
 
-  /// After the last parameter: what else the step changes.
-  void finish(const BuilderScope& at, std::vector<Value>& ties) const {
-    check_tables(at);
-    if (rates_) ties.push_back(record_rate(rates_, updates_.learning_rate, step_, updates_.proceed));
+  /// After the last parameter. Steps that pass a table by would be counted among those its rows are behind.
+  void check_tables(const BuilderScope& at) const {
+    const std::string& name = optimizer_.options.name;
+    for (const std::string& table : tables_behind(store_, name, optimizer_.options.catch_up_rows))
+      at.check(std::ranges::find(tables_, table) != tables_.end(),
+               "rows of '{}' are left behind by the optimizer '{}', whose steps this program shares without updating "
+               "them in the same way; give it another name, or call bring_rows_up_to_date and train without "
+               "catch_up_rows",
+               table, name);
   }
 
  private:
@@ -159,23 +165,11 @@ class ParameterUpdates {
     return slots;
   }
 
-  /// Steps that pass a table by would be counted among those its rows are behind.
-  void check_tables(const BuilderScope& at) const {
-    const std::string& name = optimizer_.options.name;
-    for (const std::string& table : tables_behind(store_, name, optimizer_.options.catch_up_rows))
-      at.check(std::ranges::find(tables_, table) != tables_.end(),
-               "rows of '{}' are left behind by the optimizer '{}', whose steps this program shares without updating "
-               "them in the same way; give it another name, or call bring_rows_up_to_date and train without "
-               "catch_up_rows",
-               table, name);
-  }
-
   ParameterStore& store_;
   const Optimizer& optimizer_;
   const Updates& updates_;
   Value done_, step_;
-  Value rates_;                      ///< empty while no table leaves rows behind
-  std::vector<std::string> tables_;  ///< that do
+  std::vector<std::string> tables_;  ///< that leave rows behind
 };
 
 }  // namespace
@@ -213,7 +207,7 @@ Updates apply_gradients(std::span<const ParameterGradient> given, ParameterStore
     ties.push_back(parameters.add(gradients[i].parameter, ready.gradients[i], scale));
     updates.parameters.push_back({.before = gradients[i].parameter, .after = ties.back()});
   }
-  parameters.finish(at, ties);
+  parameters.check_tables(at);
   if (options.skip_non_finite)
     ties.push_back(count_when(counter(graph, store, options.name + "/skipped_steps"), updates.proceed, false));
   // The next step draws other numbers, after a skipped step as well.

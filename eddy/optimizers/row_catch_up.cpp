@@ -104,7 +104,7 @@ constexpr double kSeriesError = 1e-8;
 
 }  // namespace
 
-RowCatchUp::RowCatchUp(const UpdateRule& rule, double rate_multiplier, const float* rates, std::int64_t done)
+RowCatchUp::RowCatchUp(const UpdateRule& rule, const float* rates, std::int64_t done)
     : epsilon_(rule.epsilon), plans_{} {
   const double shrink = rule.kind == UpdateRule::Kind::adamw ? rule.weight_decay : 0;
   double later = 1;  // what the decays of all later steps leave
@@ -117,8 +117,8 @@ RowCatchUp::RowCatchUp(const UpdateRule& rule, double rate_multiplier, const flo
       keep_[i] = later;
       continue;
     }
-    const double rate = static_cast<double>(rates[t % kWindow]) * rate_multiplier;
-    if (std::isnan(rate)) noted_ = std::min(noted_, age);
+    const auto rate = static_cast<double>(rates[t % kWindow]);
+    if (rates[t % kWindow] == kNotNoted) noted_ = std::min(noted_, age);
     const auto step = static_cast<double>(t);
     rate_[i] = rate / (1 - std::pow(rule.beta1, step)) * later;
     scale_[i] = 1 / std::sqrt(1 - std::pow(rule.beta2, step));

@@ -21,8 +21,10 @@ class RowCatchUp {
   /// Most steps a row may be behind.
   static constexpr std::int64_t kWindow = 256;
 
-  /// After `done` steps; `rates` holds the learning rate of step t at t % kWindow, NaN for one not yet noted.
-  RowCatchUp(const UpdateRule& rule, double rate_multiplier, const float* rates, std::int64_t done);
+  static constexpr float kNotNoted = -1;
+
+  /// After `done` steps; `rates` holds the learning rate of step t at t % kWindow, kNotNoted for one not yet noted.
+  RowCatchUp(const UpdateRule& rule, const float* rates, std::int64_t done);
 
   /// Of how many steps up to the last the rates were noted without a break: as far as a row may be behind.
   std::int64_t noted() const { return noted_; }

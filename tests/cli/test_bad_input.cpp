@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
 
 #include "eddy/core/random.h"
@@ -125,6 +126,23 @@ TEST_CASE("an unknown flag is named before one that is missing, with the nearest
   check_error({"evaluate", "--unlabeled", "x"}, 2, "there is no flag --unlabeled of evaluate\n");
 }
 
+TEST_CASE("a table in a folder of texts is refused: its labels would be read as words") {
+  const TestFolder folder;
+  for (const char* name : {"texts", "more"}) std::filesystem::create_directory(folder.path(name));
+  folder.write("texts/a.txt", text_lines(10, 1));
+  folder.write("more/labelled.TSV.gz", "a\tb\n");
+  folder.write("train.tsv", labelled_lines(60, 1));
+  const std::string output = folder.path("m.safetensors");
+  const std::string told = "labelled.TSV.gz: is a table by its name, in a folder whose files are read as texts";
+  check_error({"pretrain", "--data", folder.path("more"), "--output", output}, 2, told);
+  check_error({"pretrain", "--data", folder.path("texts"), "--unlabelled", folder.path("more"), "--output", output}, 2,
+              told);
+  check_error({"experiment", "texts", "--data", folder.path("train.tsv"), "--unlabelled", folder.path("more"),
+               "--label-column", "0", "--text-column", "1", "--output", folder.path("report"), "--rows", "lm",
+               "--cache-dir", folder.path("cache")},
+              2, told);
+}
+
 TEST_CASE("flags that contradict each other or do nothing are usage errors, before anything is read") {
   const TestFolder folder;
   folder.write("texts.txt", text_lines(10, 1));
@@ -138,7 +156,9 @@ TEST_CASE("flags that contradict each other or do nothing are usage errors, befo
   refused({"--decay", "0.5"}, "--decay does nothing without --schedule");
   refused({"--schedule", "cosine", "--plateau-patience", "2"}, "--plateau-patience does nothing without");
   refused({"--clip", "0", "--clip-exclude", "embedding"}, "--clip-exclude does nothing without --clip");
-  refused({"--clip-exclude", "nosuch"}, "--clip-exclude nosuch: no parameter's name begins so; they begin with emb");
+  refused({"--clip-exclude", "nosuch"}, "clip_excluded nosuch: no parameter's name begins so; they begin with emb");
+  folder.write("frozen.json", R"({"optimizer": {"rate_multipliers": {"embeding": 0}}})");
+  refused({"--config", folder.path("frozen.json")}, "rate_multipliers embeding: no parameter's name begins so");
   refused({"--schedule", "plateau", "--validation", "0"}, "goes by the validation loss");
   refused({"--bptt", "8", "--max-length", "3"}, "--max-length does nothing without --bptt 0");
   refused({"--bptt", "8", "--keep-first"}, "--keep-first does nothing without --bptt 0");

@@ -231,6 +231,8 @@ TEST_CASE("evaluate and predict read as much of a text as is asked") {
   CHECK(first["tokens_not_read"] == 60);
   CHECK(whole["texts_cut"] == 0);
   CHECK(whole["loss"] != as_trained["loss"]);
+  CHECK(contains(succeed({"evaluate", "-m", folder.path("m.safetensors"), "--no-cache", "--max-length", "3"}).out,
+                 "60 texts cut to 3 tokens (60 tokens not read)"));
   succeed({"evaluate", "-m", folder.path("m.safetensors"), "--no-cache", "--max-length", "0", "--report",
            folder.path("report")});
   CHECK(contains(folder.read("report/report.md"), "Of each text all tokens were read, in the training at most 2"));

@@ -65,6 +65,8 @@ TEST_CASE("profile takes texts, configs and model files") {
   }
   CHECK(run_eddy({"profile", "--model", folder.path("texts.txt")}).status == 1);
   CHECK(run_eddy({"profile", "--runs", "0"}).status == 2);
+  CHECK(run_eddy({"profile", "--epochs", "3"}).status == 2);
+  CHECK(run_eddy({"profile", "--vocabulary", "2"}).err.find("--vocabulary is 2, expected more") != std::string::npos);
   for (const Arguments& idle : {Arguments{"--min-count", "3"}, {"--no-cache"}, {"--encoding", "latin1"}}) {
     const ProgramResult refused = run_eddy(joined({"profile"}, idle));
     CHECK(refused.status == 2);

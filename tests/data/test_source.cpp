@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <map>
 #include <thread>
 
+#include "eddy/core/interrupt.h"
 #include "eddy/core/random.h"
 #include "eddy/data/source.h"
 #include "files.h"
@@ -214,6 +216,24 @@ TEST_CASE("a reader of a pipe gives what is there and says when it would wait") 
   ::close(ends[0]);
   BlockReader closed(ends[0], "a closed one");
   CHECK(contains(error_of<DataError>([&] { closed.next(); }), "a closed one: cannot be read"));
+}
+
+TEST_CASE("a signal that is waited for ends reading") {
+  const TemporaryFolder folder;
+  folder.write("set/a.txt", "one\n");
+  write_archive(folder / "set.tar", {{"a.txt", "one\n"}}, Packing::tar);
+  const auto read = [](const std::filesystem::path& source) {
+    read_files(
+        source, [](std::string_view) { return true; }, [](const std::string&, const std::string&) {});
+  };
+  const auto read_blocks = [&] { read_text_blocks(folder / "set/a.txt", [](std::string_view) {}); };
+  const InterruptGuard guard;
+  read(folder / "set");
+  read_blocks();
+  ::raise(SIGTERM);
+  CHECK_THROWS_AS(read(folder / "set"), Interrupted);
+  CHECK_THROWS_AS(read(folder / "set.tar"), Interrupted);
+  CHECK_THROWS_AS(read_blocks(), Interrupted);
 }
 
 TEST_CASE("missing, foreign and cut-off sources are named") {

@@ -19,7 +19,7 @@ SHOWN_EXPERIMENTS = {"eddy/experiments/checkpoint.h"}
 INTERNAL_NAMES = {
     "GruGradientLoop", "GruLoop", "LstmGradientLoop", "LstmLoop", "before_reshape", "case_tensor", "inputs_at",
     "linear_kernel", "linear_operands", "linear_type", "log_sum_exp_columns", "masked_linear_inputs", "op_cases",
-    "packed_kernel", "parse_types", "plain_linear_inputs", "recent_rates", "record_rate", "row_steps",
+    "packed_kernel", "parse_types", "plain_linear_inputs", "recent_rates", "row_steps",
     "transposed_matrix_of", "types_text", "update_caught_up_rows", "user_line", "with_rank_after_time",
 }
 

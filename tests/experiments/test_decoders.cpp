@@ -3,8 +3,8 @@
 #include <signal.h>
 
 #include "eddy/core/file.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/experiments/decoders.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "tests/core/temporary_folder.h"
 
 namespace eddy {

@@ -12,8 +12,8 @@
 #include <sstream>
 
 #include "eddy/core/file.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/experiments/checkpoint.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_training.h"
 #include "toy_corpus.h"
 

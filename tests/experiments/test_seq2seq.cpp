@@ -6,9 +6,9 @@
 #include <csignal>
 #include <cstring>
 
+#include "eddy/core/interrupt.h"
 #include "eddy/core/random.h"
 #include "eddy/experiments/checkpoint.h"
-#include "eddy/experiments/progress_interrupt.h"
 #include "eddy/experiments/run_history.h"
 #include "eddy/experiments/run_model.h"
 #include "eddy/experiments/seq2seq_trainer.h"

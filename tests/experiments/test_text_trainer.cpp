@@ -92,16 +92,17 @@ TEST_CASE("an evaluation says what it does not read") {
   for (const TrainingTask task : {TrainingTask::classifier, TrainingTask::language_model}) {
     TrainingConfig config = toy_config(task);
     config.max_length = 0;
-    CHECK_FALSE(cut_by(config, corpus).any());
+    const auto cut_by = [&] { return TextTrainer(store, config, corpus).cut_documents(); };
+    CHECK_FALSE(cut_by().any());
     config.max_length = corpus.longest() - 1;
-    const CutDocuments cut = cut_by(config, corpus);
+    const CutDocuments cut = cut_by();
     CHECK(cut.any());
     CHECK(cut.documents == cut.tokens);
     const Evaluation scores = TextEvaluator(store, config).evaluate(corpus);
     CHECK(scores.cut.documents == cut.documents);
     CHECK(scores.cut.tokens == cut.tokens);
     config.evaluation_max_length = 0;
-    CHECK(cut_by(config, corpus).documents == cut.documents);
+    CHECK(cut_by().documents == cut.documents);
     CHECK_FALSE(TextEvaluator(store, config).evaluate(corpus).cut.any());
     config.max_length = 0;
     config.evaluation_max_length = corpus.longest() - 1;
@@ -109,7 +110,7 @@ TEST_CASE("an evaluation says what it does not read") {
     if (task == TrainingTask::language_model) CHECK(scores.targets < corpus.token_count() + corpus.size());
     if (task != TrainingTask::language_model) continue;
     config.stream_steps = 8;
-    CHECK_FALSE(cut_by(config, corpus).any());
+    CHECK_FALSE(cut_by().any());
     CHECK_FALSE(TextEvaluator(store, config).evaluate(corpus).cut.any());
   }
 }

@@ -11,6 +11,7 @@
 #include "eddy/graph/program.h"
 #include "eddy/ops/add.h"
 #include "eddy/ops/mul.h"
+#include "eddy/ops/square.h"
 #include "eddy/ops/sub.h"
 #include "eddy/ops/sum.h"
 #include "eddy/optimizers/caught_up_rows.h"
@@ -66,7 +67,7 @@ TEST_CASE("catching up does what the steps would have done one by one") {
           v[i] = std::pow(10.0F, uniform_float(random, -12, 1)) + m[i] * m[i] * (i % 2 == 0 ? 1.0F : 0.0F);
         }
         v[3] = m[3] = 0;
-        RowCatchUp catch_up(rule, 1, rates.data(), done);
+        RowCatchUp catch_up(rule, rates.data(), done);
         catch_up.prepare(gap);
         const std::vector<float> before_p = p, before_m = m, before_v = v;
         catch_up.apply(gap, {p.data(), m.data(), v.data(), q.data(), nullptr, nullptr}, kWidth);
@@ -303,10 +304,93 @@ TEST_CASE("steps of a program without catch_up_rows, built before, are noticed h
       Program program = compile(sparse.graph, {minimize(sparse.loss, store, optimizer)});
       for (int step = 0; step < before; ++step) program.run(batch_of(step));
       for (int step = 0; step < between; ++step) plain.run(batch_of(step));
-      CHECK_THROWS_WITH_AS(program.run(batch_of(0)), doctest::Contains("a program without catch_up_rows"), GraphError);
+      CHECK_THROWS_WITH_AS(program.run(batch_of(0)), doctest::Contains("a program that does not update it so"),
+                           GraphError);
       CHECK_THROWS_WITH_AS(bring_rows_up_to_date(store, optimizer), doctest::Contains("some steps since"), GraphError);
     }
   }
+}
+
+/// Rows 0 and 1, or others, of two tables pulled to 1.
+struct TwoTables {
+  ParameterStore store{3};
+
+  Program program(const Optimizer& optimizer, bool both) {
+    Graph graph;
+    const Value tokens = graph.input("tokens", i32, {2});
+    const auto pulled = [&](const char* name) {
+      return sum(square(gather_rows(parameter(graph, store, name, {8, 2}, uniform(1)), tokens) - 1));
+    };
+    const Value loss = both ? pulled("a") + pulled("b") : pulled("a");
+    return compile(graph, {loss, minimize(loss, store, optimizer)});
+  }
+  static float run(Program& program, std::int32_t row) {
+    return program.run({{"tokens", Tensor::from<std::int32_t>({row, row + 1}, {2})}})[0].item();
+  }
+  std::vector<float> values(const char* name) const {
+    const std::span<const float> values = store.find(name)->value.values<const float>();
+    return {values.begin(), values.end()};
+  }
+};
+
+TEST_CASE("steps of a program that leaves a table out, built before, are noticed") {
+  const Optimizer optimizer = adam({.learning_rate = 0.05}, {.catch_up_rows = true, .allow_unused = true});
+  for (const int between : {1, 20, 255, 300}) {
+    CAPTURE(between);
+    TwoTables tables;
+    Program one = tables.program(optimizer, false), both = tables.program(optimizer, true);
+    for (int step = 0; step < 3; ++step) TwoTables::run(both, 0);
+    for (int step = 0; step < between; ++step) TwoTables::run(one, 0);
+    CHECK_THROWS_WITH_AS(TwoTables::run(both, 0), doctest::Contains("some steps since were not noted"), GraphError);
+  }
+}
+
+TEST_CASE("steps at another multiplier of the rate move rows that were left behind by that multiplier") {
+  const auto train = [](TwoTables& tables, bool catch_up) {
+    Optimizer slow = adam({.learning_rate = 0.05}, {.rate_multipliers = {{"b", 0.1}}, .catch_up_rows = catch_up});
+    const Optimizer fast = adam({.learning_rate = 0.05}, {.catch_up_rows = catch_up});
+    Program first = tables.program(slow, true), second = tables.program(fast, true);
+    for (int step = 0; step < 3; ++step) TwoTables::run(second, 0);
+    for (int step = 0; step < 20; ++step) TwoTables::run(first, 4);
+    TwoTables::run(second, 0);
+    if (catch_up) bring_rows_up_to_date(tables.store, fast);
+  };
+  TwoTables dense, behind;
+  train(dense, false);
+  train(behind, true);
+  for (const char* name : {"a", "b"}) {
+    const std::vector<float> want = dense.values(name), got = behind.values(name);
+    for (std::size_t i = 0; i < want.size(); ++i) CHECK(got[i] == doctest::Approx(want[i]).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("programs that leave rows behind pass the check for finite numbers") {
+  const Optimizer optimizer = adam({}, {.catch_up_rows = true});
+  ParameterStore store(3);
+  Model model(store);
+  const Value step = minimize(model.loss, store, optimizer);
+  Program program = compile(model.graph, {model.loss, step}, {.check_finite = true});
+  for (int i = 0; i < 3; ++i) CHECK(std::isfinite(program.run(batch_of(i))[0].item()));
+}
+
+TEST_CASE("rows are brought up to date once, however many look at them") {
+  const Optimizer optimizer = adam({.learning_rate = 0.05}, {.catch_up_rows = true});
+  TwoTables tables;
+  Program program = tables.program(optimizer, true);
+  TwoTables::run(program, 0);
+  for (int step = 0; step < 10; ++step) TwoTables::run(program, 4);
+  const std::vector<float> before = tables.values("a");
+  {
+    const CurrentRows outer(tables.store, optimizer);
+    const std::vector<float> current = tables.values("a");
+    CHECK(current != before);
+    {
+      const CurrentRows inner(tables.store, optimizer);
+      CHECK(tables.values("a") == current);
+    }
+    CHECK(tables.values("a") == current);
+  }
+  CHECK(tables.values("a") == before);
 }
 
 TEST_CASE("moving averages and rows left behind are refused together") {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eddy/experiments/progress_interrupt.h"
+#include "eddy/core/interrupt.h"
 
 #include <unistd.h>
 
