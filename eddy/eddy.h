@@ -11,6 +11,7 @@
 #include "eddy/core/file.h"
 #include "eddy/core/file_elements.h"
 #include "eddy/core/gemm.h"
+#include "eddy/core/interrupt.h"
 #include "eddy/core/math.h"
 #include "eddy/core/npy.h"
 #include "eddy/core/peak.h"
