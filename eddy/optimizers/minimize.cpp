@@ -115,26 +115,39 @@ class ParameterUpdates {
   ParameterUpdates(ParameterStore& store, const Optimizer& optimizer, const Updates& updates, Value done, Value step)
       : store_(store), optimizer_(optimizer), updates_(updates), done_(done), step_(step) {}
 
+  /// Before the first parameter. Steps that pass a table by would be counted among those its rows are behind.
+  void check_tables(const BuilderScope& at, std::span<const ParameterGradient> given,
+                    std::span<const Gradient> gradients) const {
+    const std::string& name = optimizer_.options.name;
+    for (const std::string& table : tables_behind(store_, name, optimizer_.options.catch_up_rows)) {
+      bool updated = false;
+      for (std::size_t i = 0; i < given.size() && !updated; ++i) {
+        const Variable& variable = *variable_of(given[i].parameter);
+        updated = variable.name == table && leaves_rows_behind(variable, gradients[i]);
+      }
+      at.check(updated,
+               "rows of '{}' are left behind by the optimizer '{}', whose steps this program shares without updating "
+               "them in the same way; give it another name, or call bring_rows_up_to_date and train without "
+               "catch_up_rows",
+               table, name);
+    }
+  }
+
   /// The new parameter.
   Value add(Value parameter, const Gradient& gradient, Value gradient_scale) {
     const UpdateOptions& options = optimizer_.options;
     const Variable& variable = *variable_of(parameter);
     const UpdateSettings settings = settings_of(optimizer_, variable.name);
     const std::vector<Value> slots = slots_of(settings.rule, parameter);
-    const std::int64_t first = of_longest_prefix<std::int64_t>(options.first_steps, variable.name, 0);
     UpdateControls controls{.learning_rate = updates_.learning_rate,
                             .step = {},
                             .gradient_scale = gradient_scale,
                             .proceed = updates_.proceed};
-    // Rows that are behind count all steps of the optimizer.
-    const bool leaves_rows_behind = options.catch_up_rows && gradient.is_sparse() && first == 0 &&
-                                    settings.rows == UpdatedRows::all && can_catch_up(settings.rule);
-    if (!leaves_rows_behind) {
-      controls.step = own_steps(step_, first);
+    if (!leaves_rows_behind(variable, gradient)) {
+      controls.step = own_steps(step_, first_step(variable));
       return update_parameter(settings, parameter, slots, gradient, controls)[0];
     }
     Graph& graph = parameter.graph();
-    tables_.push_back(variable.name);
     const CaughtUpState state{.slots = slots,
                               .row_steps = row_steps(graph, store_, options.name, variable),
                               .rates = recent_rates(graph, store_, options.name, variable),
@@ -142,18 +155,16 @@ class ParameterUpdates {
     return update_caught_up_rows(settings, parameter, state, gradient, controls)[0];
   }
 
-  /// After the last parameter. Steps that pass a table by would be counted among those its rows are behind.
-  void check_tables(const BuilderScope& at) const {
-    const std::string& name = optimizer_.options.name;
-    for (const std::string& table : tables_behind(store_, name, optimizer_.options.catch_up_rows))
-      at.check(std::ranges::find(tables_, table) != tables_.end(),
-               "rows of '{}' are left behind by the optimizer '{}', whose steps this program shares without updating "
-               "them in the same way; give it another name, or call bring_rows_up_to_date and train without "
-               "catch_up_rows",
-               table, name);
-  }
-
  private:
+  std::int64_t first_step(const Variable& variable) const {
+    return of_longest_prefix<std::int64_t>(optimizer_.options.first_steps, variable.name, 0);
+  }
+  /// Rows that are behind count all steps of the optimizer.
+  bool leaves_rows_behind(const Variable& variable, const Gradient& gradient) const {
+    const UpdateSettings settings = settings_of(optimizer_, variable.name);
+    return optimizer_.options.catch_up_rows && gradient.is_sparse() && first_step(variable) == 0 &&
+           settings.rows == UpdatedRows::all && can_catch_up(settings.rule);
+  }
   std::vector<Value> slots_of(const UpdateRule& rule, Value parameter) {
     std::vector<Value> slots;
     const UpdateRule::SlotNames names = rule.slots();
@@ -169,7 +180,6 @@ class ParameterUpdates {
   const Optimizer& optimizer_;
   const Updates& updates_;
   Value done_, step_;
-  std::vector<std::string> tables_;  ///< that leave rows behind
 };
 
 }  // namespace
@@ -202,12 +212,12 @@ Updates apply_gradients(std::span<const ParameterGradient> given, ParameterStore
 
   std::vector<Value> ties;
   ParameterUpdates parameters(store, optimizer, updates, done, step);
+  parameters.check_tables(at, gradients, ready.gradients);
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const Value scale = clips && ready.normed[i].counts ? norm.scale : one;
     ties.push_back(parameters.add(gradients[i].parameter, ready.gradients[i], scale));
     updates.parameters.push_back({.before = gradients[i].parameter, .after = ties.back()});
   }
-  parameters.check_tables(at);
   if (options.skip_non_finite)
     ties.push_back(count_when(counter(graph, store, options.name + "/skipped_steps"), updates.proceed, false));
   // The next step draws other numbers, after a skipped step as well.

@@ -277,8 +277,10 @@ TEST_CASE("a program that shares the steps of a table but does not update it so 
     Model again(store, true);
     minimize(again.loss + again.whole, store, optimizer);
   };
+  const std::size_t variables = store.all().size();
   CHECK_THROWS_WITH_AS(frozen(optimizer), doctest::Contains("rows of 'table' are left behind"), GraphError);
   CHECK_THROWS_WITH_AS(dense(), doctest::Contains("rows of 'table' are left behind"), GraphError);
+  CHECK(store.all().size() == variables);
   Optimizer of_its_own = optimizer;
   of_its_own.options.name = "other";
   frozen(of_its_own);
