@@ -14,6 +14,8 @@ namespace {
 /// Elements of a tile: the values between instructions stay in the first-level cache.
 constexpr std::int64_t kTile = 512;
 constexpr std::size_t kTileBytes = kTile * sizeof(float);
+/// Rows of so many elements are laid out side by side; longer ones are worth a call of each instruction.
+constexpr std::int64_t kShortRow = 64;
 
 template <class T>
 void repeat(const void* value, void* out, std::int64_t n) {
@@ -42,18 +44,23 @@ struct Step {
   DType dtype = DType::f32;
 };
 
-/// What runs: instructions with their tiles assigned to buffers.
+/// What runs: instructions with their tiles assigned to buffers. A tile is a part of a row, or several short rows.
 struct TileProgram {
   std::int64_t rows, columns;
+  std::int64_t rows_at_once;
   std::vector<FusedOp::Access> operands, results;
   std::vector<Step> steps;
-  std::vector<int> operand_buffers;  ///< for operands that repeat one element: where it is spread out; else -1
+  std::vector<int> operand_buffers;  ///< for operands that do not lie as a tile does: where they are laid out; else -1
   int buffers = 0;
 
   TileProgram(const FusedOp::Plan& plan, std::span<const bool> output_used)
-      : rows(plan.rows), columns(plan.columns), operands(plan.operands), results(plan.results) {
+      : rows(plan.rows),
+        columns(plan.columns),
+        rows_at_once(columns > kShortRow ? 1 : std::clamp<std::int64_t>(kTile / columns, 1, rows)),
+        operands(plan.operands),
+        results(plan.results) {
     for (const FusedOp::Access& operand : operands)
-      operand_buffers.push_back(operand.column_stride == 0 ? buffers++ : -1);
+      operand_buffers.push_back(operand.column_stride == 0 || !fills_tiles(operand) ? buffers++ : -1);
     std::vector<int> last_reader(plan.instructions.size(), -1);
     for (std::size_t i = 0; i < plan.instructions.size(); ++i)
       for (const FusedOp::Source& source : plan.instructions[i].sources)
@@ -81,7 +88,7 @@ struct TileProgram {
       for (const int result : instruction.results)
         if (output_used[static_cast<std::size_t>(plan.results[static_cast<std::size_t>(result)].index)])
           step.copies.push_back(result);
-      if (!step.copies.empty()) {
+      if (!step.copies.empty() && fills_tiles(results[static_cast<std::size_t>(step.copies.front())])) {
         step.target = {Place::Kind::result, step.copies.front()};
         step.copies.erase(step.copies.begin());
       } else {
@@ -90,14 +97,20 @@ struct TileProgram {
         free.pop_back();
       }
       places.push_back(step.target);
-      for (std::size_t j = 0; j < i; ++j)
-        if (last_reader[j] == static_cast<int>(i) && places[j].kind == Place::Kind::buffer)
+      for (std::size_t j = 0; j <= i; ++j)
+        if (std::max(last_reader[j], static_cast<int>(j)) == static_cast<int>(i) &&
+            places[j].kind == Place::Kind::buffer)
           free.push_back(places[j].index);
       steps.push_back(std::move(step));
     }
   }
 
-  std::int64_t tiles_per_row() const { return (columns + kTile - 1) / kTile; }
+  std::int64_t tiles() const {
+    return rows_at_once > 1 ? (rows + rows_at_once - 1) / rows_at_once : rows * tiles_per_row();
+  }
+  std::int64_t tile_elements() const {
+    return std::max<std::int64_t>(1, rows_at_once > 1 ? rows_at_once * columns : std::min(kTile, columns));
+  }
   std::size_t bytes_per_thread() const { return static_cast<std::size_t>(buffers) * kTileBytes; }
 
   static std::byte* address(void* base, const FusedOp::Access& access, std::int64_t row, std::int64_t column) {
@@ -107,6 +120,7 @@ struct TileProgram {
   }
 
   void run(const KernelArgs& args, std::byte* scratch, std::int64_t begin, std::int64_t end) const {
+    if (rows_at_once > 1) return run_rows(args, scratch, begin, end);
     const std::int64_t per_row = tiles_per_row();
     std::int64_t row = begin / per_row;
     std::int64_t tile = begin % per_row;
@@ -114,9 +128,9 @@ struct TileProgram {
     for (std::int64_t at = begin; at < end; ++at) {
       const std::int64_t column = tile * kTile;
       const std::int64_t count = std::min(kTile, columns - column);
-      if (fresh || tile == 0) spread(args, scratch, row, fresh);
+      if (fresh || tile == 0) lay_out(args, scratch, row, 1, fresh);
       fresh = false;
-      run_tile(args, scratch, row, column, count);
+      run_tile(args, scratch, row, 1, column, count);
       if (++tile == per_row) {
         tile = 0;
         ++row;
@@ -125,18 +139,48 @@ struct TileProgram {
   }
 
  private:
-  /// Fills the buffers of operands that repeat one element along a row.
-  void spread(const KernelArgs& args, std::byte* scratch, std::int64_t row, bool fresh) const {
-    for (std::size_t i = 0; i < operands.size(); ++i) {
-      const FusedOp::Access& operand = operands[i];
-      if (operand_buffers[i] < 0 || (!fresh && operand.row_stride == 0)) continue;
-      repeat(operand.dtype, address(const_cast<void*>(args.inputs[operand.index]), operand, row, 0),
-             scratch + static_cast<std::size_t>(operand_buffers[i]) * kTileBytes, std::min(kTile, columns));
+  std::int64_t tiles_per_row() const { return (columns + kTile - 1) / kTile; }
+
+  /// Whether neighbouring rows are neighbours in memory, so that a tile of several is one run of elements.
+  bool fills_tiles(const FusedOp::Access& access) const {
+    return rows_at_once == 1 || (access.column_stride == 1 && access.row_stride == columns && access.row_repeat == 1);
+  }
+
+  void run_rows(const KernelArgs& args, std::byte* scratch, std::int64_t begin, std::int64_t end) const {
+    for (std::int64_t at = begin; at < end; ++at) {
+      const std::int64_t row = at * rows_at_once, count = std::min(rows_at_once, rows - row);
+      lay_out(args, scratch, row, count, at == begin);
+      run_tile(args, scratch, row, count, 0, count * columns);
     }
   }
 
-  void run_tile(const KernelArgs& args, std::byte* scratch, std::int64_t row, std::int64_t column,
-                std::int64_t count) const {
+  /// Fills the buffers of operands for some rows: each row as it lies, or its one element repeated.
+  void lay_out(const KernelArgs& args, std::byte* scratch, std::int64_t row, std::int64_t count, bool fresh) const {
+    const std::int64_t width = std::min(kTile, columns);
+    for (std::size_t i = 0; i < operands.size(); ++i) {
+      const FusedOp::Access& operand = operands[i];
+      const bool is_same = operand.column_stride == 0 && operand.row_stride == 0;
+      if (operand_buffers[i] < 0 || (!fresh && is_same)) continue;
+      std::byte* out = scratch + static_cast<std::size_t>(operand_buffers[i]) * kTileBytes;
+      void* base = const_cast<void*>(args.inputs[operand.index]);
+      const std::size_t bytes = static_cast<std::size_t>(width) * size_of(operand.dtype);
+      if (is_same) {
+        repeat(operand.dtype, address(base, operand, row, 0), out, width * rows_at_once);
+        continue;
+      }
+      for (std::int64_t r = row; r < row + count; ++r, out += bytes) {
+        const std::byte* from = address(base, operand, r, 0);
+        if (operand.column_stride == 0) {
+          repeat(operand.dtype, from, out, width);
+        } else {
+          std::memcpy(out, from, bytes);
+        }
+      }
+    }
+  }
+
+  void run_tile(const KernelArgs& args, std::byte* scratch, std::int64_t row, std::int64_t row_count,
+                std::int64_t column, std::int64_t count) const {
     const auto locate = [&](const Place& place) -> std::byte* {
       const auto index = static_cast<std::size_t>(place.index);
       switch (place.kind) {
@@ -154,8 +198,18 @@ struct TileProgram {
       for (std::size_t i = 0; i < step.arguments.size(); ++i) arguments[i] = locate(step.arguments[i]);
       std::byte* target = locate(step.target);
       step.run(arguments.data(), target, count);
-      for (const int copy : step.copies)
-        std::memcpy(locate({Place::Kind::result, copy}), target, static_cast<std::size_t>(count) * size_of(step.dtype));
+      for (const int copy : step.copies) {
+        const FusedOp::Access& result = results[static_cast<std::size_t>(copy)];
+        if (fills_tiles(result)) {
+          std::memcpy(locate({Place::Kind::result, copy}), target,
+                      static_cast<std::size_t>(count) * size_of(step.dtype));
+          continue;
+        }
+        const std::size_t bytes = static_cast<std::size_t>(columns) * size_of(step.dtype);
+        for (std::int64_t r = 0; r < row_count; ++r)
+          std::memcpy(address(args.outputs[result.index], result, row + r, 0),
+                      target + static_cast<std::size_t>(r) * bytes, bytes);
+      }
     }
   }
 };
@@ -215,12 +269,11 @@ std::vector<Alias> FusedOp::aliases(std::span<const TensorType> inputs, std::spa
 
 Kernel FusedOp::make_kernel(const KernelContext& context) const {
   const TileProgram program(plan_, context.output_used);
-  const std::int64_t tiles = program.rows * program.tiles_per_row();
+  const std::int64_t tiles = program.tiles();
   // Work for one thread in tiles: a chain of many ops pays for a fork sooner than one op.
   const auto ops = static_cast<std::int64_t>(program.steps.size());
-  const std::int64_t tile_elements = std::max<std::int64_t>(1, std::min(kTile, program.columns));
   const std::int64_t grain =
-      std::max<std::int64_t>(1, 2 * kElementwiseGrain / std::max<std::int64_t>(2, ops) / tile_elements);
+      std::max<std::int64_t>(1, 2 * kElementwiseGrain / std::max<std::int64_t>(2, ops) / program.tile_elements());
   const std::size_t bytes = program.bytes_per_thread();
   return {.run =
               [program, tiles, grain, bytes](const KernelArgs& args) {

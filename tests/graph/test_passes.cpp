@@ -6,6 +6,7 @@
 #include "eddy/graph/passes.h"
 #include "eddy/graph/program.h"
 #include "eddy/ops/add.h"
+#include "eddy/ops/concat.h"
 #include "eddy/ops/matmul.h"
 #include "eddy/ops/mul.h"
 #include "eddy/ops/neg.h"
@@ -100,50 +101,62 @@ TEST_CASE("passes: a transposed operand becomes a flag of the product") {
 }
 
 TEST_CASE("passes: elementwise ops are fused whatever neighbouring axes an operand repeats along") {
-  const Shape whole{3, 5, 2, 4};
-  for (const Shape& part : {Shape{3, 5, 2, 4}, Shape{2, 4}, Shape{1}, Shape{3, 5, 1, 1}, Shape{3, 1, 1, 4},
-                            Shape{3, 1, 2, 4}, Shape{1, 5, 2, 1}}) {
-    Graph graph;
-    const Value x = graph.input("x", f32, whole), y = graph.input("y", f32, part);
-    const Value z = tanh(x + y) * -x;
-    INFO(to_string(part));
-    // Along axes apart no rows and columns go: the sum stays alone.
-    CHECK(kernels(graph, {z}, {}) == (part == Shape{1, 5, 2, 1} ? 2 : 1));
-    const std::vector<Binding> bindings{{"x", ramp_tensor(whole)}, {"y", ramp_tensor(part)}};
-    Program fused = compile(graph, {z}), plain = compile(graph, {z}, {.passes = kNone});
-    CHECK(difference(copies(fused.run(bindings)), copies(plain.run(bindings)), 0) == "");
-  }
+  // Rows that are laid out side by side, rows of their own, and rows of several tiles.
+  for (const std::int64_t width : {4, 40, 300, 1100})
+    for (const Shape& part : {Shape{3, 5, 2, width}, Shape{2, width}, Shape{1}, Shape{3, 5, 1, 1},
+                              Shape{3, 1, 1, width}, Shape{3, 1, 2, width}, Shape{1, 5, 2, 1}}) {
+      const Shape whole{3, 5, 2, width};
+      Graph graph;
+      const Value x = graph.input("x", f32, whole), y = graph.input("y", f32, part);
+      const Value z = tanh(x + y) * -x;
+      INFO(to_string(part));
+      // Along axes apart no rows and columns go: the sum stays alone.
+      CHECK(kernels(graph, {z}, {}) == (part == Shape{1, 5, 2, 1} ? 2 : 1));
+      const std::vector<Binding> bindings{{"x", ramp_tensor(whole)}, {"y", ramp_tensor(part)}};
+      Program fused = compile(graph, {z}), plain = compile(graph, {z}, {.passes = kNone});
+      CHECK(difference(copies(fused.run(bindings)), copies(plain.run(bindings)), 0) == "");
+    }
 }
 
 TEST_CASE("passes: parts of a sum are summed where they are read") {
-  const Tensor a_data = ramp_tensor({3, 8}), b_data = ramp_tensor({3, 8}), w_data = ramp_tensor({4, 2});
-  const auto check = [&](int expected, auto&& results_of) {
-    Graph graph;
-    const Value a = graph.input("a", f32, {3, 8}), b = graph.input("b", f32, {3, 8}), w = graph.input("w", f32, {4, 2});
-    const std::vector<Value> results = results_of(a, b, w);
-    CHECK(kernels(graph, results, {}) == expected);
-    Program fused = compile(graph, results), plain = compile(graph, results, {.passes = kNone});
-    const std::vector<Binding> bindings{{"a", a_data}, {"b", b_data}, {"w", w_data}};
-    CHECK(difference(copies(fused.run(bindings)), copies(plain.run(bindings)), 0) == "");
-  };
-  const auto two = [](const std::vector<Value>& parts) { return std::vector<Value>{tanh(parts[0]) * parts[1]}; };
-  check(1, [&](Value a, Value b, Value) { return two(split(a + b, 2, 1)); });
-  check(1, [&](Value a, Value b, Value) { return two(split(tanh(a * 2) + b, 2, 1)); });
-  const auto halves = [](Value x) { return std::vector<Value>{slice(x, 1, 0, 4), slice(x, 1, 4, 8)}; };
-  check(1, [&](Value a, Value b, Value) { return two(halves(a + b)); });
-  // Wanted whole, too; overlapping parts; a part for a product: these stay as they are.
-  check(2, [&](Value a, Value b, Value) {
-    const Value sum = a + b;
-    return std::vector<Value>{two(halves(sum))[0], sum};
-  });
-  check(2, [&](Value a, Value b, Value) {
-    const Value sum = a + b;
-    return two({slice(sum, 1, 0, 5), slice(sum, 1, 2, 7)});
-  });
-  check(5, [&](Value a, Value b, Value w) {
-    const std::vector<Value> parts = halves(a + b);
-    return std::vector<Value>{tanh(parts[0]), matmul(parts[1], w)};
-  });
+  for (const std::int64_t width : {4, 40, 300, 1100}) {
+    CAPTURE(width);
+    const Tensor a_data = ramp_tensor({3, 2 * width}), b_data = ramp_tensor({3, 2 * width}),
+                 w_data = ramp_tensor({width, 2});
+    const auto check = [&](int expected, auto&& results_of) {
+      Graph graph;
+      const Value a = graph.input("a", f32, {3, 2 * width}), b = graph.input("b", f32, {3, 2 * width}),
+                  w = graph.input("w", f32, {width, 2});
+      const std::vector<Value> results = results_of(a, b, w);
+      CHECK(kernels(graph, results, {}) == expected);
+      Program fused = compile(graph, results), plain = compile(graph, results, {.passes = kNone});
+      const std::vector<Binding> bindings{{"a", a_data}, {"b", b_data}, {"w", w_data}};
+      CHECK(difference(copies(fused.run(bindings)), copies(plain.run(bindings)), 0) == "");
+    };
+    const auto two = [](const std::vector<Value>& parts) { return std::vector<Value>{tanh(parts[0]) * parts[1]}; };
+    check(1, [&](Value a, Value b, Value) { return two(split(a + b, 2, 1)); });
+    check(1, [&](Value a, Value b, Value) { return two(split(tanh(a * 2) + b, 2, 1)); });
+    const auto halves = [&](Value x) { return std::vector<Value>{slice(x, 1, 0, width), slice(x, 1, width)}; };
+    check(1, [&](Value a, Value b, Value) { return two(halves(a + b)); });
+    // Wanted whole, too; overlapping parts; a part for a product: these stay as they are.
+    check(2, [&](Value a, Value b, Value) {
+      const Value sum = a + b;
+      return std::vector<Value>{two(halves(sum))[0], sum};
+    });
+    check(2, [&](Value a, Value b, Value) {
+      const Value sum = a + b;
+      return two({slice(sum, 1, 0, width + 1), slice(sum, 1, 1, width + 2)});
+    });
+    check(5, [&](Value a, Value b, Value w) {
+      const std::vector<Value> parts = halves(a + b);
+      return std::vector<Value>{tanh(parts[0]), matmul(parts[1], w)};
+    });
+    // Parts made anew and joined again, read and written in place.
+    check(1, [&](Value a, Value, Value) {
+      const std::vector<Value> parts = split(a, 2, 1);
+      return std::vector<Value>{concat({tanh(parts[1]) * parts[0], tanh(parts[1])}, 1)};
+    });
+  }
 }
 
 TEST_CASE("passes: every switch can be off, and values stay") {
