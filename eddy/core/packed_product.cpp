@@ -81,7 +81,7 @@ void PackedProduct::run_all(const float* a, const void* packed, const float* bia
     const std::int64_t begin = by_rows_ ? rows * thread / team : 0, end = by_rows_ ? rows * (thread + 1) / team : rows;
     columns.descending = descending;
     std::array<std::int32_t, kRowBlock> block;
-    for (std::int64_t first = begin; first < end; first += kRowBlock) {
+    for (std::int64_t first = begin; first < end; first += kRowBlock, columns.descending = !columns.descending) {
       const std::int64_t count = std::min(kRowBlock, end - first);
       for (std::int64_t i = 0; i < count; ++i) block[static_cast<std::size_t>(i)] = row_at(first + i);
       steps_.plain_product(static_cast<const float*>(packed), k_, a, k_, bias, /*accumulate=*/false, c, n_, columns,

@@ -352,6 +352,11 @@ struct BlockReader::State {
 
   /// Bytes read into `out`; 0 at the end.
   std::size_t fill(char* out, std::size_t size) {
+    // A pipe may be silent for long, and a signal that is waited for does not end read().
+    constexpr int kPatience = 200;  // milliseconds
+    pollfd source{descriptor, POLLIN, 0};
+    for (int ready = 0; ready == 0 || (ready < 0 && errno == EINTR); ready = ::poll(&source, 1, kPatience))
+      stop_if_interrupted();
     ssize_t count = 0;
     do {
       count = ::read(descriptor, out, size);
@@ -378,7 +383,7 @@ struct BlockReader::State {
     archive_entry* entry = nullptr;
     if (archive_read_open(packed.get(), this, nullptr, &State::feed, nullptr) != ARCHIVE_OK ||
         archive_read_next_header(packed.get(), &entry) != ARCHIVE_OK) {
-      if (!trouble.empty()) fail<DataError>("{}", trouble);
+      tell_trouble();
       fail<DataError>("{}: cannot be read as {}: {}", name, kExpected, archive_message(packed.get()));
     }
   }
@@ -395,12 +400,18 @@ struct BlockReader::State {
     *out = state.raw.data();
     try {
       return static_cast<la_ssize_t>(state.fill(state.raw.data(), state.raw.size()));
-    } catch (const DataError& error) {
+    } catch (const Error& error) {
       // An exception must not pass through C.
       state.trouble = error.what();
       archive_set_error(reader, EIO, "%s", error.what());
       return -1;
     }
+  }
+
+  void tell_trouble() const {
+    if (trouble.empty()) return;
+    stop_if_interrupted();
+    fail<DataError>("{}", trouble);
   }
 
   std::string_view next() {
@@ -410,7 +421,7 @@ struct BlockReader::State {
       return {block.data(), head.empty() ? 0 : fill(block.data(), block.size())};
     }
     const la_ssize_t count = archive_read_data(packed.get(), block.data(), block.size());
-    if (!trouble.empty()) fail<DataError>("{}", trouble);
+    tell_trouble();
     if (count < 0)
       fail<DataError>("{}: reading failed after {}: {}", name, counted(static_cast<std::int64_t>(unpacked), "byte"),
                       archive_message(packed.get()));

@@ -195,7 +195,7 @@ void TrainingParts::train(const TrainingPart& part, std::uint64_t inputs, RunRec
   if (!resumed) {
     remove_file(settings.output);  // nothing tells what made it
     create_parameters(store, part.config);
-    check_prefixes(part.config.optimizer, store);
+    check_parameter_prefixes(part.config.optimizer, store);
     if (!part.from.empty()) transfer_pretrained(*load_model(part.from).store, store, part.config);
   }
   const EncodedCorpus corpus = part.labelled ? corpus_.labelled_until(*part.labelled) : corpus_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <memory>
 
 #include "eddy/experiments/command_experiment.h"
@@ -86,17 +85,10 @@ std::function<ExperimentRun()> prepare_adder(CLI::App& app, const CommandLine& l
   app.add_option("--below", options->below, "Summands are smaller than this")
       ->capture_default_str()
       ->check(CLI::Range(10, 1000));
-  app.add_option("--sums", options->examples, "Sums to compute in the end")->capture_default_str();
+  app.add_option("--sums", options->examples, "Sums to compute in the end")->default_str("12+34, 34+12, …");
   add_common_flags(app, options->common, line, "context, attention", 400000);
   app.footer(footer("eddy experiment adder --sums 12+34 7+8"));
-  return [&app, options] {
-    if (app.count("--sums") == 0)
-      std::erase_if(options->examples, [&](const std::string& sum) {
-        const auto [first, second] = summands_of(sum);
-        return std::max(first, second) >= options->below;
-      });
-    return run_of(make_adder(*options));
-  };
+  return [options] { return run_of(make_adder(*options)); };
 }
 
 std::function<ExperimentRun()> prepare_patterns(CLI::App& app, const CommandLine& line) {

@@ -80,7 +80,8 @@ int evaluate(const EvaluateCommand& command) {
   require<UsageError>(has_parts || command.part == "test",
                       "{}: these are not the pairs that {} was trained on, so they have no {} part", config.data.path,
                       command.model, command.part);
-  if (!has_parts && absolute_data_path(config.data.path) == absolute_data_path(loaded.model.config.data.path))
+  if (!has_parts && absolute_data_path(config.data.path) == absolute_data_path(loaded.model.config.data.path) &&
+      config.data.file == loaded.model.config.data.file)
     fmt::print(stderr, "eddy: warning: {} was trained on some of these pairs: no test\n", command.model);
   if (const std::int64_t count = data.pairs.invalid_sequences; count > 0)
     fmt::print(stderr, "{}\n", ill_formed_text(count));

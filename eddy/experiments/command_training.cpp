@@ -183,7 +183,7 @@ void TrainingCommand::fill(ParameterStore& store, const ModelFile& model) const 
   require<DataError>(!run.resume || store.all().size() == restored, "{}: holds {}, but its config needs {} more",
                      run.checkpoint().string(), counted(static_cast<std::int64_t>(restored), "variable"),
                      store.all().size() - restored);
-  check_prefixes(model.config.optimizer, store);
+  if (!run.resume) check_parameter_prefixes(model.config.optimizer, store);
   if (!run.resume && !model.from.empty())
     run.say(to_string(transfer_pretrained(*load_model(model.from).store, store, model.config)));
 }

@@ -155,6 +155,9 @@ PairExperiment make_piglatin(const PigLatinOptions& options) {
   return experiment;
 }
 
+namespace {
+
+/// 12 and 34 of "12+34".
 std::pair<int, int> summands_of(const std::string& sum) {
   const std::size_t plus = sum.find('+');
   const auto is_number = [](const std::string& part) {
@@ -165,15 +168,21 @@ std::pair<int, int> summands_of(const std::string& sum) {
   return {std::stoi(sum.substr(0, plus)), std::stoi(sum.substr(plus + 1))};
 }
 
+}  // namespace
+
 PairExperiment make_adder(const AdderOptions& options) {
   const std::vector<TextPair> pairs = additions(options.below);
   std::vector<TextPair> examples;
-  for (const std::string& text : options.examples) {
+  const auto add = [&](const std::string& text, bool given) {
     const auto [first, second] = summands_of(text);
-    require<UsageError>(std::max(first, second) < options.below,
-                        "\"{}\" has a summand beyond those learned, which are below {}", text, options.below);
-    examples.push_back({text, std::to_string(first + second), text});
-  }
+    const bool is_learned = std::max(first, second) < options.below;
+    require<UsageError>(is_learned || !given, "\"{}\" has a summand beyond those learned, which are below {}", text,
+                        options.below);
+    if (is_learned) examples.push_back({text, std::to_string(first + second), text});
+  };
+  for (const std::string& text : options.examples) add(text, true);
+  if (options.examples.empty())
+    for (const char* text : {"12+34", "34+12", "99+99", "0+0", "7+8", "50+49"}) add(text, false);
   const std::vector<std::string> keys = addition_keys(pairs);
   PairExperiment experiment = begin(options.common, "adder", keys, {{"below", options.below}});
   experiment.title = "Adding numbers character by character";

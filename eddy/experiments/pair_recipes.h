@@ -45,12 +45,10 @@ PairExperiment make_piglatin(const PigLatinOptions& options);
 struct AdderOptions {
   PairRecipeOptions common = {
       .models = {"context", "attention"}, .validation = 500, .test = 1000, .output = "report-adder", .command = {}};
-  int below = 100;  ///< summands
-  std::vector<std::string> examples = {"12+34", "34+12", "99+99", "0+0", "7+8", "50+49"};
+  int below = 100;                    ///< summands
+  std::vector<std::string> examples;  ///< none: some of summands below that
 };
 PairExperiment make_adder(const AdderOptions& options);
-/// 12 and 34 of "12+34". Throws UsageError for what is no such sum.
-std::pair<int, int> summands_of(const std::string& sum);
 
 /// Sequences of digits to their pattern (ichuang/tflearn_seq2seq): "embedding_rnn", whose decoder begins with the
 /// encoder's state and reads its last token, "embedding_attention", which also attends before each step, and

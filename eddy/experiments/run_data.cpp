@@ -165,9 +165,11 @@ std::optional<std::string> complete(DataConfig& data, DataFormat format, const D
     require<UsageError>(!is_table(guess_format(more)),
                         "{}: is a table by its name; expected a file or folder of unlabelled texts, one a line",
                         data.unlabelled);
-    refuse_tables_in(data.unlabelled);
+    if (loading.model == nullptr) refuse_tables_in(data.unlabelled);
   }
-  if (data.format == DataFormat::guess && format == DataFormat::lines) refuse_tables_in(source_path(data.path));
+  const bool chosen_now = loading.model == nullptr;  // a model's own texts are read as they were
+  if (chosen_now && data.format == DataFormat::guess && format == DataFormat::lines)
+    refuse_tables_in(source_path(data.path), " (--format lines reads it so)");
   check_utf8(data.path, "the path of the data");
   check_utf8(data.unlabelled, "the path of the unlabelled texts");
   check_utf8(data.label_column, "the name of the label column");
@@ -224,14 +226,14 @@ DataFormat guess_format(const DataConfig& config) {
   return format_of_file(name);
 }
 
-void refuse_tables_in(const fs::path& folder) {
+void refuse_tables_in(const fs::path& folder, std::string_view way_out) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) return;
   for (const SourceFile& file : list_files(folder))
     require<UsageError>(!is_table(format_of_file(plain_name(file.name))),
                         "{}: is a table by its name, in a folder whose files are read as texts, one a line; its "
-                        "labels would be read as words",
-                        (folder / file.name).string());
+                        "labels would be read as words{}",
+                        (folder / file.name).string(), way_out);
 }
 
 EncodedDataset load_data(DataConfig& data, const TextConfig& text, const DataLoading& loading) {

@@ -77,7 +77,7 @@ struct TextModelVocabulary {
 /// Decides DataFormat::guess from the path. Throws DataError when nothing is there.
 DataFormat guess_format(const DataConfig& config);
 /// Throws UsageError when a file of a folder that is to be read line by line is a table by its name.
-void refuse_tables_in(const std::filesystem::path& folder);
+void refuse_tables_in(const std::filesystem::path& folder, std::string_view way_out = {});
 
 struct DataLoading {
   /// Folder of the cache; empty: no cache.

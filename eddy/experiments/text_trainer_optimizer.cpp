@@ -84,7 +84,7 @@ Optimizer make_optimizer(const OptimizerSettings& settings) {
                options);
 }
 
-void check_prefixes(const OptimizerSettings& settings, const ParameterStore& store) {
+void check_parameter_prefixes(const OptimizerSettings& settings, const ParameterStore& store) {
   std::set<std::string> groups;
   for (const auto& variable : store.all())
     if (variable->trainable) groups.insert(variable->name.substr(0, variable->name.find('/')));

@@ -19,7 +19,7 @@ Optimizer make_optimizer(const OptimizerSettings& settings);
 
 /// Throws UsageError for a prefix of names in clip_excluded or rate_multipliers that fits none of these parameters: a
 /// slip of the pen, and what it should have frozen would be trained.
-void check_prefixes(const OptimizerSettings& settings, const ParameterStore& store);
+void check_parameter_prefixes(const OptimizerSettings& settings, const ParameterStore& store);
 
 /// The groups of a model's parameters from top to bottom, as prefixes of their names: classifier and softmax, the
 /// encoder's layers from the last to the first, the embedding.

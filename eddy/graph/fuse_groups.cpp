@@ -16,13 +16,13 @@ constexpr std::size_t kMaxGroup = 64;
 /// Room between the ranks of neighbours, for those that must go between later.
 constexpr std::int64_t kRankStep = std::int64_t{1} << 28;
 
-bool is_elementwise(const Node& node) {
+}  // namespace
+
+bool can_be_fused(const Node& node) {
   return node.outputs.size() == 1 && node.outputs[0].dtype != DType::i32 &&
          node.inputs.size() <= FusedOp::kMaxArguments && !node.inputs.empty() && node.outputs[0].shape.elements() > 0 &&
          static_cast<bool>(node.op->tile(input_types(node)));
 }
-
-}  // namespace
 
 FusionGroups::FusionGroups(const Graph& graph) : graph_(graph), tree_(graph) {
   index_.assign(static_cast<std::size_t>(graph_.size()), -1);
@@ -204,7 +204,7 @@ void FusionGroups::spread_ranks() {
 
 /// Puts a node into a group of its own, and joins that with the groups it reads from.
 void FusionGroups::place(int id) {
-  if (!is_elementwise(node(id)) || after_update_[static_cast<std::size_t>(id)]) return;
+  if (!can_be_fused(node(id)) || after_update_[static_cast<std::size_t>(id)]) return;
   Group own{.members = {id}, .joins = {}, .division = {.elements = node(id).outputs[0].shape.elements(), .columns = 0}};
   FusedDivision division = own.division;
   if (!fits(id, own, division)) return;

@@ -16,6 +16,9 @@
 
 namespace eddy {
 
+/// Whether a fused op may have the node as one of its instructions.
+bool can_be_fused(const Node& node);
+
 /// Which nodes of a graph are to become one, found in the constructor: elementwise ones that feed each other and cover
 /// the same elements, where no path between two of them leaves the group and comes back. The graph must outlive it.
 class FusionGroups {

@@ -141,7 +141,7 @@ struct TileProgram {
  private:
   std::int64_t tiles_per_row() const { return (columns + kTile - 1) / kTile; }
 
-  /// Whether neighbouring rows are neighbours in memory, so that a tile of several is one run of elements.
+  /// Whether a tile is one run of elements there: of a part of one row always, of several rows if they are neighbours.
   bool fills_tiles(const FusedOp::Access& access) const {
     return rows_at_once == 1 || (access.column_stride == 1 && access.row_stride == columns && access.row_repeat == 1);
   }
@@ -159,12 +159,12 @@ struct TileProgram {
     const std::int64_t width = std::min(kTile, columns);
     for (std::size_t i = 0; i < operands.size(); ++i) {
       const FusedOp::Access& operand = operands[i];
-      const bool is_same = operand.column_stride == 0 && operand.row_stride == 0;
-      if (operand_buffers[i] < 0 || (!fresh && is_same)) continue;
+      // One row, or element, for all.
+      if (operand_buffers[i] < 0 || (!fresh && operand.row_stride == 0)) continue;
       std::byte* out = scratch + static_cast<std::size_t>(operand_buffers[i]) * kTileBytes;
       void* base = const_cast<void*>(args.inputs[operand.index]);
       const std::size_t bytes = static_cast<std::size_t>(width) * size_of(operand.dtype);
-      if (is_same) {
+      if (operand.column_stride == 0 && operand.row_stride == 0) {
         repeat(operand.dtype, address(base, operand, row, 0), out, width * rows_at_once);
         continue;
       }

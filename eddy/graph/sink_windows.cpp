@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "eddy/graph/fuse_groups.h"
 #include "eddy/graph/passes.h"
 #include "eddy/graph/rewriting.h"
 
@@ -10,10 +11,6 @@ namespace {
 
 /// Parts of one result: with more, as the steps of an unrolled loop are, the many small kernels would cost more.
 constexpr std::size_t kMostParts = 8;
-
-bool is_elementwise(const Node& node) {
-  return node.outputs.size() == 1 && !node.inputs.empty() && static_cast<bool>(node.op->tile(input_types(node)));
-}
 
 /// Whether all outputs of the node are strided parts of its only input.
 bool takes_windows(const Node& node) {
@@ -40,7 +37,7 @@ class Sinkable {
   bool check(int id, const std::vector<bool>& is_result) const {
     const Node& node = graph_.node(id);
     const std::vector<int>& readers = readers_[static_cast<std::size_t>(id)];
-    if (readers.empty() || !is_elementwise(node)) return false;
+    if (readers.empty() || !can_be_fused(node)) return false;
     std::int64_t taken = 0;
     std::size_t parts = 0;
     for (const int reader : readers) {
@@ -48,7 +45,7 @@ class Sinkable {
       // Parts that others read would have to be copied, which is what this saves.
       const bool fused = takes_windows(window) && !is_result[static_cast<std::size_t>(reader)] &&
                          std::ranges::all_of(readers_[static_cast<std::size_t>(reader)],
-                                             [&](int user) { return is_elementwise(graph_.node(user)); });
+                                             [&](int user) { return can_be_fused(graph_.node(user)); });
       if (!fused) return false;
       for (const TensorType& part : window.outputs) {
         if (++parts > kMostParts || !makes_part(node, part)) return false;
@@ -83,14 +80,16 @@ std::vector<Value> sunk(const Node& window, const Value& whole, Graph& out) {
   const Node elementwise = out.node(whole.node());  // a copy: nodes move as the graph grows
   std::vector<std::vector<Value>> parts;            // by output, then input
   parts.resize(window.outputs.size());
-  for (const Value& input : elementwise.inputs) {
-    if (input.shape() != whole.shape()) {
-      for (std::vector<Value>& part : parts) part.push_back(input);
-      continue;
-    }
+  for (std::size_t at = 0; at < elementwise.inputs.size(); ++at) {
+    const Value& input = elementwise.inputs[at];
+    const auto earlier =
+        static_cast<std::size_t>(std::ranges::find(elementwise.inputs, input) - elementwise.inputs.begin());
+    const bool is_whole = input.shape() == whole.shape();
     std::vector<TensorType> types{input.type()};
-    const Value first = out.copy({window.op, {}, window.op->infer(types), window.origin}, {input});
-    for (std::size_t i = 0; i < parts.size(); ++i) parts[i].push_back({&out, first.node(), static_cast<int>(i)});
+    Value first;
+    if (is_whole && earlier == at) first = out.copy({window.op, {}, window.op->infer(types), window.origin}, {input});
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      parts[i].push_back(first ? Value(&out, first.node(), static_cast<int>(i)) : is_whole ? parts[i][earlier] : input);
   }
   std::vector<Value> result;
   for (std::size_t i = 0; i < parts.size(); ++i) {

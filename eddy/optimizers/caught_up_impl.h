@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <new>
 #include <string>
@@ -52,6 +53,19 @@ inline std::string row_steps_prefix(const std::string& name) { return name + "/r
 /// Of the variable with a table's latest rates.
 inline std::string recent_rates_name(const std::string& name, const std::string& parameter) {
   return name + "/learning_rates/" + parameter;
+}
+
+/// The latest rates of a table: its own or, from a checkpoint of before each had its own, those of all tables.
+inline Tensor recent_rates_of(const ParameterStore& store, const std::string& name, const std::string& parameter,
+                              double rate_multiplier) {
+  if (const auto own = store.find(recent_rates_name(name, parameter))) return own->value;
+  const Tensor rates(f32, {RowCatchUp::kWindow});
+  std::ranges::fill(rates.values<float>(), RowCatchUp::kNotNoted);
+  if (const auto of_all = store.find(name + "/learning_rates"))
+    std::ranges::transform(of_all->value.values<const float>(), rates.values<float>().begin(), [&](float rate) {
+      return std::isnan(rate) ? RowCatchUp::kNotNoted : static_cast<float>(static_cast<double>(rate) * rate_multiplier);
+    });
+  return rates;
 }
 
 /// Parameters whose rows the optimizer of that name leaves behind: all that have steps of rows, or only those of which

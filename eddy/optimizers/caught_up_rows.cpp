@@ -56,7 +56,7 @@ void for_each_table(const ParameterStore& store, const Optimizer& optimizer, Bod
                       .m = value_of(name + "/adam_m/" + parameter)->value,
                       .v = value_of(name + "/adam_v/" + parameter)->value,
                       .row_steps = steps->value,
-                      .rates = value_of(recent_rates_name(name, parameter))->value,
+                      .rates = recent_rates_of(store, name, parameter, settings.rate_multiplier),
                       .done = 0,
                       .attributes = {}};
     const Tensor step = value_of(name + "/step")->value;

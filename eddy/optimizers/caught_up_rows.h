@@ -21,7 +21,8 @@ bool can_catch_up(const UpdateRule& rule);
 /// latest steps that updated the parameter, at t % kWindow, and RowCatchUp::kNotNoted where the next one's goes, and
 /// "<name>/row_step/<parameter>" i32[rows], the step up to which each row is up to date. Those made anew begin with all
 /// rows up to date.
-Value recent_rates(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter);
+Value recent_rates(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter,
+                   double rate_multiplier);
 Value row_steps(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter);
 
 /// What a row-sparse update reads and writes besides the parameter.

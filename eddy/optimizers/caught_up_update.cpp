@@ -189,9 +189,11 @@ bool can_catch_up(const UpdateRule& rule) {
   return rule.kind == UpdateRule::Kind::adamw || (rule.kind == UpdateRule::Kind::adam && rule.weight_decay == 0);
 }
 
-Value recent_rates(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter) {
-  return state(graph, store, recent_rates_name(name, parameter.name), {f32, {kWindow}},
-               constant_value(RowCatchUp::kNotNoted));
+Value recent_rates(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter,
+                   double rate_multiplier) {
+  const Tensor before = recent_rates_of(store, name, parameter.name, rate_multiplier);
+  return state(graph, store, recent_rates_name(name, parameter.name), before.type(),
+               [before](const Tensor& value, Philox&) { value.copy_from(before); });
 }
 
 Value row_steps(Graph& graph, ParameterStore& store, const std::string& name, const Variable& parameter) {

@@ -150,7 +150,7 @@ class ParameterUpdates {
     Graph& graph = parameter.graph();
     const CaughtUpState state{.slots = slots,
                               .row_steps = row_steps(graph, store_, options.name, variable),
-                              .rates = recent_rates(graph, store_, options.name, variable),
+                              .rates = recent_rates(graph, store_, options.name, variable, settings.rate_multiplier),
                               .done = done_};
     return update_caught_up_rows(settings, parameter, state, gradient, controls)[0];
   }

@@ -234,6 +234,11 @@ TEST_CASE("a signal that is waited for ends reading") {
   CHECK_THROWS_AS(read(folder / "set"), Interrupted);
   CHECK_THROWS_AS(read(folder / "set.tar"), Interrupted);
   CHECK_THROWS_AS(read_blocks(), Interrupted);
+  int ends[2];  // a pipe into which nobody writes
+  REQUIRE(::pipe(ends) == 0);
+  CHECK_THROWS_AS(BlockReader(ends[0], "pipe").next(), Interrupted);
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 TEST_CASE("missing, foreign and cut-off sources are named") {

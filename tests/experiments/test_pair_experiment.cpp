@@ -143,7 +143,6 @@ TEST_CASE("the adder's two models learn small sums, each sum in one part only") 
 TEST_CASE("of a frame as many tokens count as of the text without one") {
   AdderOptions options;
   options.below = 10;
-  options.examples = {};
   options.common.hidden_size = 8;
   options.common.batch_size = 16;
   options.common.validation = options.common.test = 5;

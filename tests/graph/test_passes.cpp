@@ -151,6 +151,12 @@ TEST_CASE("passes: parts of a sum are summed where they are read") {
       const std::vector<Value> parts = halves(a + b);
       return std::vector<Value>{tanh(parts[0]), matmul(parts[1], w)};
     });
+    // A sum of more terms than a fused op takes would leave copies of its parts.
+    check(2, [&](Value a, Value b, Value) {
+      std::vector<Value> terms;
+      for (int i = 0; i < 20; ++i) terms.push_back(i % 2 == 0 ? a : b);
+      return two(split(add_n(terms), 2, 1));
+    });
     // Parts made anew and joined again, read and written in place.
     check(1, [&](Value a, Value, Value) {
       const std::vector<Value> parts = split(a, 2, 1);

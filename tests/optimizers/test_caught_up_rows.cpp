@@ -375,6 +375,27 @@ TEST_CASE("programs that leave rows behind pass the check for finite numbers") {
   for (int i = 0; i < 3; ++i) CHECK(std::isfinite(program.run(batch_of(i))[0].item()));
 }
 
+TEST_CASE("rows that a checkpoint of before tables had rates of their own leaves behind are caught up") {
+  const Optimizer optimizer = adam({.learning_rate = 0.05}, {.rate_multipliers = {{"b", 0.5}}, .catch_up_rows = true});
+  TwoTables now;
+  Program program = now.program(optimizer, true);
+  TwoTables::run(program, 0);
+  for (int step = 0; step < 10; ++step) TwoTables::run(program, 4);
+  TwoTables before;
+  for (const std::shared_ptr<Variable>& variable : now.store.all()) {
+    const std::string& name = variable->name;
+    if (name == "optimizer/learning_rates/b") continue;
+    const std::string there = name == "optimizer/learning_rates/a" ? "optimizer/learning_rates" : name;
+    const auto copy = before.store.get(there, variable->value.type(), zeros(), variable->trainable);
+    copy->value.copy_from(variable->value);
+    if (there == "optimizer/learning_rates") copy->value.values<float>()[12] = std::nanf("");
+  }
+  Program resumed = before.program(optimizer, true);
+  for (Program* one : {&program, &resumed}) TwoTables::run(*one, 0);
+  CHECK(before.values("a") == now.values("a"));
+  CHECK(before.values("b") == now.values("b"));
+}
+
 TEST_CASE("rows are brought up to date once, however many look at them") {
   const Optimizer optimizer = adam({.learning_rate = 0.05}, {.catch_up_rows = true});
   TwoTables tables;
