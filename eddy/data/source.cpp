@@ -480,10 +480,7 @@ std::string read_text_file(const fs::path& path) {
 void read_text_blocks(const fs::path& path, const std::function<void(std::string_view)>& visit) {
   check_text_file(path);
   BlockReader reader(path);
-  for (std::string_view block = reader.next(); !block.empty(); block = reader.next()) {
-    stop_if_interrupted();
-    visit(block);
-  }
+  for (std::string_view block = reader.next(); !block.empty(); block = reader.next()) visit(block);
 }
 
 }  // namespace eddy

@@ -117,6 +117,17 @@ std::vector<std::int32_t> digits_of(const std::string& text) {
   return digits;
 }
 
+/// 12 and 34 of "12+34".
+std::pair<int, int> summands_of(const std::string& sum) {
+  const std::size_t plus = sum.find('+');
+  const auto is_number = [](const std::string& part) {
+    return !part.empty() && part.size() <= 4 && part.find_first_not_of("0123456789") == std::string::npos;
+  };
+  require<UsageError>(plus != std::string::npos && is_number(sum.substr(0, plus)) && is_number(sum.substr(plus + 1)),
+                      "\"{}\" is not an addition such as 12+34", sum);
+  return {std::stoi(sum.substr(0, plus)), std::stoi(sum.substr(plus + 1))};
+}
+
 }  // namespace
 
 PairExperiment make_piglatin(const PigLatinOptions& options) {
@@ -154,21 +165,6 @@ PairExperiment make_piglatin(const PigLatinOptions& options) {
     experiment.rows.push_back(character_row(options.common, model, task));
   return experiment;
 }
-
-namespace {
-
-/// 12 and 34 of "12+34".
-std::pair<int, int> summands_of(const std::string& sum) {
-  const std::size_t plus = sum.find('+');
-  const auto is_number = [](const std::string& part) {
-    return !part.empty() && part.size() <= 4 && part.find_first_not_of("0123456789") == std::string::npos;
-  };
-  require<UsageError>(plus != std::string::npos && is_number(sum.substr(0, plus)) && is_number(sum.substr(plus + 1)),
-                      "\"{}\" is not an addition such as 12+34", sum);
-  return {std::stoi(sum.substr(0, plus)), std::stoi(sum.substr(plus + 1))};
-}
-
-}  // namespace
 
 PairExperiment make_adder(const AdderOptions& options) {
   const std::vector<TextPair> pairs = additions(options.below);

@@ -156,6 +156,7 @@ void check_utf8(const std::string& text, std::string_view what) {
 
 /// Makes the config fit to be kept; the contents of a table that can be read but once are returned.
 std::optional<std::string> complete(DataConfig& data, DataFormat format, const DataLoading& loading) {
+  const bool chosen_now = loading.model == nullptr;  // a model's own texts are read as they were
   data.path = absolute_data_path(data.path);
   if (!data.unlabelled.empty()) data.unlabelled = absolute_data_path(data.unlabelled);
   if (!data.unlabelled.empty()) {
@@ -165,9 +166,8 @@ std::optional<std::string> complete(DataConfig& data, DataFormat format, const D
     require<UsageError>(!is_table(guess_format(more)),
                         "{}: is a table by its name; expected a file or folder of unlabelled texts, one a line",
                         data.unlabelled);
-    if (loading.model == nullptr) refuse_tables_in(data.unlabelled);
+    if (chosen_now) refuse_tables_in(data.unlabelled);
   }
-  const bool chosen_now = loading.model == nullptr;  // a model's own texts are read as they were
   if (chosen_now && data.format == DataFormat::guess && format == DataFormat::lines)
     refuse_tables_in(source_path(data.path), " (--format lines reads it so)");
   check_utf8(data.path, "the path of the data");

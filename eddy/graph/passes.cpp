@@ -343,7 +343,7 @@ Lowered run_passes(const Graph& graph, const std::vector<Value>& results, const 
     apply(switches.cse, eliminate_common_subexpressions);
   }
   // A value that nothing reads has no place in a fused op.
-  if (switches.fuse) lowered = fuse_elementwise(prune(sink_windows(prune(std::move(lowered)))));
+  if (switches.fuse) lowered = fuse_elementwise(sink_windows(prune(std::move(lowered))));
   return separate_updates(std::move(lowered));
 }
 

@@ -71,13 +71,13 @@ class Chunks {
       scale_at_ = scratch_.take<float>(chunk_);
       exponentials_at_ = scratch_.take<float>(products_.exponentials_floats(sizes));
     }
-    ScratchPlan gradients = scratch_;
+    const ScratchPlan before_table = scratch_;
     std::size_t most_packed = 0;
     for (const TableBlock& block : blocks_) most_packed = std::max(most_packed, block.packing.packed_bytes());
     table_at_ = scratch_.take(most_packed);
     if (!differentiate) return;
     // A table of one block stays packed for all chunks; with several its place is free once exponentials are made.
-    if (blocks_.size() == 1) gradients = scratch_;
+    ScratchPlan gradients = blocks_.size() == 1 ? scratch_ : before_table;
     d_states_at_ = gradients.take<float>(chunk_ * size);
     packed_states_at_ = gradients.take<float>(products_.packed_states_floats(sizes));
     products_scratch_at_ = gradients.take<float>(num_threads() * products_.state_scratch_floats(sizes));
@@ -188,8 +188,8 @@ class Chunks {
       for_rows([&](int thread, IndexRange rows) { finish_rows(args, chunk, thread, rows); });
     }
     float *d_table = args.out<float>(2), *d_bias = args.out<float>(3);
-    if (d_table != nullptr) pack_states(args, chunk);
     if (d_table == nullptr && d_bias == nullptr) return;
+    if (d_table != nullptr) pack_states(args, chunk);
     const TableGradientsJob job{.sizes = chunk.sizes,
                                 .exponentials = scratch_at<float>(args, exponentials_at_),
                                 .packed_states = scratch_at<float>(args, packed_states_at_),

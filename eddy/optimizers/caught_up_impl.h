@@ -32,7 +32,6 @@ inline void prepare_for(RowCatchUp& catch_up, const std::int32_t* row_steps, std
 /// What the ops know of the rule; a base of theirs.
 struct CatchUpAttributes {
   UpdateRule rule;
-  double rate_multiplier = 1;
 
   static void attributes(auto& op, auto&& visit) {
     visit("decoupled_decay", op.rule.kind == UpdateRule::Kind::adamw);
@@ -40,7 +39,6 @@ struct CatchUpAttributes {
     visit("beta2", op.rule.beta2);
     visit("epsilon", op.rule.epsilon);
     visit("weight_decay", op.rule.weight_decay);
-    visit("rate_multiplier", op.rate_multiplier);
   }
   RowCatchUp* make(void* memory, const float* rates, std::int64_t done) const {
     return new (memory) RowCatchUp(rule, rates, done);

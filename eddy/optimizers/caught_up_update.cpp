@@ -72,11 +72,13 @@ struct CurrentRowsOp final : OpClass<CurrentRowsOp>, CatchUpAttributes {
 
 struct CaughtUpUpdate final : OpClass<CaughtUpUpdate>, CatchUpAttributes, RowReader {
   static constexpr std::string_view kName = "caught_up_update";
-  double clip_value = 0;
+  double rate_multiplier = 1, clip_value = 0;
 
-  CaughtUpUpdate(const CatchUpAttributes& base, double clip) : CatchUpAttributes(base), clip_value(clip) {}
+  CaughtUpUpdate(const CatchUpAttributes& base, double multiplier, double clip)
+      : CatchUpAttributes(base), rate_multiplier(multiplier), clip_value(clip) {}
   static void attributes(auto& op, auto&& visit) {
     CatchUpAttributes::attributes(op, visit);
+    visit("rate_multiplier", op.rate_multiplier);
     visit("clip_value", op.clip_value);
   }
 
@@ -87,6 +89,8 @@ struct CaughtUpUpdate final : OpClass<CaughtUpUpdate>, CatchUpAttributes, RowRea
                         "the parameter must be f32 rows, it is {}", to_string(parameter));
     require<GraphError>(inputs[1] == parameter && inputs[2] == parameter, "the parameter is {}, its slots {} and {}",
                         to_string(parameter), to_string(inputs[1]), to_string(inputs[2]));
+    require<GraphError>(inputs[4] == TensorType{f32, {kWindow}}, "rates must be f32[{}], they are {}", kWindow,
+                        to_string(inputs[4]));
     require<GraphError>(inputs[6].dtype == i32 && inputs[6].shape.rank() == 1 && inputs[7].dtype == f32 &&
                             inputs[7].shape.elements() == inputs[6].shape[0] * row_width(parameter.shape),
                         "rows {} at {} do not match the parameter {}", to_string(inputs[7]), to_string(inputs[6]),
@@ -140,19 +144,21 @@ struct CaughtUpUpdate final : OpClass<CaughtUpUpdate>, CatchUpAttributes, RowRea
         std::partition_point(indices, indices + named, [](std::int32_t i) { return i >= 0; }) - indices;
     const double rate = static_cast<double>(*args.in<float>(8)) * rate_multiplier;
 
-    auto* rates = args.out<float>(4);
-    RowCatchUp* touched = make(static_cast<std::byte*>(args.scratch) + sizeof(RowCatchUp), rates, done);
+    std::array<float, kWindow> rates;
+    std::copy_n(args.in<float>(4), kWindow, rates.begin());
+    RowCatchUp* touched = make(static_cast<std::byte*>(args.scratch) + sizeof(RowCatchUp), rates.data(), done);
     // Rows without gradient take this step as well, so the rates they need end with this one's.
     rates[now % kWindow] = static_cast<float>(rate);
     // Rows are never as far behind as the rate whose place this is. It is how steps of other programs show.
     rates[(now + 1) % kWindow] = RowCatchUp::kNotNoted;
-    RowCatchUp* idle = make(args.scratch, rates, now);
+    RowCatchUp* idle = make(args.scratch, rates.data(), now);
     const std::int64_t chunk = (rows + kPeriod - 1) / kPeriod;
     const std::int64_t first = std::min(rows, now % kPeriod * chunk), last = std::min(rows, first + chunk);
     const auto is_named = [&](std::int64_t row) { return std::binary_search(indices, indices + count, row); };
     for (std::int64_t row = first; row < last; ++row)
       if (!is_named(row)) prepare_for(*idle, row_steps, row, now);
     for (std::int64_t k = 0; k < count; ++k) prepare_for(*touched, row_steps, indices[k], done);
+    std::ranges::copy(rates, args.out<float>(4));  // now that nothing refuses the step
 
     const auto row_at = [&](std::int64_t row) {
       float *p = args.out<float>(0) + row * width, *m = args.out<float>(1) + row * width,
@@ -212,11 +218,8 @@ std::vector<Value> update_caught_up_rows(const UpdateSettings& settings, Value p
              "the gradient must be one coalesced row-sparse part");
   require_at(!controls.step, where, CaughtUpUpdate::kName, "rows that are behind cannot count steps of their own");
   const RowSparse& part = gradient.sparse_parts()[0];
-  CatchUpAttributes base;
-  base.rule = settings.rule;
-  base.rate_multiplier = settings.rate_multiplier;
   const Value updated =
-      add_node(parameter.graph(), CaughtUpUpdate(base, settings.clip_value),
+      add_node(parameter.graph(), CaughtUpUpdate({settings.rule}, settings.rate_multiplier, settings.clip_value),
                {parameter, state.slots.at(0), state.slots.at(1), state.row_steps, state.rates, state.done, part.indices,
                 part.rows, controls.learning_rate, controls.gradient_scale, controls.proceed},
                where);

@@ -9,31 +9,39 @@
 namespace eddy {
 namespace {
 
-TEST_CASE("the first signal sets a flag, and the former handler comes back") {
-  struct sigaction ignore {};
-  ignore.sa_handler = SIG_IGN;
-  struct sigaction former {};
-  ::sigaction(SIGTERM, &ignore, &former);
-  {
-    const InterruptGuard guard;
-    CHECK_FALSE(interrupted());
-    CHECK_THROWS_AS(InterruptGuard(), Error);
-    ::raise(SIGTERM);
-    CHECK(interrupted());
-    CHECK(interrupt_signal() == SIGTERM);
-  }
-  struct sigaction now {};
-  ::sigaction(SIGTERM, &former, &now);
-  CHECK((now.sa_handler == SIG_IGN));
-  const InterruptGuard fresh;
-  CHECK_FALSE(interrupted());
-}
-
 /// What to do about a signal now.
 bool is_ignored(int signal) {
   struct sigaction now {};
   ::sigaction(signal, nullptr, &now);
   return now.sa_handler == SIG_IGN;
+}
+
+TEST_CASE("the first signal sets a flag, and the former handler comes back") {
+  {
+    const IgnoredSignal ignored(SIGTERM);
+    {
+      const InterruptGuard guard;
+      CHECK_FALSE(interrupted());
+      CHECK_THROWS_AS(InterruptGuard(), Error);
+      ::raise(SIGTERM);
+      CHECK(interrupted());
+      CHECK(interrupt_signal() == SIGTERM);
+    }
+    CHECK(is_ignored(SIGTERM));
+  }
+  const InterruptGuard fresh;
+  CHECK_FALSE(interrupted());
+}
+
+TEST_CASE("a pipe without reader and a file of the largest size are no signals to a guarded run") {
+  const bool pipe = is_ignored(SIGPIPE), size = is_ignored(SIGXFSZ);
+  {
+    const InterruptGuard guard;
+    CHECK(is_ignored(SIGPIPE));
+    CHECK(is_ignored(SIGXFSZ));
+  }
+  CHECK(is_ignored(SIGPIPE) == pipe);
+  CHECK(is_ignored(SIGXFSZ) == size);
 }
 
 TEST_CASE("a closed terminal stops a run as often as it tells so, and one under nohup not at all") {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -191,35 +189,21 @@ TEST_CASE("a resumed run estimates from its own steps, and a bad loss is shown")
   CHECK(progress.line().find("loss 3") != std::string::npos);
 }
 
-/// What to do about a signal now.
-bool is_ignored(int signal) {
-  struct sigaction now {};
-  ::sigaction(signal, nullptr, &now);
-  return now.sa_handler == SIG_IGN;
-}
-
-TEST_CASE("a pipe without reader and a file of the largest size are no signals to a guarded run") {
-  const bool pipe = is_ignored(SIGPIPE), size = is_ignored(SIGXFSZ);
+TEST_CASE("progress into a pipe without reader fails, and a guarded run goes on") {
+  const InterruptGuard guard;
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  ::close(ends[0]);
+  std::FILE* out = ::fdopen(ends[1], "w");
+  ProgressOptions options{.label = "train", .style = ProgressStyle::lines, .line_steps = 1};
+  options.out = out;
   {
-    const InterruptGuard guard;
-    CHECK(is_ignored(SIGPIPE));
-    CHECK(is_ignored(SIGXFSZ));
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    ::close(ends[0]);
-    std::FILE* out = ::fdopen(ends[1], "w");
-    ProgressOptions options{.label = "train", .style = ProgressStyle::lines, .line_steps = 1};
-    options.out = out;
-    {
-      Progress progress(options);
-      for (int i = 0; i < 5; ++i) progress.step(1, 1);
-      progress.message("still here");
-    }
-    CHECK(std::ferror(out) != 0);
-    std::fclose(out);
+    Progress progress(options);
+    for (int i = 0; i < 5; ++i) progress.step(1, 1);
+    progress.message("still here");
   }
-  CHECK(is_ignored(SIGPIPE) == pipe);
-  CHECK(is_ignored(SIGXFSZ) == size);
+  CHECK(std::ferror(out) != 0);
+  std::fclose(out);
 }
 
 }  // namespace
